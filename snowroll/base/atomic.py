@@ -1,0 +1,109 @@
+"""The one module that writes files: temp in the same folder -> write -> fsync -> rename -> fsync of the folder.
+
+A reader sees the old bytes or the new bytes, never half of either, whatever is killed when.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from snowroll.base.errors import StoreError
+
+_TEMP = ".part-"  # temp names: <target>.part-<pid>-<n>; swept by `sweep`
+_count = 0
+
+
+def write(path: Path, data: bytes) -> None:
+    """Replace `path` by `data`, durably."""
+    write_with(path, lambda file: file.write(data))
+
+
+def write_text(path: Path, text: str) -> None:
+    write(path, text.encode())
+
+
+def write_json(path: Path, value: Any, *, indent: int | None = 2) -> None:
+    write(path, (json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False) + "\n").encode())
+
+
+def write_with(path: Path, fill: Callable[[BinaryIO], Any]) -> None:
+    """Replace `path` by what `fill` writes into the file it is given."""
+
+    def fill_path(temp: Path) -> None:
+        with open(temp, "wb") as file:
+            fill(file)
+
+    publish(path, fill_path)
+
+
+def publish(path: Path, fill: Callable[[Path], Any]) -> None:
+    """Replace `path` by the file that `fill` makes at the temporary path it is given."""
+    global _count
+    _count += 1
+    temp = path.with_name(f"{path.name}{_TEMP}{os.getpid()}-{_count}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fill(temp)
+        with open(temp, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(temp, path)
+        _sync_folder(path.parent)
+    except BaseException as fault:
+        temp.unlink(missing_ok=True)
+        # torch and safetensors report a full disk as RuntimeError / SafetensorError, not OSError
+        if isinstance(fault, OSError) or "No space left" in str(fault) or "unexpected pos" in str(fault):
+            raise _in_words(path, fault) from fault
+        raise
+
+
+def append_line(path: Path, line: str) -> None:
+    """Append one line in one write. For logs a person reads; truth lives in the catalog."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "ab") as file:
+            file.write(line.encode() + b"\n")
+    except OSError as fault:
+        raise _in_words(path, fault) from fault
+
+
+def sweep(folder: Path) -> int:
+    """Delete temp files whose writer is gone. Returns how many."""
+    swept = 0
+    for temp in folder.rglob(f"*{_TEMP}*"):
+        pid = temp.name.rpartition(_TEMP)[2].partition("-")[0]
+        if pid.isdigit() and not _is_alive(int(pid)):
+            temp.unlink(missing_ok=True)
+            swept += 1
+    return swept
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _in_words(path: Path, fault: BaseException) -> StoreError:
+    number = fault.errno if isinstance(fault, OSError) else errno.ENOSPC
+    if number in (errno.ENOSPC, errno.EDQUOT):
+        return StoreError("the disk is full; nothing was lost", where=path, cure="free some space and repeat")
+    if number in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return StoreError("this folder cannot be written to", where=path.parent, cure="choose a writable one")
+    return StoreError(f"writing failed ({fault})", where=path, cure="check the disk and repeat the command")

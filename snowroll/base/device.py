@@ -1,0 +1,37 @@
+"""Which device runs the work, how many threads, and whether bf16 pays. Chosen once, written into the plan."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from snowroll.base.errors import PlanError
+
+
+def choose_device(wanted: str = "auto") -> str:
+    """'cuda' if one is there, else 'cpu'. A device that was asked for and is not there is an error."""
+    import torch
+
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if wanted.startswith("cuda") and not torch.cuda.is_available():
+        raise PlanError(f"device '{wanted}' is not available on this machine", cure="use --train.device cpu")
+    return wanted
+
+
+def cores() -> int:
+    """CPU cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def bf16_pays(device: str) -> bool:
+    """Whether the device multiplies bf16 in hardware. Without it, bf16 on a CPU is slower than fp32."""
+    if device.startswith("cuda"):
+        import torch
+
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    try:
+        flags = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags

@@ -1,0 +1,227 @@
+"""The one protocol. A task is a folder under `snowroll/tasks/` (or an installed entry point) that answers it.
+
+Columns are what the pack holds: name -> array. One sample's column is a fixed-shape array, or a 1-D/2-D array whose
+first axis may differ from sample to sample (ragged), as the task says in `ragged`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module, metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from snowroll.base.errors import UsageError, did_you_mean
+from snowroll.base.nouns import Batch, Choice, Fault, Json, Prediction, Split
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL.Image import Image
+    from torch import Tensor, nn
+
+Columns = dict[str, Any]  # name -> numpy array (pack) or tensor / Ragged (batch)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One file or row as a reader understood it, before it becomes a Sample."""
+
+    where: str
+    target: Json | None
+    group: str | None = None
+    split: Split | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a task understood a folder, and why it thinks so."""
+
+    layout: str  # "train|val|test folders over class folders"
+    evidence: tuple[str, ...]
+    found: tuple[Found, ...]
+    skipped: Mapping[str, str] = field(default_factory=dict)  # where -> reason
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What the rules that plan a run may look at: facts of data and machine, never the clock."""
+
+    n: Mapping[str, int]  # samples by split
+    schema: Mapping[str, Json]
+    facts: Mapping[str, Json]  # the task's own: sizes, channels, counts by class
+    device: str
+    threads: int
+    bf16: bool  # this device multiplies bf16 faster than fp32
+    time_s: float | None
+
+
+class Draw(Protocol):
+    """Random numbers that are a pure function of (seed, epoch, sample): no state, any rank, exact resume."""
+
+    def uniform(self, name: str, *shape: int) -> Tensor:
+        """[B, *shape] float32 in [0, 1), one independent stream for each name."""
+        ...
+
+
+class Task(Protocol):
+    """What the engine asks of a task. Plain values in and out; no method keeps state."""
+
+    name: str
+    kind: str  # kind of the samples it reads: "image"
+    Options: type  # frozen dataclass: the task's part of the Plan, every field with a default
+    headline: str  # the first metric of `score`
+    ragged: frozenset[str]  # columns whose first axis differs between samples
+    waived: Mapping[str, str]  # property of tests/test_every_task.py -> why it cannot apply
+
+    # 1 prepare ------------------------------------------------------------------------------------------------
+    def recognise(self, folder: Any, settings: Any) -> Reading | None:
+        """Read `folder` (prepare.read.Folder) if it holds a format this task knows; None if it does not."""
+        ...
+
+    def schema(self, targets: Iterable[Json]) -> dict[str, Json]:
+        """What a target looks like, as JSON that the label page renders: {"type": "choice", "classes": [...]}."""
+        ...
+
+    def problem(self, target: Json, schema: Mapping[str, Json]) -> str | None:
+        """What is wrong with this target, in words, or None."""
+        ...
+
+    def faults(self, columns: Columns, targets: Sequence[Json], schema: Mapping[str, Json]) -> list[Fault]:
+        """Faults only this task can see. Paths and samples are filled in by row number: see prepare/check.py."""
+        ...
+
+    def facts(self, columns: Columns, targets: Sequence[Json], schema: Mapping[str, Json]) -> dict[str, Json]:
+        """What its planning rules want to know of a sample of the data."""
+        ...
+
+    def plan(self, fingerprint: Fingerprint) -> list[Choice]:
+        """Values for `[train]` and `[task]` that differ from the defaults, each with the rule that chose it."""
+        ...
+
+    def encode(self, raw: bytes, options: Any) -> Columns:
+        """One sample's bytes to numpy arrays, once, for the pack. Runs in a limited child: must not import torch.
+
+        Raises DataError when the bytes cannot be read.
+        """
+        ...
+
+    def pack_key(self, options: Any) -> Json:
+        """The options that decide what `encode` returns; part of the pack's name."""
+        ...
+
+    def encode_targets(self, targets: Sequence[Json], schema: Mapping[str, Json], columns: Columns) -> Columns:
+        """All targets to arrays, in the order of the samples; `columns` are the pack's."""
+        ...
+
+    def batch(self, columns: Columns, ids: Tensor) -> Batch:
+        """Gathered columns (tensors on the device, `Ragged` where ragged) to what the model and loss take."""
+        ...
+
+    def augment(self, batch: Batch, draw: Draw, options: Any) -> Batch:
+        """The whole batch changed at random as tensor ops, targets moved along."""
+        ...
+
+    # 2 design -------------------------------------------------------------------------------------------------
+    def build(self, options: Any, schema: Mapping[str, Json]) -> nn.Module:
+        """A model that takes `batch.inputs` and returns raw outputs. Normalisation is inside it."""
+        ...
+
+    # 3 train --------------------------------------------------------------------------------------------------
+    def loss(self, model: nn.Module, batch: Batch, options: Any) -> Tensor:
+        """[B] losses, one a sample, so that any of them can be traced to its file."""
+        ...
+
+    def loss_at_init(self, schema: Mapping[str, Json], options: Any) -> float | None:
+        """What an untrained model should lose (ln C for C classes), or None where nothing is known."""
+        ...
+
+    # 4 evaluate -----------------------------------------------------------------------------------------------
+    def decode(self, outputs: Any, schema: Mapping[str, Json], options: Any) -> list[Prediction]:
+        """Raw outputs of one batch (tensors) to what people read, with doubt in [0, 1]."""
+        ...
+
+    def score(
+        self,
+        predictions: Sequence[Prediction],
+        targets: Sequence[Json],
+        schema: Mapping[str, Json],
+        counts: np.ndarray | None = None,
+    ) -> dict[str, float]:
+        """Metrics over samples, headline first. `counts` [n]: how often each sample counts (for the bootstrap)."""
+        ...
+
+    def credit(
+        self, predictions: Sequence[Prediction], targets: Sequence[Json], schema: Mapping[str, Json]
+    ) -> np.ndarray:
+        """[n] each sample's share of the headline in [0, 1], for the paired test (1 right, 0 wrong; Dice; ...)."""
+        ...
+
+    def strata(self, targets: Sequence[Json]) -> list[str]:
+        """[n] the class each sample counts under in the promotion test and in stratified splits."""
+        ...
+
+    def draw(self, raw: bytes, target: Json | None, prediction: Json | None, schema: Mapping[str, Json]) -> Image:
+        """The sample with its target and prediction, as a person wants to see it."""
+        ...
+
+    def show(self, batch: Batch, row: int) -> Image:
+        """What the network really sees: one row of the batch, decoded back to a picture."""
+        ...
+
+    # 5 deploy -------------------------------------------------------------------------------------------------
+    def deployable(self, model: nn.Module, options: Any, schema: Mapping[str, Json]) -> Deployable:
+        """The model cut for export into `prepare` (raw input -> prepared) and `body` (prepared -> outputs)."""
+        ...
+
+    def open_raw(self, raw: bytes, options: Any) -> np.ndarray:
+        """One request's bytes to the raw array `prepare` takes (RGB pixels [H, W, 3] uint8). No torch.
+
+        Raises DataError when the bytes cannot be read.
+        """
+        ...
+
+    def answer(self, outputs: Mapping[str, np.ndarray], schema: Mapping[str, Json]) -> list[Prediction]:
+        """The exported graph's outputs (numpy, first axis B) to predictions. No torch: serving runs this."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Deployable:
+    """Two modules whose composition is the exported file; the server runs them apart to micro-batch the body."""
+
+    prepare: nn.Module  # one raw sample -> prepared [1, ...]
+    body: nn.Module  # prepared [B, ...] -> outputs, post-processing inside
+    raw_example: Any  # tensor: one raw sample
+    raw_name: str
+    raw_axes: Mapping[int, str]  # dynamic axes of the raw sample
+    output_names: tuple[str, ...]
+    contract: Mapping[str, Json]  # in words and numbers, goes into the file's metadata
+
+
+# What a task may bring beside the protocol, looked up with getattr:
+#   fit(columns, targets, plan, schema, report) -> nn.Module    its own fit: trees, memory banks, self-play
+#   routes(app, ...)                                            its own HTTP routes
+#   after_train(model, ...)                                     its own closing of `train`
+#   widget: Path                                                its own label widget: a JavaScript module
+Optional = Callable[..., Any]
+
+
+def task_names() -> list[str]:
+    """Names of the task folders and of installed entry points in the group `snowroll.tasks`."""
+    here = Path(__file__).parent.parent / "tasks"
+    folders = {path.parent.name for path in here.glob("*/__init__.py")}
+    return sorted(folders | {point.name for point in metadata.entry_points(group="snowroll.tasks")})
+
+
+def find_task(name: str) -> Task:
+    """The task called `name`. Its module's `task` attribute answers the protocol; nothing is registered.
+
+    Only a folder's name or an installed entry point is accepted, never a dotted path from a file.
+    """
+    if name not in task_names():
+        raise UsageError(f"there is no task '{name}'", cure=did_you_mean(name, task_names()))
+    for point in metadata.entry_points(group="snowroll.tasks"):
+        if point.name == name:
+            return point.load()
+    return import_module(f"snowroll.tasks.{name}").task
