@@ -1,0 +1,32 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Both install into .venv first; a second run starts at once.
+PYTHON ?= python3
+BIN := .venv/bin
+
+demo: .venv/installed
+	$(BIN)/snowroll demo
+
+test: .venv/tested
+	$(BIN)/ruff check -q .
+	$(BIN)/ruff format -q --check .
+	$(BIN)/pyright
+	$(BIN)/python -m pytest
+
+quick: .venv/tested  # the fast set
+	$(BIN)/python -m pytest -m "not slow"
+
+lock: .venv/tested  # renew the pins; no index addresses are written
+	$(BIN)/uv pip compile -q --universal pyproject.toml --extra models --group test --no-header --no-emit-index-url --no-annotate -o requirements.lock
+
+.venv/bin/uv:
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q --disable-pip-version-check uv
+
+.venv/installed: .venv/bin/uv pyproject.toml requirements.lock
+	$(BIN)/uv pip install -q --python $(BIN)/python -c requirements.lock -e .
+	touch $@
+
+.venv/tested: .venv/installed
+	$(BIN)/uv pip install -q --python $(BIN)/python -c requirements.lock --group test -e .
+	touch $@
+
+.PHONY: demo test quick lock

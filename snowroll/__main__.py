@@ -1,0 +1,5 @@
+"""`python -m snowroll`."""
+
+from snowroll.cli import main
+
+main()

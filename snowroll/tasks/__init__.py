@@ -1,0 +1,1 @@
+"""One folder a task. The folder's name is the task's name; nothing is registered."""

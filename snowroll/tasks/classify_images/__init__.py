@@ -1,0 +1,5 @@
+"""One class for one picture."""
+
+from snowroll.tasks.classify_images.task import ClassifyImages
+
+task = ClassifyImages()

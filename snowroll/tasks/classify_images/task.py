@@ -1,0 +1,177 @@
+"""Image classification: the protocol's answers, each a few lines over the rooms that do the work."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from math import log
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from snowroll.base.errors import DataError, did_you_mean
+from snowroll.base.nouns import Batch, Choice, Fault, Json, Prediction
+from snowroll.base.task import Columns, Deployable, Draw, Fingerprint, Reading
+from snowroll.design.rules import ImageOptions
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from torch import Tensor, nn
+
+Schema = Mapping[str, Json]
+
+
+class ClassifyImages:
+    """A target is a class name; the schema is {"type": "choice", "classes": [...]}, classes in sorted order."""
+
+    name = "classify_images"
+    kind = "image"
+    Options = ImageOptions
+    headline = "accuracy"
+    ragged: frozenset[str] = frozenset()
+    waived: Mapping[str, str] = {}
+
+    # 1 prepare
+
+    def recognise(self, folder: Any, settings: Any) -> Reading | None:
+        from snowroll.prepare.layouts import read_images
+
+        return read_images(folder, settings)
+
+    def schema(self, targets: Iterable[Json]) -> dict[str, Json]:
+        return {"type": "choice", "classes": sorted({str(target) for target in targets if target is not None})}
+
+    def problem(self, target: Json, schema: Schema) -> str | None:
+        if target in schema["classes"]:
+            return None
+        return f"label '{target}' is not in the schema; {did_you_mean(str(target), schema['classes'])}"
+
+    def faults(self, columns: Columns, targets: Sequence[Json], schema: Schema) -> list[Fault]:
+        return []  # what can be wrong with one class a picture is what check knows of every task
+
+    def facts(self, columns: Columns, targets: Sequence[Json], schema: Schema) -> dict[str, Json]:
+        from snowroll.tasks.classify_images.facts import mirror_keeps_class
+
+        counts = Counter(targets)
+        return {
+            "classes": len(schema["classes"]),
+            "smallest_class": min((counts[name] for name in schema["classes"]), default=0),
+            "median_width": int(np.median(columns["width"])),
+            "median_height": int(np.median(columns["height"])),
+            "aspect_spread": float(np.std(np.log(columns["width"] / columns["height"]))),
+            "grey": bool(columns["grey"].mean() > 0.95),
+            **mirror_keeps_class(columns["thumbnail"], targets),
+        }
+
+    def plan(self, fingerprint: Fingerprint) -> list[Choice]:
+        from snowroll.design.rules import image_plan
+
+        return image_plan(fingerprint)
+
+    def encode(self, raw: bytes, options: ImageOptions) -> Columns:
+        from snowroll.prepare.pictures import open_rgb, resize
+
+        return {"image": resize(open_rgb(raw, at_least_px=options.size_px), options.size_px, options.fit)}
+
+    def pack_key(self, options: ImageOptions) -> Json:
+        return [options.size_px, options.fit]
+
+    def encode_targets(self, targets: Sequence[Json], schema: Schema, columns: Columns) -> Columns:
+        number = {name: i for i, name in enumerate(schema["classes"])}
+        return {"class": np.array([number[target] for target in targets], dtype=np.int64)}
+
+    def batch(self, columns: Columns, ids: Tensor) -> Batch:
+        import torch
+
+        # NHWC bytes seen as NCHW are channels_last already: no copy but the conversion to float
+        pixels = columns["image"].permute(0, 3, 1, 2)
+        return Batch(pixels.to(torch.float32).div_(255), columns["class"], ids)
+
+    def augment(self, batch: Batch, draw: Draw, options: ImageOptions) -> Batch:
+        from snowroll.tasks.classify_images.training import augment
+
+        return augment(batch, draw, options)
+
+    # 2 design
+
+    def build(self, options: ImageOptions, schema: Schema) -> nn.Module:
+        from snowroll.design.zoo import build_from
+
+        return build_from(options, len(schema["classes"]))
+
+    # 3 train
+
+    def loss(self, model: nn.Module, batch: Batch, options: ImageOptions) -> Tensor:
+        from snowroll.tasks.classify_images.training import loss
+
+        return loss(model, batch, options)
+
+    def loss_at_init(self, schema: Schema, options: ImageOptions) -> float | None:
+        return log(len(schema["classes"]))
+
+    # 4 evaluate
+
+    def decode(self, outputs: Tensor, schema: Schema, options: ImageOptions) -> list[Prediction]:
+        return _predictions(outputs.float().softmax(dim=1).cpu().numpy(), schema)
+
+    def score(
+        self,
+        predictions: Sequence[Prediction],
+        targets: Sequence[Json],
+        schema: Schema,
+        counts: np.ndarray | None = None,
+    ) -> dict[str, float]:
+        from snowroll.evaluate.metrics import classification
+
+        truth = self.encode_targets(targets, schema, {})["class"]
+        return classification(np.stack([p.scores for p in predictions]), truth, counts)
+
+    def credit(self, predictions: Sequence[Prediction], targets: Sequence[Json], schema: Schema) -> np.ndarray:
+        return np.array([float(p.value == target) for p, target in zip(predictions, targets, strict=True)])
+
+    def strata(self, targets: Sequence[Json]) -> list[str]:
+        return [str(target) for target in targets]
+
+    def draw(self, raw: bytes, target: Json | None, prediction: Json | None, schema: Schema) -> Image:
+        from PIL import Image
+
+        from snowroll.prepare.pictures import open_rgb
+
+        return Image.fromarray(open_rgb(raw))
+
+    def show(self, batch: Batch, row: int) -> Image:
+        from PIL import Image
+
+        pixels = batch.inputs[row].detach().float().clamp(0, 1).mul(255).round().byte()
+        return Image.fromarray(pixels.permute(1, 2, 0).cpu().numpy())
+
+    # 5 deploy
+
+    def deployable(self, model: nn.Module, options: ImageOptions, schema: Schema) -> Deployable:
+        from snowroll.tasks.classify_images.deploying import deployable
+
+        return deployable(model, options, schema)
+
+    def open_raw(self, raw: bytes, options: ImageOptions) -> np.ndarray:
+        from snowroll.prepare.pictures import open_rgb
+
+        return open_rgb(raw, at_least_px=options.size_px)
+
+    def answer(self, outputs: Mapping[str, np.ndarray], schema: Schema) -> list[Prediction]:
+        return _predictions(outputs["probabilities"], schema)
+
+
+def _predictions(probabilities: np.ndarray, schema: Schema) -> list[Prediction]:
+    """probabilities: [B, C]. Doubt is one minus the margin between the best two (0 sure, 1 a tie)."""
+    classes = schema["classes"]
+    if probabilities.shape[1] != len(classes):
+        raise DataError(
+            f"the model has {probabilities.shape[1]} outputs and the schema {len(classes)} classes",
+            cure="use the schema the model was trained on",
+        )
+    best_two = np.sort(probabilities, axis=1)[:, -2:]
+    doubt = np.clip(1 - (best_two[:, -1] - best_two[:, 0]), 0, 1)
+    return [
+        Prediction(classes[int(row.argmax())], float(row.max()), float(unsure), row)
+        for row, unsure in zip(probabilities, doubt, strict=True)
+    ]

@@ -1,0 +1,94 @@
+"""An open project: its settings, its store, its task and the user's files, in one place; and what a verb answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from snowroll.base.errors import DataError, StoreError, UsageError
+from snowroll.base.nouns import Json
+from snowroll.base.settings import FILE, Settings, read_settings
+from snowroll.base.task import Task, find_task
+from snowroll.prepare.read import Folder
+from snowroll.prepare.settings import PrepareSettings
+from snowroll.store.project import Project
+
+SECTIONS = ("prepare", "task", "train", "promote", "serve", "label")
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a verb answers: one JSON object for machines, lines for people, and the next command to type."""
+
+    json: dict[str, Json]
+    lines: list[str]
+    next: str = ""
+    ok: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A project that a verb works on."""
+
+    root: Path
+    settings: Settings
+    store: Project
+    task: Task
+    prepare: PrepareSettings
+    data: Path
+    _folder: list[Folder] = field(default_factory=list)
+
+    @property
+    def folder(self) -> Folder:
+        """The user's files, opened when they are first asked for."""
+        if not self._folder:
+            if not self.data.exists():
+                raise DataError("the data folder is gone", where=self.data, cure="put it back or set --prepare.data")
+            self._folder.append(Folder(self.data))
+        return self._folder[0]
+
+    def read(self, where: str) -> bytes:
+        """The bytes of one sample, from the user's files or from the store."""
+        kind, _, sha = where.partition(":")
+        return self.store.blobs.get(sha) if kind == "blob" else self.folder.read(where)
+
+    def stream(self, wheres: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        """The bytes of many samples, each archive opened once; in an order of the storage's choosing."""
+        own = [where for where in wheres]
+        for where in own:
+            if where.startswith("blob:"):
+                yield where, self.read(where)
+        yield from self.folder.stream([where for where in own if not where.startswith("blob:")])
+
+    def section(self, name: str, kind: type[Any], **options: Any) -> Any:
+        """A settings section that belongs to no run: [promote], [serve], [label]."""
+        return self.settings.section(name, kind, **options)[0]
+
+
+def open_project(root: Path, flags: dict[str, Json], *, write: bool = True) -> Opened:
+    """The project at `root`. Raises UsageError where there is none, or where a setting does not exist."""
+    config = root / FILE
+    if not root.is_dir():
+        raise UsageError("there is no such folder", where=root, cure="give the project's folder")
+    if not config.is_file():
+        raise UsageError(f"no {FILE} here", where=root, cure=f"run `snowroll init {root}` first")
+    settings = read_settings(config).over(flags)
+    settings.refuse_unknown_sections(SECTIONS)
+    name = settings.values.get("task.name")
+    if not isinstance(name, str):
+        raise UsageError("[task] names no task", where=config, cure='write name = "classify_images" under [task]')
+    prepare, _ = settings.section("prepare", PrepareSettings)
+    data = (root / prepare.data).resolve()
+    store = Project.open(root, read_only=not write)
+    return Opened(root, settings, store, find_task(name), prepare, data)
+
+
+def champion_run(opened: Opened) -> int:
+    """The run whose model `serve`, `predict` and `export` use."""
+    value = opened.store.catalog.pointer("champion")
+    if value is None:
+        raise StoreError("no champion yet", where=opened.root, cure=f"run `snowroll train {opened.root}` first")
+    return int(value)
