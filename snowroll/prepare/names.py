@@ -1,0 +1,78 @@
+"""How a file is named everywhere in a project: `where`, one storable, printable and unique string.
+
+    cat/1.jpg                    a file of the data folder
+    photos.zip!cat/1.jpg         a member of an archive
+    set.npz#train_images/17      one row of an array
+
+A name may be any bytes on disk, but SQLite and JSON hold text: bytes that are not UTF-8, control characters and
+the characters that turn the writing direction (they make a name look like another) are written %XX, and so is a '%'
+that could be mistaken for such an escape. The mapping loses nothing: `unspell(spell(name)) == name`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+ARCHIVE = r"(?:zip|tar|tar\.gz|tar\.xz|tar\.bz2|tgz|txz|tbz|tbz2)"
+_IS_ARCHIVE = re.compile(rf"\.{ARCHIVE}$", re.IGNORECASE)
+_AMBIGUOUS = re.compile(rf"(\.{ARCHIVE})!|(\.npz)#", re.IGNORECASE)
+_MEMBER = re.compile(rf"(.*?\.{ARCHIVE})!(.*)", re.IGNORECASE | re.DOTALL)
+_ROW = re.compile(r"(.*?\.npz)#(.+)/(\d+)", re.IGNORECASE | re.DOTALL)
+_HEX = re.compile("%(?=[0-9A-Fa-f]{2})")
+# C0 and C1 controls, bidirectional embeddings, overrides and isolates, line and paragraph separators, lone surrogates
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+class Place(NamedTuple):
+    """A `where`, taken apart. `member` is None for a plain file; `row` is None but for rows of an array."""
+
+    file: str
+    member: str | None = None
+    row: int | None = None
+
+
+def spell(name: bytes) -> str:
+    """A file's name as text that can be stored and printed.
+
+    >>> spell("猫/1.jpg".encode()), spell(b"caf\\xe9\\n.jpg")
+    ('猫/1.jpg', 'caf%E9%0A.jpg')
+    """
+    text = name.decode("utf-8", "surrogateescape")
+    return _UNSAFE.sub(_escape, _HEX.sub("%25", text))
+
+
+def spell_file(name: bytes) -> str:
+    """`spell` for a file on disk: a name that looks like a member ('a.zip!b') is escaped so that it is not one."""
+    return _AMBIGUOUS.sub(lambda m: f"{m[1]}%21" if m[1] else f"{m[2]}%23", spell(name))
+
+
+def unspell(text: str) -> bytes:
+    """The bytes of the name that `spell` or `spell_file` wrote."""
+    parts = re.split("%([0-9A-F]{2})", text)
+    return b"".join(bytes([int(part, 16)]) if i % 2 else part.encode() for i, part in enumerate(parts))
+
+
+def take_apart(where: str) -> Place:
+    """
+    >>> take_apart("a/b.zip!c/1.jpg")
+    Place(file='a/b.zip', member='c/1.jpg', row=None)
+    """
+    if match := _MEMBER.fullmatch(where):
+        return Place(match[1], match[2])
+    if match := _ROW.fullmatch(where):
+        return Place(match[1], match[2], int(match[3]))
+    return Place(where)
+
+
+def is_archive(name: str) -> bool:
+    return bool(_IS_ARCHIVE.search(name))
+
+
+def without_suffix(name: str) -> str:
+    """The name of an archive without '.zip', '.tar.gz', ..."""
+    return _IS_ARCHIVE.sub("", name)
+
+
+def _escape(match: re.Match[str]) -> str:
+    return "".join(f"%{byte:02X}" for byte in match[0].encode("utf-8", "surrogateescape"))

@@ -1,0 +1,25 @@
+"""The section [prepare] of snowroll.toml: how a folder of data is read and split."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareSettings:
+    """What the user may say about the data; everything else is found by looking at it."""
+
+    data: str = ""  # folder or archive, relative to the project; "": the project folder itself
+    labels: tuple[str, ...] = ()  # class names of a folder that does not name them
+    group: str = ""  # pattern on the path; what its first (...) matches is the group, which never straddles two splits
+    test: float = (
+        0.2  # share of the labelled samples locked away for measuring, unless the folder declares a test split
+    )
+    val: float = 0.1  # share used to choose during training
+    seed: int = 0
+    workers: int = 0  # decoding children; 0: one for each core
+    megapixels: float = 100.0  # a larger picture is refused from its header
+    path_column: str = ""  # of a CSV/TSV/JSONL manifest; "": found by name and content
+    label_column: str = ""
+    split_column: str = ""
+    group_column: str = ""
