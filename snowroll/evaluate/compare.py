@@ -1,0 +1,260 @@
+"""The promotion test: may this new model replace the champion?
+
+Three answers, each with its reason: PROMOTED, REFUSED, or CANNOT TELL YET (and how many more labelled test samples
+would tell). Both models answer the same locked set, which nothing is trained on.
+
+**Repeated looks.** A project that rolls every week tests again and again on one locked set; at 5 % each, twenty equal
+models would promote one by luck. Look k of a champion is therefore tested at alpha * 6 / (pi^2 k^2), which sums to
+alpha over all k (alpha spending: Lan & DeMets 1983; as an online rule, Tian & Ramdas 2021, "Online control of the
+familywise error rate"). By the union bound the chance that a champion is *ever* replaced by a model that is no better
+is at most alpha, whatever the dependence between looks. The count starts again with each new champion, as in alpha
+investing (Foster & Stine 2008), so over a project's life wrong promotions are at most alpha for each champion held.
+What this cannot cover: somebody who trains on the locked set, or tunes a model by its numbers.
+
+Considered and not taken: a test by betting (Waudby-Smith & Ramdas 2024), valid at any time on a growing set, also
+without the symmetry that sign flips assume. Every challenger is a new hypothesis, so it would need the same spending,
+and it asks for about twice the labels; labels are what a user has least of.
+
+**Worse in part.** Each class, and each earlier roll's locked set (forgetting), is tested for being worse by more than
+the margin. These tests share an error of their own (`harm_alpha`, Holm 1979) and can only hold a model back.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from snowroll.base.errors import DataError
+from snowroll.evaluate.paired import Difference, p_better, p_beyond, paired_difference, samples_to_tell, sign_flip
+
+Outcome = Literal["PROMOTED", "REFUSED", "CANNOT TELL YET"]
+State = Literal["not worse", "too few to say", "suspected", "worse"]
+
+
+@dataclass(frozen=True, slots=True)
+class PromotionSettings:
+    """Section [promotion]: what a new model must show."""
+
+    alpha: float = 0.05  # chance that a champion is ever replaced by a model that is no better
+    margin: float = 0.02  # a class or an earlier locked set may lose at most this share
+    harm_alpha: float = 0.05  # chance, each roll, of holding a model back for a loss it does not have
+    worthwhile: float = 0.01  # a gain below this is not worth a swap: once it is ruled out, the answer is REFUSED
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Credits of both models on one set of samples, in the same order."""
+
+    old: np.ndarray
+    new: np.ndarray
+    groups: Sequence[Hashable] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One class or earlier set: is the new model worse there, beyond the margin?"""
+
+    name: str
+    kind: Literal["class", "earlier set"]
+    difference: Difference
+    state: State
+    p_beyond: float  # of "worse by no more than the margin"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer with everything needed to check it; plain values, JSON by `asdict`."""
+
+    outcome: Outcome
+    reason: str
+    difference: Difference
+    p: float  # one-sided: how often models that are equally good would look this good
+    bar: float  # what p had to reach at this look
+    look: int
+    checks: tuple[Check, ...] = ()
+    more: int | None = None  # labelled test samples that would probably (4 in 5) settle it
+    more_of: str = ""  # the class they should be of; "": drawn like the rest
+    settings: PromotionSettings = field(default_factory=PromotionSettings)
+
+
+def bar_at(look: int, alpha: float) -> float:
+    """The share of alpha that look k = 1, 2, ... may spend.
+
+    >>> [round(bar_at(k, 0.05), 4) for k in (1, 2, 10)]
+    [0.0304, 0.0076, 0.0003]
+    """
+    if look < 1:
+        raise DataError(f"looks are counted from 1, not {look}")
+    return alpha * 6 / (math.pi**2 * look**2)
+
+
+def promotion_test(
+    old: np.ndarray,
+    new: np.ndarray,
+    *,
+    groups: Sequence[Hashable] | None = None,
+    strata: Sequence[str] | None = None,
+    earlier: Mapping[str, Pairs] | None = None,
+    look: int = 1,
+    settings: PromotionSettings | None = None,
+) -> Verdict:
+    """Compare a new model with the champion on the locked set.
+
+    old, new: [n] credit in [0, 1] of each sample. groups: [n] patient, speaker, scene; None: each sample its own.
+    strata: [n] class of each sample. earlier: name -> credits on the locked sets of earlier rolls. look: how many
+    promotion tests this champion has faced, this one included, whatever their answers.
+    """
+    rule = settings or PromotionSettings()
+    old, new = np.asarray(old, dtype=float), np.asarray(new, dtype=float)
+    whole = paired_difference(old, new, groups)
+    better, worse = p_better(old, new, groups, whole), p_better(new, old, groups, paired_difference(new, old, groups))
+    checks = _checks(_parts(old, new, groups, strata), earlier or {}, rule)
+    bar = bar_at(look, rule.alpha)
+    outcome, reason, more, more_of = _decide(whole, better, worse, bar, look, checks, rule)
+    return Verdict(outcome, reason, whole, better, bar, look, checks, more, more_of, rule)
+
+
+Decision = tuple[Outcome, str, int | None, str]
+
+
+def _decide(
+    whole: Difference,
+    better: float,
+    worse: float,
+    bar: float,
+    look: int,
+    checks: Sequence[Check],
+    rule: PromotionSettings,
+) -> Decision:
+    told = _told(whole)
+    if harmed := [check for check in checks if check.state == "worse"]:
+        named = "; ".join(f"{_named(check)} {_told(check.difference)}" for check in harmed)
+        return "REFUSED", f"worse beyond the margin of {_points(rule.margin)}: {named}.", None, ""
+    if worse <= rule.harm_alpha and whole.high < 0:
+        return "REFUSED", f"the new model is worse: {told}.", None, ""
+    if better <= bar:
+        if suspected := [check for check in checks if check.state == "suspected"]:
+            return _hold(told, suspected[0], rule)
+        return (
+            "PROMOTED",
+            f"the new model is better: {told} ({_against(better, bar, look)}).{_silent(checks)}",
+            None,
+            "",
+        )
+    if whole.high < rule.worthwhile:
+        gain = f"a gain of {_points(rule.worthwhile)} is ruled out"
+        return "REFUSED", f"the new model is no better: {told}, so {gain}.", None, ""
+    more = _more(whole, look, rule)
+    why = f"{told}, but {_against(better, bar, look)}"
+    return "CANNOT TELL YET", f"{why}; label about {more:,} more test samples.", more, ""
+
+
+def _hold(told: str, check: Check, rule: PromotionSettings) -> Decision:
+    """Better on the whole, but something may be lost in one part: ask for samples of that part."""
+    part = check.difference
+    gap = max(abs(part.value + rule.margin), rule.margin / 2)
+    more = max(samples_to_tell(part.spread, gap, rule.harm_alpha) - part.n, max(part.n // 4, 10))
+    loss = f"{_named(check)} seems to lose ({_told(part)})"
+    reason = f"better on the whole ({told}), but {loss}; label about {more:,} more test samples of it."
+    return "CANNOT TELL YET", reason, more, check.name
+
+
+def _more(whole: Difference, look: int, rule: PromotionSettings) -> int:
+    """Samples to add until the next look probably settles it, one way or the other.
+
+    The nearer decision counts: showing a gain of what was seen, or ruling out a gain worth having.
+    """
+    gain, room = whole.value, rule.worthwhile - whole.value
+    if gain >= room:
+        needed = samples_to_tell(whole.spread, gain, bar_at(look + 1, rule.alpha))
+    else:
+        needed = samples_to_tell(whole.spread, room, 0.025)
+    return max(needed - whole.n, max(whole.n // 10, 10))
+
+
+def _parts(
+    old: np.ndarray, new: np.ndarray, groups: Sequence[Hashable] | None, strata: Sequence[str] | None
+) -> dict[str, Pairs]:
+    if strata is None:
+        return {}
+    if len(strata) != len(old):
+        raise DataError(f"{len(strata)} classes were given for {len(old)} samples")
+    rows: dict[str, list[int]] = {}
+    for row, name in enumerate(strata):
+        rows.setdefault(name, []).append(row)
+    return {
+        name: Pairs(old[own], new[own], None if groups is None else [groups[row] for row in own])
+        for name, own in sorted(rows.items())
+    }
+
+
+def _checks(classes: Mapping[str, Pairs], earlier: Mapping[str, Pairs], rule: PromotionSettings) -> tuple[Check, ...]:
+    """Each class and earlier set in one family of tests."""
+    parts: list[tuple[Literal["class", "earlier set"], str, Pairs]]
+    parts = [("class", name, pairs) for name, pairs in classes.items()]
+    parts += [("earlier set", name, pairs) for name, pairs in earlier.items()]
+    found = [paired_difference(pairs.old, pairs.new, pairs.groups) for _, _, pairs in parts]
+    beyond = [p_beyond(difference, rule.margin) for difference in found]
+    # only a loss beyond the margin can be suspected, so only there is the exact test worth its time
+    any_loss = [
+        sign_flip(pairs.old, pairs.new, pairs.groups)[1] if difference.value < -rule.margin else 1.0
+        for difference, (_, _, pairs) in zip(found, parts, strict=True)
+    ]
+    proven, suspected = holm(beyond, rule.harm_alpha), holm(any_loss, rule.harm_alpha)
+    checks = []
+    for row, (kind, name, _) in enumerate(parts):
+        state: State = "not worse" if found[row].low > -rule.margin else "too few to say"
+        state = "worse" if proven[row] else "suspected" if suspected[row] else state
+        checks.append(Check(name, kind, found[row], state, beyond[row]))
+    return tuple(checks)
+
+
+def holm(p: Sequence[float], alpha: float) -> list[bool]:
+    """Which hypotheses fall when the chance of any false fall is to stay within alpha (Holm 1979).
+
+    >>> holm([0.01, 0.04, 0.03], 0.05)
+    [True, False, False]
+    """
+    fallen = [False] * len(p)
+    for rank, row in enumerate(sorted(range(len(p)), key=lambda row: p[row])):
+        if p[row] > alpha / (len(p) - rank):
+            break
+        fallen[row] = True
+    return fallen
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:.1f} points".replace("-", "−")
+
+
+def _told(found: Difference) -> str:
+    signed = [f"{100 * x:+.1f}".replace("-", "−") for x in (found.value, found.low, found.high)]
+    grouped = f" in {found.groups:,} groups" if found.groups < found.n else ""
+    return (
+        f"{signed[0]} points, 95 % interval {signed[1]} to {signed[2]}, n = {found.n:,}{grouped}, "
+        f"{found.won:,} won and {found.lost:,} lost"
+    )
+
+
+def _against(p: float, bar: float, look: int) -> str:
+    side = "within" if p <= bar else "above"
+    counted = "the first look" if look == 1 else f"look {look}"
+    return f"p = {p:.2g}, {side} the {bar:.2g} that {counted} allows"
+
+
+def _named(check: Check) -> str:
+    return f"{check.kind} '{check.name}'"
+
+
+def _silent(checks: Sequence[Check]) -> str:
+    """What a promotion does not say: parts with too few samples to rule out a loss beyond the margin."""
+    open_ = [check for check in checks if check.state == "too few to say"]
+    if not open_:
+        return ""
+    widest = min(open_, key=lambda check: check.difference.low)
+    loss = f"{_named(widest)} could have lost up to {_points(-widest.difference.low)}"
+    return f" Too few samples to rule out a loss in {len(open_)} of {len(checks)} parts: {loss}."

@@ -1,0 +1,144 @@
+"""Classification metrics that know how often each sample counts, so that one function serves value and bootstrap.
+
+`truth` and `guess` are class numbers [n]; `probabilities` is [n, C]; `counts` is [n] or None (once each).
+Definitions are scikit-learn's (the tests compare): balanced accuracy is over classes that occur in the truth,
+macro-F1 over classes that occur in truth or guess.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+_LEAST = 1e-12  # a probability of 0 given to the truth costs 27.6 nats, not infinity
+
+
+def scorer(probabilities: np.ndarray, truth: np.ndarray) -> Callable[[np.ndarray | None], dict[str, float]]:
+    """All metrics of one model on one split as a function of the counts, headline first; for `interval.bootstrap`.
+
+    What does not depend on the counts is computed once: 1,000 draws over 50,000 samples take seconds.
+    """
+    n, classes = probabilities.shape
+    guess = probabilities.argmax(1)
+    loss = sample_nll(probabilities, truth)
+    square = sample_brier(probabilities, truth)
+    top5 = in_top(probabilities, truth, 5) if classes > 5 else None
+    confidence = probabilities.max(1)
+    cell, box = truth * classes + guess, bin_of(confidence)
+    right = guess == truth
+
+    def score(counts: np.ndarray | None = None) -> dict[str, float]:
+        weight = np.ones(n) if counts is None else counts.astype(float)
+        total = weight.sum()
+        table = np.bincount(cell, weight, classes * classes).reshape(classes, classes)
+        found = {**from_confusion(table), **({"top5": float(top5 @ weight / total)} if top5 is not None else {})}
+        found["ece"] = ece_of_bins(box, confidence, right, weight)
+        found["nll"], found["brier"] = float(loss @ weight / total), float(square @ weight / total)
+        return found
+
+    return score
+
+
+def confusion(truth: np.ndarray, guess: np.ndarray, classes: int, counts: np.ndarray | None = None) -> np.ndarray:
+    """[C, C] how often truth (row) was called guess (column).
+
+    >>> confusion(np.array([0, 0, 1]), np.array([0, 1, 1]), 2).tolist()
+    [[1, 1], [0, 1]]
+    """
+    table = np.bincount(truth * classes + guess, counts, classes * classes).reshape(classes, classes)
+    return table.astype(np.int64) if counts is None else table
+
+
+def from_confusion(table: np.ndarray) -> dict[str, float]:
+    """Accuracy, balanced accuracy and macro-F1 of a confusion matrix [C, C]."""
+    right, asked, said = np.diag(table), table.sum(1), table.sum(0)
+    occurs, mentioned = asked > 0, asked + said > 0
+    return {
+        "accuracy": float(right.sum() / table.sum()),
+        "balanced_accuracy": float(np.mean(right[occurs] / asked[occurs])),
+        "macro_f1": float(np.mean(2 * right[mentioned] / (asked + said)[mentioned])),
+    }
+
+
+def per_class(table: np.ndarray, names: Sequence[str]) -> list[dict[str, float | int | str | None]]:
+    """One row a class: precision, recall, F1 (None where 0/0: nothing was asked or said) and n, from [C, C]."""
+    rows: list[dict[str, float | int | str | None]] = []
+    for number, name in enumerate(names):
+        right, asked, said = (float(x) for x in (table[number, number], table[number].sum(), table[:, number].sum()))
+        rows.append(
+            {
+                "class": name,
+                "n": int(asked),
+                "precision": right / said if said else None,
+                "recall": right / asked if asked else None,
+                "f1": 2 * right / (asked + said) if asked + said else None,
+            }
+        )
+    return rows
+
+
+def recalls(truth: np.ndarray, guess: np.ndarray, names: Sequence[str]) -> Callable[..., dict[str, float]]:
+    """Recall of each class as a function of the counts, for `interval.bootstrap`; absent classes are left out."""
+
+    def score(counts: np.ndarray | None = None) -> dict[str, float]:
+        table = confusion(truth, guess, len(names), counts)
+        asked = table.sum(1)
+        return {name: float(table[c, c] / asked[c]) for c, name in enumerate(names) if asked[c] > 0}
+
+    return score
+
+
+def majority(truth: np.ndarray, counts: np.ndarray | None = None) -> float:
+    """Accuracy of always answering the commonest class: the floor that any model must beat."""
+    sizes = np.bincount(truth, counts)
+    return float(sizes.max() / sizes.sum())
+
+
+def in_top(probabilities: np.ndarray, truth: np.ndarray, k: int) -> np.ndarray:
+    """[n] 1.0 where the truth is among the k most probable; ties count against the model."""
+    own = probabilities[np.arange(len(truth)), truth][:, None]
+    return ((probabilities >= own).sum(1) <= k).astype(float)
+
+
+def sample_nll(probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """[n] negative log likelihood of the truth, in nats."""
+    return -np.log(np.maximum(probabilities[np.arange(len(truth)), truth], _LEAST))
+
+
+def sample_brier(probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """[n] Brier score halved, in [0, 1]: sum over classes of (p - [truth])^2 / 2 (Brier 1950 without the half)."""
+    own = probabilities[np.arange(len(truth)), truth]
+    return ((probabilities**2).sum(1) - 2 * own + 1) / 2
+
+
+def bin_of(confidence: np.ndarray, bins: int = 15) -> np.ndarray:
+    """[n] which of `bins` equal steps over [0, 1] a confidence falls into; the upper edge belongs to the bin."""
+    return np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
+
+
+def ece_of_bins(box: np.ndarray, confidence: np.ndarray, right: np.ndarray, weight: np.ndarray) -> float:
+    """Expected calibration error (Guo et al. 2017, eq. 3): mean over samples of |accuracy - confidence| by bin.
+
+    The mean differences need no division by bin: |sum of right - sum of confidence| / n, summed over bins.
+    """
+    gaps = np.bincount(box, weight * (right - confidence))
+    return float(np.abs(gaps).sum() / weight.sum())
+
+
+def ece(probabilities: np.ndarray, truth: np.ndarray, bins: int = 15) -> float:
+    """Expected calibration error in [0, 1] of the most probable class; 15 bins as in Guo et al. (2017)."""
+    confidence = probabilities.max(1)
+    right = probabilities.argmax(1) == truth
+    return ece_of_bins(bin_of(confidence, bins), confidence, right, np.ones(len(truth)))
+
+
+IN_WORDS: Mapping[str, str] = {
+    "accuracy": "share of answers that are right",
+    "balanced_accuracy": "mean over classes of the share found, so that rare classes count as much as common ones",
+    "macro_f1": "mean over classes of F1 (precision and recall in one)",
+    "top5": "share where the truth is among the five most probable",
+    "ece": "calibration error: how far stated confidence is from the share that is right",
+    "nll": "negative log likelihood of the truth, in nats; lower is better",
+    "brier": "half the squared distance between stated probabilities and the truth; lower is better",
+}

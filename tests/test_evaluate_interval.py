@@ -1,0 +1,108 @@
+"""Intervals hold what they say (coverage by simulation), and are never a point."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from snowroll.base.errors import DataError
+from snowroll.evaluate.interval import bootstrap, interval_in_words, mean_with_interval, number_groups, wilson
+
+
+def _mean_of(credit):
+    def score(counts=None):
+        return {"accuracy": float(np.average(credit, weights=counts))}
+
+    return score
+
+
+def _grouped_credit(rng, groups: int, size: int, share: float, likeness: float) -> np.ndarray:
+    """Right-or-wrong answers whose groups differ: Beta(share) by group, `likeness` the correlation within."""
+    spread = 1 / likeness - 1
+    own = rng.beta(share * spread, (1 - share) * spread, groups)
+    return (rng.random((groups, size)) < own[:, None]).astype(float).ravel()
+
+
+@pytest.mark.parametrize(("groups", "size", "share"), [(20, 10, 0.8), (50, 10, 0.9), (200, 5, 0.97)])
+def test_the_interval_covers_the_truth_with_grouped_data(groups, size, share):
+    rng = np.random.default_rng(0)
+    names = np.repeat(np.arange(groups), size).tolist()
+    tries, by_group, by_sample = 400, 0, 0
+    for seed in range(tries):
+        credit = _grouped_credit(rng, groups, size, share, likeness=0.3)
+        one = mean_with_interval(credit, names, draws=300, seed=seed)
+        by_group += one.low <= share <= one.high
+        two = mean_with_interval(credit, None, draws=300, seed=seed)
+        by_sample += two.low <= share <= two.high
+    assert by_group / tries > 0.91
+    assert by_sample < by_group - 0.05 * tries  # ignoring the groups is what the interval must not do
+
+
+def test_the_two_ways_to_the_same_interval_agree():
+    rng = np.random.default_rng(1)
+    credit = _grouped_credit(rng, 30, 8, 0.7, 0.2)
+    names = np.repeat(np.arange(30), 8).tolist()
+    slow = bootstrap(_mean_of(credit), len(credit), names, draws=4000)["accuracy"]
+    fast = mean_with_interval(credit, names, draws=4000)
+    assert slow.value == pytest.approx(fast.value)
+    assert (slow.low, slow.high) == pytest.approx((fast.low, fast.high), abs=0.01)
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+@pytest.mark.parametrize("groups", [None, [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]])
+def test_all_right_or_all_wrong_is_not_a_point(value, groups):
+    for found in (
+        bootstrap(_mean_of(np.full(10, value)), 10, groups)["accuracy"],
+        mean_with_interval(np.full(10, value), groups),
+    ):
+        trials = 10 if groups is None else 5
+        assert (found.low, found.high) == pytest.approx(wilson(value, trials))
+        assert found.high - found.low > 0.2
+
+
+def test_one_group_claims_nothing():
+    found = mean_with_interval(np.array([1.0, 0.0, 1.0]), ["a", "a", "a"])
+    assert (found.low, found.high) == (0.0, 1.0)
+    assert "one group" in interval_in_words(1, 3)
+
+
+def test_a_loss_may_exceed_one_and_an_absent_metric_stays_out():
+    loss = np.array([0.5, 3.0, 1.0, 2.0])
+
+    def score(counts=None):
+        found = {"nll": float(np.average(loss, weights=counts)), "undefined": float("nan")}
+        return found if counts is None or counts[0] else {**found, "nll": float("nan")}
+
+    found = bootstrap(score, 4, draws=200)
+    assert set(found) == {"nll"}
+    assert found["nll"].high > 1
+
+
+def test_no_samples_is_refused_in_words():
+    with pytest.raises(DataError, match="nothing to measure"):
+        bootstrap(_mean_of(np.array([])), 0)
+    with pytest.raises(DataError, match="2 groups were given for 3"):
+        number_groups(["a", "b"], 3)
+
+
+def test_same_seed_same_interval():
+    credit = np.random.default_rng(2).random(50)
+    assert bootstrap(_mean_of(credit), 50, seed=3) == bootstrap(_mean_of(credit), 50, seed=3)
+    assert bootstrap(_mean_of(credit), 50, seed=3) != bootstrap(_mean_of(credit), 50, seed=4)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=30), st.integers(1, 6))
+def test_an_interval_holds_its_value_and_stays_a_share(credit, groups):
+    names = [row % groups for row in range(len(credit))]
+    found = mean_with_interval(np.array(credit), names, draws=50)
+    assert 0 <= found.low <= found.value <= found.high <= 1 + 1e-12
+
+
+@given(st.integers(0, 40), st.integers(1, 40))
+def test_wilson_is_the_score_interval(right, n):
+    share = min(right, n) / n
+    low, high = wilson(share, n)
+    assert 0 <= low <= share <= high <= 1
+    for edge in (low, high):  # definition: the edges are the p with |share - p| = z sqrt(p (1 - p) / n)
+        if 0 < edge < 1:
+            assert abs(share - edge) == pytest.approx(1.959964 * np.sqrt(edge * (1 - edge) / n), rel=1e-4)

@@ -1,0 +1,90 @@
+"""Our metrics are scikit-learn's, with counts as repeated samples."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics as oracle
+
+from snowroll.evaluate.metrics import (
+    confusion,
+    ece,
+    from_confusion,
+    in_top,
+    majority,
+    per_class,
+    recalls,
+    sample_brier,
+    sample_nll,
+    scorer,
+)
+
+
+def _answers(seed: int, n: int, classes: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return rng.dirichlet(np.full(classes, 0.5), n), rng.integers(0, classes, n)
+
+
+@given(st.integers(0, 10**6), st.integers(2, 60), st.integers(2, 8))
+@settings(max_examples=60, deadline=None)
+def test_they_agree_with_scikit_learn(seed, n, classes):
+    probabilities, truth = _answers(seed, n, classes)
+    guess = probabilities.argmax(1)
+    found = scorer(probabilities, truth)()
+    occurs = np.unique(truth)
+    recall = oracle.recall_score(truth, guess, labels=occurs, average="macro", zero_division=0)
+    assert found["accuracy"] == pytest.approx(oracle.accuracy_score(truth, guess))
+    assert found["balanced_accuracy"] == pytest.approx(recall)
+    assert found["macro_f1"] == pytest.approx(oracle.f1_score(truth, guess, average="macro", zero_division=0))
+    assert found["nll"] == pytest.approx(oracle.log_loss(truth, probabilities, labels=range(classes)), rel=1e-6)
+    own = np.eye(classes)[truth]
+    assert found["brier"] == pytest.approx(((probabilities - own) ** 2).sum(1).mean() / 2)
+    if classes > 5:
+        expected = oracle.top_k_accuracy_score(truth, probabilities, k=5, labels=range(classes))
+        assert found["top5"] == pytest.approx(expected)
+
+
+@given(st.integers(0, 10**6))
+@settings(max_examples=30, deadline=None)
+def test_counting_a_sample_twice_is_having_it_twice(seed):
+    probabilities, truth = _answers(seed, 25, 7)
+    counts = np.random.default_rng(seed).multinomial(25, np.full(25, 1 / 25))
+    rows = np.repeat(np.arange(25), counts)
+    weighted, repeated = scorer(probabilities, truth)(counts), scorer(probabilities[rows], truth[rows])()
+    assert weighted == pytest.approx(repeated)
+
+
+def test_the_rows_of_each_class_agree_with_scikit_learn():
+    probabilities, truth = _answers(3, 200, 4)
+    guess = probabilities.argmax(1)
+    rows = per_class(confusion(truth, guess, 4), ["a", "b", "c", "d"])
+    precision, recall, f1, n = oracle.precision_recall_fscore_support(truth, guess)
+    for name, expected in (("precision", precision), ("recall", recall), ("f1", f1), ("n", n)):
+        assert [row[name] for row in rows] == pytest.approx(expected)
+    assert recalls(truth, guess, ["a", "b", "c", "d"])() == pytest.approx(dict(zip("abcd", recall, strict=True)))
+
+
+def test_a_class_that_nobody_asked_or_said_has_no_score_rather_than_zero():
+    table = confusion(np.array([0, 0, 1]), np.array([0, 1, 1]), 3)
+    absent = per_class(table, ["a", "b", "c"])[2]
+    assert (absent["precision"], absent["recall"], absent["f1"], absent["n"]) == (None, None, None, 0)
+    assert from_confusion(table)["balanced_accuracy"] == pytest.approx(0.75)
+
+
+def test_ece_by_hand():
+    probabilities = np.array([[0.9, 0.1], [0.9, 0.1], [0.4, 0.6], [0.4, 0.6]])
+    truth = np.array([0, 1, 1, 1])  # at .9 half are right (gap .4), at .6 all (gap .4)
+    assert ece(probabilities, truth) == pytest.approx(0.4)
+
+
+def test_ties_do_not_flatter_top_k():
+    assert in_top(np.full((1, 10), 0.1), np.array([0]), 5).tolist() == [0.0]
+
+
+def test_certain_and_wrong_is_finite_and_perfect_is_perfect():
+    sure = np.array([[1.0, 0.0], [0.0, 1.0]])
+    assert np.isfinite(sample_nll(sure, np.array([1, 0]))).all()
+    assert sample_brier(sure, np.array([1, 0])).tolist() == [1, 1]
+    best = scorer(sure, np.array([0, 1]))()
+    assert (best["accuracy"], best["nll"], best["brier"], best["ece"]) == (1, 0, 0, 0)
+    assert majority(np.array([0, 1, 1])) == pytest.approx(2 / 3)
