@@ -28,17 +28,24 @@ class Settings:
     origins: Mapping[str, str] = field(default_factory=dict)
 
     def section(
-        self, name: str, kind: type[S], choices: Iterable[Choice] = (), skip: Iterable[str] = ()
+        self,
+        name: str,
+        kind: type[S],
+        choices: Iterable[Choice] = (),
+        made: Mapping[str, Any] | None = None,
+        beside: Iterable[str] = (),
     ) -> tuple[S, dict[str, tuple[Json, str]]]:
         """`kind` filled for section `name`, and for each field (value, origin).
 
-        `choices`: what planning rules say, under the file and over the defaults. `skip`: fields that are no setting.
+        `choices`: what planning rules say, under the file and over the defaults. `made`: fields that are no setting.
+        `beside`: keys of the section that belong to somebody else.
         """
+        made = made or {}
         hints = get_type_hints(kind)
-        names = [f.name for f in fields(kind) if f.name not in set(skip)]  # type: ignore[arg-type]
+        names = [f.name for f in fields(kind) if f.name not in made]  # type: ignore[arg-type]
         prefix = f"{name}."
         given = {key[len(prefix) :]: value for key, value in self.values.items() if key.startswith(prefix)}
-        for key in given:
+        for key in set(given) - set(beside):
             if key not in names:
                 where = self.origins[prefix + key]
                 raise UsageError(f"unknown setting '{prefix}{key}'", where=where, cure=did_you_mean(key, names))
@@ -55,10 +62,10 @@ class Settings:
             elif f.name in ruled:
                 filled[f.name] = _coerce(ruled[f.name].value, hints[f.name], prefix + f.name, "rule")
                 told[f.name] = (filled[f.name], f"rule: {ruled[f.name].why}")
-        made = kind(**filled)
+        whole = kind(**filled, **made)
         for key in names:
-            told.setdefault(key, (getattr(made, key), "default"))
-        return made, {key: told[key] for key in names}
+            told.setdefault(key, (getattr(whole, key), "default"))
+        return whole, {key: told[key] for key in names}
 
     def over(self, flags: Mapping[str, Json]) -> Settings:
         """These settings with flags laid over them."""

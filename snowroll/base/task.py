@@ -70,7 +70,7 @@ class Task(Protocol):
     name: str
     kind: str  # kind of the samples it reads: "image"
     Options: type  # frozen dataclass: the task's part of the Plan, every field with a default
-    headline: str  # the first metric of `score`
+    headline: str  # the first metric of `scorer`
     ragged: frozenset[str]  # columns whose first axis differs between samples
     waived: Mapping[str, str]  # property of tests/test_every_task.py -> why it cannot apply
 
@@ -137,24 +137,35 @@ class Task(Protocol):
         ...
 
     # 4 evaluate -----------------------------------------------------------------------------------------------
-    def decode(self, outputs: Any, schema: Mapping[str, Json], options: Any) -> list[Prediction]:
-        """Raw outputs of one batch (tensors) to what people read, with doubt in [0, 1]."""
+    def postprocess(self, outputs: Any, options: Any) -> Mapping[str, Tensor]:
+        """The model's raw outputs to named tensors, first axis B: probabilities, boxes after NMS. Exported with it."""
         ...
 
-    def score(
-        self,
-        predictions: Sequence[Prediction],
-        targets: Sequence[Json],
-        schema: Mapping[str, Json],
-        counts: np.ndarray | None = None,
-    ) -> dict[str, float]:
-        """Metrics over samples, headline first. `counts` [n]: how often each sample counts (for the bootstrap)."""
+    def decode(
+        self, outputs: Mapping[str, np.ndarray], schema: Mapping[str, Json], options: Any
+    ) -> list[Prediction]:
+        """Post-processed outputs as numpy to what people read, with doubt in [0, 1]. No torch: serving runs this too.
+
+        A target is a valid `Prediction.value`: that is how a prediction is offered as a label.
+        """
+        ...
+
+    def scorer(
+        self, predictions: Sequence[Prediction], targets: Sequence[Json], schema: Mapping[str, Json]
+    ) -> Callable[[np.ndarray | None], dict[str, float]]:
+        """A function of counts [n] (how often each sample counts; None: once each) to metrics, headline first.
+
+        What does not depend on the counts is computed once: the bootstrap calls it a thousand times.
+        """
         ...
 
     def credit(
         self, predictions: Sequence[Prediction], targets: Sequence[Json], schema: Mapping[str, Json]
     ) -> np.ndarray:
-        """[n] each sample's share of the headline in [0, 1], for the paired test (1 right, 0 wrong; Dice; ...)."""
+        """[n] in [0, 1], what each sample earned, for the paired test: right or wrong, Dice, 1 - CER.
+
+        Where the headline is no mean over samples (mAP, BLEU) this is its nearest stand-in for one sample.
+        """
         ...
 
     def strata(self, targets: Sequence[Json]) -> list[str]:
@@ -179,10 +190,6 @@ class Task(Protocol):
 
         Raises DataError when the bytes cannot be read.
         """
-        ...
-
-    def answer(self, outputs: Mapping[str, np.ndarray], schema: Mapping[str, Json]) -> list[Prediction]:
-        """The exported graph's outputs (numpy, first axis B) to predictions. No torch: serving runs this."""
         ...
 
 

@@ -15,7 +15,7 @@ from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.store.project import Project
 
-SECTIONS = ("prepare", "task", "train", "promote", "serve", "label")
+SECTIONS = ("prepare", "task", "train", "promotion", "serve", "label")
 Say = Callable[[str], None]
 
 

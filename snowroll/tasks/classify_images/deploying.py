@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -25,17 +25,22 @@ class Prepare(nn.Module):
 
 
 class Body(nn.Module):
-    """float32 [B, 3, S, S] -> probabilities [B, C]. The model normalises; the softmax is here."""
+    """float32 [B, 3, S, S] -> the outputs after post-processing. The model itself normalises."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, postprocess: Callable[[Tensor], Mapping[str, Tensor]]) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.postprocess = model, postprocess
 
-    def forward(self, prepared: Tensor) -> Tensor:
-        return self.model(prepared).float().softmax(dim=1)
+    def forward(self, prepared: Tensor) -> tuple[Tensor, ...]:
+        return tuple(self.postprocess(self.model(prepared)).values())
 
 
-def deployable(model: nn.Module, options: ImageOptions, schema: Mapping[str, Json]) -> Deployable:
+def deployable(
+    model: nn.Module,
+    postprocess: Callable[[Tensor], Mapping[str, Tensor]],
+    options: ImageOptions,
+    schema: Mapping[str, Json],
+) -> Deployable:
     """See base.task.Deployable."""
     contract = {
         "input": "pixels: uint8 RGB [height, width, 3], any size",
@@ -45,7 +50,7 @@ def deployable(model: nn.Module, options: ImageOptions, schema: Mapping[str, Jso
     }
     return Deployable(
         prepare=Prepare(options.size_px, options.fit),
-        body=Body(model),
+        body=Body(model, postprocess),
         raw_example=torch.zeros(options.size_px + 5, options.size_px + 9, 3, dtype=torch.uint8),
         raw_name="pixels",
         raw_axes={0: "height", 1: "width"},

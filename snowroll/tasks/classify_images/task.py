@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from math import log
 from typing import TYPE_CHECKING, Any
 
@@ -111,20 +112,20 @@ class ClassifyImages:
 
     # 4 evaluate
 
-    def decode(self, outputs: Tensor, schema: Schema, options: ImageOptions) -> list[Prediction]:
-        return _predictions(outputs.float().softmax(dim=1).cpu().numpy(), schema)
+    def postprocess(self, outputs: Tensor, options: ImageOptions) -> Mapping[str, Tensor]:
+        return {"probabilities": outputs.float().softmax(dim=1)}
 
-    def score(
-        self,
-        predictions: Sequence[Prediction],
-        targets: Sequence[Json],
-        schema: Schema,
-        counts: np.ndarray | None = None,
-    ) -> dict[str, float]:
-        from snowroll.evaluate.metrics import classification
+    def decode(
+        self, outputs: Mapping[str, np.ndarray], schema: Schema, options: ImageOptions
+    ) -> list[Prediction]:
+        return _predictions(outputs["probabilities"], schema)
 
-        truth = self.encode_targets(targets, schema, {})["class"]
-        return classification(np.stack([p.scores for p in predictions]), truth, counts)
+    def scorer(
+        self, predictions: Sequence[Prediction], targets: Sequence[Json], schema: Schema
+    ) -> Callable[[np.ndarray | None], dict[str, float]]:
+        from snowroll.evaluate.metrics import scorer
+
+        return scorer(np.stack([p.scores for p in predictions]), self.encode_targets(targets, schema, {})["class"])
 
     def credit(self, predictions: Sequence[Prediction], targets: Sequence[Json], schema: Schema) -> np.ndarray:
         return np.array([float(p.value == target) for p, target in zip(predictions, targets, strict=True)])
@@ -145,20 +146,28 @@ class ClassifyImages:
         pixels = batch.inputs[row].detach().float().clamp(0, 1).mul(255).round().byte()
         return Image.fromarray(pixels.permute(1, 2, 0).cpu().numpy())
 
+    def calibrate(self, outputs: Tensor, targets: Tensor) -> Json:
+        """What `calibrated` needs, fitted on the validation rows. outputs: [n, C] logits; targets: [n]."""
+        from snowroll.evaluate.calibration import fit_temperature
+
+        return {"temperature": fit_temperature(outputs.float().cpu().numpy(), targets.cpu().numpy())}
+
+    def calibrated(self, model: nn.Module, calibration: Json) -> nn.Module:
+        from snowroll.tasks.classify_images.training import Tempered
+
+        return Tempered(model, float(calibration["temperature"]))
+
     # 5 deploy
 
     def deployable(self, model: nn.Module, options: ImageOptions, schema: Schema) -> Deployable:
         from snowroll.tasks.classify_images.deploying import deployable
 
-        return deployable(model, options, schema)
+        return deployable(model, partial(self.postprocess, options=options), options, schema)
 
     def open_raw(self, raw: bytes, options: ImageOptions) -> np.ndarray:
         from snowroll.prepare.pictures import open_rgb
 
         return open_rgb(raw, at_least_px=options.size_px)
-
-    def answer(self, outputs: Mapping[str, np.ndarray], schema: Schema) -> list[Prediction]:
-        return _predictions(outputs["probabilities"], schema)
 
 
 def _predictions(probabilities: np.ndarray, schema: Schema) -> list[Prediction]:

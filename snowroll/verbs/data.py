@@ -1,0 +1,193 @@
+"""From the user's folder to batches: index, check, freeze a version, pack it, gather rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from snowroll.base.errors import DataError
+from snowroll.base.nouns import Batch, Fault, Json, Plan, Sample, Split, Version, canonical, digest
+from snowroll.base.task import Columns, Reading
+from snowroll.prepare.index import index, stamp
+from snowroll.prepare.pack import Pack
+from snowroll.prepare.split import assign
+from snowroll.verbs.project import Opened, Say
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """What there is to learn from now: the folder's samples and production's, with the labels people gave."""
+
+    samples: tuple[Sample, ...]
+    targets: Mapping[str, Json]  # sample id -> target; absent: not labelled
+    for_test: frozenset[str]  # labelled for the locked test set
+    layout: str
+    schema: Mapping[str, Json]
+
+
+def take_stock(opened: Opened, say: Say) -> Stock:
+    """Index what changed in the folder since the last time, and join the labels given since."""
+    catalog = opened.store.catalog
+    seen = stamp(opened.data, opened.prepare)
+    if catalog.pointer("folder") != seen:
+        reading = read(opened)
+        say(f"indexing {len(reading.found):,} samples ...")
+        fresh = index(opened.folder, reading, opened.task.kind)
+        _sync(opened, fresh)
+        catalog.set_pointer("layout", reading.layout, {"evidence": list(reading.evidence)})
+        catalog.set_pointer("folder", seen, {"samples": len(fresh)})
+    samples = tuple(sorted(catalog.samples().values(), key=lambda sample: sample.where))
+    labels = catalog.labels()
+    targets = {sample.id: sample.target for sample in samples if sample.target is not None}
+    targets |= {label.sample: label.target for label in labels.values() if label.target is not None}
+    for_test = frozenset(label.sample for label in labels.values() if label.for_test)
+    named = [*opened.prepare.labels, *targets.values()]
+    return Stock(samples, targets, for_test, catalog.pointer("layout") or "", opened.task.schema(named))
+
+
+def read(opened: Opened) -> Reading:
+    """How the project's task understands the folder. Raises DataError if it does not."""
+    reading = opened.task.recognise(opened.folder, opened.prepare)
+    if reading is None:
+        raise DataError(
+            f"nothing here that task '{opened.task.name}' can read",
+            where=opened.data,
+            cure="put class folders, a manifest, an archive or an .npz there, or give --labels a,b,c",
+        )
+    return reading
+
+
+def _sync(opened: Opened, fresh: Sequence[Sample]) -> None:
+    catalog = opened.store.catalog
+    known = catalog.samples()
+    present = {sample.id for sample in fresh}
+    gone = [s.id for s in known.values() if s.origin == "collected" and s.id not in present]
+    catalog.add_samples(fresh)
+    if gone:
+        catalog.retire_samples(gone, "the file was changed or removed")
+
+
+def freeze(opened: Opened, stock: Stock, faults: Sequence[Fault]) -> tuple[Version, list[str]]:
+    """An immutable version of the labelled samples, split by group; stored. Returns it and what was done, in words.
+
+    Splits of the latest version are kept, so that no sample ever moves from the locked test set into training.
+    """
+    left_out = {sample: fault.code for fault in faults for sample in fault.leaves}
+    usable = [s for s in stock.samples if s.id in stock.targets and s.id not in left_out]
+    _enough(opened, stock, usable)
+    targets = [stock.targets[s.id] for s in usable]
+    catalog = opened.store.catalog
+    latest = catalog.pointer("version")
+    parent = catalog.version(latest) if latest else None
+    items, words = assign(
+        usable, targets, opened.task.strata(targets), opened.prepare, parent=parent, for_test=stock.for_test
+    )
+    version = Version.freeze(items, stock.schema, parent.id if parent else None, left_out)
+    if parent and (parent.items, parent.schema, parent.left_out) == (version.items, version.schema, version.left_out):
+        return parent, words
+    catalog.add_version(version, opened.store.blobs)
+    catalog.set_pointer("version", version.id, {"items": len(version.items)})
+    return version, words
+
+
+def _enough(opened: Opened, stock: Stock, usable: Sequence[Sample]) -> None:
+    """Refuse to train before every class has enough, saying how many are missing."""
+    counts = Counter(opened.task.strata([stock.targets[s.id] for s in usable]))
+    for name in stock.schema.get("classes", ()):
+        counts.setdefault(str(name), 0)
+    if len(counts) < 2:
+        raise DataError(
+            f"only one class ('{next(iter(counts), '-')}')" if counts else "no labelled samples",
+            where=opened.data,
+            cure="add a second class, or label samples with `snowroll label`",
+        )
+    least = 5  # one to judge by, one to choose by, three to learn from: fewer cannot be split three ways
+    missing = {name: least - count for name, count in counts.items() if count < least}
+    if missing:
+        told = ", ".join(f"{count} more of '{name}'" for name, count in sorted(missing.items())[:8])
+        cure = "add them, or label more with `snowroll label`"
+        raise DataError(f"each class needs {least} labelled samples: {told}", where=opened.data, cure=cure)
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A version decoded into columns: row i is item i."""
+
+    version: Version
+    pack: Pack
+    targets: Columns  # encoded targets, row by row
+    rows: Mapping[Split, np.ndarray]  # readable rows of each split
+    schema: Mapping[str, Json]
+
+    def items(self, split: Split) -> list[Any]:
+        return [self.version.items[row] for row in self.rows[split]]
+
+
+def pack_version(opened: Opened, version: Version, options: Any, say: Say) -> Packed:
+    """Decode the version once, in parallel, or open the pack made before."""
+    task = opened.task
+    samples = opened.store.catalog.samples([item.sample for item in version.items])
+    pack = packed_samples(opened, [samples[item.sample] for item in version.items], options, say)
+    targets = task.encode_targets([item.target for item in version.items], version.schema, pack.columns)
+    readable = np.array([row not in pack.failed for row in range(len(version.items))], dtype=bool)
+    splits = np.array([item.split for item in version.items])
+    rows: dict[Split, np.ndarray] = {
+        name: np.flatnonzero((splits == name) & readable) for name in ("train", "val", "test")
+    }
+    return Packed(version, pack, targets, rows, version.schema)
+
+
+def packed_samples(opened: Opened, samples: Sequence[Sample], options: Any, say: Say) -> Pack:
+    """The samples as columns, from the cache if these contents were encoded this way before."""
+    task = opened.task
+    key = digest(task.name, canonical(task.pack_key(options)), *[sample.content for sample in samples])
+    return Pack.cached(
+        opened.store.packs / key,
+        [(sample.where, sample.content) for sample in samples],
+        stream=opened.stream,
+        encode=(task.encode, options),
+        ragged=task.ragged,
+        workers=opened.prepare.workers,
+        say=say,
+    )
+
+
+def gather(opened: Opened, packed: Packed, rows: np.ndarray, device: str) -> Batch:
+    """The batch of these rows, not augmented."""
+    import torch
+
+    columns = packed.pack.gather(rows, device)
+    columns |= {name: torch.from_numpy(column[rows]).to(device) for name, column in packed.targets.items()}
+    return opened.task.batch(columns, torch.from_numpy(np.ascontiguousarray(rows)).to(device))
+
+
+def training_batches(
+    opened: Opened, packed: Packed, rows: np.ndarray, plan: Plan, rank: int = 0, world: int = 1
+) -> Callable[[int], Batch]:
+    """`batches(step)`: order and augmentation as a pure function of (seed, epoch, sample)."""
+    from snowroll.prepare.augment import CounterDraw
+    from snowroll.train.order import share
+
+    def batches(step: int) -> Batch:
+        epoch, positions = share(step, plan.batch, len(rows), plan.seed, rank=rank, world=world)
+        batch = gather(opened, packed, rows[positions], plan.device)
+        return opened.task.augment(batch, CounterDraw(plan.seed, epoch, batch.ids), plan.task)
+
+    return batches
+
+
+def plain_batches(
+    opened: Opened, packed: Packed, rows: np.ndarray, size: int, device: str
+) -> list[Callable[[], Batch]]:
+    """The rows in order, in batches of at most `size`, each gathered when called."""
+    parts = [rows[i : i + size] for i in range(0, len(rows), size)]
+    return [lambda part=part: gather(opened, packed, part, device) for part in parts]
+
+

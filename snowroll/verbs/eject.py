@@ -1,0 +1,19 @@
+"""`eject`: the readable training loop, copied into the user's folder to be edited."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+from snowroll.base import atomic
+from snowroll.base.errors import StoreError
+from snowroll.verbs.project import Answer, Opened
+
+
+def eject(opened: Opened) -> Answer:
+    """Never overwrites: an edited loop is the user's."""
+    target = opened.root / "fit.py"
+    if target.exists():
+        raise StoreError("there is a loop here already", where=target, cure="move it away first")
+    atomic.write_text(target, files("snowroll.train").joinpath("fit.py").read_text())
+    lines = [f"wrote     {target}: the loop as plain PyTorch; edit it and call it on run.model() and your batches"]
+    return Answer({"file": str(target)}, lines)

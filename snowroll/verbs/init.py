@@ -1,0 +1,103 @@
+"""`init`: look at the folder, say what was found and why, write the config, index."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from snowroll.base import atomic
+from snowroll.base.errors import DataError, UsageError, did_you_mean
+from snowroll.base.nouns import Json
+from snowroll.base.settings import FILE, Settings, as_toml
+from snowroll.base.task import Reading, find_task, task_names
+from snowroll.prepare.read import Folder
+from snowroll.prepare.settings import PrepareSettings
+from snowroll.store.project import Project
+from snowroll.verbs.data import take_stock
+from snowroll.verbs.project import Answer, Say, open_project
+
+
+def init(
+    root: Path, data: Path | None, labels: tuple[str, ...], task: str, flags: dict[str, Json], say: Say
+) -> Answer:
+    """Make `root` a project. Repeating it is harmless: the config is kept, the index is brought up to date."""
+    if not (root / FILE).exists():
+        _create(root, data, labels, task, flags)
+    elif data or labels or task:
+        raise UsageError("this is a project already", where=root / FILE, cure="edit the file, or use flags")
+    opened = open_project(root, flags)
+    stock = take_stock(opened, say)
+    counts = Counter(opened.task.strata(list(stock.targets.values())))
+    splits = Counter(sample.split or "undeclared" for sample in stock.samples)
+    unlabelled = len(stock.samples) - len(stock.targets)
+    story = opened.store.catalog.story("layout")
+    evidence = list(story.get("evidence", ())) if story else []
+    lines = [
+        f"found     {len(stock.samples):,} {opened.task.kind}s, {len(counts)} classes, {stock.layout}",
+        *[f"          {sentence}" for sentence in evidence],
+        f"          {_few(counts)}",
+        *([f"          {unlabelled:,} without a label"] if unlabelled else []),
+        f"wrote     {root / FILE}",
+    ]
+    answer = {
+        "project": str(root),
+        "task": opened.task.name,
+        "layout": stock.layout,
+        "evidence": evidence,
+        "samples": len(stock.samples),
+        "labelled": len(stock.targets),
+        "classes": dict(sorted(counts.items())),
+        "splits": dict(sorted(splits.items())),
+    }
+    verb = "label" if unlabelled and not stock.targets else "check"
+    return Answer(answer, lines, next=f"snowroll {verb} {root}")
+
+
+def _create(root: Path, data: Path | None, labels: tuple[str, ...], task: str, flags: dict[str, Json]) -> None:
+    source = data if data is not None else (root / "data" if (root / "data").is_dir() else root)
+    if not source.exists():
+        raise UsageError("there is no such folder", where=source, cure="give the folder that holds your data")
+    if data is None and not root.is_dir():
+        raise UsageError("not a folder", where=root, cure="name a folder for the project and give --data PATH")
+    given = {"prepare.labels": list(labels)} if labels else {}
+    prepare, _ = Settings().over({**given, **flags}).section("prepare", PrepareSettings)
+    name, _ = _recognise(source, prepare, task)
+    section: dict[str, Json] = {"data": _relative(source, root)}
+    section |= {"labels": list(labels)} if labels else {}
+    section |= {key.partition(".")[2]: value for key, value in flags.items() if key.startswith("prepare.")}
+    text = HEADER + as_toml({"task": {"name": name}, "prepare": section})
+    root.mkdir(parents=True, exist_ok=True)
+    Project.create(root)
+    atomic.write_text(root / FILE, text)
+
+
+def _recognise(source: Path, prepare: PrepareSettings, wanted: str) -> tuple[str, Reading]:
+    """(task name, reading) of the first task that knows the folder's format."""
+    if wanted and wanted not in task_names():
+        raise UsageError(f"there is no task '{wanted}'", where="--task", cure=did_you_mean(wanted, task_names()))
+    folder = Folder(source)
+    for name in [wanted] if wanted else task_names():
+        reading = find_task(name).recognise(folder, prepare)
+        if reading is not None and reading.found:
+            return name, reading
+    raise DataError(
+        "no data that any task recognises",
+        where=source,
+        cure="put class folders, a manifest, an archive or an .npz there, or give --labels a,b,c for unlabelled files",
+    )
+
+
+def _relative(source: Path, root: Path) -> str:
+    source, root = source.resolve(), root.resolve()
+    return str(source.relative_to(root)) if source.is_relative_to(root) else str(source)
+
+
+def _few(counts: Counter[str], most: int = 8) -> str:
+    told = [f"{name} {n:,}" for name, n in counts.most_common(most)]
+    return ", ".join(told) + (f", ... ({len(counts) - most} more)" if len(counts) > most else "")
+
+
+HEADER = """# Snowroll's one config file. `snowroll explain` prints every setting, its value and where it came from.
+# Any of them can be written here or given as a flag: --train.lr 0.05
+
+"""

@@ -1,0 +1,71 @@
+"""A model against a split, and two models against each other: predictions, report, promotion test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from snowroll.base.nouns import Json, Metric, Plan, Prediction, Split
+from snowroll.base.task import Task
+from snowroll.evaluate.interval import bootstrap
+from snowroll.verbs.data import Packed, gather
+from snowroll.verbs.models import Trained
+from snowroll.verbs.project import Opened
+
+BATCH = 256  # rows at a time when nothing is trained
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a model said of some rows, beside the truth."""
+
+    predictions: list[Prediction]
+    targets: list[Json]
+    groups: list[str]  # rows without a group are their own
+    strata: list[str]
+    credit: np.ndarray  # [n] share of the headline each row earned
+    ids: list[str]  # sample ids
+
+
+def judge(opened: Opened, trained: Trained, packed: Packed, split: Split) -> Judged:
+    """Predict the split's rows and set them beside the truth. Every row, no batch-smoothed figure."""
+    rows = packed.rows[split]
+    predictions = predict_rows(opened, trained, packed, rows)
+    items = [packed.version.items[row] for row in rows]
+    targets = [item.target for item in items]
+    task = opened.task
+    return Judged(
+        predictions,
+        targets,
+        [item.group or item.sample for item in items],
+        task.strata(targets),
+        task.credit(predictions, targets, trained.schema),
+        [item.sample for item in items],
+    )
+
+
+def predict_rows(opened: Opened, trained: Trained, packed: Packed, rows: np.ndarray) -> list[Prediction]:
+    """What the model says of these rows of the pack, in order."""
+    import torch
+
+    plan, task = trained.plan, opened.task
+    model = trained.model.to(plan.device)
+    said: list[Prediction] = []
+    with torch.inference_mode():
+        for start in range(0, len(rows), BATCH):
+            batch = gather(opened, packed, rows[start : start + BATCH], plan.device)
+            outputs = task.postprocess(model(batch.inputs), plan.task)
+            arrays = {name: tensor.cpu().numpy() for name, tensor in outputs.items()}
+            said += task.decode(arrays, trained.schema, plan.task)
+    return said
+
+
+def metrics(task: Task, judged: Judged, schema: Mapping[str, Json], seed: int = 0) -> dict[str, Metric]:
+    """Every score with its 95 % interval, resampled by group."""
+    score = task.scorer(judged.predictions, judged.targets, schema)
+    return bootstrap(score, len(judged.targets), groups=judged.groups, seed=seed)
+
+

@@ -1,0 +1,87 @@
+"""What was seen of each sample, once: the looks that checks, facts and drift share. A cache under packs/, safe to delete."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import fields
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from snowroll.base import atomic
+from snowroll.base.errors import DataError
+from snowroll.base.nouns import Sample
+from snowroll.prepare.decode import limited
+from snowroll.prepare.look import THUMBNAIL_PX, Look, look
+from snowroll.verbs.project import Opened, Say
+
+_PLAIN = [f.name for f in fields(Look) if f.name != "thumbnail"]
+
+
+def look_at(opened: Opened, samples: Sequence[Sample], say: Say) -> dict[str, Look]:
+    """Sample id -> Look. Only contents never seen before are decoded, in limited children."""
+    path = opened.store.packs / "looks"
+    seen = _load(path)
+    missing = {sample.content: sample.where for sample in samples if sample.content not in seen}
+    if missing:
+        say(f"looking at {len(missing):,} pictures ...")
+        seen |= _decode(opened, missing)
+        if opened.store.writable:
+            _save(path, seen)
+    return {sample.id: seen[sample.content] for sample in samples if sample.content in seen}
+
+
+def columns(looks: Sequence[Look]) -> dict[str, np.ndarray]:
+    """Looks of readable samples as the columns that `Task.facts` takes."""
+    return {
+        "width": np.array([seen.width for seen in looks]),
+        "height": np.array([seen.height for seen in looks]),
+        "grey": np.array([_is_grey(seen.thumbnail) for seen in looks]),
+        "brightness": np.array([seen.brightness for seen in looks]),
+        "thumbnail": np.stack([seen.thumbnail for seen in looks]) if looks else np.zeros((0, 32, 32, 3), np.uint8),
+    }
+
+
+def _is_grey(thumbnail: np.ndarray) -> bool:
+    spread = thumbnail.max(axis=2).astype(int) - thumbnail.min(axis=2)
+    return bool((spread <= 2).mean() > 0.98)  # JPEG may tint a grey picture by a level or two
+
+
+def _decode(opened: Opened, missing: dict[str, str]) -> dict[str, Look]:
+    content = {where: sha for sha, where in missing.items()}
+    jobs = ((content[where], raw) for where, raw in opened.stream(content))
+    found: dict[str, Look] = {}
+    for sha, result in limited(partial(look, megapixels=opened.prepare.megapixels), jobs, opened.prepare.workers):
+        # a picture that killed its child is unreadable too, and says why
+        found[sha] = Look(0, reason=result.what) if isinstance(result, DataError) else result
+    return found
+
+
+def _save(folder: Path, seen: dict[str, Look]) -> None:
+    order = sorted(seen)
+    thumbnails = np.stack([seen[sha].thumbnail for sha in order])
+    buffer = io.BytesIO()
+    np.save(buffer, thumbnails)
+    atomic.write(folder / "thumbnails.npy", buffer.getvalue())
+    rows = [[sha, *[getattr(seen[sha], name) for name in _PLAIN]] for sha in order]
+    atomic.write_json(folder / "looks.json", {"fields": _PLAIN, "rows": rows}, indent=None)
+
+
+def _load(folder: Path) -> dict[str, Look]:
+    """The cache, or nothing where it is absent, half-written or of another make."""
+    try:
+        told: dict[str, Any] = json.loads((folder / "looks.json").read_text())
+        thumbnails = np.load(folder / "thumbnails.npy", mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError):
+        return {}
+    sound = thumbnails.shape == (len(told["rows"]), THUMBNAIL_PX, THUMBNAIL_PX, 3)
+    if told.get("fields") != _PLAIN or not sound:
+        return {}
+    return {
+        row[0]: Look(**dict(zip(_PLAIN, row[1:], strict=True)), thumbnail=thumbnails[i])
+        for i, row in enumerate(told["rows"])
+    }

@@ -1,0 +1,104 @@
+"""A trained model on disk (hub habits: config.json, model.safetensors, README.md) and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from snowroll.base import atomic
+from snowroll.base.errors import DataError, StoreError
+from snowroll.base.nouns import Json, Plan
+from snowroll.base.settings import Settings
+from snowroll.base.task import Task
+from snowroll.verbs.plans import read_plan
+from snowroll.verbs.project import Opened, champion_run
+
+if TYPE_CHECKING:
+    from torch import nn
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A model ready to predict (eval mode, calibrated) with what it was made from."""
+
+    run: int
+    model: nn.Module
+    plan: Plan
+    schema: Mapping[str, Json]
+    version: str
+    folder: Path
+
+
+def save_model(
+    folder: Path, task: Task, model: nn.Module, plan: Plan, schema: Mapping[str, Json], version: str, calibration: Json
+) -> None:
+    """config.json last: a folder without it is no model."""
+    from safetensors.torch import save_file
+
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    atomic.publish(folder / "model.safetensors", lambda temp: save_file(state, temp))
+    config = {
+        "format": FORMAT,
+        "task": task.name,
+        "options": asdict(plan.task),
+        "schema": dict(schema),
+        "calibration": calibration,
+        "version": version,
+    }
+    atomic.write_json(folder / "config.json", config)
+
+
+def load_model(opened: Opened, run: int | None = None) -> Trained:
+    """The model of a run (the champion's if None). Raises StoreError where there is none or the file is damaged."""
+    number = champion_run(opened) if run is None else run
+    row = opened.store.catalog.run(number)
+    if row is None:
+        raise StoreError(f"there is no run {number}", where=opened.root, cure=f"see `snowroll status {opened.root}`")
+    folder = opened.store.run_folder(number)
+    model, config = read_model(folder / "model", opened.task)
+    return Trained(number, model, read_plan(folder, opened.task), config["schema"], config["version"], folder)
+
+
+def read_model(folder: Path, task: Task) -> tuple[nn.Module, dict[str, Any]]:
+    """(model in eval mode, config). The architecture comes from the task and typed options, never from the file."""
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        config = json.loads((folder / "config.json").read_text())
+        state = load_file(folder / "model.safetensors")
+    except FileNotFoundError:
+        raise StoreError("there is no finished model here", where=folder, cure="train again") from None
+    except (SafetensorError, json.JSONDecodeError, UnicodeDecodeError) as fault:
+        raise StoreError(f"the model is damaged ({fault})", where=folder, cure="roll back, or train again") from None
+    if config.get("task") != task.name or config.get("format") != FORMAT:
+        raise DataError(f"this model is for task '{config.get('task')}'", where=folder, cure="open it in its own project")
+    values = {f"task.{key}": value for key, value in config["options"].items() if value is not None}
+    options, _ = Settings(values, dict.fromkeys(values, str(folder / "config.json"))).section("task", task.Options)
+    model = _build_blank(task, options, config["schema"])
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as fault:
+        told = " ".join(str(fault).split())[:200]
+        raise StoreError(f"the weights do not fit the model: {told}", where=folder, cure="train again") from None
+    if not all(torch.isfinite(value).all() for value in state.values() if value.is_floating_point()):
+        raise StoreError("the weights are not finite", where=folder, cure="roll back, or train again")
+    calibrated = getattr(task, "calibrated", None)
+    if calibrated is not None and config.get("calibration") is not None:
+        model = calibrated(model, config["calibration"])
+    return model.eval(), config
+
+
+def _build_blank(task: Task, options: Any, schema: Mapping[str, Json]) -> nn.Module:
+    """The architecture without a download or a file: the weights are about to be replaced."""
+    from dataclasses import replace
+
+    if hasattr(options, "pretrained"):
+        options = replace(options, pretrained="")
+    return task.build(options, schema)

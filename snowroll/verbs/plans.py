@@ -1,0 +1,93 @@
+"""Fingerprint -> rules -> file -> flags -> Plan; and the plan's own file, `plan.toml`."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from snowroll.base import atomic
+from snowroll.base.device import bf16_pays, choose_device, cores
+from snowroll.base.errors import UsageError
+from snowroll.base.nouns import Choice, Json, Plan, Version
+from snowroll.base.settings import Settings, as_toml, read_settings
+from snowroll.base.task import Fingerprint, Task
+from snowroll.verbs.project import Opened
+
+PLAN = "plan.toml"
+Told = dict[str, tuple[Json, str]]  # setting -> (value, where it came from)
+
+
+def seconds(text: str) -> float | None:
+    """'90s', '10m', '2h' or plain seconds; '' is no budget."""
+    if not text:
+        return None
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|sec|m|min|h)?\s*", text)
+    if not match or float(match[1]) <= 0:
+        raise UsageError(f"'{text}' is not a time", where="--time", cure="write it like 90s, 10m or 2h")
+    return float(match[1]) * {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600}[match[2] or "s"]
+
+
+def make_plan(opened: Opened, version: Version, facts: dict[str, Json], time_s: float | None) -> tuple[Plan, Told]:
+    """The plan for this version on this machine, and for every setting its value and origin."""
+    settings = opened.settings
+    device = choose_device(str(settings.values.get("train.device", "auto")))
+    threads = int(str(settings.values.get("train.threads", 0))) or cores()
+    n = {split: len(version.of(split)) for split in ("train", "val", "test")}
+    fingerprint = Fingerprint(n, version.schema, facts, device, threads, bf16_pays(device), time_s)
+    machine = [
+        Choice("train.device", device, "a GPU is used if there is one"),
+        Choice("train.threads", threads, "all cores this process may use"),
+    ]
+    choices = [*machine, *opened.task.plan(fingerprint)]
+    if time_s is not None:
+        choices.append(Choice("train.time_s", time_s, "--time"))
+    settings = _resolved(settings, device, threads)
+    options, told_task = settings.section("task", opened.task.Options, choices=choices, beside=("name",))
+    plan, told_train = _train_section(settings, choices, options)
+    told = {f"train.{key}": value for key, value in told_train.items()}
+    return plan, told | {f"task.{key}": value for key, value in told_task.items()}
+
+
+def write_plan(folder: Path, plan: Plan, told: Told) -> None:
+    """`plan.toml` (read back at resume) and `origins.json` (what `explain` and the report show)."""
+    train = {name: getattr(plan, name) for name in Plan.__dataclass_fields__ if name != "task"}
+    atomic.write_text(folder / PLAN, as_toml({"train": train, "task": plan.task}))
+    atomic.write_json(folder / "origins.json", {key: [value, origin] for key, (value, origin) in told.items()})
+
+
+def read_plan(folder: Path, task: Task) -> Plan:
+    """The plan of a run. Raises UsageError if the file was edited into nonsense."""
+    settings = read_settings(folder / PLAN)
+    options, _ = settings.section("task", task.Options)
+    return _train_section(settings, [], options)[0]
+
+
+def read_told(folder: Path) -> Told:
+    path = folder / "origins.json"
+    return (
+        {key: (value, origin) for key, (value, origin) in json.loads(path.read_text()).items()} if path.exists() else {}
+    )
+
+
+def same_request(old: Plan, new: Plan) -> bool:
+    """Whether two plans ask for the same run: a time budget's steps are an answer, not part of the question."""
+    if old.time_s is not None and old.time_s == new.time_s:
+        new = replace(new, steps=old.steps, eval_every=old.eval_every, checkpoint_every=old.checkpoint_every)
+    return old == new
+
+
+def _train_section(settings: Settings, choices: list[Choice], options: Any) -> tuple[Plan, Told]:
+    return settings.section("train", Plan, choices=choices, made={"task": options})
+
+
+def _resolved(settings: Settings, device: str, threads: int) -> Settings:
+    """'auto' and 0 stand for what this machine has; the plan holds what they became."""
+    values = dict(settings.values)
+    if values.get("train.device") == "auto":
+        values["train.device"] = device
+    if str(values.get("train.threads", "")) == "0":
+        values["train.threads"] = threads
+    return Settings(values, settings.origins)
