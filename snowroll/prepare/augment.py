@@ -1,7 +1,7 @@
 """Whole batches changed at random on their device: no worker processes, no Python per sample, no hidden state.
 
 Images are float [B, C, H, W] in [0, 1], channels_last where speed matters (NCHW works, with one copy); what comes back
-is channels_last. `augment` takes the cheapest road to what was asked: flips and whole-pixel shifts are one gather of
+is channels_last. `geometry` takes the cheapest road to what was asked: flips and whole-pixel shifts are one gather of
 pixels, and only rotation or scaling pays for interpolation.
 """
 
@@ -53,7 +53,7 @@ class Mixed(NamedTuple):
     share: Tensor  # [B] float32: how much of the picture is its own
 
 
-def augment(
+def geometry(
     images: Tensor,
     draw: Draw,
     *,
@@ -61,31 +61,31 @@ def augment(
     rotate_deg: float = 0.0,
     scale: float = 0.0,
     shift: float = 0.0,
-    brightness: float = 0.0,
-    contrast: float = 0.0,
-    saturation: float = 0.0,
-    cutout: float = 0.0,
 ) -> Tensor:
-    """Each picture moved, coloured and covered by its own draw.
+    """Each picture moved by its own draw, what comes in over the border mirrored from inside.
 
     flip: mirror every second one left to right. rotate_deg, scale (share of the size), shift (share of the side): the
-    largest change either way. brightness, contrast, saturation: largest relative change either way. cutout: side of
-    the grey square, as share of the side. Zeros change nothing and cost nothing.
+    largest change either way. Zeros change nothing and cost nothing.
     """
     if rotate_deg or scale:
-        images = affine(images, draw, flip=flip, rotate_deg=rotate_deg, scale=scale, shift=shift)
-    elif flip or shift:
-        images = shift_and_flip(images, draw, shift=shift, flip=flip)
+        return affine(images, draw, flip=flip, rotate_deg=rotate_deg, scale=scale, shift=shift)
+    if flip or shift:
+        return shift_and_flip(images, draw, flip=flip, shift=shift)
+    return images
+
+
+def light(
+    images: Tensor, draw: Draw, *, brightness: float = 0.0, contrast: float = 0.0, saturation: float = 0.0
+) -> Tensor:
+    """Each picture lit and coloured by its own draw. Strengths: the largest relative change either way."""
     if brightness or contrast:
         images = relight(images, draw, brightness, contrast)
     if saturation:
         images = recolour(images, draw, saturation)
-    if cutout:
-        images = cover(images, draw, cutout)
     return images
 
 
-def shift_and_flip(images: Tensor, draw: Draw, *, shift: float, flip: bool) -> Tensor:
+def shift_and_flip(images: Tensor, draw: Draw, *, flip: bool, shift: float) -> Tensor:
     """Moved by whole pixels with the border mirrored inwards, and mirrored left to right by a coin.
 
     One gather of pixels: measured at 0.5 % of a training step, six times cheaper than interpolating.
@@ -142,7 +142,7 @@ def recolour(images: Tensor, draw: Draw, saturation: float) -> Tensor:
     return torch.lerp(grey, images, _per_picture(strength)).clamp_(0, 1)
 
 
-def cover(images: Tensor, draw: Draw, side: float) -> Tensor:
+def cutout(images: Tensor, draw: Draw, side: float) -> Tensor:
     """A grey square of `side` (share of the height and width) at a random place, cut where it passes the border.
 
     Cutout; DeVries and Taylor 2017.
