@@ -1,7 +1,9 @@
-"""PIL's antialiased bilinear resize as a torch module, so that it can live inside the exported graph.
+"""Pillow's antialiased bilinear resize as a torch module, so that it can live inside the exported graph.
 
 Pillow filters horizontally, rounds to uint8, then vertically. Each pass is linear, so each is one matmul with a dense
 matrix whose weights are computed from the picture's own height and width: the graph takes pictures of any size.
+Agrees with Pillow to one level. (Pillow 13 filters some tall pictures vertically first; the rounding between the
+passes then falls differently, by one level at most.)
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ _PRECISION = 1 << 22  # Pillow keeps its 8-bit filter weights as integers over 2
 
 
 class PilResize(nn.Module):
-    """RGB uint8 [H, W, 3] of any size to float32 [1, 3, S, S] in [0, 1].
+    """RGB uint8 [H, W, 3] of any size to whole levels 0..255, float32 [S, S, 3].
 
     fit: `stretch` both axes; `crop` the centre square; `pad` the short axis with black.
     """
@@ -35,7 +37,7 @@ class PilResize(nn.Module):
         down = self._weights(rows, height, width)
         planes = rgb.permute(2, 0, 1).to(torch.float32)
         wide = _round(planes @ across.T)  # [3, H, S]
-        return (_round(down @ wide) / 255.0).unsqueeze(0)
+        return _round(down @ wide).permute(1, 2, 0)
 
     def _weights(self, pixels: Tensor, length: Tensor, other: Tensor) -> Tensor:
         """[S, length] float32: how much each input pixel gives to each output pixel (Pillow's precompute_coeffs)."""

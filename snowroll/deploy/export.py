@@ -1,0 +1,148 @@
+"""A trained model to one ONNX file that holds everything between raw pixels and the answer.
+
+`prepare` and `body` are exported apart and joined at the value named `prepared`: the body keeps its free batch axis,
+and the server cuts the same file at the same place (`split_graphs`) to batch the body over requests.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from snowroll.base import atomic
+from snowroll.base.errors import DataError, PlanError
+from snowroll.base.nouns import Json
+from snowroll.base.task import Deployable
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+JOINT = "prepared"  # the value between the two halves
+OPSET = 20
+WEIGHTS = "weights_sha256"  # metadata key: proves that the numbers in the file are the exported ones
+
+
+def export_onnx(deployable: Deployable, path: Path, metadata: Mapping[str, Json]) -> str:
+    """Write one self-contained file (no external data). Returns the SHA-256 of its bytes.
+
+    metadata: name, version, task, labels, run, data version ...; values that are no strings are kept as JSON. The
+    contract and the weights' digest are added. Raises PlanError when the model cannot be exported.
+    """
+    import torch
+
+    prepare, body = (copy.deepcopy(half).cpu().float().eval() for half in (deployable.prepare, deployable.body))
+    with torch.no_grad():
+        prepared = prepare(deployable.raw_example)
+    first = _to_onnx(prepare, deployable.raw_example, dict(deployable.raw_axes), deployable.raw_name, (JOINT,))
+    # two rows: an axis of one would be taken for a constant
+    second = _to_onnx(
+        body, prepared.repeat(2, *[1] * (prepared.ndim - 1)), {0: "batch"}, JOINT, deployable.output_names
+    )
+    whole = join(first, second)
+    _describe(whole, {**metadata, "contract": dict(deployable.contract)})
+    return save(whole, path)
+
+
+def _to_onnx(module: Any, example: Any, axes: dict[int, str], name: str, outputs: tuple[str, ...]) -> ModelProto:
+    import torch
+
+    free = {axis: torch.export.Dim(label, min=1) for axis, label in axes.items()}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the exporter's own deprecations are not the user's business
+            program = torch.onnx.export(
+                module,
+                (example,),
+                dynamo=True,
+                input_names=[name],
+                output_names=list(outputs),
+                dynamic_shapes=(free,),
+                opset_version=OPSET,
+                verbose=False,
+            )
+    except (torch.onnx.errors.OnnxExporterError, RuntimeError) as fault:
+        told = str(fault).strip().splitlines()[0][:200]
+        raise PlanError(f"the model cannot be written as ONNX: {told}", cure="use a model of the zoo") from fault
+    assert program is not None
+    return program.model_proto
+
+
+def join(prepare: ModelProto, body: ModelProto) -> ModelProto:
+    """One graph, cut again by `split_graphs`. Inner names of the halves are kept apart by prefixes."""
+    import onnx
+    from onnx import compose
+
+    inner = compose.add_prefix(prepare, "prepare/", rename_inputs=False, rename_outputs=False)
+    outer = compose.add_prefix(body, "body/", rename_inputs=False, rename_outputs=False)
+    joint = next(value for value in body.graph.input if value.name == JOINT)
+    whole = compose.merge_models(inner, outer, io_map=[(JOINT, JOINT)], name="snowroll", producer_name="snowroll")
+    kept = [value for value in whole.graph.value_info if value.name != JOINT]
+    del whole.graph.value_info[:]
+    whole.graph.value_info.extend([*kept, joint])  # with its free batch axis, which the body needs when cut off
+    onnx.checker.check_model(whole)
+    return whole
+
+
+def split_graphs(model: bytes) -> tuple[bytes, bytes]:
+    """The file cut at `prepared`: (raw -> prepared, prepared -> outputs). Raises DataError for any other file."""
+    whole = read(model)
+    from onnx.utils import Extractor
+
+    if JOINT not in {value.name for value in whole.graph.value_info}:
+        raise DataError(
+            f"this ONNX file has no value '{JOINT}' to cut at", cure="export it again with `snowroll export`"
+        )
+    cut = Extractor(whole)
+    inputs, outputs = ([value.name for value in values] for values in (whole.graph.input, whole.graph.output))
+    prepare = cut.extract_model(inputs, [JOINT])
+    body = cut.extract_model([JOINT], outputs)
+    return prepare.SerializeToString(), body.SerializeToString()
+
+
+def read(model: bytes) -> ModelProto:
+    """The parsed file. Refuses external data: a path inside a model file is never followed."""
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        whole = onnx.load_model_from_string(model)
+    except (DecodeError, ValueError, TypeError) as fault:
+        raise DataError("this is no ONNX file, or a damaged one", cure="export it again") from fault
+    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in whole.graph.initializer):
+        raise DataError("this ONNX file points at other files for its weights", cure="export it as one file")
+    known = facts(whole)
+    if WEIGHTS in known and known[WEIGHTS] != _weights_digest(whole):
+        raise DataError("the weights in this ONNX file are not the exported ones", cure="export it again")
+    return whole
+
+
+def facts(model: ModelProto) -> dict[str, str]:
+    """metadata_props as a dict."""
+    return {entry.key: entry.value for entry in model.metadata_props}
+
+
+def save(whole: ModelProto, path: Path) -> str:
+    """Publish the file; returns the SHA-256 of its bytes."""
+    data = whole.SerializeToString(deterministic=True)
+    atomic.write(path, data)
+    return hashlib.sha256(data).hexdigest()
+
+
+def _describe(whole: ModelProto, metadata: Mapping[str, Json]) -> None:
+    del whole.metadata_props[:]
+    for key, value in {**metadata, WEIGHTS: _weights_digest(whole)}.items():
+        plain = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, allow_nan=False)
+        entry = whole.metadata_props.add()
+        entry.key, entry.value = key, plain
+
+
+def _weights_digest(whole: ModelProto) -> str:
+    sha = hashlib.sha256()
+    for tensor in sorted(whole.graph.initializer, key=lambda tensor: tensor.name):
+        sha.update(tensor.SerializeToString(deterministic=True))
+    return sha.hexdigest()
