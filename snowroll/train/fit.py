@@ -1,0 +1,168 @@
+"""Training on one page: a generator of steps.
+
+`snowroll eject` copies this file into your folder, to be read and changed. The caller stays in charge:
+
+    state = begin(model, plan)
+    for step in fit(model, batches, objective, plan, state):
+        ...  # log, evaluate, save, or `break`: ordinary code in an ordinary loop
+
+Nothing here has a memory besides model and state. Order and augmentation live in `batches`, a pure function of the
+step; the learning rate is arithmetic on the step; torch's random numbers are re-seeded from (seed, step). So a run that
+is killed and resumed ends in the same bits as one that was left alone (same machine, same number of threads).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from itertools import chain
+
+import torch
+from torch import Tensor, nn
+
+from snowroll.base.errors import GateError
+from snowroll.base.nouns import Batch, Plan
+from snowroll.train.compiled import compiled
+from snowroll.train.diagnose import why_not_finite
+from snowroll.train.distributed import add_up, rank, share_buffers
+from snowroll.train.nested import each
+from snowroll.train.optim import Optimizer, optimizer_for
+
+Batches = Callable[[int], Batch]  # step, from 0 -> what that step sees
+Objective = Callable[[nn.Module, Batch], Tensor]  # -> [B] losses, one a sample
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One update of the weights, as it looks from outside."""
+
+    number: int  # updates done, this one included
+    loss: float  # weighted mean over the batch (over all processes)
+    lr: float
+    grad_norm: float  # before clipping
+    losses: Tensor  # [B] one a sample, detached (this process's rows)
+    ids: Tensor  # [B] which samples they were
+
+
+@dataclass(slots=True)
+class State:
+    """What a run remembers besides the weights. `fit` keeps it up to date; train/checkpoint.py saves it."""
+
+    optimizer: Optimizer
+    average: nn.Module | None  # moving average of weights and buffers: what gets evaluated when plan.ema > 0
+    step: int = 0  # updates done
+
+
+def begin(model: nn.Module, plan: Plan, optimizer: Optimizer | None = None) -> State:
+    """The state before the first step. Moves the model to the plan's device and memory layout."""
+    model.to(plan.device)
+    if plan.channels_last:
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    average = deepcopy(model).eval().requires_grad_(False) if plan.ema else None
+    return State(optimizer or optimizer_for(model, plan), average)
+
+
+def fit(
+    model: nn.Module,
+    batches: Batches,
+    objective: Objective,
+    plan: Plan,
+    state: State | None = None,
+    weights: Tensor | None = None,
+) -> Iterator[Step]:
+    """Train in place, yielding one Step for each update, from `state.step` to `plan.steps`.
+
+    weights: [n] how much each sample counts, looked up by `batch.ids`; None: all the same.
+    Raises GateError at the first NaN or infinity, naming step, layer and samples; PlanError if `plan.compile` changes
+    what is computed. Seeds torch's global generator at each step.
+    """
+    state = state or begin(model, plan)
+    network = model  # or its compiled twin, which shares the weights
+    parameters = [p for p in model.parameters() if p.requires_grad]
+
+    for step in range(state.step, plan.steps):
+        model.train()  # the caller may have evaluated in between
+        batch = _lay_out(batches(step), plan)
+        if plan.compile and network is model:
+            network = compiled(model, batch, objective, plan)
+
+        # -- forward: one loss a sample, then their weighted mean over all processes
+        seed_step(plan.seed, step)
+        with torch.autocast(torch.device(plan.device).type, torch.bfloat16, enabled=plan.precision == "bf16"):
+            losses = objective(network, batch)
+        weight = torch.ones_like(losses) if weights is None else weights.to(losses)[batch.ids]
+        (total,) = add_up([weight.sum()])
+        loss = (losses * weight).sum() / total
+
+        # -- backward: the gradient of that mean
+        model.zero_grad(set_to_none=True)
+        loss.backward()
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        add_up(gradients)
+        norm = nn.utils.get_total_norm(gradients)
+        (whole,) = add_up([loss.detach().clone()])
+        if not (math.isfinite(whole.item()) and math.isfinite(norm.item())):
+            fault = why_not_finite(model, batch, objective, losses.detach())
+            raise GateError(f"step {step + 1}: {fault}", cure="look at those samples, or lower --train.lr")
+        if plan.clip:
+            nn.utils.clip_grads_with_norm_(parameters, plan.clip, norm)
+
+        # -- update
+        lr = lr_at(step, plan)
+        state.optimizer.step(lr)
+        share_buffers(model)
+        if state.average is not None:
+            _blend(state.average, model, plan.ema, step)
+        state.step = step + 1
+        yield Step(state.step, whole.item(), lr, norm.item(), losses.detach(), batch.ids)
+
+
+def lr_at(step: int, plan: Plan) -> float:
+    """The learning rate of `step` (from 0): up in a straight line for the warm-up, then as the schedule says.
+
+    'onecycle' rises and falls as cosines, from 1/25 of the peak (Smith & Topin 2019, torch's OneCycleLR).
+
+    >>> plan = Plan(None, steps=10, lr=1.0, warmup=0.2, schedule="linear")
+    >>> [round(lr_at(step, plan), 3) for step in range(10)]
+    [0.5, 1.0, 1.0, 0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125]
+    """
+    warm = min(round(plan.warmup * plan.steps), plan.steps - 1)
+    if step < warm:
+        rise = (step + 1) / warm
+        if plan.schedule == "onecycle":
+            rise = 0.04 + 0.96 * (1 - math.cos(math.pi * rise)) / 2
+        return plan.lr * rise
+    left = 1 - (step - warm) / (plan.steps - warm)  # 1 ... just above 0
+    if plan.schedule == "constant":
+        return plan.lr
+    return plan.lr * (left if plan.schedule == "linear" else (1 - math.cos(math.pi * left)) / 2)
+
+
+def seed_step(seed: int, step: int) -> None:
+    """Random numbers that depend on (seed, step, process) alone, so that dropout needs no saved generator."""
+    torch.manual_seed(((seed << 40) + (step << 10) + rank()) % 2**63)
+
+
+def _lay_out(batch: Batch, plan: Plan) -> Batch:
+    """Images in the memory order that convolutions like best."""
+    if not plan.channels_last:
+        return batch
+
+    def channels_last(tensor: Tensor) -> Tensor:
+        return tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
+
+    return replace(batch, inputs=each(batch.inputs, channels_last))
+
+
+@torch.no_grad()
+def _blend(average: nn.Module, model: nn.Module, decay: float, step: int) -> None:
+    """Move the average towards the model. Early on it follows faster: there is little worth remembering."""
+    decay = min(decay, (1 + step) / (10 + step))
+    pairs = zip(chain(average.parameters(), average.buffers()), chain(model.parameters(), model.buffers()), strict=True)
+    for old, new in pairs:
+        if old.is_floating_point():
+            old.lerp_(new, 1 - decay)
+        else:
+            old.copy_(new)  # counters

@@ -1,0 +1,184 @@
+"""One optimiser, three rules: SGD with Nesterov momentum, AdamW, and Muon; each group of parameters names its rule.
+
+The arithmetic of SGD and AdamW is torch's own (`torch.optim.sgd.sgd`, fused). Its optimiser *classes* are not used: the
+first one that is made imports torch._dynamo, which takes longer than importing torch. In return the state is what a
+checkpoint wants: a flat dict of tensors by name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.optim.adamw import adamw
+from torch.optim.sgd import sgd
+
+from snowroll.base.nouns import Plan
+
+Rule = Literal["sgd", "adamw", "muon"]
+
+# AdamW moves each weight by about lr; Muon moves a [64, 576] filter bank by lr / sqrt(576) a weight.
+# In Muon's company biases, norms and head therefore learn at a smaller rate: a guess, to be revisited.
+BESIDE_MUON = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Parameters that are updated alike."""
+
+    rule: Rule
+    factor: float  # on the schedule's learning rate
+    decay: float  # of the weights
+    parameters: dict[str, nn.Parameter] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Optimizer:
+    """Parameters in groups, and what is remembered of each: 'conv.weight/momentum' -> a tensor of its shape."""
+
+    groups: list[Group]
+    momentum: float
+    dtype: torch.dtype = torch.float32  # in which Muon multiplies
+    state: dict[str, Tensor] = field(default_factory=dict)
+
+    @torch.no_grad()
+    def step(self, lr: float) -> None:
+        """Update every parameter that has a gradient."""
+        for group in self.groups:
+            moving = {name: p for name, p in group.parameters.items() if p.grad is not None}
+            if moving:
+                _RULES[group.rule](self, moving, lr * group.factor, group.decay)
+
+    def remembered(self, parameters: dict[str, nn.Parameter], what: str) -> list[Tensor]:
+        """The tensors called `what` of these parameters; zeros, in the parameter's memory layout, at first sight."""
+        for name, p in parameters.items():
+            if f"{name}/{what}" not in self.state:
+                self.state[f"{name}/{what}"] = torch.zeros_like(p)
+        return [self.state[f"{name}/{what}"] for name in parameters]
+
+
+def optimizer_for(model: nn.Module, plan: Plan, backbone_lr: float = 1.0) -> Optimizer:
+    """The plan's optimiser over every trainable parameter.
+
+    backbone_lr: factor on the learning rate of everything outside `model.head` (fine-tuning).
+    No weight decay on 1-D parameters (biases, norms): decaying them buys nothing and can hurt (He et al. 2019, §3.1).
+    With Muon, what is not a hidden matrix follows AdamW.
+    """
+    matrices = hidden_matrices(model) if plan.optimizer == "muon" else set()
+    groups: dict[tuple[Rule, float, float], Group] = {}
+    for name, p in model.named_parameters():
+        if not p.requires_grad:
+            continue
+        factor = 1.0 if name.startswith("head.") else backbone_lr
+        rule: Rule = plan.optimizer
+        if plan.optimizer == "muon" and name not in matrices:
+            rule, factor = "adamw", factor * BESIDE_MUON
+        key = (rule, factor, plan.weight_decay if p.ndim > 1 else 0.0)
+        groups.setdefault(key, Group(*key)).parameters[name] = p
+    dtype = torch.bfloat16 if plan.precision == "bf16" else torch.float32
+    return Optimizer(list(groups.values()), plan.momentum, dtype)
+
+
+def hidden_matrices(model: nn.Module) -> set[str]:
+    """Names of the parameters Muon is for: matrices and filter banks between input embedding and head.
+
+    Left out: embeddings and head (their gradients are sparse or class-shaped; Jordan 2024) and depthwise filters, whose
+    rows never see each other.
+    """
+    names: list[str] = []
+    for path, module in model.named_modules():
+        is_conv = isinstance(module, nn.modules.conv._ConvNd)
+        if isinstance(module, nn.Embedding) or (is_conv and module.groups == module.in_channels > 1):
+            continue
+        for name, p in module.named_parameters(path, recurse=False):
+            if p.ndim == 2 or (is_conv and p.ndim > 2):
+                names.append(name)
+    head = [name for name in names if name.startswith("head.")] or names[-1:]
+    return set(names) - set(head)
+
+
+def orthogonal(matrices: Tensor, dtype: torch.dtype = torch.bfloat16, steps: int = 5) -> Tensor:
+    """The nearest (semi-)orthogonal matrices, roughly: singular values end in about [0.7, 1.2].
+
+    matrices: [K, M, N]. Returns the same shape, in the input's dtype. Newton-Schulz iteration of degree 5 with the
+    coefficients of Jordan 2024, chosen there for speed near zero instead of convergence to 1.
+    """
+    a, b, c = 3.4445, -4.7750, 2.0315
+    x = matrices.to(dtype)
+    if tall := x.shape[-2] > x.shape[-1]:
+        x = x.mT
+    x = x / (x.float().norm(dim=(-2, -1), keepdim=True) + 1e-7).to(dtype)
+    for _ in range(steps):
+        gram = x @ x.mT
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return (x.mT if tall else x).to(matrices.dtype)
+
+
+def _sgd(optimizer: Optimizer, parameters: dict[str, nn.Parameter], lr: float, decay: float) -> None:
+    """v = m v + g;  p -= lr (g + m v). The decay is part of g (L2)."""
+    sgd(
+        list(parameters.values()),
+        _gradients(parameters),
+        list(optimizer.remembered(parameters, "momentum")),
+        fused=_is_fused(parameters),
+        lr=lr,
+        momentum=optimizer.momentum,
+        nesterov=optimizer.momentum > 0,
+        weight_decay=decay,
+        dampening=0.0,
+        maximize=False,
+    )
+
+
+def _adamw(optimizer: Optimizer, parameters: dict[str, nn.Parameter], lr: float, decay: float) -> None:
+    """Adam with decoupled decay (Loshchilov & Hutter 2019, algorithm 2)."""
+    for name, p in parameters.items():
+        optimizer.state.setdefault(f"{name}/count", torch.zeros((), dtype=torch.float32, device=p.device))
+    adamw(
+        list(parameters.values()),
+        _gradients(parameters),
+        optimizer.remembered(parameters, "mean"),
+        optimizer.remembered(parameters, "square"),
+        [],
+        [optimizer.state[f"{name}/count"] for name in parameters],
+        fused=_is_fused(parameters),
+        lr=lr,
+        beta1=0.9,
+        beta2=0.999,
+        eps=1e-8,
+        weight_decay=decay,
+        amsgrad=False,
+        maximize=False,
+    )
+
+
+def _muon(optimizer: Optimizer, parameters: dict[str, nn.Parameter], lr: float, decay: float) -> None:
+    """Nesterov momentum whose step is made orthogonal: every direction of a matrix learns at the same speed.
+
+    K. Jordan 2024, "Muon: an optimizer for hidden layers in neural networks". Filters [O, I, kh, kw] count as
+    [O, I*kh*kw]. Parameters of one shape are orthogonalised together in one batched product. The decay is decoupled.
+    """
+    momentum = optimizer.momentum
+    alike: dict[tuple[int, int], list[tuple[nn.Parameter, Tensor]]] = {}
+    velocities = optimizer.remembered(parameters, "momentum")
+    for p, gradient, velocity in zip(parameters.values(), _gradients(parameters), velocities, strict=True):
+        velocity.lerp_(gradient, 1 - momentum)
+        ahead = gradient.lerp(velocity, momentum).reshape(len(p), -1)
+        alike.setdefault((ahead.shape[0], ahead.shape[1]), []).append((p, ahead))
+    for (rows, columns), pairs in alike.items():
+        moves = orthogonal(torch.stack([ahead for _, ahead in pairs]), optimizer.dtype)
+        for (p, _), move in zip(pairs, moves, strict=True):
+            p.mul_(1 - lr * decay).sub_(move.view(p.shape), alpha=lr * max(1.0, rows / columns) ** 0.5)
+
+
+def _gradients(parameters: dict[str, nn.Parameter]) -> list[Tensor]:
+    return [p.grad for p in parameters.values() if p.grad is not None]
+
+
+def _is_fused(parameters: dict[str, nn.Parameter]) -> bool:
+    return all(p.device.type in ("cpu", "cuda") for p in parameters.values())
+
+
+_RULES = {"sgd": _sgd, "adamw": _adamw, "muon": _muon}
