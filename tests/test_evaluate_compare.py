@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from snowroll.base.errors import DataError
 from snowroll.base.nouns import canonical
-from snowroll.evaluate.compare import Pairs, PromotionSettings, bar_at, holm, promotion_test
-from snowroll.evaluate.paired import paired_difference, samples_to_tell, sign_flip
+from snowroll.evaluate.compare import Pairs, PromotionSettings, bar_at, promotion_test
+from snowroll.evaluate.paired import holm, paired_difference, samples_to_tell, sign_flip
 
 ALPHA = 0.05
 ROLLS = 1000

@@ -29,9 +29,10 @@ from typing import Literal
 import numpy as np
 
 from snowroll.base.errors import DataError
-from snowroll.evaluate.paired import Difference, p_better, p_beyond, paired_difference, samples_to_tell, sign_flip
+from snowroll.evaluate.paired import Difference, holm, p_better, p_beyond, paired_difference, samples_to_tell, sign_flip
 
 Outcome = Literal["PROMOTED", "REFUSED", "CANNOT TELL YET"]
+Kind = Literal["class", "earlier set"]
 State = Literal["not worse", "too few to say", "suspected", "worse"]
 
 
@@ -59,7 +60,7 @@ class Check:
     """One class or earlier set: is the new model worse there, beyond the margin?"""
 
     name: str
-    kind: Literal["class", "earlier set"]
+    kind: Kind
     difference: Difference
     state: State
     p_beyond: float  # of "worse by no more than the margin"
@@ -194,9 +195,8 @@ def _parts(
 
 def _checks(classes: Mapping[str, Pairs], earlier: Mapping[str, Pairs], rule: PromotionSettings) -> tuple[Check, ...]:
     """Each class and earlier set in one family of tests."""
-    parts: list[tuple[Literal["class", "earlier set"], str, Pairs]]
-    parts = [("class", name, pairs) for name, pairs in classes.items()]
-    parts += [("earlier set", name, pairs) for name, pairs in earlier.items()]
+    parts: list[tuple[Kind, str, Pairs]] = [("class", name, pairs) for name, pairs in classes.items()]
+    parts.extend(("earlier set", name, pairs) for name, pairs in earlier.items())
     found = [paired_difference(pairs.old, pairs.new, pairs.groups) for _, _, pairs in parts]
     beyond = [p_beyond(difference, rule.margin) for difference in found]
     # only a loss beyond the margin can be suspected, so only there is the exact test worth its time
@@ -211,20 +211,6 @@ def _checks(classes: Mapping[str, Pairs], earlier: Mapping[str, Pairs], rule: Pr
         state = "worse" if proven[row] else "suspected" if suspected[row] else state
         checks.append(Check(name, kind, found[row], state, beyond[row]))
     return tuple(checks)
-
-
-def holm(p: Sequence[float], alpha: float) -> list[bool]:
-    """Which hypotheses fall when the chance of any false fall is to stay within alpha (Holm 1979).
-
-    >>> holm([0.01, 0.04, 0.03], 0.05)
-    [True, False, False]
-    """
-    fallen = [False] * len(p)
-    for rank, row in enumerate(sorted(range(len(p)), key=lambda row: p[row])):
-        if p[row] > alpha / (len(p) - rank):
-            break
-        fallen[row] = True
-    return fallen
 
 
 def _points(share: float) -> str:

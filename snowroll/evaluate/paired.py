@@ -142,6 +142,20 @@ def samples_to_tell(spread: float, gap: float, p: float, power: float = 0.8) -> 
     return math.ceil(((float(ndtri(1 - p)) + float(ndtri(power))) * spread / gap) ** 2)
 
 
+def holm(p: Sequence[float], alpha: float) -> list[bool]:
+    """Which hypotheses fall when the chance of any false fall is to stay within alpha (Holm 1979).
+
+    >>> holm([0.01, 0.04, 0.03], 0.05)
+    [True, False, False]
+    """
+    fallen = [False] * len(p)
+    for rank, row in enumerate(sorted(range(len(p)), key=lambda row: p[row])):
+        if p[row] > alpha / (len(p) - rank):
+            break
+        fallen[row] = True
+    return fallen
+
+
 def _refuse_nonsense(old: np.ndarray, new: np.ndarray) -> None:
     if len(old) != len(new):
         raise DataError(f"the old model has {len(old)} credits and the new one {len(new)}, so they are not paired")
