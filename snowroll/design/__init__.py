@@ -1,0 +1,1 @@
+"""Step 2: networks by name, fresh or from weights on disk, and the rules that choose among them."""
