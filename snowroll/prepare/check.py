@@ -1,0 +1,50 @@
+"""The data checks: every fault of a folder, named with files, cause and cure, before any training.
+
+    looks = {sample.id: look(raw), ...}           one streaming decode pass, in limited children
+    view = View.of(samples, looks, schema)
+    faults = check(view)
+
+Nothing is ever changed or deleted: `left_out` says what a version leaves aside, and why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from snowroll.base.nouns import Fault
+from snowroll.prepare.duplicates import copy_groups, duplicate_faults, pairs_of
+from snowroll.prepare.files_check import file_faults
+from snowroll.prepare.groups_check import group_faults
+from snowroll.prepare.label_check import label_faults
+from snowroll.prepare.likeness import Pairs
+from snowroll.prepare.suspects import suspect_faults
+from snowroll.prepare.view import View
+
+_ORDER = {"block": 0, "warn": 1, "note": 2}
+_NEVER_USED = ("empty_file", "truncated_file", "unreadable_file")
+_LEAVES_TRAINING = ("copies_across_splits", "near_copies_across_splits")
+
+
+def check(view: View, pairs: Pairs | None = None) -> list[Fault]:
+    """All faults, gravest first. `pairs`: from `pairs_of(view)`, if the caller wants them for the split as well."""
+    pairs = pairs_of(view) if pairs is None else pairs
+    faults = [
+        *file_faults(view),
+        *label_faults(view),
+        *duplicate_faults(view, pairs),
+        *group_faults(view, pairs),
+        *suspect_faults(view, copy_groups(view, pairs)),
+    ]
+    return sorted(faults, key=lambda fault: _ORDER[fault.severity])
+
+
+def left_out(faults: Sequence[Fault], view: View) -> dict[str, str]:
+    """Sample id -> code of the fault that keeps it out: unreadable files, and training's copies of val and test."""
+    splits = {sample.id: split for sample, split in zip(view.samples, view.splits, strict=True)}
+    out: dict[str, str] = {}
+    for fault in faults:
+        if fault.code in _NEVER_USED:
+            out.update(dict.fromkeys(fault.samples, fault.code))
+        elif fault.code in _LEAVES_TRAINING:
+            out.update({sample: fault.code for sample in fault.samples if splits[sample] == "train"})
+    return out

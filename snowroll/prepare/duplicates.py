@@ -1,0 +1,143 @@
+"""The same picture twice: byte for byte or near enough, within and across splits, with equal or other labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from snowroll.base.nouns import Fault
+from snowroll.prepare.likeness import Pairs, find_pairs, groups
+from snowroll.prepare.view import View, count
+
+_APART = 20  # groups that get a Fault of their own; the rest share one
+Group = list[int]
+
+
+def pairs_of(view: View) -> Pairs:
+    """Near-identical pairs among the readable pictures, as rows of the view. Exact copies are paired as well."""
+    rows = np.array(view.readable(), np.int64)
+    # one picture for each content, so that a file copied a hundred times does not crowd out its neighbours
+    _, first = np.unique([view.samples[row].content for row in rows], return_index=True)
+    rows = rows[np.sort(first)] if len(rows) else rows
+    contrast = np.array([seen.contrast if (seen := view.looks[row]) else 0.0 for row in rows])
+    rows = rows[contrast > 0.02] if len(rows) else rows  # blank pictures are all alike, and that is another fault
+    near = find_pairs(view.thumbnails(rows.tolist()))
+    return Pairs(rows[near.a], rows[near.b], near.detail, near.copy)
+
+
+def exact_groups(view: View) -> list[Group]:
+    """Rows that hold the same bytes, two or more."""
+    by_content: dict[str, Group] = {}
+    for row, sample in enumerate(view.samples):
+        by_content.setdefault(sample.content, []).append(row)
+    return [rows for rows in by_content.values() if len(rows) > 1]
+
+
+def copy_groups(view: View, pairs: Pairs) -> list[Group]:
+    """Rows that show the same picture, exact and near copies together. A split must not cut through one."""
+    return _joined(view, pairs, pairs.copy)
+
+
+def scene_groups(view: View, pairs: Pairs) -> list[Group]:
+    """Rows that show the same scene: copies, bursts, exposure series."""
+    return _joined(view, pairs, np.ones(len(pairs.a), bool))
+
+
+def duplicate_faults(view: View, pairs: Pairs) -> list[Fault]:
+    exact = exact_groups(view)
+    near = [group for group in copy_groups(view, pairs) if not _is_one_content(view, group)]
+    return [*_conflicts(view, exact, near), *_across(view, exact, near), *_within(view, exact, near)]
+
+
+def _joined(view: View, pairs: Pairs, chosen: np.ndarray) -> list[Group]:
+    exact = [(group[0], other) for group in exact_groups(view) for other in group[1:]]
+    a = np.concatenate([pairs.a[chosen], np.array([one for one, _ in exact], np.int64)])
+    b = np.concatenate([pairs.b[chosen], np.array([other for _, other in exact], np.int64)])
+    return groups(len(view), a, b)
+
+
+def _is_one_content(view: View, group: Group) -> bool:
+    return len({view.samples[row].content for row in group}) == 1
+
+
+def _labels(view: View, group: Group) -> list[str]:
+    return sorted({label for row in group if (label := view.labels[row]) is not None})
+
+
+def _conflicts(view: View, exact: list[Group], near: list[Group]) -> Iterator[Fault]:
+    def identical(group: Group) -> str:
+        return f"identical files with different labels ({' and '.join(_labels(view, group))}): {view.names(group)}"
+
+    def alike(group: Group) -> str:
+        return (
+            f"copies of one picture with different labels ({' and '.join(_labels(view, group))}): {view.names(group)}"
+        )
+
+    cure = "at least one label is wrong: correct it, or delete all but one of the files"
+    clash = [group for group in exact if len(_labels(view, group)) > 1]
+    yield from _told(view, "conflicting_labels", clash, identical, cure)
+    # a group whose clash is between identical files has been told already
+    told = {row for group in clash for row in group}
+    clash = [group for group in near if len(_labels(view, [row for row in group if row not in told] or group)) > 1]
+    clash = [group for group in clash if not told.issuperset(group)]
+    yield from _told(view, "conflicting_labels_near", clash, alike, cure, 0.9)
+
+
+def _across(view: View, exact: list[Group], near: list[Group]) -> Iterator[Fault]:
+    cure = "nothing needs doing for training, which leaves out its copy; delete one of them to make it last"
+
+    def message(group: Group) -> str:
+        named = ", ".join(f"{view.where(row)} ({view.splits[row]})" for row in group[:4])
+        return f"the same picture in different splits: {named}{' ...' if len(group) > 4 else ''}"
+
+    yield from _told(view, "copies_across_splits", _straddling(view, exact), message, cure)
+    straddling = [group for group in _straddling(view, near) if not _told_already(view, group)]
+    yield from _told(view, "near_copies_across_splits", straddling, message, cure, 0.9)
+
+
+def _told_already(view: View, group: Group) -> bool:
+    """Whether the identical files within the group account for every split it touches twice."""
+    contents: dict[str, set[str | None]] = {}
+    for row in group:
+        contents.setdefault(view.samples[row].content, set()).add(view.splits[row])
+    return all(len(splits) > 1 for splits in contents.values())
+
+
+def _straddling(view: View, found: list[Group]) -> list[Group]:
+    return [group for group in found if len({view.splits[row] for row in group} - {None}) > 1]
+
+
+def _within(view: View, exact: list[Group], near: list[Group]) -> Iterator[Fault]:
+    same = [group for group in exact if len(_labels(view, group)) < 2]
+    if same:
+        rows = [row for group in same for row in group]
+        extra = len(rows) - len(same)
+        message = (
+            f"{count(len(same), 'group')} of identical files, {extra:,} more than needed; "
+            f"for instance {view.names(same[0])}"
+        )
+        cure = "delete all but one of each; until then each group stays within one split"
+        yield view.fault("identical_files", "note", rows, message, cure)
+    alike = [group for group in near if len(_labels(view, group)) < 2]
+    if alike:
+        rows = [row for group in alike for row in group]
+        message = (
+            f"{count(len(alike), 'group')} of pictures that are copies of one another "
+            f"(re-encoded, resized, cropped or brightened), {len(rows):,} in all; for instance {view.names(alike[0])}"
+        )
+        cure = "delete all but one of each; until then each group stays within one split"
+        yield view.fault("near_copies", "note", rows, message, cure, 0.9)
+
+
+def _told(
+    view: View, code: str, found: list[Group], message: Callable[[Group], str], cure: str, confidence: float = 1.0
+) -> Iterator[Fault]:
+    """One Fault a group while they are few; the rest in one, so that a thousand groups make no thousand lines."""
+    for group in found[:_APART]:
+        yield view.fault(code, "warn", group, message(group), cure, confidence)
+    rest = found[_APART:]
+    if rest:
+        rows = [row for group in rest for row in group]
+        text = f"{count(len(rest), 'more group')} like these; for instance {message(rest[0])}"
+        yield view.fault(code, "warn", rows, text, cure, confidence)

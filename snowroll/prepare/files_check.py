@@ -1,0 +1,118 @@
+"""Faults of single files: unreadable, misnamed, blank, odd sizes and modes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from snowroll.base.nouns import Fault
+from snowroll.prepare import pictures
+from snowroll.prepare.look import Look
+from snowroll.prepare.view import View, count
+
+_BLANK = 1.5 / 255  # standard deviation below which a picture shows nothing: rounding and faint JPEG noise
+_ODD_MODES = {"CMYK": "CMYK", "I;16": "16-bit", "I;16B": "16-bit", "I": "32-bit", "F": "floating point", "LAB": "Lab"}
+_FAR = 6.0  # robust standard deviations from the median, in log size, that count as an outlier
+
+
+def file_faults(view: View) -> list[Fault]:
+    """Faults seen in each file by itself, one Fault a family."""
+    return [*_unreadable(view), *_names(view), *_blank(view), *_modes(view), *_sizes(view)]
+
+
+def _rows(view: View, is_so: Sequence[bool]) -> list[int]:
+    return [row for row, so in enumerate(is_so) if so]
+
+
+def _seen(view: View) -> list[tuple[int, Look]]:
+    return [(row, seen) for row, seen in enumerate(view.looks) if seen is not None and not seen.reason]
+
+
+def _unreadable(view: View) -> Iterator[Fault]:
+    failed = [(row, seen) for row, seen in enumerate(view.looks) if seen is not None and seen.reason]
+    looked_at = sum(seen is not None for seen in view.looks)
+    cure = "replace or delete these files; until then they are left out"
+    families: dict[str, list[int]] = {}
+    for row, seen in failed:
+        code = "empty_file" if seen.bytes == 0 else "truncated_file" if seen.cut_off else "unreadable_file"
+        families.setdefault(code, []).append(row)
+    said = {"empty_file": "without a single byte", "truncated_file": "cut off before their end"}
+    for code, rows in families.items():
+        reason = view.looks[rows[0]].reason  # type: ignore[union-attr]
+        what = said.get(code, f"cannot be read ({reason})")
+        yield view.fault(code, "warn", rows, f"{count(len(rows), 'file')} {what}: {view.names(rows)}", cure)
+    if len(failed) * 2 > looked_at:
+        rows = [row for row, _ in failed]
+        message = f"{len(rows):,} of {looked_at:,} files cannot be read as pictures"
+        yield view.fault("mostly_unreadable", "block", rows, message, "check that this is the right folder")
+
+
+def _names(view: View) -> Iterator[Fault]:
+    rows = []
+    for row, seen in _seen(view):
+        promised = pictures.format_of_name(view.where(row))
+        if promised and seen.format and promised != seen.format and "#" not in view.where(row):
+            rows.append(row)
+    if rows:
+        first = view.looks[rows[0]]
+        assert first is not None
+        message = (
+            f"{count(len(rows), 'file')} of another format than the name says: {view.where(rows[0])} is {first.format}"
+        )
+        cure = "rename them for other tools' sake; Snowroll goes by the content"
+        yield view.fault("wrong_extension", "warn", rows, message, cure)
+
+
+def _blank(view: View) -> Iterator[Fault]:
+    rows = [row for row, seen in _seen(view) if seen.contrast < _BLANK]
+    if rows:
+        message = f"{count(len(rows), 'picture')} of one even colour: {view.names(rows)}"
+        yield view.fault("blank_picture", "warn", rows, message, "delete them, or find out what emptied them")
+
+
+def _modes(view: View) -> Iterator[Fault]:
+    seen = _seen(view)
+    moving = [row for row, look in seen if look.frames > 1]
+    if moving:
+        message = (
+            f"{count(len(moving), 'file')} with several frames, of which only the first is read: {view.names(moving)}"
+        )
+        yield view.fault("animated_picture", "note", moving, message, "split them into single pictures to use the rest")
+    turned = [row for row, look in seen if look.rotated]
+    if turned:
+        message = f"{count(len(turned), 'picture')} to be turned by EXIF; Snowroll turns them: {view.names(turned)}"
+        cure = "make sure that whatever else reads these files turns them too"
+        yield view.fault("exif_rotation", "note", turned, message, cure)
+    odd = [row for row, look in seen if look.mode in _ODD_MODES]
+    if 0 < len(odd) < len(seen):
+        kinds = ", ".join(sorted({_ODD_MODES[look.mode] for _, look in seen if look.mode in _ODD_MODES}))
+        message = f"{count(len(odd), 'picture')} stored as {kinds} among others that are not: {view.names(odd)}"
+        yield view.fault("odd_mode", "note", odd, message, "check their colours: they are converted to 8-bit RGB")
+
+
+def _sizes(view: View) -> Iterator[Fault]:
+    seen = _seen(view)
+    if len(seen) < 20:  # too few to say what is usual
+        return
+    sides = np.log2([[look.width, look.height] for _, look in seen])
+    area, aspect = sides.sum(axis=1) / 2, sides[:, 0] - sides[:, 1]
+    small = area < np.median(area) - 2  # less than a quarter of the usual side
+    strange = (_far(area) & (np.abs(area - np.median(area)) > 2)) | (_far(aspect) & (np.abs(aspect) > 2))
+    rows = [row for (row, _), odd in zip(seen, small | strange, strict=True) if odd]
+    if rows and len(rows) * 20 <= len(seen):
+        first = view.looks[rows[0]]
+        assert first is not None
+        usual = " x ".join(str(round(2**side)) for side in np.median(sides, axis=0))
+        message = (
+            f"{count(len(rows), 'picture')} of a size unlike the others (usually {usual}): "
+            f"{view.where(rows[0])} is {first.width} x {first.height}"
+        )
+        cure = "look whether they are thumbnails, icons or scans that do not belong"
+        yield view.fault("odd_size", "note", rows, message, cure, confidence=0.7)
+
+
+def _far(values: np.ndarray) -> np.ndarray:
+    centre = np.median(values)
+    spread = max(1.4826 * float(np.median(np.abs(values - centre))), 0.05)
+    return np.abs(values - centre) > _FAR * spread

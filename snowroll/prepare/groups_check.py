@@ -1,0 +1,98 @@
+"""Leaks between splits that are no copies: one patient, machine or scene on both sides, declared or guessed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from snowroll.base.nouns import Fault
+from snowroll.prepare.duplicates import scene_groups
+from snowroll.prepare.likeness import Pairs
+from snowroll.prepare.view import View, count
+
+_SHARE = 0.05  # of the samples alike to another: below it, chance finds say nothing of how the data were taken
+_PART = r"[^/_\-. ]+"  # a word of a file's name
+_SEP = r"[_\-. ]"
+# The word at some place from the end or the start of the name, or the whole path but for its last few words
+_PATTERNS = (
+    *(rf"/?({_PART})(?:{_SEP}{_PART}){{{k}}}\.\w+$" for k in (0, 1, 2, 3)),
+    *(rf"(?:^|/)(?:{_PART}{_SEP}){{{k}}}({_PART})[^/]*$" for k in (0, 1, 2)),
+    *(rf"^(.+?)(?:{_SEP}{_PART}){{{k}}}\.\w+$" for k in (1, 2, 3)),
+    r"^(.+)/[^/]+$",
+)
+
+
+def group_faults(view: View, pairs: Pairs) -> list[Fault]:
+    return [*_straddling(view), *_undeclared(view, pairs)]
+
+
+def _straddling(view: View) -> Iterator[Fault]:
+    splits: dict[str, set[str]] = {}
+    for sample, split in zip(view.samples, view.splits, strict=True):
+        if sample.group is not None and split is not None:
+            splits.setdefault(sample.group, set()).add(split)
+    torn = {group for group, found in splits.items() if len(found) > 1}
+    if torn:
+        rows = [row for row, sample in enumerate(view.samples) if sample.group in torn]
+        named = ", ".join(sorted(torn)[:3]) + (" ..." if len(torn) > 3 else "")
+        message = (
+            f"{count(len(torn), 'group')} of {len(splits):,} in more than one split ({named}): "
+            "the test then measures memory"
+        )
+        cure = "move each group into one split, or remove the declared splits so that Snowroll splits by group"
+        yield view.fault("group_across_splits", "warn", rows, message, cure)
+
+
+def _undeclared(view: View, pairs: Pairs) -> Iterator[Fault]:
+    """Scenes that recur under no declared group: random splits would put one on both sides."""
+    scenes = [scene for scene in scene_groups(view, pairs) if _says_something(view, scene)]
+    rows = [row for scene in scenes for row in scene]
+    if len(rows) < _SHARE * len(view) or len(scenes) < 3:
+        return
+    message = (
+        f"{len(rows):,} of {len(view):,} pictures show the same scene as another ({count(len(scenes), 'scene')}): "
+        f"split at random, the test would be easier than the world; for instance {view.names(scenes[0])}"
+    )
+    pattern = suggest_pattern([sample.where for sample in view.samples], pairs.a, pairs.b, view.labels)
+    cure = (
+        f"--prepare.group '{pattern}' (the names suggest it)"
+        if pattern
+        else "say which belong together: --prepare.group"
+    )
+    yield view.fault("undeclared_groups", "warn", rows, message, cure, 0.9 if pattern else 0.7)
+
+
+def _says_something(view: View, scene: list[int]) -> bool:
+    """Not copies of one file, and not declared as one group already."""
+    declared = {view.samples[row].group for row in scene}
+    return len({view.samples[row].content for row in scene}) > 1 and (len(declared) > 1 or None in declared)
+
+
+def suggest_pattern(
+    wheres: list[str], a: np.ndarray, b: np.ndarray, labels: Sequence[str | None] | None = None
+) -> str | None:
+    """The pattern whose first group agrees within the alike pairs (a, b) and differs between others, if there is one.
+
+    A pattern that only gives the label back (the class folder) is none.
+
+    >>> wheres = [f"x/shot{k}_tile{k // 2}.png" for k in range(8)]
+    >>> suggest_pattern(wheres, np.array([0, 2, 4, 6]), np.array([1, 3, 5, 7]))
+    '/?([^/_\\\\-. ]+)(?:[_\\\\-. ][^/_\\\\-. ]+){0}\\\\.\\\\w+$'
+    """
+    best, best_gain = None, 0.5
+    shuffled = np.random.default_rng(0).permutation(len(wheres))
+    for pattern in _PATTERNS:
+        keys = [found.group(1) if (found := re.search(pattern, where)) else None for where in wheres]
+        if None in keys or len(set(keys)) in (1, len(keys)):
+            continue
+        if labels and len(set(zip(keys, labels, strict=True))) <= len(set(labels)):
+            continue
+        codes = np.unique(np.array(keys), return_inverse=True)[1]
+        within = float(np.mean(codes[a] == codes[b]))
+        by_chance = float(np.mean(codes == codes[shuffled]))
+        gain = within - 4 * by_chance  # a key that half the folder shares explains nothing
+        if gain > best_gain:
+            best, best_gain = pattern, gain
+    return best

@@ -1,0 +1,83 @@
+"""What the data checks look at: the samples with their labels and splits, and what was seen of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from snowroll.base.nouns import Fault, Json, Sample, Severity, Split, canonical
+from snowroll.prepare.look import Look
+
+_NAMED = 3  # files that a sentence names before it says how many more there are
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """Columns over the same rows. `splits`: as the folder declares them, or as the version assigned them."""
+
+    samples: tuple[Sample, ...]
+    looks: tuple[Look | None, ...]  # None: not a picture, or not looked at
+    splits: tuple[Split | None, ...]
+    labels: tuple[str | None, ...]
+    classes: tuple[str, ...] = ()  # empty where a target is not a choice among classes
+    features: np.ndarray | None = None  # [n, D] better than thumbnails, where a model has made them
+
+    @staticmethod
+    def of(
+        samples: Sequence[Sample],
+        looks: Mapping[str, Look],
+        schema: Mapping[str, Json] | None = None,
+        splits: Mapping[str, Split] | None = None,
+        features: np.ndarray | None = None,
+    ) -> View:
+        """`looks` and `splits` by sample id."""
+        return View(
+            tuple(samples),
+            tuple(looks.get(sample.id) for sample in samples),
+            tuple((splits or {}).get(sample.id, sample.split) for sample in samples),
+            tuple(label_of(sample.target) for sample in samples),
+            tuple((schema or {}).get("classes", ())),
+            features,
+        )
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def where(self, row: int) -> str:
+        return self.samples[row].where
+
+    def readable(self) -> list[int]:
+        """Rows whose picture was decoded."""
+        return [row for row, seen in enumerate(self.looks) if seen is not None and not seen.reason]
+
+    def thumbnails(self, rows: Sequence[int]) -> np.ndarray:
+        """[n, 32, 32, 3] uint8"""
+        kept = [seen.thumbnail for row in rows if (seen := self.looks[row]) is not None]
+        return np.stack(kept) if kept else np.zeros((0, 32, 32, 3), np.uint8)
+
+    def names(self, rows: Sequence[int]) -> str:
+        """'a.jpg, b.jpg and 3 more'"""
+        shown = ", ".join(self.where(row) for row in rows[:_NAMED])
+        return shown if len(rows) <= _NAMED else f"{shown} and {len(rows) - _NAMED:,} more"
+
+    def fault(
+        self, code: str, severity: Severity, rows: Sequence[int], message: str, cure: str, confidence: float = 1.0
+    ) -> Fault:
+        paths = tuple(self.where(row) for row in rows)
+        ids = tuple(self.samples[row].id for row in rows)
+        return Fault(code, severity, paths, message, cure, round(confidence, 3), ids)
+
+
+def label_of(target: Json | None) -> str | None:
+    """One spelling for a target, so that targets of any task can be compared and counted."""
+    return target if target is None or isinstance(target, str) else canonical(target)
+
+
+def count(n: int, one: str, many: str = "") -> str:
+    """
+    >>> count(1, "file"), count(2_000, "file"), count(2, "copy", "copies")
+    ('1 file', '2,000 files', '2 copies')
+    """
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
