@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -74,12 +74,18 @@ def append_line(path: Path, line: str) -> None:
 def sweep(folder: Path) -> int:
     """Delete temp files whose writer is gone. Returns how many."""
     swept = 0
+    for temp in orphans(folder):
+        temp.unlink(missing_ok=True)
+        swept += 1
+    return swept
+
+
+def orphans(folder: Path) -> Iterator[Path]:
+    """Temp files whose writer is gone."""
     for temp in folder.rglob(f"*{_TEMP}*"):
         pid = temp.name.rpartition(_TEMP)[2].partition("-")[0]
         if pid.isdigit() and not _is_alive(int(pid)):
-            temp.unlink(missing_ok=True)
-            swept += 1
-    return swept
+            yield temp
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,0 +1,330 @@
+"""The catalog: what the project knows. Every write appends its journal row in the same transaction.
+
+Writes go through one thread with group commit and return after the commit; reads have connections of their own.
+Client-made ids make every command safe to repeat.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy import Connection, RowMapping, Select, func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from snowroll.base.errors import StoreError
+from snowroll.base.nouns import Artifact, Item, Json, Record, Sample, Version, canonical
+from snowroll.store import changes, journal, tables
+from snowroll.store.engine import in_words, reading_engine, writing_engine
+from snowroll.store.files import Blobs
+from snowroll.store.rows import Label, Queued, Roll, Row, Run, RunFolder, Status, as_json, as_row, noun
+from snowroll.store.writer import Writer
+
+T = TypeVar("T")
+
+
+class Catalog:
+    """The database of one project."""
+
+    def __init__(
+        self, path: Path, read_only: bool = False, frozen: bool = False, clock: Callable[[], float] = time.time
+    ) -> None:
+        """`frozen`: the folder itself cannot be written to. Raises StoreError if the file cannot be opened."""
+        self.path, self.clock = path, clock
+        self._writer = None if read_only else Writer(path, path.with_name("reserve"))
+        self._reading = reading_engine(path, frozen)
+        self._check_schema()
+
+    @staticmethod
+    def create(path: Path) -> None:
+        """Make the file with empty tables, or finish making it. Harmless where it exists."""
+        engine = writing_engine(path)
+        try:
+            with engine.begin() as conn:
+                tables.metadata.create_all(conn)
+                about = tables.about
+                if conn.execute(select(about.c.value).where(about.c.key == "schema")).first() is None:
+                    conn.execute(about.insert(), {"key": "schema", "value": str(tables.SCHEMA)})
+        except SQLAlchemyError as fault:
+            raise in_words(fault, path) from fault
+        finally:
+            engine.dispose()
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+        self._reading.dispose()
+
+    def write(self, job: Callable[[Connection], T]) -> T:
+        """What `job` returns, once its changes are durable. It runs in the writer's thread; keep it short."""
+        if self._writer is None:
+            raise StoreError("this project is open for reading only", where=self.path, cure="use a writable copy")
+        return self._writer.do(job)
+
+    def read(self, job: Callable[[Connection], T]) -> T:
+        """What `job` returns, all its queries seeing the same moment."""
+        try:
+            with self._reading.connect() as conn:
+                return job(conn)
+        except SQLAlchemyError as fault:
+            raise in_words(fault, self.path) from fault
+
+    # samples --------------------------------------------------------------------------------------------------------
+
+    def add_samples(self, samples: Iterable[Sample]) -> int:
+        """Make these samples known; a known one takes the new target, group and split. Returns how many changed."""
+        rows = [{**as_row(sample), "retired": None} for sample in samples]
+
+        def job(conn: Connection) -> int:
+            return sum(changes.put_samples(conn, chunk, self.clock()) for chunk in changes.chunks(rows))
+
+        return self.write(job)
+
+    def samples(self, ids: Iterable[str] | None = None) -> dict[str, Sample]:
+        """Samples by id: the ones asked for, retired or not, or else all that are not retired."""
+        table = tables.samples
+        if ids is None:
+            rows = self._rows(select(table).where(table.c.retired.is_(None)))
+        else:
+            rows = self.read(lambda conn: changes.by_key(conn, table.c.id, sorted(set(ids))))
+        return {row["id"]: noun(Sample, row) for row in rows}
+
+    def retire_samples(self, ids: Iterable[str], why: str) -> None:
+        """Offer these no more (file vanished, changed in place); versions that name them still find them."""
+        table, wanted = tables.samples, sorted(set(ids))
+
+        def job(conn: Connection) -> None:
+            for chunk in changes.chunks(wanted):
+                conn.execute(table.update().where(table.c.id.in_(chunk)).values(retired=why))
+                journal.append(conn, "samples.retired", {"ids": chunk, "why": why}, self.clock())
+
+        self.write(job)
+
+    # labels ---------------------------------------------------------------------------------------------------------
+
+    def add_label(self, label: Label) -> bool:
+        """Keep an answer. False if it was known already. StoreError if its client id meant another answer before."""
+        return self.write(lambda conn: changes.put_label(conn, label))
+
+    def labels(self) -> dict[str, Label]:
+        """The latest label of each sample that was not taken back, by sample id."""
+        query = select(tables.labels).where(tables.labels.c.undone == 0).order_by(tables.labels.c.seq)
+        return {row["sample"]: noun(Label, row) for row in self._rows(query)}
+
+    def label_history(self, sample: str | None = None) -> list[Label]:
+        """Every label not taken back, oldest first: several people's opinions of one sample stand side by side."""
+        query = select(tables.labels).where(tables.labels.c.undone == 0).order_by(tables.labels.c.seq)
+        if sample is not None:
+            query = query.where(tables.labels.c.sample == sample)
+        return [noun(Label, row) for row in self._rows(query)]
+
+    def undo_label(self, client_id: str) -> bool:
+        """Take an answer back; its sample is asked for again. False if it was taken back already."""
+        return self.write(lambda conn: changes.undo_label(conn, client_id, self.clock()))
+
+    def fill_queue(self, asked: Iterable[Queued]) -> int:
+        """Replace the unanswered part of the queue; answered samples are not asked again. Returns how many wait."""
+        rows = [as_row(item) for item in asked]
+        return self.write(lambda conn: changes.fill_queue(conn, rows, self.clock()))
+
+    def next_queued(self, n: int, by: str = "", again_after_s: float = 300.0) -> list[Queued]:
+        """The n most worthwhile samples to ask `by` for. What another person was shown just now is passed over."""
+        rows = self.write(lambda conn: changes.serve_queue(conn, n, by, self.clock(), again_after_s))
+        return [noun(Queued, row) for row in rows]
+
+    def left_in_queue(self) -> int:
+        query = select(func.count()).select_from(tables.queue).where(tables.queue.c.answered.is_(None))
+        return self.read(lambda conn: conn.execute(query).scalar_one())
+
+    # versions -------------------------------------------------------------------------------------------------------
+
+    def add_version(self, version: Version, blobs: Blobs) -> None:
+        """Keep a version: its manifest as a blob, its id here. Harmless if known."""
+        blob = blobs.put(canonical(version).encode())
+        row = {"id": version.id, "blob": blob, "parent": version.parent, "n": len(version.items)}
+
+        def job(conn: Connection) -> None:
+            if not blobs.has(blob):
+                raise StoreError("its manifest vanished while it was written", where=blobs.path(blob), cure="repeat it")
+            if not changes.by_key(conn, tables.versions.c.id, [version.id]):
+                at = self.clock()
+                conn.execute(tables.versions.insert(), {**row, "at": at, "redacted": 0})
+                journal.append(conn, "version.added", row, at)
+
+        self.write(job)
+
+    def version(self, id: str, blobs: Blobs) -> Version | None:
+        """A version from its manifest. Without inputs that were forgotten since. None if there is no such version."""
+        rows = self._rows(select(tables.versions).where(tables.versions.c.id == id))
+        return read_manifest(blobs, rows[0]) if rows else None
+
+    def version_ids(self) -> list[str]:
+        return [row["id"] for row in self._rows(select(tables.versions).order_by(tables.versions.c.at))]
+
+    # runs and artifacts ---------------------------------------------------------------------------------------------
+
+    def start_run(self, run: RunFolder, plan: Json, version: Version | None) -> None:
+        """The run goes ahead, with this plan (JSON or a dataclass) on this version."""
+        row = {"plan": as_json(plan, "plan"), "version": version.id if version else None, "status": "running"}
+        self._change_run(run, "run.started", row)
+
+    def finish_run(self, run: RunFolder, status: Status, metric: Json) -> None:
+        """How the run ended. `metric`: a Metric or None."""
+        text = None if metric is None else as_json(metric, "metric")
+        self._change_run(run, "run.finished", {"status": status, "metric": text, "ended": self.clock()})
+
+    def run(self, number: int) -> Run | None:
+        rows = self._rows(select(tables.runs).where(tables.runs.c.number == number))
+        return noun(Run, rows[0]) if rows else None
+
+    def runs(self) -> list[Run]:
+        """All runs, oldest first."""
+        return [noun(Run, row) for row in self._rows(select(tables.runs).order_by(tables.runs.c.number))]
+
+    def _change_run(self, run: RunFolder, kind: str, values: Row) -> None:
+        def job(conn: Connection) -> None:
+            table = tables.runs
+            if not conn.execute(table.update().where(table.c.number == run.number).values(**values)).rowcount:
+                raise StoreError(f"there is no run {run.number}", where=self.path, cure="see `snowroll status`")
+            journal.append(conn, kind, {"number": run.number, **values}, self.clock())
+
+        self.write(job)
+
+    def add_artifact(self, artifact: Artifact) -> None:
+        """Keep an artifact, whose bytes are a blob already. Harmless if known."""
+        row = as_row(artifact)
+
+        def job(conn: Connection) -> None:
+            if not changes.by_key(conn, tables.artifacts.c.id, [artifact.id]):
+                at = self.clock()
+                conn.execute(tables.artifacts.insert(), {**row, "at": at})
+                journal.append(conn, "artifact.added", row, at)
+
+        self.write(job)
+
+    def artifacts(self, run: str | None = None) -> list[Artifact]:
+        """Artifacts, of one run or of all, oldest first."""
+        query = select(tables.artifacts).order_by(tables.artifacts.c.at)
+        if run is not None:
+            query = query.where(tables.artifacts.c.run == run)
+        return [noun(Artifact, row) for row in self._rows(query)]
+
+    # production records ---------------------------------------------------------------------------------------------
+
+    def add_records(self, records: Sequence[tuple[Record, int]], ready: Callable[[], None] = lambda: None) -> int:
+        """Keep records, each with the bytes of its input. Known ids are passed over. Returns how many were new.
+
+        `ready` runs inside the transaction, so that no clean-up can come between an input and its record.
+        """
+
+        def job(conn: Connection) -> int:
+            ready()
+            return changes.put_records(conn, records, self.clock())
+
+        return self.write(job)
+
+    def records(
+        self,
+        since: float | None = None,
+        artifact: str | None = None,
+        source: str | None = None,
+        last: int | None = None,
+    ) -> list[Record]:
+        """Records, oldest first: from a time on, of one artifact, of one source, the newest `last` of them."""
+        table = tables.records
+        query = select(table).order_by(table.c.at.desc(), table.c.id.desc())
+        for column, value in ((table.c.artifact, artifact), (table.c.source, source)):
+            query = query if value is None else query.where(column == value)
+        if since is not None:
+            query = query.where(table.c.at >= since)
+        return [noun(Record, row) for row in self._rows(query.limit(last))][::-1]
+
+    def record(self, id: str) -> Record | None:
+        rows = self._rows(select(tables.records).where(tables.records.c.id == id))
+        return noun(Record, rows[0]) if rows else None
+
+    def set_truth(self, record: str, truth: Json) -> None:
+        """What the record's answer should have been, learnt later."""
+        text = as_json(truth, "truth")
+
+        def job(conn: Connection) -> None:
+            table = tables.records
+            if not conn.execute(table.update().where(table.c.id == record).values(truth=text)).rowcount:
+                raise StoreError(f"there is no record '{record}'", where=self.path, cure="it may have been erased")
+            journal.append(conn, "record.truth", {"id": record}, self.clock())
+
+        self.write(job)
+
+    # pointers and rolls ---------------------------------------------------------------------------------------------
+
+    def pointer(self, name: str) -> str | None:
+        rows = self._rows(select(tables.pointers).where(tables.pointers.c.name == name))
+        return rows[0]["value"] if rows else None
+
+    def set_pointer(self, name: str, value: str, event: Json) -> None:
+        """Move a pointer; `event` tells why and goes into the journal."""
+
+        def job(conn: Connection) -> None:
+            table = tables.pointers
+            if not conn.execute(table.update().where(table.c.name == name).values(value=value)).rowcount:
+                conn.execute(table.insert(), {"name": name, "value": value})
+            journal.append(conn, "pointer.set", {"name": name, "value": value, "event": event}, self.clock())
+
+        self.write(job)
+
+    def pointer_history(self, name: str) -> list[str]:
+        """Every value the pointer had, oldest first."""
+        return [entry.body["value"] for entry in self.events("pointer.set") if entry.body["name"] == name]
+
+    def story(self, name: str) -> Json | None:
+        """Why the pointer stands where it stands: the event of its last move."""
+        told = [entry.body["event"] for entry in self.events("pointer.set") if entry.body["name"] == name]
+        return told[-1] if told else None
+
+    def save_roll(self, number: int, stage: str, state: Json) -> None:
+        """A stage of a roll is finished, and what the next stage needs. Resuming reads it back."""
+        row = as_row(Roll(number, stage, state, self.clock()))
+
+        def job(conn: Connection) -> None:
+            table = tables.rolls
+            if not conn.execute(table.update().where(table.c.number == number).values(**row)).rowcount:
+                conn.execute(table.insert(), row)
+            journal.append(conn, "roll.stage", {"number": number, "stage": stage}, row["at"])
+
+        self.write(job)
+
+    def rolls(self) -> list[Roll]:
+        """All rolls, oldest first."""
+        return [noun(Roll, row) for row in self._rows(select(tables.rolls).order_by(tables.rolls.c.number))]
+
+    def note(self, kind: str, body: Json) -> int:
+        """Write into the journal what changes no table. Ids only where production inputs are meant."""
+        return self.write(lambda conn: journal.append(conn, kind, body, self.clock()))
+
+    def events(self, kind: str | None = None) -> list[journal.Entry]:
+        """The journal, oldest first; of one kind if it is given."""
+        return self.read(lambda conn: list(journal.entries(conn, kind)))
+
+    def _rows(self, query: Select) -> list[RowMapping]:
+        return self.read(lambda conn: [row._mapping for row in conn.execute(query)])
+
+    def _check_schema(self) -> None:
+        rows = self._rows(select(tables.about).where(tables.about.c.key == "schema"))
+        if not rows:
+            raise StoreError("the catalog is empty", where=self.path, cure="run `snowroll init` again")
+        if int(rows[0]["value"]) > tables.SCHEMA:
+            raise StoreError("a newer Snowroll made this project", where=self.path, cure="upgrade Snowroll")
+
+
+def read_manifest(blobs: Blobs, row: RowMapping) -> Version:
+    """The version that a row of `versions` names. Raises StoreError if its manifest is not what was frozen."""
+    body = json.loads(blobs.get(row["blob"]))
+    items = tuple(Item(**item) for item in body["items"])
+    version = Version(body["id"], items, body["schema"], body["parent"], body["left_out"])
+    frozen = Version.freeze(items, version.schema, version.parent, version.left_out)
+    if version.id != row["id"] or (not row["redacted"] and frozen.id != version.id):
+        raise StoreError("this manifest is not the version it claims", where=blobs.path(row["blob"]))
+    return version
