@@ -44,7 +44,7 @@ def export_onnx(deployable: Deployable, path: Path, metadata: Mapping[str, Json]
         body, prepared.repeat(2, *[1] * (prepared.ndim - 1)), {0: "batch"}, JOINT, deployable.output_names
     )
     whole = join(first, second)
-    _describe(whole, {**metadata, "contract": dict(deployable.contract)})
+    describe(whole, {**metadata, "contract": dict(deployable.contract)})
     return save(whole, path)
 
 
@@ -90,7 +90,11 @@ def join(prepare: ModelProto, body: ModelProto) -> ModelProto:
 
 def split_graphs(model: bytes) -> tuple[bytes, bytes]:
     """The file cut at `prepared`: (raw -> prepared, prepared -> outputs). Raises DataError for any other file."""
-    whole = read(model)
+    return split(read(model))
+
+
+def split(whole: ModelProto) -> tuple[bytes, bytes]:
+    """`split_graphs` of a parsed file."""
     from onnx.utils import Extractor
 
     if JOINT not in {value.name for value in whole.graph.value_info}:
@@ -133,7 +137,8 @@ def save(whole: ModelProto, path: Path) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _describe(whole: ModelProto, metadata: Mapping[str, Json]) -> None:
+def describe(whole: ModelProto, metadata: Mapping[str, Json]) -> None:
+    """Replace the file's metadata_props; adds the digest of the weights."""
     del whole.metadata_props[:]
     for key, value in {**metadata, WEIGHTS: _weights_digest(whole)}.items():
         plain = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, allow_nan=False)

@@ -1,0 +1,84 @@
+"""A request's body to pictures: raw bytes, multipart files, or JSON with base64. One bad item fails alone."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import AsyncGenerator
+
+from snowroll.base.errors import DataError
+from snowroll.deploy.problem import Refused
+
+Item = bytes | DataError
+
+
+async def pictures(content_type: str, body: bytes, most: int) -> list[Item]:
+    """The pictures in the order sent. Raises Refused: 400 unreadable, 413 too many, 415 another media type."""
+    media = content_type.partition(";")[0].strip().lower()
+    if not body:
+        raise Refused(400, "the body is empty", cure="send a picture")
+    if media.startswith("image/") or media in ("application/octet-stream", ""):
+        return [body]
+    if media == "application/json":
+        items = _from_json(body, most)
+    elif media == "multipart/form-data":
+        items = await _from_multipart(content_type, body, most)
+    else:
+        raise Refused(415, f"'{media[:80]}' is not understood", cure="send image/*, multipart/form-data or JSON")
+    if not items:
+        raise Refused(400, "no picture in the body", cure="send at least one")
+    return items
+
+
+def _from_json(body: bytes, most: int) -> list[Item]:
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        raise Refused(400, "the body is not valid JSON", cure='send {"images": [base64, ...]}') from None
+    images = value.get("images") if isinstance(value, dict) else None
+    if not isinstance(images, list):
+        raise Refused(400, "the JSON has no list 'images'", cure='send {"images": [base64, ...]}')
+    _few_enough(len(images), most)
+    return [_from_base64(image, f"images[{row}]") for row, image in enumerate(images)]
+
+
+def _from_base64(image: object, where: str) -> Item:
+    if not isinstance(image, str):
+        return DataError("not a string", where=where, cure="send the file's bytes as base64")
+    try:
+        raw = base64.b64decode(image, validate=True)
+    except (binascii.Error, ValueError):
+        return DataError("not valid base64", where=where, cure="send the file's bytes as base64")
+    return raw or DataError("empty", where=where, cure="send the file's bytes as base64")
+
+
+async def _from_multipart(content_type: str, body: bytes, most: int) -> list[Item]:
+    from starlette.datastructures import Headers, UploadFile
+    from starlette.formparsers import MultiPartException, MultiPartParser
+
+    async def stream() -> AsyncGenerator[bytes, None]:
+        yield body
+        yield b""
+
+    headers = Headers({"content-type": content_type})
+    parser = MultiPartParser(headers, stream(), max_files=most + 1, max_fields=100, max_part_size=64 * 1024)
+    parser.spool_max_size = len(body) + 1  # it is in memory already: never copied to the disk
+    try:
+        form = await parser.parse()
+    except (MultiPartException, KeyError, UnicodeDecodeError) as fault:
+        if "Too many files" in str(fault):
+            _few_enough(most + 1, most)
+        raise Refused(400, "the multipart body cannot be read", cure="send each picture as a file part") from None
+    files = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
+    _few_enough(len(files), most)
+    try:
+        raws = [await file.read() for file in files]
+    finally:
+        await form.close()
+    return [raw or DataError("the file is empty", where=f"file {row}") for row, raw in enumerate(raws)]
+
+
+def _few_enough(count: int, most: int) -> None:
+    if count > most:
+        raise Refused(413, f"more than {most} pictures in one request", cure="send them in several")

@@ -1,0 +1,105 @@
+"""What production sent, handed to the caller for the next roll: off the request path, bounded, allowed to fail."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Condition, Thread
+
+from snowroll.base.nouns import Record
+
+log = logging.getLogger("snowroll.serve")
+_MOST = 512  # answers waiting to be stored
+_AT_ONCE = 64  # in one call of on_record: one transaction of the store
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One answered picture, with its bytes. `record.content` is their SHA-256."""
+
+    record: Record
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What the request path hands over; hashing is left to the capturing thread."""
+
+    id: str
+    model: str
+    at: float  # UTC seconds
+    prediction: object
+    probability: float | None
+    doubt: float
+    source: str
+    raw: bytes
+
+
+class Capture:
+    """A bounded queue and one thread that empties it into `on_record`. When it is full, copies are dropped."""
+
+    def __init__(
+        self,
+        on_record: Callable[[list[Seen]], None],
+        share: float,
+        most_bytes: int,
+        told: Callable[[str, int], None] = lambda outcome, count: None,
+    ) -> None:
+        """share: of the pictures, kept. most_bytes: waiting in memory. told: how many were kept, dropped or failed."""
+        self._on_record, self._share, self._most_bytes, self._told = on_record, share, most_bytes, told
+        self._queue: deque[Answered] = deque()
+        self._bytes = 0
+        self._change = Condition()
+        self._open = True
+        self._thread = Thread(target=self._drain, name="capture", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Store what is waiting, then end."""
+        with self._change:
+            self._open = False
+            self._change.notify()
+        self._thread.join()
+
+    def wants(self, id: str) -> bool:
+        """Whether this answer is in the sample. Ids are random hex, so their first digits draw the lot."""
+        return int(id[:8], 16) < self._share * 0x1_0000_0000
+
+    def offer(self, answered: Answered) -> None:
+        """Queue a copy, or drop it when too much is waiting. Never blocks for long and never raises."""
+        with self._change:
+            room = len(self._queue) < _MOST and self._bytes + len(answered.raw) <= self._most_bytes
+            if room:
+                self._queue.append(answered)
+                self._bytes += len(answered.raw)
+                self._change.notify()
+        if not room:
+            self._told("dropped", 1)
+
+    def _drain(self) -> None:
+        while True:
+            with self._change:
+                while not self._queue and self._open:
+                    self._change.wait()
+                if not self._queue:
+                    return
+                some = [self._queue.popleft() for _ in range(min(_AT_ONCE, len(self._queue)))]
+            try:
+                self._on_record([_seen(one) for one in some])
+                self._told("kept", len(some))
+            except Exception as fault:  # a full disk must not stop the answers
+                log.warning("%d answers were not kept: %s", len(some), fault)
+                self._told("failed", len(some))
+            with self._change:
+                self._bytes -= sum(len(one.raw) for one in some)
+
+
+def _seen(one: Answered) -> Seen:
+    content = hashlib.sha256(one.raw).hexdigest()
+    record = Record(one.id, one.model, one.at, content, one.prediction, one.probability, one.doubt, one.source)
+    return Seen(record, one.raw)
