@@ -241,7 +241,8 @@ def _load_npy(raw: bytes, megapixels: float) -> np.ndarray:
     if dtype.hasobject or need != len(raw) - file.tell() or need == 0:
         raise DataError(f"a .npy of {dtype} {shape} that its {len(raw):,} bytes do not hold", cure="save it again")
     if len(shape) in (2, 3):
-        check_size(shape[1], shape[0], megapixels * (1 if shape[-1] > 4 or len(shape) == 2 else 1))
+        first, *rest = shape
+        check_size(int(np.prod(rest)) if first in (1, 3) else rest[0], 1 if first in (1, 3) else first, megapixels)
     flat = np.frombuffer(raw, dtype, offset=file.tell())
     return flat.reshape(shape, order="F" if fortran else "C")
 

@@ -12,9 +12,7 @@ class PrepareSettings:
     data: str = ""  # folder or archive, relative to the project; "": the project folder itself
     labels: tuple[str, ...] = ()  # class names of a folder that does not name them
     group: str = ""  # pattern on the path; what its first (...) matches is the group, which never straddles two splits
-    test: float = (
-        0.2  # share of the labelled samples locked away for measuring, unless the folder declares a test split
-    )
+    test: float = 0.2  # share of the labelled samples locked away for measuring, unless the folder declares one
     val: float = 0.1  # share used to choose during training
     seed: int = 0
     workers: int = 0  # decoding children; 0: one for each core

@@ -1,0 +1,250 @@
+"""The user's data as a flat list of named files, whatever it lies in: folders, archives, arrays. Read-only.
+
+The one place that opens foreign paths. Every folder and file is opened relative to its parent without following
+links, so nothing outside the data folder is ever read, not even when a link is swapped in while we walk. Links are
+refused (a link out of the tree would leak, one within it would count a file twice). A hard link cannot be told from
+the file it shares, needs the owner's rights to be made, and is read like any file. What is not read is in `refused`.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from snowroll.base.errors import DataError
+from snowroll.prepare.archives import Archive, Limits
+from snowroll.prepare.arrays import Arrays
+from snowroll.prepare.names import is_archive, spell_file, take_apart, unspell
+
+OURS = frozenset({"snowroll.toml", ".snowroll", "runs", "results.tsv"})  # at the top of a project: never data
+_LITTER = frozenset({"thumbs.db", "desktop.ini", "__macosx"})  # what systems leave behind; hidden names too
+_OTHER_ARCHIVES = (".7z", ".rar", ".tar.zst", ".tar.lz4")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file or archive member. mtime_ns is that of the file on disk: for a member, its archive's."""
+
+    where: str
+    size: int
+    mtime_ns: int = 0
+
+
+class Folder:
+    """A data folder, or one archive or array file in the place of a folder (named as if it lay in its folder)."""
+
+    def __init__(self, root: Path | str, limits: Limits | None = None) -> None:
+        root = Path(root)
+        if not root.exists():
+            raise DataError("there is no such folder or file", where=root, cure="check the path")
+        self.root = root.resolve()
+        self.limits = limits or Limits()
+        self.refused: dict[str, str] = {}  # where -> reason
+        self._only = None if self.root.is_dir() else os.fsencode(self.root.name)
+        self._base = self.root if self._only is None else self.root.parent
+        self._entries: list[Entry] | None = None
+        self._archives: dict[str, Archive] = {}
+        self._arrays: dict[str, Arrays] = {}
+
+    def entries(self) -> list[Entry]:
+        """Every readable file, in a stable order; members of archives in the place of the archive."""
+        if self._entries is None:
+            self._entries = list(self._look_into_archives(self.files()))
+        return self._entries
+
+    def files(self) -> Iterator[Entry]:
+        """Regular files on disk, archives as files, in the order of their names' bytes."""
+        base = os.open(self._base, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            yield from self._walk(base, b"", 0)
+        finally:
+            os.close(base)
+
+    def arrays(self, where: str) -> Arrays:
+        """The .npz file called `where`."""
+        if where not in self._arrays:
+            self._arrays[where] = Arrays(where, self._size(where), lambda: self._open(where), self.limits)
+        return self._arrays[where]
+
+    def read(self, where: str) -> bytes:
+        """One file, member or row. Raises DataError."""
+        for _, raw in self.stream([where]):
+            return raw
+        raise DataError(self.refused.get(where, "cannot be read"), where=where, cure="check that the file is there")
+
+    def stream(self, wheres: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        """(where, bytes) in storage order, every archive opened and decompressed once.
+
+        What cannot be read does not come; its reason is in `refused`.
+        """
+        plain: list[str] = []
+        inside: dict[tuple[str, str | None], list[str]] = {}  # (container, array) -> wheres
+        for where in wheres:
+            place = take_apart(where)
+            if place.member is None:
+                plain.append(where)
+            else:
+                array = place.member if place.row is not None else None
+                inside.setdefault((place.file, array), []).append(where)
+        for where in plain:
+            if (raw := self._read_plain(where)) is not None:
+                yield where, raw
+        for (file, array), members in inside.items():
+            yield from self._stream_array(file, array, members) if array else self._stream_archive(file, members)
+
+    def _read_plain(self, where: str) -> bytes | None:
+        try:
+            with self._open(where) as file:
+                size = os.fstat(file.fileno()).st_size
+                if size > self.limits.file_mb << 20:
+                    raise DataError(f"is larger than {self.limits.file_mb:,} MiB", where=where)
+                return file.read()
+        except DataError as fault:
+            self.refused[where] = fault.what
+        except OSError as fault:
+            self.refused[where] = _in_words(fault)
+        return None
+
+    def _stream_archive(self, file: str, wheres: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+        try:
+            archive = self._archive(file)
+        except (DataError, OSError) as fault:
+            self.refused.update(dict.fromkeys(wheres, str(fault)))
+            return
+        for name, raw in archive.stream([where[len(file) + 1 :] for where in wheres]):
+            yield f"{file}!{name}", raw
+        self._tell_refused(file, archive.refused, "!")
+
+    def _stream_array(self, file: str, array: str, wheres: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+        left = {take_apart(where).row or 0: where for where in wheres}
+        why = "the array has no such row"
+        try:
+            arrays = self.arrays(file)
+            # a single row is asked for again and again by a page: the array is kept
+            rows = [(row, arrays.row(array, row)) for row in left] if len(left) == 1 else arrays.stream(array, [*left])
+            for row, raw in rows:
+                yield left.pop(row), raw
+        except (DataError, OSError) as fault:
+            why = str(fault)
+        self.refused.update(dict.fromkeys(left.values(), why))
+
+    def _look_into_archives(self, files: Iterable[Entry]) -> Iterator[Entry]:
+        count = 0
+        for entry in files:
+            inner = self._members(entry) if is_archive(entry.where) else [entry]
+            for found in inner:
+                count += 1
+                if count > self.limits.count:
+                    raise DataError(f"more than {self.limits.count:,} files", where=self.root, cure="split the folder")
+                yield found
+
+    def _members(self, entry: Entry) -> Iterator[Entry]:
+        archive = self._archive(entry.where)
+        for name, size in archive.members().items():
+            if why := _why_not(name.encode()):
+                self.refused.setdefault(f"{entry.where}!{name}", why)
+            else:
+                yield Entry(f"{entry.where}!{name}", size, entry.mtime_ns)
+        self._tell_refused(entry.where, archive.refused, "!")
+
+    def _tell_refused(self, file: str, refused: dict[str, str], mark: str) -> None:
+        self.refused |= {f"{file}{mark}{name}" if name else file: why for name, why in refused.items()}
+
+    def _archive(self, where: str) -> Archive:
+        if where not in self._archives:
+            self._archives[where] = Archive(where, self._size(where), lambda: self._open(where), self.limits)
+        return self._archives[where]
+
+    def _size(self, where: str) -> int:
+        try:
+            with self._open(where) as file:
+                return os.fstat(file.fileno()).st_size
+        except OSError as fault:
+            raise DataError(_in_words(fault), where=where, cure="check that the file is there") from None
+
+    def _walk(self, folder: int, prefix: bytes, depth: int) -> Iterator[Entry]:
+        """The files under an open folder. Symlinks, devices and pipes are refused without being opened."""
+        for name, what in _scan(folder):
+            if depth == 0 and self._only not in (None, name):
+                continue
+            where = spell_file(prefix + name)
+            if why := self._refusal(name, what, depth):
+                self.refused[where] = why
+            elif stat.S_ISDIR(what.st_mode):
+                try:
+                    inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
+                except OSError as fault:
+                    self.refused[where] = _in_words(fault)
+                    continue
+                try:
+                    yield from self._walk(inner, prefix + name + b"/", depth + 1)
+                finally:
+                    os.close(inner)
+            else:
+                yield Entry(where, what.st_size, what.st_mtime_ns)
+
+    def _refusal(self, name: bytes, what: os.stat_result, depth: int) -> str:
+        if depth == 0 and self._only is None and os.fsdecode(name) in OURS:
+            return "a name that Snowroll keeps for itself: never read as data"
+        if stat.S_ISLNK(what.st_mode):
+            return "a symbolic link: not followed; copy the file here or point --data at it"
+        if not (stat.S_ISDIR(what.st_mode) or stat.S_ISREG(what.st_mode)):
+            return "neither a file nor a folder (a pipe, socket or device)"
+        if depth > self.limits.depth:
+            return f"more than {self.limits.depth} folders deep"
+        return _why_not(name)
+
+    def _open(self, where: str) -> BinaryIO:
+        """A regular file under the root, no link on the way. Raises OSError, DataError."""
+        *folders, name = unspell(where).split(b"/")
+        if self._only is not None and (folders or name != self._only):
+            raise DataError("not part of the data", where=where)
+        if any(part in (b"", b".", b"..") for part in (*folders, name)):
+            raise DataError("a path that leaves the data folder", where=where)
+        if self._only is None and os.fsdecode((*folders, name)[0]) in OURS:
+            raise DataError("a name that Snowroll keeps for itself: never read as data", where=where)
+        handle = os.open(self._base, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            for part in folders:
+                inner = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=handle)
+                os.close(handle)
+                handle = inner
+            # O_NONBLOCK: opening a pipe without a writer would wait for ever
+            file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=handle)
+        finally:
+            os.close(handle)
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            os.close(file)
+            raise DataError("not a regular file", where=where)
+        return os.fdopen(file, "rb")
+
+
+def _scan(folder: int) -> list[tuple[bytes, os.stat_result]]:
+    """What lies in an open folder, by the bytes of the names. What vanishes meanwhile is not there."""
+    found = []
+    with os.scandir(folder) as items:
+        for item in items:
+            with suppress(FileNotFoundError):
+                found.append((os.fsencode(item.name), item.stat(follow_symlinks=False)))
+    return sorted(found)
+
+
+def _why_not(path: bytes) -> str:
+    """Why a name is not data, or ''."""
+    for name in os.fsdecode(path).split("/"):
+        if name.startswith(".") and name not in (".", ".."):
+            return "a hidden name"
+        if name.lower() in _LITTER:
+            return "left behind by an operating system"
+        if name.lower().endswith(_OTHER_ARCHIVES):
+            return "an archive of a kind that is not read: repack it as .zip or .tar"
+    return ""
+
+
+def _in_words(fault: OSError) -> str:
+    return (fault.strerror or str(fault)).lower()
