@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import log_softmax, logsumexp
+from scipy.special import log_softmax
 
 from snowroll.base.errors import DataError
 from snowroll.evaluate.interval import wilson
@@ -92,5 +92,4 @@ def reliability(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> li
 
 
 def _nll(logits: np.ndarray, truth: np.ndarray, temperature: float) -> float:
-    scaled = logits / temperature
-    return float(np.mean(logsumexp(scaled, axis=1) - scaled[np.arange(len(truth)), truth]))
+    return -float(np.mean(log_softmax(logits / temperature, axis=1)[np.arange(len(truth)), truth]))

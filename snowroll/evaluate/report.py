@@ -1,0 +1,274 @@
+"""One HTML file that tells what a run found, to somebody who was not there and may have no network.
+
+Self-contained: style, plots and thumbnails are inside, there is no script, and its own content policy forbids every
+request. The verdict comes first, in plain words, with its interval, n, and what it was measured on.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup
+
+from snowroll.base.errors import DataError
+from snowroll.base.nouns import Json, Metric, Report
+from snowroll.evaluate import plots
+from snowroll.evaluate.calibration import Bin, Temperature
+from snowroll.evaluate.compare import Verdict
+from snowroll.evaluate.metrics import IN_WORDS
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+    from PIL.Image import Image
+
+BUDGET = 2 * 1024 * 1024  # bytes of the whole file; mail gateways and phones take that
+PLAIN = frozenset({"nll", "brier"})  # metrics that are no share of anything, so no per cent
+_KINDS = {b"\x89PNG\r\n": "png", b"\xff\xd8\xff": "jpeg", b"RIFF": "webp"}
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """A thumbnail of one sample with what it is and what the model said; worst mistakes first."""
+
+    image: bytes  # PNG, JPEG or WebP, small: see `thumbnail`
+    sample: str  # id
+    truth: str
+    guess: str
+    probability: float | None = None
+    where: str = ""  # file name; may name a person, so it is shown only where pictures are
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """One plot of the training log."""
+
+    title: str
+    series: Mapping[str, plots.Points]
+    unit: str = ""
+    log: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Where every file that was read went."""
+
+    read: int
+    kept: Mapping[str, Mapping[str, int]]  # class -> split -> n
+    left_out: Mapping[str, int] = field(default_factory=dict)  # reason -> n
+
+    @property
+    def splits(self) -> list[str]:
+        known = ["train", "val", "test"]
+        present = {split for row in self.kept.values() for split in row}
+        return [split for split in known if split in present] + sorted(present - set(known))
+
+    def total(self, split: str) -> int:
+        return sum(row.get(split, 0) for row in self.kept.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """What the report tells beside the Report: where it was measured, what was planned, what it looked like.
+
+    A section whose part is empty is left out.
+    """
+
+    title: str  # "digits, run 0007"
+    measured_on: str  # "360 images of the locked test set, which nothing was trained on"
+    made: Mapping[str, str]  # date, code version, data version, machine, by whom
+    floor: float | None = None  # the headline of the best answer that never looks at the input
+    words: Mapping[str, str] = field(default_factory=lambda: IN_WORDS)  # metric -> what it is, in words
+    intervals: str = ""  # how the intervals were made: interval_in_words
+    verdict: Verdict | None = None
+    ledger: Ledger | None = None
+    curves: Sequence[Curve] = ()
+    classes: Sequence[str] = ()
+    confusion: Sequence[Sequence[int]] = ()  # [C][C], rows the truth
+    per_class: Sequence[Mapping[str, Json]] = ()  # rows of metrics.per_class
+    recall: Mapping[str, Metric] = field(default_factory=dict)  # class -> share found with its interval
+    bins: Sequence[Bin] = ()
+    temperature: Temperature | None = None
+    shots: Sequence[Shot] = ()
+    plan: Sequence[tuple[str, Json, str]] = ()  # key, value, where the value came from
+    reproduce: Sequence[str] = ()  # commands
+
+
+def render(report: Report, background: Background, *, pictures: bool = True, budget: int = BUDGET) -> str:
+    """The whole report as one HTML page. pictures=False: no picture and no file name, for patient data."""
+    page = _environment().get_template("report.html.j2")
+    story = {
+        "report": report,
+        "b": background,
+        "pictures": pictures,
+        "opening": opening(report, background),
+        "style": Markup((Path(__file__).parent.parent / "base" / "style.css").read_text(encoding="utf-8")),
+        "curves": [plots.curve(one.title, one.series, one.unit, one.log) for one in background.curves],
+        "reliability": plots.reliability_diagram(background.bins) if background.bins else "",
+        "confused": confused_pairs(background.confusion, background.classes),
+    }
+    # pictures get what room is left beside the words
+    words = page.render(story, shots=[], shots_left_out=0, matrix="")
+    room = budget - len(words.encode()) - 100_000
+    shots, left_out = _fit(background.shots if pictures else (), room)
+    return page.render(story, shots=shots, shots_left_out=left_out, matrix=_matrix(background, shots))
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """The first thing one reads."""
+
+    word: str  # on the pill
+    mood: str  # good, bad, ember or ""
+    sentence: str
+    detail: str = ""
+
+
+def opening(report: Report, background: Background) -> Opening:
+    """The verdict in plain words. A failed gate outweighs every number."""
+    metric, name = report.metric, report.headline.replace("_", " ")
+    measured = (
+        f"{name} is {figure(report.headline, metric.value)} (95 % interval {figure(report.headline, metric.low)} to "
+        f"{figure(report.headline, metric.high)}, n = {metric.n:,}), measured on {background.measured_on}."
+    )
+    failed = [gate.name for gate in report.gates if not gate.passed]
+    if failed:
+        what = f"{_list(failed)} failed, so no number here can be relied on"
+        return Opening("GATE FAILED", "bad", f"Do not use this model: {what}. For the record, {measured}")
+    if background.verdict:
+        return _promotion(background.verdict, name, measured, background.measured_on)
+    sentence = measured[0].upper() + measured[1:]
+    if background.floor is not None:
+        floor = figure(report.headline, background.floor)
+        if metric.low <= background.floor:
+            alas = f"It cannot be told from a guess that never looks at the input ({floor})."
+            return Opening("NO BETTER THAN A GUESS", "bad", f"{sentence} {alas}")
+        sentence += f" A guess that never looks at the input would make {floor}."
+    return Opening("MEASURED", "", sentence)
+
+
+_OUTCOMES = {
+    "PROMOTED": ("good", "The new model replaces the old one"),
+    "REFUSED": ("bad", "The old model stays, the new one is refused"),
+    "CANNOT TELL YET": ("ember", "The old model stays for now; these samples cannot tell which is better"),
+}
+
+
+def _promotion(verdict: Verdict, name: str, measured: str, measured_on: str) -> Opening:
+    mood, outcome = _OUTCOMES[verdict.outcome]
+    found = verdict.difference
+    change, low, high = (f"{100 * x:+.1f}".replace("-", "−") for x in (found.value, found.low, found.high))
+    sentence = (
+        f"{outcome}: {change} points of {name} (95 % interval {low} to {high}, n = {found.n:,}), "
+        f"measured on {measured_on}."
+    )
+    # what both were measured on has just been said
+    own = measured.removesuffix(f", measured on {measured_on}.")
+    return Opening(verdict.outcome, mood, sentence, f"Why: {verdict.reason} The new model's {own}.")
+
+
+def figure(name: str, value: float) -> str:
+    """A metric's value as people read it.
+
+    >>> figure("accuracy", 0.9639), figure("nll", 0.1234)
+    ('96.4 %', '0.123')
+    """
+    return f"{value:.3f}" if name in PLAIN or not 0 <= value <= 1 else f"{100 * value:.1f} %"
+
+
+def thumbnail(image: Image, longest_px: int = 160) -> bytes:
+    """A picture small enough to mail, as WebP; tiny ones are enlarged without smoothing, so that pixels show."""
+    from PIL import Image as pil
+
+    scale = longest_px / max(image.size)
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    way = pil.Resampling.NEAREST if scale > 2 else pil.Resampling.LANCZOS
+    out = BytesIO()
+    image.convert("RGB").resize(size, way).save(out, "WEBP", quality=80, method=4)
+    return out.getvalue()
+
+
+def confused_pairs(
+    table: Sequence[Sequence[int]], classes: Sequence[str], most: int = 12
+) -> list[tuple[str, str, int, int]]:
+    """(truth, answer, times, n of that truth), commonest confusion first."""
+    pairs = [
+        (classes[truth], classes[guess], count, sum(row))
+        for truth, row in enumerate(table)
+        for guess, count in enumerate(row)
+        if truth != guess and count
+    ]
+    return sorted(pairs, key=lambda pair: -pair[2])[:most]
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A shot as the page shows it."""
+
+    shot: Shot
+    source: str  # data URI
+    anchor: str  # id of the first shot of its (truth, guess), else ""
+
+
+def _fit(shots: Sequence[Shot], room: int) -> tuple[list[Placed], int]:
+    """As many of the worst as there is room for, those of one confusion side by side."""
+    kept: list[tuple[Shot, str]] = []
+    for shot in shots:
+        source = _data_uri(shot.image)
+        room -= len(source) + 400
+        if room < 0:
+            break
+        kept.append((shot, source))
+    first: dict[tuple[str, str], int] = {}
+    for shot, _ in kept:
+        first.setdefault((shot.truth, shot.guess), len(first))
+    kept.sort(key=lambda pair: first[pair[0].truth, pair[0].guess])
+    placed: list[Placed] = []
+    seen: set[tuple[str, str]] = set()
+    for shot, source in kept:
+        pair = (shot.truth, shot.guess)
+        placed.append(Placed(shot, source, "" if pair in seen else f"shots-{first[pair]}"))
+        seen.add(pair)
+    return placed, len(shots) - len(placed)
+
+
+def _data_uri(image: bytes) -> str:
+    for magic, kind in _KINDS.items():
+        if image.startswith(magic):
+            return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"
+    raise DataError("a thumbnail must be PNG, JPEG or WebP", cure="make it with evaluate.report.thumbnail")
+
+
+def _matrix(background: Background, shots: Sequence[Placed]) -> Markup | str:
+    classes = background.classes
+    if not background.confusion or len(classes) > plots.MOST_CLASSES:
+        return ""
+    anchors = {(one.shot.truth, one.shot.guess): f"#{one.anchor}" for one in shots if one.anchor}
+    return plots.matrix(
+        background.confusion, classes, lambda truth, guess: anchors.get((classes[truth], classes[guess]))
+    )
+
+
+def _list(names: Sequence[str]) -> str:
+    quoted = [f"gate '{name}'" for name in names]
+    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} and {quoted[-1]}"
+
+
+def _environment() -> Environment:
+    import jinja2
+
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,  # class and file names are written by strangers
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters["figure"] = lambda value, name: figure(name, value)
+    made.globals["interval_bar"] = plots.interval_bar
+    made.globals["Metric"] = Metric
+    return made
