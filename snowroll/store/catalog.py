@@ -94,14 +94,8 @@ class Catalog:
 
     def retire_samples(self, ids: Iterable[str], why: str) -> None:
         """Offer these no more (file vanished, changed in place); versions that name them still find them."""
-        table, wanted = tables.samples, sorted(set(ids))
-
-        def job(conn: Connection) -> None:
-            for chunk in changes.chunks(wanted):
-                conn.execute(table.update().where(table.c.id.in_(chunk)).values(retired=why))
-                journal.append(conn, "samples.retired", {"ids": chunk, "why": why}, self.clock())
-
-        self.write(job)
+        wanted = sorted(set(ids))
+        self.write(lambda conn: changes.retire_samples(conn, wanted, why, self.clock()))
 
     # labels ---------------------------------------------------------------------------------------------------------
 
@@ -266,14 +260,7 @@ class Catalog:
 
     def set_pointer(self, name: str, value: str, event: Json) -> None:
         """Move a pointer; `event` tells why and goes into the journal."""
-
-        def job(conn: Connection) -> None:
-            table = tables.pointers
-            if not conn.execute(table.update().where(table.c.name == name).values(value=value)).rowcount:
-                conn.execute(table.insert(), {"name": name, "value": value})
-            journal.append(conn, "pointer.set", {"name": name, "value": value, "event": event}, self.clock())
-
-        self.write(job)
+        self.write(lambda conn: changes.move_pointer(conn, name, value, event, self.clock()))
 
     def pointer_history(self, name: str) -> list[str]:
         """Every value the pointer had, oldest first."""

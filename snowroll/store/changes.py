@@ -15,7 +15,7 @@ from snowroll.base.errors import StoreError
 from snowroll.base.nouns import Json, Record
 from snowroll.store import journal
 from snowroll.store.rows import Label, Row, as_row, noun, seal
-from snowroll.store.tables import labels, queue, records, runs, samples
+from snowroll.store.tables import labels, pointers, queue, records, runs, samples
 
 T = TypeVar("T")
 
@@ -52,6 +52,12 @@ def put_samples(conn: Connection, rows: Sequence[Row], at: float) -> int:
     if changed:
         journal.append(conn, "samples.changed", {"ids": [row["id"] for row in changed]}, at)
     return len(new) + len(changed)
+
+
+def retire_samples(conn: Connection, ids: Sequence[str], why: str, at: float) -> None:
+    for chunk in chunks(ids):
+        conn.execute(samples.update().where(samples.c.id.in_(chunk)).values(retired=why))
+        journal.append(conn, "samples.retired", {"ids": list(chunk), "why": why}, at)
 
 
 def put_label(conn: Connection, label: Label) -> bool:
@@ -146,6 +152,12 @@ def new_run(conn: Connection, kind: str, make: Any, at: float) -> tuple[int, str
     conn.execute(runs.insert(), row)
     journal.append(conn, "run.made", row, at)
     return number, row["folder"]
+
+
+def move_pointer(conn: Connection, name: str, value: str, event: Json, at: float) -> None:
+    if not conn.execute(pointers.update().where(pointers.c.name == name).values(value=value)).rowcount:
+        conn.execute(pointers.insert(), {"name": name, "value": value})
+    journal.append(conn, "pointer.set", {"name": name, "value": value, "event": event}, at)
 
 
 def _shown(kind: type, row: Mapping[Any, Any], leave: str = "") -> dict[str, Json]:
