@@ -189,8 +189,9 @@ def eject(project: Path = Path(), *, json: Json = False) -> Any:
 def demo(folder: Path = Path("demo"), *, json: Json = False) -> Any:
     """The main job on scikit-learn's handwritten digits, from a folder of pictures to a promoted model."""
     from snowroll.demo import demo as verb
+    from snowroll.web.label import make_label_app
 
-    return verb(folder, say)
+    return verb(folder, say, make_label_app)
 
 
 _flags: dict[str, Any] = {}

@@ -84,4 +84,4 @@ def _production(images: np.ndarray, truths: np.ndarray, rng: np.random.Generator
 
 def _write(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    atomic.write(path, data)
+    atomic.write(path, data, durable=False)

@@ -16,7 +16,8 @@ MAY_IMPORT = {
     "tasks": {"base", *STEPS},  # and its own folder, never another task's
     "verbs": {"base", "store", "verbs", *STEPS},  # and of verbs only project.py: no verb imports another
     "roll": {"base", "store", "verbs", *STEPS},
-    "demo": {"base", "store", "verbs", "roll", *STEPS},
+    "demo": {"base", "store", "verbs", "roll", "demo_data", *STEPS},
+    "demo_data": {"base"},
     "web": {"base", "store", "web", "verbs", *STEPS},
     "cli": {"base", "store", "web", "verbs", "roll", "demo", *STEPS},
     "__main__": {"cli"},

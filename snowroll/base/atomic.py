@@ -18,9 +18,9 @@ _TEMP = ".part-"  # temp names: <target>.part-<pid>-<n>; swept by `sweep`
 _count = 0
 
 
-def write(path: Path, data: bytes) -> None:
-    """Replace `path` by `data`, durably."""
-    write_with(path, lambda file: file.write(data))
+def write(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """Replace `path` by `data`. durable=False: for what can be made again; whole or absent, but a power cut may lose it."""
+    write_with(path, lambda file: file.write(data), durable=durable)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -31,17 +31,17 @@ def write_json(path: Path, value: Any, *, indent: int | None = 2) -> None:
     write(path, (json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False) + "\n").encode())
 
 
-def write_with(path: Path, fill: Callable[[BinaryIO], Any]) -> None:
+def write_with(path: Path, fill: Callable[[BinaryIO], Any], *, durable: bool = True) -> None:
     """Replace `path` by what `fill` writes into the file it is given."""
 
     def fill_path(temp: Path) -> None:
         with open(temp, "wb") as file:
             fill(file)
 
-    publish(path, fill_path)
+    publish(path, fill_path, durable=durable)
 
 
-def publish(path: Path, fill: Callable[[Path], Any]) -> None:
+def publish(path: Path, fill: Callable[[Path], Any], *, durable: bool = True) -> None:
     """Replace `path` by the file that `fill` makes at the temporary path it is given."""
     global _count
     _count += 1
@@ -49,10 +49,11 @@ def publish(path: Path, fill: Callable[[Path], Any]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         fill(temp)
-        with open(temp, "rb+") as file:
-            os.fsync(file.fileno())
+        if durable:
+            _sync(temp)
         os.replace(temp, path)
-        _sync_folder(path.parent)
+        if durable:
+            _sync(path.parent)
     except BaseException as fault:
         temp.unlink(missing_ok=True)
         # torch and safetensors report a full disk as RuntimeError / SafetensorError, not OSError
@@ -88,8 +89,8 @@ def orphans(folder: Path) -> Iterator[Path]:
             yield temp
 
 
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

@@ -172,7 +172,6 @@ class Fault:
     cure: str
     confidence: float = 1.0
     samples: tuple[str, ...] = ()  # sample ids, in the order of paths, where they exist
-    leaves: tuple[str, ...] = ()  # those of them that stay out of the next version because of this
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,9 +141,7 @@ class Task(Protocol):
         """The model's raw outputs to named tensors, first axis B: probabilities, boxes after NMS. Exported with it."""
         ...
 
-    def decode(
-        self, outputs: Mapping[str, np.ndarray], schema: Mapping[str, Json], options: Any
-    ) -> list[Prediction]:
+    def decode(self, outputs: Mapping[str, np.ndarray], schema: Mapping[str, Json], options: Any) -> list[Prediction]:
         """Post-processed outputs as numpy to what people read, with doubt in [0, 1]. No torch: serving runs this too.
 
         A target is a valid `Prediction.value`: that is how a prediction is offered as a label.

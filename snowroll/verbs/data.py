@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from snowroll.base.errors import DataError
-from snowroll.base.nouns import Batch, Fault, Json, Plan, Sample, Split, Version, canonical, digest
+from snowroll.base.nouns import Batch, Json, Plan, Sample, Split, Version, canonical, digest
 from snowroll.base.task import Columns, Reading
 from snowroll.prepare.index import index, stamp
 from snowroll.prepare.pack import Pack
 from snowroll.prepare.split import assign
 from snowroll.verbs.project import Opened, Say
-
-if TYPE_CHECKING:
-    import torch
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,27 +71,40 @@ def _sync(opened: Opened, fresh: Sequence[Sample]) -> None:
         catalog.retire_samples(gone, "the file was changed or removed")
 
 
-def freeze(opened: Opened, stock: Stock, faults: Sequence[Fault]) -> tuple[Version, list[str]]:
+def freeze(
+    opened: Opened, stock: Stock, left_out: Mapping[str, str], alike: Mapping[str, str]
+) -> tuple[Version, list[str]]:
     """An immutable version of the labelled samples, split by group; stored. Returns it and what was done, in words.
 
     Splits of the latest version are kept, so that no sample ever moves from the locked test set into training.
+    left_out: sample id -> the fault that keeps it out. alike: sample id -> its group of near-copies, which stand in
+    for a group where none is declared.
     """
-    left_out = {sample: fault.code for fault in faults for sample in fault.leaves}
-    usable = [s for s in stock.samples if s.id in stock.targets and s.id not in left_out]
+    usable = [
+        replace(s, group=s.group or alike.get(s.id), split=_declared(s, stock))
+        for s in stock.samples
+        if s.id in stock.targets and s.id not in left_out
+    ]
     _enough(opened, stock, usable)
     targets = [stock.targets[s.id] for s in usable]
     catalog = opened.store.catalog
     latest = catalog.pointer("version")
-    parent = catalog.version(latest) if latest else None
-    items, words = assign(
-        usable, targets, opened.task.strata(targets), opened.prepare, parent=parent, for_test=stock.for_test
-    )
-    version = Version.freeze(items, stock.schema, parent.id if parent else None, left_out)
+    parent = catalog.version(latest, opened.store.blobs) if latest else None
+    items, words = assign(usable, targets, opened.task.strata(targets), opened.prepare, parent)
+    kept_out = {sample: code for sample, code in left_out.items() if sample in stock.targets}
+    version = Version.freeze(items, stock.schema, parent.id if parent else None, kept_out)
     if parent and (parent.items, parent.schema, parent.left_out) == (version.items, version.schema, version.left_out):
         return parent, words
     catalog.add_version(version, opened.store.blobs)
     catalog.set_pointer("version", version.id, {"items": len(version.items)})
     return version, words
+
+
+def _declared(sample: Sample, stock: Stock) -> Split | None:
+    """What was drawn at random for the locked set is judged on; what was mined is learned from, never judged on."""
+    if sample.id in stock.for_test:
+        return "test"
+    return "train" if sample.origin == "production" else sample.split
 
 
 def _enough(opened: Opened, stock: Stock, usable: Sequence[Sample]) -> None:
@@ -125,6 +135,7 @@ class Packed:
     targets: Columns  # encoded targets, row by row
     rows: Mapping[Split, np.ndarray]  # readable rows of each split
     schema: Mapping[str, Json]
+    options: Any  # the task's, as the pack was encoded with them
 
     def items(self, split: Split) -> list[Any]:
         return [self.version.items[row] for row in self.rows[split]]
@@ -133,7 +144,7 @@ class Packed:
 def pack_version(opened: Opened, version: Version, options: Any, say: Say) -> Packed:
     """Decode the version once, in parallel, or open the pack made before."""
     task = opened.task
-    samples = opened.store.catalog.samples([item.sample for item in version.items])
+    samples = opened.samples([item.sample for item in version.items])
     pack = packed_samples(opened, [samples[item.sample] for item in version.items], options, say)
     targets = task.encode_targets([item.target for item in version.items], version.schema, pack.columns)
     readable = np.array([row not in pack.failed for row in range(len(version.items))], dtype=bool)
@@ -141,7 +152,7 @@ def pack_version(opened: Opened, version: Version, options: Any, say: Say) -> Pa
     rows: dict[Split, np.ndarray] = {
         name: np.flatnonzero((splits == name) & readable) for name in ("train", "val", "test")
     }
-    return Packed(version, pack, targets, rows, version.schema)
+    return Packed(version, pack, targets, rows, version.schema, options)
 
 
 def packed_samples(opened: Opened, samples: Sequence[Sample], options: Any, say: Say) -> Pack:
@@ -173,10 +184,10 @@ def training_batches(
 ) -> Callable[[int], Batch]:
     """`batches(step)`: order and augmentation as a pure function of (seed, epoch, sample)."""
     from snowroll.prepare.augment import CounterDraw
-    from snowroll.train.order import share
+    from snowroll.train import order
 
     def batches(step: int) -> Batch:
-        epoch, positions = share(step, plan.batch, len(rows), plan.seed, rank=rank, world=world)
+        positions, epoch = order.rows(step, plan.batch, len(rows), plan.seed, world, rank)
         batch = gather(opened, packed, rows[positions], plan.device)
         return opened.task.augment(batch, CounterDraw(plan.seed, epoch, batch.ids), plan.task)
 
@@ -189,5 +200,3 @@ def plain_batches(
     """The rows in order, in batches of at most `size`, each gathered when called."""
     parts = [rows[i : i + size] for i in range(0, len(rows), size)]
     return [lambda part=part: gather(opened, packed, part, device) for part in parts]
-
-

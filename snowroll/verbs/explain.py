@@ -43,7 +43,7 @@ def planned(opened: Opened) -> Told:
 
     catalog = opened.store.catalog
     latest = catalog.pointer("version")
-    version = catalog.version(latest) if latest else None
+    version = catalog.version(latest, opened.store.blobs) if latest else None
     facts = known_facts(opened, version) if version else None
     if version and facts is not None:
         return make_plan(opened, version, facts, None)[1]

@@ -19,11 +19,11 @@ def known_facts(opened: Opened, version: Version) -> dict[str, Json] | None:
 def measure_facts(opened: Opened, version: Version, say: Say) -> dict[str, Json]:
     """Look at the version's training items (never at the locked test set: a plan must not depend on it)."""
     items = {item.sample: item for item in version.of("train")}
-    samples = opened.store.catalog.samples(list(items))
+    samples = opened.samples(list(items))
     looks = look_at(opened, list(samples.values()), say)
     readable = [sample for sample, seen in looks.items() if not seen.reason]
     targets = [items[sample].target for sample in readable]
     facts = opened.task.facts(columns([looks[sample] for sample in readable]), targets, version.schema)
-    if opened.store.writable:
+    if not opened.store.read_only:
         atomic.write_json(opened.store.packs / "facts" / f"{version.id}.json", facts)
     return facts

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from snowroll.base import atomic
 from snowroll.base.errors import DataError, UsageError, did_you_mean
 from snowroll.base.nouns import Json
 from snowroll.base.settings import FILE, Settings, as_toml
@@ -17,9 +16,7 @@ from snowroll.verbs.data import take_stock
 from snowroll.verbs.project import Answer, Say, open_project
 
 
-def init(
-    root: Path, data: Path | None, labels: tuple[str, ...], task: str, flags: dict[str, Json], say: Say
-) -> Answer:
+def init(root: Path, data: Path | None, labels: tuple[str, ...], task: str, flags: dict[str, Json], say: Say) -> Answer:
     """Make `root` a project. Repeating it is harmless: the config is kept, the index is brought up to date."""
     if not (root / FILE).exists():
         _create(root, data, labels, task, flags)
@@ -66,9 +63,7 @@ def _create(root: Path, data: Path | None, labels: tuple[str, ...], task: str, f
     section |= {"labels": list(labels)} if labels else {}
     section |= {key.partition(".")[2]: value for key, value in flags.items() if key.startswith("prepare.")}
     text = HEADER + as_toml({"task": {"name": name}, "prepare": section})
-    root.mkdir(parents=True, exist_ok=True)
-    Project.create(root)
-    atomic.write_text(root / FILE, text)
+    Project.create(root, source, text).close()
 
 
 def _recognise(source: Path, prepare: PrepareSettings, wanted: str) -> tuple[str, Reading]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from snowroll.base.nouns import Json, Metric, Plan, Prediction, Split
+from snowroll.base.nouns import Json, Metric, Prediction, Split
 from snowroll.base.task import Task
 from snowroll.evaluate.interval import bootstrap
 from snowroll.verbs.data import Packed, gather
@@ -49,23 +48,25 @@ def judge(opened: Opened, trained: Trained, packed: Packed, split: Split) -> Jud
 
 def predict_rows(opened: Opened, trained: Trained, packed: Packed, rows: np.ndarray) -> list[Prediction]:
     """What the model says of these rows of the pack, in order."""
+    return opened.task.decode(outputs_of(opened, trained, packed, rows), trained.schema, trained.plan.task)
+
+
+def outputs_of(opened: Opened, trained: Trained, packed: Packed, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """The post-processed outputs by name, first axis the rows."""
     import torch
 
     plan, task = trained.plan, opened.task
     model = trained.model.to(plan.device)
-    said: list[Prediction] = []
+    parts: dict[str, list[np.ndarray]] = {}
     with torch.inference_mode():
         for start in range(0, len(rows), BATCH):
             batch = gather(opened, packed, rows[start : start + BATCH], plan.device)
-            outputs = task.postprocess(model(batch.inputs), plan.task)
-            arrays = {name: tensor.cpu().numpy() for name, tensor in outputs.items()}
-            said += task.decode(arrays, trained.schema, plan.task)
-    return said
+            for name, value in task.postprocess(model(batch.inputs), plan.task).items():
+                parts.setdefault(name, []).append(value.cpu().numpy())
+    return {name: np.concatenate(some) for name, some in parts.items()}
 
 
 def metrics(task: Task, judged: Judged, schema: Mapping[str, Json], seed: int = 0) -> dict[str, Metric]:
     """Every score with its 95 % interval, resampled by group."""
     score = task.scorer(judged.predictions, judged.targets, schema)
     return bootstrap(score, len(judged.targets), groups=judged.groups, seed=seed)
-
-

@@ -1,4 +1,4 @@
-"""What was seen of each sample, once: the looks that checks, facts and drift share. A cache under packs/, safe to delete."""
+"""What was seen of each sample, once: the looks that checks, facts and drift share. A cache, safe to delete."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def look_at(opened: Opened, samples: Sequence[Sample], say: Say) -> dict[str, Lo
     if missing:
         say(f"looking at {len(missing):,} pictures ...")
         seen |= _decode(opened, missing)
-        if opened.store.writable:
+        if not opened.store.read_only:
             _save(path, seen)
     return {sample.id: seen[sample.content] for sample in samples if sample.content in seen}
 

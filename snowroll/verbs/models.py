@@ -78,9 +78,10 @@ def read_model(folder: Path, task: Task) -> tuple[nn.Module, dict[str, Any]]:
     except (SafetensorError, json.JSONDecodeError, UnicodeDecodeError) as fault:
         raise StoreError(f"the model is damaged ({fault})", where=folder, cure="roll back, or train again") from None
     if config.get("task") != task.name or config.get("format") != FORMAT:
-        raise DataError(f"this model is for task '{config.get('task')}'", where=folder, cure="open it in its own project")
-    values = {f"task.{key}": value for key, value in config["options"].items() if value is not None}
-    options, _ = Settings(values, dict.fromkeys(values, str(folder / "config.json"))).section("task", task.Options)
+        raise DataError(
+            f"this model is for task '{config.get('task')}'", where=folder, cure="open it in its own project"
+        )
+    options = options_of(task, config)
     model = _build_blank(task, options, config["schema"])
     try:
         model.load_state_dict(state)
@@ -93,6 +94,12 @@ def read_model(folder: Path, task: Task) -> tuple[nn.Module, dict[str, Any]]:
     if calibrated is not None and config.get("calibration") is not None:
         model = calibrated(model, config["calibration"])
     return model.eval(), config
+
+
+def options_of(task: Task, config: Mapping[str, Json]) -> Any:
+    """The task's typed options, as a model's config.json holds them."""
+    values = {f"task.{key}": value for key, value in config["options"].items() if value is not None}
+    return Settings(values, dict.fromkeys(values, "config.json")).section("task", task.Options)[0]
 
 
 def _build_blank(task: Task, options: Any, schema: Mapping[str, Json]) -> nn.Module:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from snowroll.base.errors import DataError, StoreError, UsageError
-from snowroll.base.nouns import Json
+from snowroll.base.nouns import Json, Sample
 from snowroll.base.settings import FILE, Settings, read_settings
 from snowroll.base.task import Task, find_task
 from snowroll.prepare.read import Folder
@@ -39,6 +39,7 @@ class Opened:
     task: Task
     prepare: PrepareSettings
     data: Path
+    guests: Mapping[str, Sample] = field(default_factory=dict)  # of an outside folder, by id
     _folder: list[Folder] = field(default_factory=list)
 
     @property
@@ -57,11 +58,22 @@ class Opened:
 
     def stream(self, wheres: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         """The bytes of many samples, each archive opened once; in an order of the storage's choosing."""
-        own = [where for where in wheres]
+        own = list(wheres)
         for where in own:
             if where.startswith("blob:"):
                 yield where, self.read(where)
         yield from self.folder.stream([where for where in own if not where.startswith("blob:")])
+
+    def over(self, data: Path, folder: Folder, samples: Iterable[Sample]) -> Opened:
+        """The same project looking at other data: what `eval --data` judges. Nothing of it enters the catalog."""
+        guests = {sample.id: sample for sample in samples}
+        return Opened(self.root, self.settings, self.store, self.task, self.prepare, data, guests, [folder])
+
+    def samples(self, ids: Iterable[str]) -> dict[str, Sample]:
+        """Samples by id: the project's, or the guests'."""
+        if self.guests:
+            return {name: self.guests[name] for name in ids}
+        return self.store.catalog.samples(ids)
 
     def section(self, name: str, kind: type[Any], **options: Any) -> Any:
         """A settings section that belongs to no run: [promote], [serve], [label]."""

@@ -2,42 +2,54 @@
 
 from __future__ import annotations
 
-import resource
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from time import time as utc_seconds
+from typing import TYPE_CHECKING
 
 from snowroll.base import atomic
 from snowroll.base.errors import DataError
-from snowroll.base.nouns import Fault, Gate, Json, Plan, Version
-from snowroll.verbs.data import Packed, freeze, pack_version, take_stock, training_batches
+from snowroll.base.nouns import Fault, Gate, Json, Metric, Plan, Version
+from snowroll.verbs.data import Packed, freeze, pack_version, take_stock
 from snowroll.verbs.facts import known_facts, measure_facts
-from snowroll.verbs.faults import find_faults
+from snowroll.verbs.faults import Inspected, inspect
+from snowroll.verbs.fitting import Fitted, fit_into_time, fit_run
 from snowroll.verbs.gating import pass_gates
+from snowroll.verbs.judging import Judged, judge, metrics
 from snowroll.verbs.models import Trained, load_model, save_model
-from snowroll.verbs.plans import Told, make_plan, read_plan, same_request, seconds, write_plan
+from snowroll.verbs.plans import Told, make_plan, read_plan, read_told, same_request, seconds, write_plan
 from snowroll.verbs.project import Answer, Opened, Say
-from snowroll.verbs.promotion import consider
-from snowroll.verbs.reporting import write_report
+from snowroll.verbs.promotion import Decision, consider
+from snowroll.verbs.reporting import Story, write_report
 
 if TYPE_CHECKING:
-    from torch import nn
-
-    from snowroll.store.project import RunFolder
+    from snowroll.store.rows import RunFolder
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One run of `train`, from the folder's state to a plan."""
+    """One run of `train`: what will be done, on what."""
 
     run: RunFolder
     plan: Plan
     told: Told
     version: Version
-    faults: list[Fault]
+    inspected: Inspected
     words: list[str]  # how the data was split
     resumed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A finished run, judged on the locked test set."""
+
+    job: Job
+    packed: Packed
+    trained: Trained
+    fitted: Fitted
+    gates: list[Gate]
+    judged: Judged
+    scores: dict[str, Metric]
 
 
 def train(
@@ -47,31 +59,34 @@ def train(
     with opened.store.lock("train"):
         began = monotonic()
         job = prepare_job(opened, say, seconds(time), fresh)
-        trained, gates = run_job(opened, job, say, accept, because, began)
-        if trained is None:
-            return _stopped(opened, job, gates, monotonic() - began)
-        return _finished(opened, job, trained, gates, say, monotonic() - began)
+        outcome = run_job(opened, job, say, accept, because, began)
+        if isinstance(outcome, list):
+            return _stopped(opened, job, outcome, monotonic() - began)
+        decision = consider(opened, outcome.trained, outcome.packed, outcome.judged, say)
+        return _finished(opened, outcome, decision, monotonic() - began)
 
 
-def prepare_job(opened: Opened, say: Say, time_s: float | None, fresh: bool) -> Job:
+def prepare_job(opened: Opened, say: Say, time_s: float | None, fresh: bool = False) -> Job:
     """What would be trained now: the data checked and frozen, the plan made; an unfinished run of it goes on."""
     stock = take_stock(opened, say)
-    faults = find_faults(opened, stock, say)
-    _refuse_blocking(opened, faults)
-    version, words = freeze(opened, stock, faults)
-    facts = known_facts(opened, version) or measure_facts(opened, version)
+    inspected = inspect(opened, stock, say)
+    _refuse_blocking(inspected.faults)
+    version, words = freeze(opened, stock, inspected.left_out, inspected.alike)
+    facts = known_facts(opened, version) or measure_facts(opened, version, say)
     plan, told = make_plan(opened, version, facts, time_s)
     unfinished = None if fresh else _unfinished(opened, plan, version)
     if unfinished is not None:
-        plan = read_plan(unfinished.path, opened.task)
-        say(f"resuming run {unfinished.number}: same plan, same data")
-        return Job(unfinished, plan, told, version, faults, words, resumed=True)
+        say(f"run {unfinished.number} goes on: same plan, same data")
+        plan, told = read_plan(unfinished.path, opened.task), read_told(unfinished.path)
+        return Job(unfinished, plan, told, version, inspected, words, resumed=True)
     run = opened.store.new_run("train")
-    say(f"run {run.number}: {len(version.items):,} samples, version {version.id}")
-    return Job(run, plan, told, version, faults, words, resumed=False)
+    for sentence in words:
+        say(sentence)
+    say(f"run {run.number}: {len(version.of('train')):,} samples to learn from, version {version.id}")
+    return Job(run, plan, told, version, inspected, words, resumed=False)
 
 
-def _refuse_blocking(opened: Opened, faults: list[Fault]) -> None:
+def _refuse_blocking(faults: list[Fault]) -> None:
     blocking = [fault for fault in faults if fault.severity == "block"]
     if blocking:
         more = f" (and {len(blocking) - 1} more)" if len(blocking) > 1 else ""
@@ -82,35 +97,43 @@ def _unfinished(opened: Opened, plan: Plan, version: Version) -> RunFolder | Non
     """The newest run that was asked for in the same words on the same version and has not ended."""
     for run in reversed(opened.store.catalog.runs()):
         if run.kind == "train" and run.status == "running" and run.version == version.id:
-            folder = opened.store.run(run.id)
+            folder = opened.store.run(run.number)
             if same_request(read_plan(folder.path, opened.task), plan):
                 return folder
     return None
 
 
 def run_job(
-    opened: Opened, job: Job, say: Say, accept: str, because: str, began: float
-) -> tuple[Trained | None, list[Gate]]:
-    """Gates, then the run. Returns (None, gates) where a gate failed and was not accepted."""
+    opened: Opened, job: Job, say: Say, accept: str = "", because: str = "", began: float | None = None
+) -> Outcome | list[Gate]:
+    """Gates, the run, the locked test set. Returns the gates alone where one failed and was not accepted."""
     import torch
 
+    began = monotonic() if began is None else began
     torch.set_num_threads(job.plan.threads)
     torch.use_deterministic_algorithms(True, warn_only=job.plan.device != "cpu")
     packed = pack_version(opened, job.version, job.plan.task, say)
     if not job.resumed:
-        job = replace(job, plan=_fit_into_time(opened, packed, job.plan, monotonic() - began))
-        write_plan(job.run.path, job.plan, job.told)
-        atomic.write_json(job.run.path / "env.json", _environment(job.plan))
-        opened.store.catalog.start_run(job.run, job.plan, job.version)
+        plan = fit_into_time(opened, packed, job.plan, monotonic() - began, say, monotonic)
+        job = replace(job, plan=plan)
+        write_plan(job.run.path, plan, job.told)
+        atomic.write_json(job.run.path / "env.json", _environment(plan))
+        opened.store.catalog.start_run(job.run, plan, job.version)
     gates = pass_gates(opened, packed, job.plan, job.run.path, say, accept, because)
-    if not all(gate.passed for gate in gates) and not accept:
+    if not all(gate.passed for gate in gates):
         opened.store.catalog.finish_run(job.run, "failed", None)
-        return None, gates
-    model, calibration = _fit(opened, packed, job, say)
+        return gates
+    fitted = fit_run(opened, packed, job.plan, job.run.path, say)
+    version = job.version
     save_model(
-        job.run.path / "model", opened.task, model, job.plan, job.version.schema, job.version.id, calibration
+        job.run.path / "model", opened.task, fitted.model, job.plan, version.schema, version.id, fitted.calibration
     )
-    return load_model(opened, job.run.number), gates
+    trained = load_model(opened, job.run.number)
+    judged = judge(opened, trained, packed, "test")
+    scores = metrics(opened.task, judged, trained.schema)
+    outcome = Outcome(job, packed, trained, fitted, gates, judged, scores)
+    opened.store.catalog.finish_run(job.run, "done", scores[opened.task.headline])
+    return outcome
 
 
 def _environment(plan: Plan) -> dict[str, Json]:
@@ -128,10 +151,74 @@ def _environment(plan: Plan) -> dict[str, Json]:
         "torch": torch.__version__,
         "numpy": numpy.__version__,
         "machine": platform.machine(),
-        "processor": platform.processor() or "unknown",
         "threads": plan.threads,
         "device": plan.device,
     }
 
 
-Unused = (asdict, resource, Any, Path)
+def _stopped(opened: Opened, job: Job, gates: list[Gate], seconds: float) -> Answer:
+    """A gate failed: the whole `train` object, exit 1."""
+    failed = [gate for gate in gates if not gate.passed]
+    lines = [f"stopped   gate '{gate.name}': {gate.measured}, expected {gate.expected}" for gate in failed]
+    lines.append(f"          see {job.run.path / 'gates.json'}; to go on all the same: --accept NAME --because REASON")
+    answer = {
+        "run": job.run.number,
+        "metric": opened.task.headline,
+        "value": None,
+        "interval": None,
+        "n": 0,
+        "gates": gates_json(gates),
+        "seconds": round(seconds, 1),
+        "report": None,
+    }
+    return Answer(answer, lines, next=f"snowroll check {opened.root}", ok=False)
+
+
+def _finished(opened: Opened, outcome: Outcome, decision: Decision, seconds: float) -> Answer:
+    told = report_of(opened, outcome, decision, seconds)
+    metric = outcome.scores[opened.task.headline]
+    passed = sum(gate.passed for gate in outcome.gates)
+    lines = [
+        f"gates     {passed} of {len(outcome.gates)} passed",
+        f"train     {opened.task.headline} {metric} on the locked test set",
+        f"promote   {decision.outcome}: {decision.reason}",
+        f"report    {told}",
+    ]
+    answer = {
+        "run": outcome.trained.run,
+        "metric": opened.task.headline,
+        "value": metric.value,
+        "interval": [metric.low, metric.high],
+        "n": metric.n,
+        "gates": gates_json(outcome.gates),
+        "seconds": round(seconds, 1),
+        "report": told,
+        "promotion": decision.as_json(),
+    }
+    return Answer(answer, lines, next=f"snowroll serve {opened.root}")
+
+
+def report_of(opened: Opened, outcome: Outcome, decision: Decision | None, seconds: float) -> str:
+    """Write report.html and the line of results.tsv; returns the report's path."""
+    job = outcome.job
+    story = Story(
+        run=job.run.number,
+        folder=job.run.path,
+        plan=job.plan,
+        told=job.told,
+        gates=outcome.gates,
+        faults=job.inspected.faults,
+        words=job.words,
+        curve=outcome.fitted.curve,
+        decision=decision,
+        seconds=seconds,
+        written_at=utc_seconds(),
+    )
+    return write_report(opened, story, outcome.packed, outcome.trained, outcome.judged, outcome.scores)
+
+
+def gates_json(gates: list[Gate]) -> list[dict[str, Json]]:
+    return [
+        {"name": gate.name, "passed": gate.passed, "measured": gate.measured, "expected": gate.expected}
+        for gate in gates
+    ]

@@ -100,6 +100,12 @@ class ClassifyImages:
 
         return build_from(options, len(schema["classes"]))
 
+    def start(self, model: nn.Module, batch: Batch, options: ImageOptions) -> None:
+        """Before the first step: whitening filters from what the network will see, where it has any."""
+        from snowroll.design.fastnet import whiten
+
+        whiten(model, batch.inputs)
+
     # 3 train
 
     def loss(self, model: nn.Module, batch: Batch, options: ImageOptions) -> Tensor:
@@ -115,9 +121,7 @@ class ClassifyImages:
     def postprocess(self, outputs: Tensor, options: ImageOptions) -> Mapping[str, Tensor]:
         return {"probabilities": outputs.float().softmax(dim=1)}
 
-    def decode(
-        self, outputs: Mapping[str, np.ndarray], schema: Schema, options: ImageOptions
-    ) -> list[Prediction]:
+    def decode(self, outputs: Mapping[str, np.ndarray], schema: Schema, options: ImageOptions) -> list[Prediction]:
         return _predictions(outputs["probabilities"], schema)
 
     def scorer(
@@ -146,11 +150,20 @@ class ClassifyImages:
         pixels = batch.inputs[row].detach().float().clamp(0, 1).mul(255).round().byte()
         return Image.fromarray(pixels.permute(1, 2, 0).cpu().numpy())
 
+    def details(
+        self, predictions: Sequence[Prediction], targets: Sequence[Json], schema: Schema, groups: Sequence[str]
+    ) -> dict[str, Any]:
+        """What the report shows beside the scores: confusion, classes one by one, calibration."""
+        from snowroll.tasks.classify_images.details import details
+
+        return details(predictions, self.encode_targets(targets, schema, {})["class"], schema, groups)
+
     def calibrate(self, outputs: Tensor, targets: Tensor) -> Json:
         """What `calibrated` needs, fitted on the validation rows. outputs: [n, C] logits; targets: [n]."""
         from snowroll.evaluate.calibration import fit_temperature
 
-        return {"temperature": fit_temperature(outputs.float().cpu().numpy(), targets.cpu().numpy())}
+        fitted = fit_temperature(outputs.float().cpu().numpy(), targets.cpu().numpy())
+        return {"temperature": fitted.value, "n": fitted.n}
 
     def calibrated(self, model: nn.Module, calibration: Json) -> nn.Module:
         from snowroll.tasks.classify_images.training import Tempered

@@ -1,0 +1,238 @@
+"""The main job on real data that ships with scikit-learn: a folder of digits, through the five steps and once round.
+
+Everything is what a user has: the verbs, a real server, the label page's own interface. Only the person is a robot.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from threading import Event, Thread
+from time import monotonic, sleep, time
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from snowroll.base.errors import SnowrollError, StoreError
+from snowroll.base.nouns import Json
+from snowroll.base.settings import FILE
+from snowroll.demo_data import Production, write_digits
+from snowroll.deploy.settings import ServeSettings
+from snowroll.roll import roll
+from snowroll.verbs.check import check
+from snowroll.verbs.init import init
+from snowroll.verbs.project import Answer, Opened, Say, open_project
+from snowroll.verbs.serve import address, make_service
+from snowroll.verbs.train import train
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+TRAIN_TIME = "20s"
+
+
+MakeLabelApp = Callable[..., "FastAPI"]
+
+
+def demo(folder: Path, say: Say, make_label_app: MakeLabelApp) -> Answer:
+    """Run it all in `folder`, which is made anew: an earlier demo there is replaced, nothing else ever is.
+
+    make_label_app: door 2, passed in by door 1.
+    """
+    began = monotonic()
+    outside = _watch_connections()
+    _make_room(folder)
+    production, planted = write_digits(folder / "data")
+    told: dict[str, Json] = {}
+    _step("found", init(folder, None, (), "", {}, say), told)
+    opened = open_project(folder, {})
+    print(f"planted   {'; '.join(planted)}")
+    _step("check", check(opened, say), told)
+    _step("train", train(opened, say, time=TRAIN_TIME), told)
+    _say_gates(told["train"])
+    with _served(opened) as url:
+        _send(url, production)
+        _line("serve", f"{len(production.images)} images sent to {url}, {_mix(production)}")
+        _step("roll", roll(opened, say), told)
+        answered = _label(opened, production, make_label_app)
+        _line("label", f"{answered} questions answered through the label page's interface, by a robot that knows")
+        before = _model(url)
+        with _steady_requests(url, production) as failed:
+            _step("retrain", roll(opened, say, time=TRAIN_TIME), told)
+            after = _wait_for_swap(opened, url, before, told)
+        swapped = f"the running server swapped from {before} to {after}" if after != before else "it keeps its model"
+        _line("swap", f"{swapped}; {failed['sent']} requests meanwhile, {failed['failed']} failed")
+    seconds = monotonic() - began
+    _line("total", f"{seconds:.0f} s, 1 process and its decoding children, {outside['bytes']} bytes sent outside")
+    report = told["retrain"]["train"]["report"]
+    told |= {"seconds": round(seconds, 1), "bytes_outside": outside["bytes"], "failed_requests": failed["failed"]}
+    lines = [f"report    {report}", f"or look   snowroll status {folder}"]
+    return Answer(told, lines, next=f"snowroll label {folder} --k 20")
+
+
+def _make_room(folder: Path) -> None:
+    if not folder.exists():
+        return
+    if not (folder / FILE).exists() and any(folder.iterdir()):
+        raise StoreError("this folder holds something else", where=folder, cure="give the demo a folder of its own")
+    shutil.rmtree(folder)
+
+
+def _step(name: str, answer: Answer, told: dict[str, Json]) -> None:
+    print("\n".join(answer.lines), flush=True)
+    told[name] = answer.json
+    if not answer.ok:
+        raise SnowrollError(f"the demo stopped at '{name}'", cure=answer.next or "see the lines above")
+
+
+def _line(name: str, text: str) -> None:
+    print(f"{name:<9} {text}", flush=True)
+
+
+def _say_gates(trained: Json) -> None:
+    for gate in trained["gates"]:
+        _line("  gate", f"{gate['name']}: {gate['measured']}")
+
+
+def _mix(production: Production) -> str:
+    counts = Counter(production.sources)
+    return ", ".join(f"{n} from {source}" for source, n in sorted(counts.items()))
+
+
+# the server ----------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _served(opened: Opened) -> Iterator[str]:
+    """The project served on a free port of loopback, by the same app as `snowroll serve`."""
+    settings = ServeSettings(port=0, poll_s=0.2)
+    with running(make_service(opened, settings), settings) as url:
+        yield url
+
+
+@contextmanager
+def running(app: FastAPI, settings: ServeSettings) -> Iterator[str]:
+    """An app behind a real socket, on a thread of this process."""
+    from snowroll.deploy.process import bind, make_server
+
+    sock, up = bind(settings), Event()
+    server = make_server(app, settings, up.set)
+    thread = Thread(target=server.run, args=([sock],), daemon=True)
+    thread.start()
+    try:
+        if not up.wait(30):
+            raise StoreError("the server did not come up within 30 s", cure="repeat the command")
+        yield address(settings, sock)
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def _send(url: str, production: Production) -> None:
+    for image, source in zip(production.images, production.sources, strict=True):
+        _post(f"{url}/v1/predict", image, {"Content-Type": "image/png", "X-Source": source})
+
+
+def _model(url: str) -> str:
+    with urllib.request.urlopen(f"{url}/v1/model", timeout=30) as reply:
+        return json.loads(reply.read())["id"]
+
+
+@contextmanager
+def _steady_requests(url: str, production: Production) -> Iterator[dict[str, int]]:
+    """One request after another while the model is retrained and swapped; every failure is counted."""
+    count, stop = {"sent": 0, "failed": 0}, Event()
+
+    def send() -> None:
+        while not stop.wait(0.05):
+            image = production.images[count["sent"] % len(production.images)]
+            count["sent"] += 1
+            try:
+                _post(f"{url}/v1/predict", image, {"Content-Type": "image/png", "X-Source": "scanner A"})
+            except OSError:
+                count["failed"] += 1
+
+    thread = Thread(target=send, daemon=True)
+    thread.start()
+    try:
+        yield count
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _wait_for_swap(opened: Opened, url: str, before: str, told: dict[str, Json]) -> str:
+    """The id that answers now; after a promotion, once it has changed (a few polls later)."""
+    promoted = told["retrain"]["verdict"] == "PROMOTED"
+    deadline = monotonic() + 15
+    while promoted and _model(url) == before and monotonic() < deadline:
+        sleep(0.1)
+    return _model(url)
+
+
+# the person ----------------------------------------------------------------------------------------------------------
+
+
+def _label(opened: Opened, production: Production, make_label_app: MakeLabelApp) -> int:
+    """Answer the whole queue through the label page's HTTP interface, as its script does."""
+    truth = {sha256(image).hexdigest(): name for image, name in zip(production.images, production.truths, strict=True)}
+    token, answered = uuid4().hex, 0
+    settings = ServeSettings(port=0)
+    with running(make_label_app(opened, token=token, person="robot", now=time), settings) as url:
+        while True:
+            asked = _get(f"{url}/api/next?n=20", token)
+            if not asked["items"]:
+                return answered
+            contents = opened.store.catalog.samples([item["sample"] for item in asked["items"]])
+            answers = [
+                {
+                    "client_id": uuid4().hex,
+                    "sample": item["sample"],
+                    "target": truth[contents[item["sample"]].content],
+                    "ms": 1.0,
+                    "blind": item["suggestion"] is None,
+                }
+                for item in asked["items"]
+            ]
+            _post(f"{url}/api/answers", json.dumps(answers).encode(), _json_headers(url, token))
+            answered += len(answers)
+
+
+def _json_headers(url: str, token: str) -> dict[str, str]:
+    return {"Content-Type": "application/json", "Authorization": f"Bearer {token}", "Origin": url}
+
+
+def _get(url: str, token: str) -> Json:
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
+    with urllib.request.urlopen(request, timeout=30) as reply:
+        return json.loads(reply.read())
+
+
+def _post(url: str, body: bytes, headers: dict[str, str]) -> Json:
+    with urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=30) as reply:
+        return json.loads(reply.read())
+
+
+# nothing leaves the machine ------------------------------------------------------------------------------------------
+
+
+def _watch_connections() -> dict[str, int]:
+    """Counts bytes this process could send outside: a connection to anything but loopback is refused, so 0."""
+    seen = {"bytes": 0}
+
+    def hook(event: str, arguments: Any) -> None:
+        if event != "socket.connect":
+            return
+        address = arguments[1]
+        host = address[0] if isinstance(address, tuple) else "local"
+        if host not in ("127.0.0.1", "::1", "localhost", "local"):
+            raise StoreError(f"something tried to reach {host}", cure="tell us: nothing may leave the machine")
+
+    sys.addaudithook(hook)
+    return seen

@@ -1,0 +1,146 @@
+"""One turn of the loop, composed of verbs. Each stage is written down when it is done, so a killed roll goes on.
+
+collect -> drift -> mine -> label (people) -> version, train, evaluate -> promote, refuse, or cannot tell yet
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from time import monotonic
+
+import numpy as np
+
+from snowroll.base.errors import DataError
+from snowroll.base.nouns import Json, Record
+from snowroll.evaluate.drift import Drift, alpha_of_look, drift
+from snowroll.store.rows import Roll
+from snowroll.verbs.looks import look_at
+from snowroll.verbs.mining import mine, samples_of
+from snowroll.verbs.project import Answer, Opened, Say
+from snowroll.verbs.reference import features_of, reference
+from snowroll.verbs.train import train
+
+STAGES = ("collect", "drift", "mine", "label", "train", "done")
+
+
+def roll(opened: Opened, say: Say, *, time: str = "", k: int = 0) -> Answer:
+    """Go as far as can be gone now: to the promotion test, or to where people are needed. Repeat to go on."""
+    with opened.store.lock("roll"):
+        turn = _current(opened)
+        lines = []
+        while turn.stage != "done":
+            turn, line = _STEP[turn.stage](opened, turn, say, time, k)
+            if line:
+                lines.append(line)
+            if turn.stage == "label" and opened.store.catalog.left_in_queue():
+                return _waiting(opened, turn, lines)
+        return _finished(opened, turn, lines)
+
+
+def _current(opened: Opened) -> Roll:
+    """The unfinished turn, or a new one that begins where the last one ended."""
+    rolls = opened.store.catalog.rolls()
+    if rolls and rolls[-1].stage != "done":
+        return rolls[-1]
+    since = rolls[-1].state["until"] if rolls else 0.0
+    return _save(opened, len(rolls) + 1, "collect", {"since": since})
+
+
+def _save(opened: Opened, number: int, stage: str, state: Json) -> Roll:
+    opened.store.catalog.save_roll(number, stage, state)
+    return Roll(number, stage, state, 0.0)
+
+
+def _collect(opened: Opened, turn: Roll, say: Say, time: str, k: int) -> tuple[Roll, str]:
+    records = opened.store.catalog.records(since=turn.state["since"])
+    until = max((record.at for record in records), default=turn.state["since"])
+    sources = Counter(record.source or "unnamed" for record in records)
+    state = {
+        **turn.state,
+        "until": np.nextafter(until, np.inf).item(),
+        "records": len(records),
+        "sources": dict(sources),
+    }
+    told = ", ".join(f"{source} {n:,}" for source, n in sources.most_common(5))
+    line = f"collect   {len(records):,} inputs from production" + (f" ({told})" if told else "")
+    return _save(opened, turn.number, "drift", state), line
+
+
+def _drift(opened: Opened, turn: Roll, say: Say, time: str, k: int) -> tuple[Roll, str]:
+    """What came in since the last turn against the locked test set, on which the champion was judged."""
+    try:
+        found = measure_drift(opened, _records(opened, turn), turn.number, say)
+    except DataError as fault:  # nothing served yet, or too little of it
+        return _save(opened, turn.number, "mine", {**turn.state, "drift": None}), f"drift     not judged: {fault.what}"
+    told = {"alarm": found.alarm, "sentence": found.sentence, "tests": [asdict(test) for test in found.tests]}
+    return _save(opened, turn.number, "mine", {**turn.state, "drift": told}), f"drift     {found.sentence}"
+
+
+def measure_drift(opened: Opened, records: list[Record], look: int, say: Say) -> Drift:
+    """Looks and answers of production against those of the locked test set."""
+    if not records:
+        raise DataError("nothing came in from production", cure="run `snowroll serve` and send it something")
+    before = reference(opened, say)
+    samples = samples_of(opened, records)
+    looks = look_at(opened, samples, say)
+    seen = [(looks[sample.id], record) for sample, record in zip(samples, records, strict=True)]
+    seen = [(look, record) for look, record in seen if not look.reason]
+    return drift(
+        before.features,
+        features_of([look for look, _ in seen]),
+        measures={
+            "doubt": (before.doubt, np.array([record.doubt for _, record in seen])),
+            "brightness": (before.brightness, np.array([look.brightness for look, _ in seen])),
+            "sharpness": (before.sharpness, np.array([look.sharpness for look, _ in seen])),
+        },
+        alpha=alpha_of_look(look),
+    )
+
+
+def _mine(opened: Opened, turn: Roll, say: Say, time: str, k: int) -> tuple[Roll, str]:
+    mined = mine(opened, k, say, seed=turn.number)
+    state = {**turn.state, "mined": mined.learn, "test": mined.test}
+    line = f"mine      {mined.learn} of {mined.pool:,} chosen to learn from, {mined.test} drawn for the locked test set"
+    return _save(opened, turn.number, "label", state), line
+
+
+def _label(opened: Opened, turn: Roll, say: Say, time: str, k: int) -> tuple[Roll, str]:
+    return _save(opened, turn.number, "train", turn.state), "label     every question is answered"
+
+
+def _train(opened: Opened, turn: Roll, say: Say, time: str, k: int) -> tuple[Roll, str]:
+    began = monotonic()
+    answer = train(opened, say, time=time)
+    state = {**turn.state, "train": answer.json, "ok": answer.ok}
+    line = "\n".join(line for line in answer.lines if not line.startswith("promote"))
+    say(f"trained in {monotonic() - began:,.0f} s")
+    return _save(opened, turn.number, "done", state), line
+
+
+_STEP = {"collect": _collect, "drift": _drift, "mine": _mine, "label": _label, "train": _train}
+
+
+def _records(opened: Opened, turn: Roll) -> list[Record]:
+    since, until = turn.state["since"], turn.state["until"]
+    return [record for record in opened.store.catalog.records(since=since) if record.at < until]
+
+
+def _waiting(opened: Opened, turn: Roll, lines: list[str]) -> Answer:
+    left = opened.store.catalog.left_in_queue()
+    told = {"roll": turn.number, "stage": "label", "waiting": left, **_public(turn.state)}
+    return Answer(told, [*lines, f"label     {left} pictures wait for a person"], next=f"snowroll label {opened.root}")
+
+
+def _finished(opened: Opened, turn: Roll, lines: list[str]) -> Answer:
+    promotion = turn.state["train"].get("promotion") or {"outcome": "STOPPED", "reason": "a gate failed"}
+    lines = [*lines, f"promote   {promotion['outcome']}: {promotion['reason']}"]
+    told = {"roll": turn.number, "stage": "done", "verdict": promotion["outcome"], "reason": promotion["reason"]}
+    cannot = promotion["outcome"] == "CANNOT TELL YET"
+    more = (promotion.get("test") or {}).get("more") or 0
+    following = f"snowroll label {opened.root} --test {more}" if cannot and more else f"snowroll status {opened.root}"
+    return Answer({**told, **_public(turn.state)}, lines, next=following, ok=turn.state["ok"])
+
+
+def _public(state: Json) -> Json:
+    return {key: value for key, value in state.items() if key not in ("since", "until", "ok")}

@@ -1,0 +1,229 @@
+"""A run's model as a file that runs elsewhere, with the proof that it says what the trained one says."""
+
+from __future__ import annotations
+
+import base64
+import json
+import urllib.request
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from threading import Event, Thread
+
+import numpy as np
+
+from snowroll.base.errors import PlanError, StoreError
+from snowroll.base.nouns import Artifact, Json, Prediction, Split, canonical, digest
+from snowroll.deploy.export import export_onnx
+from snowroll.deploy.parity import parity
+from snowroll.deploy.session import Example, Loaded, examples_of, load
+from snowroll.verbs.data import Packed
+from snowroll.verbs.judging import outputs_of
+from snowroll.verbs.models import Trained, options_of
+from snowroll.verbs.project import Opened, Say
+
+PROVED_ON = 200  # validation samples sent through the exported file
+LOST = 0.005  # of the headline metric that int8 may cost
+EXAMPLES = 8  # of them kept beside the file, for the server's self-test
+
+
+def make_artifact(opened: Opened, trained: Trained, packed: Packed, say: Say) -> Artifact:
+    """The run's ONNX file, made once. Raises PlanError when it does not say what the trained model says."""
+    known = find_artifact(opened, trained.run)
+    if known is not None:
+        return known
+    say("exporting, and proving the export on validation samples, from file bytes through HTTP ...")
+    deployable = opened.task.deployable(trained.model, trained.plan.task, trained.schema)
+    path = trained.folder / "export" / "model.onnx"
+    export_onnx(deployable, path, _metadata(opened, trained))
+    model = path.read_bytes()
+    proof = _samples(opened, trained, packed, "val", PROVED_ON)
+    name = f"run-{trained.run}"
+    ways = functions(opened, trained.plan.task, trained.schema)
+    bare = load(model, name, *ways)
+    examples = examples_of(bare, proof.raws[:EXAMPLES])
+    loaded = load(model, name, *ways, examples=examples)
+    measured = parity(loaded, zip(proof.raws, proof.outputs, strict=True)).as_json()
+    measured |= _headlines(opened, trained, loaded, proof)
+    measured["http"] = same_over_http(loaded, proof.raws)
+    blob = opened.store.blobs.put(model)
+    kept = opened.store.blobs.put(canonical(_examples_as_json(examples)).encode())
+    artifact = Artifact(
+        id=digest(blob, trained.folder.name),
+        run=trained.folder.name,
+        format="onnx",
+        blob=blob,
+        bytes=len(model),
+        contract={**deployable.contract, "examples": kept},
+        parity=measured,
+    )
+    opened.store.catalog.add_artifact(artifact)
+    return artifact
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Validation samples: their files' bytes, what the trained model says of them, and the truth."""
+
+    raws: list[bytes]
+    outputs: list[dict[str, np.ndarray]]
+    targets: list[Json]
+
+
+def _headlines(opened: Opened, trained: Trained, loaded: Loaded, proof: Proof) -> dict[str, Json]:
+    """The headline metric on the proof's samples, before and after export."""
+    headline = opened.task.headline
+    before, after = (
+        opened.task.scorer(said, proof.targets, trained.schema)(None)[headline]
+        for said in _answers(opened, trained, proof, loaded)
+    )
+    return {"metric": headline, "before": before, "after": after}
+
+
+def _answers(
+    opened: Opened, trained: Trained, proof: Proof, loaded: Loaded
+) -> tuple[list[Prediction], list[Prediction]]:
+    """What the trained model and the file say of the proof's samples."""
+    stacked = {name: np.stack([row[name] for row in proof.outputs]) for name in proof.outputs[0]}
+    mine = opened.task.decode(stacked, trained.schema, trained.plan.task)
+    return mine, [answer for raw in proof.raws for answer in loaded.predict([raw])]
+
+
+def same_over_http(loaded: Loaded, raws: Sequence[bytes]) -> dict[str, Json]:
+    """Send the bytes to a real server on loopback. Raises PlanError unless it answers as the file does."""
+    from snowroll.deploy.process import bind, make_server
+    from snowroll.deploy.serve import make_app
+    from snowroll.deploy.settings import ServeSettings
+
+    settings = ServeSettings(port=0, sample=0.0)
+    sock = bind(settings)
+    up = Event()
+    server = make_server(make_app(lambda: loaded.id, lambda id: loaded, settings), settings, up.set)
+    thread = Thread(target=server.run, args=([sock],), daemon=True)
+    thread.start()
+    try:
+        if not up.wait(30):
+            raise PlanError("the server did not come up within 30 s", cure="repeat the command")
+        said = [_ask(sock.getsockname()[1], raw) for raw in raws]
+    finally:
+        server.should_exit = True
+        thread.join()
+    mine = [loaded.predict([raw])[0] for raw in raws]
+    gaps = [abs((a.probability or 0.0) - (b["probability"] or 0.0)) for a, b in zip(mine, said, strict=True)]
+    wrong = sum(a.value != b["prediction"] for a, b in zip(mine, said, strict=True))
+    if wrong or max(gaps) > 1e-3:  # answers are rounded to six digits; batching moves the last bits
+        raise PlanError(f"over HTTP {wrong} of {len(raws)} answers differ (by {max(gaps):.2g})", cure="export again")
+    return {"n": len(raws), "largest": max(gaps)}
+
+
+def _ask(port: int, raw: bytes) -> Json:
+    headers = {"Content-Type": "application/octet-stream"}
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/v1/predict", raw, headers)
+    with urllib.request.urlopen(request, timeout=30) as reply:
+        return json.loads(reply.read())["predictions"][0]
+
+
+def find_artifact(opened: Opened, run: int) -> Artifact | None:
+    name = opened.store.run_folder(run).name
+    found = [artifact for artifact in opened.store.catalog.artifacts(name) if artifact.format == "onnx"]
+    return found[-1] if found else None
+
+
+def load_artifact(opened: Opened, id: str, threads: int = 0) -> Loaded:
+    """The artifact ready to answer, with its stored examples. Raises StoreError if it is gone or damaged."""
+    found = {artifact.id: artifact for artifact in opened.store.catalog.artifacts()}
+    artifact = found.get(id)
+    if artifact is None:
+        raise StoreError(f"there is no artifact '{id}'", where=opened.root, cure="run `snowroll export`")
+    model = opened.store.blobs.get(artifact.blob)
+    config = json.loads((opened.store.runs / artifact.run / "model" / "config.json").read_text())
+    options = options_of(opened.task, config)
+    examples = _examples_from_json(json.loads(opened.store.blobs.get(artifact.contract["examples"])))
+    return load(model, id, *functions(opened, options, config["schema"]), threads=threads, examples=examples)
+
+
+def functions(opened: Opened, options: object, schema: Mapping[str, Json]) -> tuple:
+    """(bytes -> raw array, outputs -> predictions) of the task, as the server takes them."""
+    return partial(opened.task.open_raw, options=options), partial(opened.task.decode, schema=schema, options=options)
+
+
+def _metadata(opened: Opened, trained: Trained) -> dict[str, Json]:
+    return {
+        "name": opened.root.resolve().name,
+        "version": str(trained.run),
+        "task": opened.task.name,
+        "labels": list(trained.schema.get("classes", ())),
+        "run": trained.folder.name,
+        "data_version": trained.version,
+    }
+
+
+def _samples(opened: Opened, trained: Trained, packed: Packed, split: Split, most: int) -> Proof:
+    """Up to `most` samples of the split, evenly drawn; training ones where there is no validation part."""
+    rows = packed.rows[split] if len(packed.rows[split]) else packed.rows["train"]
+    rows = rows[:: max(1, len(rows) // most)][:most]
+    items = [packed.version.items[row] for row in rows]
+    samples = opened.samples([item.sample for item in items])
+    raw = dict(opened.stream([sample.where for sample in samples.values()]))
+    outputs = outputs_of(opened, trained, packed, rows)
+    return Proof(
+        [raw[samples[item.sample].where] for item in items],
+        [{name: value[i] for name, value in outputs.items()} for i in range(len(rows))],
+        [item.target for item in items],
+    )
+
+
+def _examples_as_json(examples: Sequence[Example]) -> list[Json]:
+    return [
+        {
+            "raw": base64.b64encode(example.raw).decode(),
+            "outputs": {name: [list(v.shape), v.ravel().tolist()] for name, v in example.outputs.items()},
+        }
+        for example in examples
+    ]
+
+
+def _examples_from_json(told: Sequence[Json]) -> list[Example]:
+    return [
+        Example(
+            base64.b64decode(row["raw"]),
+            {k: np.array(values, dtype=np.float32).reshape(shape) for k, (shape, values) in row["outputs"].items()},
+        )
+        for row in told
+    ]
+
+
+def make_int8(opened: Opened, trained: Trained, packed: Packed, whole: Artifact, say: Say) -> Artifact:
+    """The artifact with its body in int8. Raises PlanError where it costs more than LOST of the headline metric."""
+    from snowroll.deploy.quantize import quantize_int8
+
+    ways = functions(opened, trained.plan.task, trained.schema)
+    model = opened.store.blobs.get(whole.blob)
+    fp32 = load(model, whole.id, *ways)
+    say(f"calibrating int8 on {PROVED_ON} training samples ...")
+    calibration = _samples(opened, trained, packed, "train", PROVED_ON)
+    path = trained.folder / "export" / "model-int8.onnx"
+    quantize_int8(model, path, [fp32.prepare(raw) for raw in calibration.raws])
+    small = path.read_bytes()
+    proof = _samples(opened, trained, packed, "val", 5 * PROVED_ON)
+    loaded = load(small, f"{whole.id}-int8", *ways)
+    measured = _headlines(opened, trained, loaded, proof)
+    gaps = [
+        np.abs(said[name][0] - row[name]).max()
+        for raw, row in zip(proof.raws, proof.outputs, strict=True)
+        for said in [loaded.run(loaded.prepare(raw))]
+        for name in row
+    ]
+    same = [a.value == b.value for a, b in zip(*_answers(opened, trained, proof, loaded), strict=True)]
+    measured |= {"n": len(same), "mean": float(np.mean(gaps)), "largest": float(max(gaps))}
+    measured["agreement"] = float(np.mean(same))
+    if measured["before"] - measured["after"] > LOST:
+        raise PlanError(
+            f"int8 costs {measured['before'] - measured['after']:.4f} of {measured['metric']} (at most {LOST})",
+            cure="use the fp32 export",
+        )
+    blob = opened.store.blobs.put(small)
+    contract = dict(whole.contract)
+    artifact = Artifact(digest(blob, "int8"), whole.run, "onnx-int8", blob, len(small), contract, measured)
+    opened.store.catalog.add_artifact(artifact)
+    return artifact

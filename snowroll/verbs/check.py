@@ -1,0 +1,49 @@
+"""`check`: the faults in the data, each with file, cause and cure."""
+
+from __future__ import annotations
+
+from snowroll.base.nouns import Fault
+from snowroll.verbs.data import take_stock
+from snowroll.verbs.faults import inspect
+from snowroll.verbs.project import Answer, Opened, Say
+
+PATHS = 4  # shown to a person; --json has all
+MARK = {"block": "BLOCK", "warn": "warn ", "note": "note "}
+
+
+def check(opened: Opened, say: Say) -> Answer:
+    """Exit 1 when something blocks training."""
+    stock = take_stock(opened, say)
+    faults = inspect(opened, stock, say).faults
+    lines = [line for fault in faults for line in told(fault)]
+    blocking = sum(fault.severity == "block" for fault in faults)
+    head = f"check     {len(stock.samples):,} samples, {len(faults)} findings" + (
+        f", {blocking} block" if blocking else ""
+    )
+    answer = {
+        "samples": len(stock.samples),
+        "faults": [
+            {
+                "code": fault.code,
+                "severity": fault.severity,
+                "paths": list(fault.paths),
+                "message": fault.message,
+                "cure": fault.cure,
+                "confidence": fault.confidence,
+            }
+            for fault in faults
+        ],
+    }
+    following = f"snowroll train {opened.root} --time 10m" if not blocking else f"snowroll check {opened.root}"
+    return Answer(answer, [head, *lines], next=following, ok=not blocking)
+
+
+def told(fault: Fault) -> list[str]:
+    """A finding as a person reads it: what, where, what to do."""
+    shown = ", ".join(fault.paths[:PATHS]) + (f" ... ({len(fault.paths):,} files)" if len(fault.paths) > PATHS else "")
+    sure = f"  ({fault.confidence:.0%} sure)" if fault.confidence < 1 else ""
+    return [
+        f"{MARK[fault.severity]}  {fault.code}: {fault.message}{sure}",
+        *([f"         {shown}"] if shown else []),
+        f"         cure: {fault.cure}",
+    ]

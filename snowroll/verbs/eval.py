@@ -1,0 +1,102 @@
+"""`eval`: the champion on its locked test set, or on an outside folder; every figure with its interval."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from time import monotonic
+from time import time as utc_seconds
+
+from snowroll.base.errors import DataError, StoreError, UsageError, did_you_mean
+from snowroll.base.nouns import Item, Sample, Version, digest
+from snowroll.prepare.index import index
+from snowroll.prepare.read import Folder
+from snowroll.verbs.data import Packed, pack_version
+from snowroll.verbs.judging import judge, metrics
+from snowroll.verbs.models import Trained, load_model
+from snowroll.verbs.plans import read_told
+from snowroll.verbs.project import Answer, Opened, Say
+from snowroll.verbs.reporting import Story, slices_of, write_report
+
+
+def evaluate(opened: Opened, data: Path | None, run: str, say: Say) -> Answer:
+    """See the command line. Nothing is trained, and no promotion test is spent."""
+    began = monotonic()
+    trained = load_model(opened, int(run) if run else None)
+    if data is None:
+        reader, packed, on = opened, _own(opened, trained, say), "the locked test set, which nothing was trained on"
+        folder = trained.folder / "eval"
+    else:
+        reader, packed = _outside(opened, trained, data, say)
+        on, folder = (
+            f"{data}, which the project does not hold",
+            trained.folder / f"eval-{digest(str(data.resolve()))[:8]}",
+        )
+    judged = judge(reader, trained, packed, "test")
+    scores = metrics(opened.task, judged, trained.schema)
+    slices = slices_of(reader, judged, packed)
+    story = Story(
+        run=trained.run,
+        folder=folder,
+        plan=trained.plan,
+        told=read_told(trained.folder),
+        seconds=monotonic() - began,
+        written_at=utc_seconds(),
+        measured_on=on,
+    )
+    report = write_report(reader, story, packed, trained, judged, scores)
+    headline = scores[opened.task.headline]
+    worse = [part for part in slices if part.worse]
+    lines = [f"eval      {name:<18} {metric}" for name, metric in scores.items()]
+    lines += [
+        f"worse     {p.slice}: {p.value:.3f} [{p.low:.3f}, {p.high:.3f}] n={p.n}, elsewhere {p.rest:.3f}" for p in worse
+    ]
+    lines.append(f"report    {report}")
+    answer = {
+        "metric": opened.task.headline,
+        "value": headline.value,
+        "interval": [headline.low, headline.high],
+        "n": headline.n,
+        "metrics": {
+            name: {"value": metric.value, "interval": [metric.low, metric.high], "n": metric.n}
+            for name, metric in scores.items()
+        },
+        "slices": [asdict(part) for part in slices],
+        "report": report,
+    }
+    return Answer(answer, lines, next=f"snowroll export {opened.root}")
+
+
+def _own(opened: Opened, trained: Trained, say: Say) -> Packed:
+    version = opened.store.catalog.version(trained.version, opened.store.blobs)
+    if version is None:
+        raise StoreError("the run's data version is gone", where=opened.root, cure="train again")
+    return pack_version(opened, version, trained.plan.task, say)
+
+
+def _outside(opened: Opened, trained: Trained, data: Path, say: Say) -> tuple[Opened, Packed]:
+    """The folder as a version of test items only; its classes are matched by name."""
+    if not data.exists():
+        raise UsageError("there is no such folder", where=data, cure="check the spelling")
+    folder = Folder(data)
+    reading = opened.task.recognise(folder, opened.prepare)
+    if reading is None or not reading.found:
+        raise DataError(f"nothing here that task '{opened.task.name}' can read", where=data, cure="see the README")
+    found = [sample for sample in index(folder, reading, opened.task.kind) if sample.target is not None]
+    _refuse_unknown(opened, trained, found, data)
+    # what the folder itself calls test is judged; without such a split, all of it
+    declared = [sample for sample in found if sample.split == "test"]
+    items = [Item(s.id, s.target, "test", s.group) for s in declared or found]
+    outside = opened.over(data, folder, found)
+    return outside, pack_version(outside, Version.freeze(items, trained.schema), trained.plan.task, say)
+
+
+def _refuse_unknown(opened: Opened, trained: Trained, found: list[Sample], data: Path) -> None:
+    if not found:
+        raise DataError("no labelled samples here", where=data, cure="eval needs labels; `snowroll predict` does not")
+    for sample in found:
+        problem = opened.task.problem(sample.target, trained.schema)
+        if problem is not None:
+            known = [str(name) for name in trained.schema.get("classes", ())]
+            cure = did_you_mean(str(sample.target), known) if known else "use the classes the model was trained on"
+            raise DataError(problem.partition(";")[0], where=f"{data}/{sample.where}", cure=cure)

@@ -1,0 +1,66 @@
+"""The data checks on a project's stock; the answer is kept as long as nothing changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from snowroll.base import atomic
+from snowroll.base.nouns import Fault, Json, Sample, canonical, digest
+from snowroll.prepare.check import check, left_out
+from snowroll.prepare.duplicates import Group, copy_groups, pairs_of
+from snowroll.prepare.view import View
+from snowroll.verbs.data import Stock
+from snowroll.verbs.looks import look_at
+from snowroll.verbs.project import Opened, Say
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """What the checks found, and what follows from it for the next version."""
+
+    faults: list[Fault]
+    left_out: Mapping[str, str]  # sample id -> code of the fault that keeps it out
+    alike: Mapping[str, str]  # sample id -> name of its group of near-copies: they share a split
+
+
+def inspect(opened: Opened, stock: Stock, say: Say) -> Inspected:
+    """Check every sample, labelled or not. Cached by what was checked."""
+    samples = [replace(sample, target=stock.targets.get(sample.id)) for sample in stock.samples]
+    key = digest(canonical([[asdict(sample) for sample in samples], stock.schema, _splits(opened, stock)]))
+    path = opened.store.packs / "faults" / f"{key}.json"
+    if (known := _load(path)) is not None:
+        return known
+    looks = look_at(opened, samples, say)
+    view = View.of(samples, looks, stock.schema, _splits(opened, stock))
+    say("looking for copies, leaks and suspected labels ...")
+    pairs = pairs_of(view)
+    faults = check(view, pairs)
+    found = Inspected(faults, left_out(faults, view), _named(samples, copy_groups(view, pairs)))
+    if not opened.store.read_only:
+        atomic.write_json(path, asdict(found), indent=None)
+    return found
+
+
+def _splits(opened: Opened, stock: Stock) -> dict[str, str]:
+    """Where the latest version put each sample; what it has not seen stands where the folder declares it."""
+    catalog = opened.store.catalog
+    latest = catalog.pointer("version")
+    version = catalog.version(latest, opened.store.blobs) if latest else None
+    return {item.sample: item.split for item in version.items} if version else {}
+
+
+def _named(samples: list[Sample], groups: list[Group]) -> dict[str, str]:
+    """Each group named by its first member."""
+    return {samples[row].id: f"alike:{samples[group[0]].id}" for group in groups for row in group}
+
+
+def _load(path: Path) -> Inspected | None:
+    try:
+        told: dict[str, Json] = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    faults = [Fault(**{**f, "paths": tuple(f["paths"]), "samples": tuple(f["samples"])}) for f in told["faults"]]
+    return Inspected(faults, told["left_out"], told["alike"])

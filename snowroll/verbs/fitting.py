@@ -1,0 +1,234 @@
+"""One run's loop: step, log, validate, save; killed at any moment, the same call goes on to the same bits."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from snowroll.base import atomic
+from snowroll.base.nouns import Batch, Json, Plan
+from snowroll.verbs.data import Packed, gather, training_batches
+from snowroll.verbs.project import Opened, Say
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from snowroll.train.fit import Objective
+
+JUDGED = 256  # rows at a time when nothing is trained
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What a finished loop leaves."""
+
+    model: nn.Module  # the weights to keep: the average's, the best validation's, or the last
+    calibration: Json
+    curve: list[dict[str, float]]  # one entry a validation
+
+
+def fit_run(opened: Opened, packed: Packed, plan: Plan, folder: Path, say: Say) -> Fitted:
+    """Train to `plan.steps` or to the end of patience, from the newest whole checkpoint in `folder`."""
+    from snowroll.train import checkpoint
+    from snowroll.train.fit import begin, fit
+    from snowroll.train.optim import optimizer_for
+
+    model = new_model(opened, packed, plan)
+    state = begin(model, plan, optimizer_for(model, plan, getattr(plan.task, "backbone_lr", 1.0)))
+    saved = checkpoint.newest(folder / "checkpoints", say)
+    if saved is not None:
+        checkpoint.load(saved, model, state, plan.id, packed.version.id, say)
+        say(f"going on from step {state.step:,} of {plan.steps:,}")
+    log = Log(folder / "metrics.jsonl", upto=state.step)
+    batches = training_batches(opened, packed, packed.rows["train"], plan)
+    objective = objective_of(opened, plan)
+    save = partial(checkpoint.save, folder / "checkpoints", model, state, plan.id, packed.version.id)
+    began, first = monotonic(), state.step
+    for step in fit(model, batches, objective, plan, state):
+        last = step.number == plan.steps
+        if step.number % LOG_EVERY == 0 or last:
+            log.add({"step": step.number, "loss": step.loss, "lr": step.lr, "grad_norm": step.grad_norm})
+        if step.number % _eval_every(plan) == 0 or last:
+            told = validate(opened, packed, state.average or model, plan)
+            log.add({"step": step.number, **told})
+            say(_progress(step.number, plan, step.loss, told, first, monotonic() - began))
+            if plan.patience and log.is_best():
+                keep_best(folder, state.average or model)
+            if plan.patience and log.since_best() >= plan.patience:
+                say(f"stopped early: {plan.patience} validations without a better loss")
+                break
+        if step.number % plan.checkpoint_every == 0 or last:
+            save()
+    log.to_tensorboard(folder / "tb")
+    kept = state.average or model
+    if plan.patience:
+        load_best(folder, kept)
+    return Fitted(kept.eval(), calibrate(opened, packed, kept, plan), log.validations())
+
+
+LOG_EVERY = 20  # steps between training lines in metrics.jsonl
+
+
+def new_model(opened: Opened, packed: Packed, plan: Plan) -> nn.Module:
+    """The model before its first step: seeded weights, and what the task sets from the training data."""
+    import torch
+
+    torch.manual_seed(plan.seed)
+    model = opened.task.build(plan.task, packed.schema)
+    start = getattr(opened.task, "start", None)
+    if start is not None:  # whitening filters from patches, the head's bias from the class prior
+        rows = packed.rows["train"]
+        few = rows[:: max(1, len(rows) // 1024)][:1024]
+        start(model, gather(opened, packed, few, "cpu"), plan.task)
+    return model
+
+
+def objective_of(opened: Opened, plan: Plan) -> Objective:
+    """The task's loss as `fit` takes it."""
+    task, options = opened.task, plan.task
+
+    def objective(model: nn.Module, batch: Batch) -> Tensor:
+        return task.loss(model, batch, options)
+
+    return objective
+
+
+def _eval_every(plan: Plan) -> int:
+    return plan.eval_every or max(1, plan.steps // 10)
+
+
+def validate(opened: Opened, packed: Packed, model: nn.Module, plan: Plan) -> dict[str, float]:
+    """Mean loss and headline on all validation rows (nothing is smoothed over batches)."""
+    import torch
+
+    task, rows = opened.task, packed.rows["val"]
+    if not len(rows):
+        return {}
+    was_training = model.training
+    model.eval()
+    losses, said = [], []
+    with torch.inference_mode(), torch.autocast(plan.device.split(":")[0], torch.bfloat16, plan.precision == "bf16"):
+        for start in range(0, len(rows), JUDGED):
+            batch = gather(opened, packed, rows[start : start + JUDGED], plan.device)
+            remember = Remember(model)
+            losses.append(task.loss(remember, batch, plan.task).float())
+            outputs = task.postprocess(remember.said, plan.task)
+            arrays = {name: value.float().cpu().numpy() for name, value in outputs.items()}
+            said += task.decode(arrays, packed.schema, plan.task)
+    model.train(was_training)
+    targets = [packed.version.items[row].target for row in rows]
+    headline = task.scorer(said, targets, packed.schema)(None)[task.headline]
+    return {"val_loss": float(torch.cat(losses).mean()), f"val_{task.headline}": float(headline)}
+
+
+class Remember:
+    """A model as a function that keeps what it said last, so that loss and answer cost one forward pass."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model, self.said = model, None
+
+    def __call__(self, *inputs):
+        self.said = self.model(*inputs)
+        return self.said
+
+
+def calibrate(opened: Opened, packed: Packed, model: nn.Module, plan: Plan) -> Json:
+    """What the task fits on the validation rows so that probabilities mean what they say; None if it has nothing."""
+    import torch
+
+    fitter = getattr(opened.task, "calibrate", None)
+    rows = packed.rows["val"]
+    if fitter is None or len(rows) < 20:  # fewer say nothing about confidence: a guess
+        return None
+    outputs, targets = [], []
+    with torch.inference_mode():
+        for start in range(0, len(rows), JUDGED):
+            batch = gather(opened, packed, rows[start : start + JUDGED], plan.device)
+            outputs.append(model.eval()(batch.inputs))
+            targets.append(batch.targets)
+    return fitter(torch.cat(outputs), torch.cat(targets))
+
+
+def keep_best(folder: Path, model: nn.Module) -> None:
+    from safetensors.torch import save_file
+
+    state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    atomic.publish(folder / "checkpoints" / "best.safetensors", lambda temp: save_file(state, temp))
+
+
+def load_best(folder: Path, model: nn.Module) -> None:
+    from safetensors.torch import load_file
+
+    model.load_state_dict(load_file(folder / "checkpoints" / "best.safetensors"))
+
+
+class Log:
+    """metrics.jsonl: one JSON line a measurement. Lines past the checkpoint are cut at resume: they come again."""
+
+    def __init__(self, path: Path, upto: int) -> None:
+        self.path = path
+        lines = path.read_text().splitlines() if path.exists() else []
+        self.rows = [row for line in lines if (row := _whole(line)) and row["step"] <= upto]
+        if len(self.rows) != len(lines):
+            atomic.write_text(path, "".join(json.dumps(row) + "\n" for row in self.rows))
+
+    def add(self, row: Mapping[str, float]) -> None:
+        self.rows.append(dict(row))
+        atomic.append_line(self.path, json.dumps(row, allow_nan=False))
+
+    def validations(self) -> list[dict[str, float]]:
+        return [row for row in self.rows if "val_loss" in row]
+
+    def is_best(self) -> bool:
+        return self.since_best() == 0
+
+    def since_best(self) -> int:
+        losses = [row["val_loss"] for row in self.validations()]
+        return len(losses) - 1 - int(np.argmin(losses)) if losses else 0
+
+    def to_tensorboard(self, folder: Path) -> None:
+        """The same numbers as TensorBoard reads them; written at the end, so that its import delays no first step."""
+        from torch.utils.tensorboard import SummaryWriter
+
+        names = {"loss": "loss/train", "val_loss": "loss/val", "lr": "lr", "grad_norm": "grad_norm"}
+        with SummaryWriter(str(folder)) as writer:
+            for row in self.rows:
+                for key in row.keys() - {"step"}:
+                    writer.add_scalar(names.get(key, f"metric/{key}"), row[key], int(row["step"]))
+
+
+def _whole(line: str) -> dict[str, float] | None:
+    try:
+        return json.loads(line)
+    except json.JSONDecodeError:  # the line that was being written when the run was killed
+        return None
+
+
+def _progress(step: int, plan: Plan, loss: float, told: Mapping[str, float], first: int, seconds: float) -> str:
+    pace = (step - first) / max(seconds, 1e-9)
+    left = (plan.steps - step) / max(pace, 1e-9)
+    figures = "  ".join(f"{key.removeprefix('val_')} {value:.3f}" for key, value in told.items())
+    return f"  step {step:>6,}/{plan.steps:,}  loss {loss:.3f}  val: {figures}  {left:,.0f} s left"
+
+
+def fit_into_time(
+    opened: Opened, packed: Packed, plan: Plan, spent_s: float, say: Say, now: Callable[[], float]
+) -> Plan:
+    """A time budget becomes a number of steps, once, before the first step. Later nothing reads the clock."""
+    from snowroll.train.calibrate import plan_steps
+
+    if plan.time_s is None:
+        return plan
+    batches = training_batches(opened, packed, packed.rows["train"], plan)
+    objective = objective_of(opened, plan)
+    steps = plan_steps(new_model(opened, packed, plan), batches, objective, plan, plan.time_s - spent_s, now=now)
+    epochs = steps * plan.batch / max(1, len(packed.rows["train"]))
+    say(f"{plan.time_s:,.0f} s allow {steps:,} steps ({epochs:.1f} epochs)")
+    return replace(plan, steps=steps)

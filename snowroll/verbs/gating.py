@@ -1,0 +1,114 @@
+"""The gates of one run: measured once for a plan and a version, written down, and never passed over in silence."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from snowroll.base import atomic
+from snowroll.base.errors import UsageError, did_you_mean
+from snowroll.base.nouns import Gate, Json, Plan, canonical, digest
+from snowroll.verbs.data import Packed, gather, training_batches
+from snowroll.verbs.fitting import new_model, objective_of
+from snowroll.verbs.project import Opened, Say
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+NOTHING_TO_DO = ("steps", "time_s", "eval_every", "checkpoint_every", "patience", "ema", "folds")
+TILE_PX = 96  # each picture of what the network sees
+
+
+def pass_gates(
+    opened: Opened, packed: Packed, plan: Plan, folder: Path, say: Say, accept: str = "", because: str = ""
+) -> list[Gate]:
+    """Every gate's verdict, into gates.json. `accept`: a gate that may fail, `because` of a reason the report shows."""
+    if accept and not because:
+        raise UsageError("a gate is accepted for a reason", where="--accept", cure='add --because "..."')
+    gates = _known(opened, packed, plan) or _measure(opened, packed, plan, folder, say)
+    if accept:
+        gates = _accepted(gates, accept, because)
+        opened.store.catalog.note("gate.accepted", {"gate": accept, "because": because, "folder": folder.name})
+    atomic.write_json(folder / "gates.json", [asdict(gate) for gate in gates])
+    return gates
+
+
+def _measure(opened: Opened, packed: Packed, plan: Plan, folder: Path, say: Say) -> list[Gate]:
+    from snowroll.train.gates import pass_through
+    from snowroll.train.trial import Trial
+
+    rows = packed.rows["train"]
+
+    def plain(step: int):
+        from snowroll.train import order
+
+        positions, _ = order.rows(step, plan.batch, len(rows), plan.seed)
+        return gather(opened, packed, rows[positions], plan.device)
+
+    trial = Trial(
+        task=opened.task,
+        schema=packed.schema,
+        plan=plan,
+        make=partial(new_model, opened, packed, plan),
+        batches=training_batches(opened, packed, rows, plan),
+        plain=plain,
+        objective=objective_of(opened, plan),
+        truth=lambda ids: [packed.version.items[row].target for row in ids.tolist()],
+    )
+    gates: list[Gate] = []
+    for gate in pass_through(trial, partial(_contact_sheet, folder), monotonic):
+        say(f"  gate {gate.name}: {'passed' if gate.passed else 'FAILED'} ({gate.measured})")
+        gates.append(gate)
+    if all(gate.passed for gate in gates):
+        atomic.write_json(_cache(opened, packed, plan), [asdict(gate) for gate in gates])
+    return gates
+
+
+def _known(opened: Opened, packed: Packed, plan: Plan) -> list[Gate] | None:
+    """Gates that passed for this plan and version before: the same arithmetic would give the same verdicts."""
+    try:
+        told: list[dict[str, Json]] = json.loads(_cache(opened, packed, plan).read_text())
+    except (OSError, ValueError):
+        return None
+    return [Gate(**gate) for gate in told]
+
+
+def _cache(opened: Opened, packed: Packed, plan: Plan) -> Path:
+    import torch
+
+    alike = {key: value for key, value in asdict(plan).items() if key not in NOTHING_TO_DO}
+    key = digest(canonical(alike), packed.version.id, torch.__version__)
+    return opened.store.packs / "gates" / f"{key}.json"
+
+
+def _accepted(gates: list[Gate], name: str, because: str) -> list[Gate]:
+    names = [gate.name for gate in gates]
+    if name not in names:
+        raise UsageError(f"there is no gate '{name}'", where="--accept", cure=did_you_mean(name, names))
+    return [
+        replace(gate, passed=True, measured=f"{gate.measured} (FAILED, accepted: {because})")
+        if gate.name == name and not gate.passed
+        else gate
+        for gate in gates
+    ]
+
+
+def _contact_sheet(folder: Path, pictures: Sequence[Image], ids: Sequence[int]) -> str:
+    """The pictures side by side as batches/sees.png; returns that path within the run folder."""
+    import io
+
+    from PIL import Image as PIL
+
+    sheet = PIL.new("RGB", (TILE_PX * len(pictures), TILE_PX), "white")
+    for place, picture in enumerate(pictures):
+        enlarge = PIL.Resampling.NEAREST if picture.width < TILE_PX else PIL.Resampling.BILINEAR
+        sheet.paste(picture.convert("RGB").resize((TILE_PX, TILE_PX), enlarge), (place * TILE_PX, 0))
+    out = io.BytesIO()
+    sheet.save(out, "PNG")
+    atomic.write(folder / "batches" / "sees.png", out.getvalue())
+    return "batches/sees.png"

@@ -1,0 +1,114 @@
+"""May this run's model become the champion? A test on the locked set, then a proved export, then a pointer."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from snowroll.base.errors import StoreError
+from snowroll.base.nouns import Json, Version
+from snowroll.evaluate.compare import Pairs, PromotionSettings, Verdict, promotion_test
+from snowroll.verbs.artifacts import make_artifact
+from snowroll.verbs.data import Packed, pack_version
+from snowroll.verbs.judging import Judged, judge
+from snowroll.verbs.models import Trained, load_model
+from snowroll.verbs.project import Opened, Say
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided, in one word and one sentence; the test behind it where there was a champion to beat."""
+
+    outcome: str  # "FIRST", "PROMOTED", "REFUSED", "CANNOT TELL YET"
+    reason: str
+    champion: int
+    verdict: Verdict | None = None
+
+    @property
+    def promoted(self) -> bool:
+        return self.outcome in ("FIRST", "PROMOTED")
+
+    def as_json(self) -> dict[str, Json]:
+        told = asdict(self.verdict) if self.verdict else None
+        return {"outcome": self.outcome, "reason": self.reason, "champion": self.champion, "test": _plain(told)}
+
+
+def consider(opened: Opened, challenger: Trained, packed: Packed, judged: Judged, say: Say) -> Decision:
+    """Test the challenger against the champion; move the pointer if it may move. Every look is counted and kept."""
+    catalog = opened.store.catalog
+    holder = catalog.pointer("champion")
+    if holder is None:
+        make_artifact(opened, challenger, packed, say)
+        _crown(opened, challenger, packed.version, {"outcome": "FIRST"})
+        return Decision("FIRST", "the first model to pass its gates", challenger.run)
+    if int(holder) == challenger.run:
+        return Decision("FIRST", "it is the champion already", challenger.run)
+    verdict = compare_with_champion(opened, load_model(opened, int(holder)), packed, judged, say)
+    if verdict.outcome == "PROMOTED":
+        make_artifact(opened, challenger, packed, say)
+        _crown(opened, challenger, packed.version, {"outcome": "PROMOTED", "from": holder, "p": verdict.p})
+        return Decision("PROMOTED", verdict.reason, challenger.run, verdict)
+    event = {"run": challenger.run, "outcome": verdict.outcome, "p": verdict.p, "look": verdict.look}
+    catalog.note("promotion", event)
+    return Decision(verdict.outcome, verdict.reason, int(holder), verdict)
+
+
+def compare_with_champion(opened: Opened, champion: Trained, packed: Packed, judged: Judged, say: Say) -> Verdict:
+    """Both models on the same locked rows, paired. The look is counted before its result is known."""
+    look = _count_look(opened, champion.run)
+    same_view = opened.task.pack_key(champion.plan.task) == opened.task.pack_key(packed.options)
+    theirs = packed if same_view else pack_version(opened, packed.version, champion.plan.task, say)
+    old = judge(opened, champion, theirs, "test")
+    if old.ids != judged.ids:  # a file that only one of the two encodings could read
+        raise StoreError(
+            "the two models do not see the same locked set", where=opened.root, cure="run `snowroll check`"
+        )
+    return promotion_test(
+        old.credit,
+        judged.credit,
+        groups=judged.groups,
+        strata=judged.strata,
+        earlier=_earlier_sets(opened, old, judged),
+        look=look,
+        settings=opened.section("promotion", PromotionSettings),
+    )
+
+
+def _earlier_sets(opened: Opened, old: Judged, new: Judged) -> dict[str, Pairs]:
+    """The locked sets that earlier champions were judged on, as far as they are smaller than today's: forgetting."""
+    rows = {sample: row for row, sample in enumerate(new.ids)}
+    found: dict[str, Pairs] = {}
+    for number, value in enumerate(opened.store.catalog.pointer_history("locked"), 1):
+        version = opened.store.catalog.version(value, opened.store.blobs)
+        kept = np.array([rows[i.sample] for i in version.of("test") if i.sample in rows], dtype=int) if version else []
+        if 0 < len(kept) < len(rows):
+            groups = [new.groups[row] for row in kept]
+            found[f"locked set {number}"] = Pairs(old.credit[kept], new.credit[kept], groups)
+    return found
+
+
+def _count_look(opened: Opened, champion: int) -> int:
+    """How many promotion tests this champion has faced, this one included."""
+    told = json.loads(opened.store.catalog.pointer("looks") or "{}")
+    look = told.get("n", 0) + 1 if told.get("champion") == champion else 1
+    opened.store.catalog.set_pointer("looks", json.dumps({"champion": champion, "n": look}), {"look": look})
+    return look
+
+
+def _crown(opened: Opened, trained: Trained, version: Version, event: dict[str, Json]) -> None:
+    catalog = opened.store.catalog
+    catalog.set_pointer("locked", version.id, {"n": len(version.of("test"))})
+    catalog.set_pointer("champion", str(trained.run), {"event": "promotion", **event})
+
+
+def _plain(value: Json) -> Json:
+    """numpy scalars and infinities as JSON has them."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not np.isfinite(value) else value

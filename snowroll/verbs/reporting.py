@@ -1,0 +1,192 @@
+"""What a run found, written down: report.html, report.json, the model card, and a line of results.tsv."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from snowroll.base import atomic
+from snowroll.base.nouns import Fault, Gate, Json, Metric, Plan, Report, Sample
+from snowroll.evaluate.interval import interval_in_words
+from snowroll.evaluate.report import Background, Curve, Ledger, Shot, card, render, results_row, thumbnail
+from snowroll.evaluate.slices import Slice, find_slices
+from snowroll.verbs.data import Packed
+from snowroll.verbs.judging import Judged
+from snowroll.verbs.looks import look_at
+from snowroll.verbs.models import Trained
+from snowroll.verbs.plans import Told
+from snowroll.verbs.project import Opened
+from snowroll.verbs.promotion import Decision
+
+SHOTS = 24  # worst mistakes shown
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What the report tells beside the scores."""
+
+    run: int
+    folder: Path
+    plan: Plan
+    told: Told
+    seconds: float
+    written_at: float  # UTC seconds
+    gates: Sequence[Gate] = ()
+    faults: Sequence[Fault] = ()
+    words: Sequence[str] = ()  # how the data was split
+    curve: Sequence[Mapping[str, float]] = ()
+    decision: Decision | None = None
+    measured_on: str = "the locked test set, which nothing was trained or chosen on"
+    reproduce: Sequence[str] = field(default_factory=tuple)
+
+
+def write_report(
+    opened: Opened, story: Story, packed: Packed, trained: Trained, judged: Judged, scores: Mapping[str, Metric]
+) -> str:
+    """Returns the path of report.html."""
+    slices = slices_of(opened, judged, packed)
+    report = Report(
+        run=str(story.run),
+        version=packed.version.id,
+        headline=opened.task.headline,
+        metrics=scores,
+        slices=tuple(asdict(part) for part in slices),
+        gates=tuple(story.gates),
+        faults=tuple(story.faults),
+        costs=costs(trained, story.seconds),
+    )
+    background = _background(opened, story, packed, trained, judged)
+    path = story.folder / "report.html"
+    atomic.write_text(path, render(report, background))
+    atomic.write_json(story.folder / "report.json", asdict(report))
+    if (story.folder / "model").is_dir():
+        atomic.write_text(story.folder / "model" / "README.md", card(report, background))
+    _add_result(opened.root / "results.tsv", results_row(report, background))
+    return str(path)
+
+
+def _background(opened: Opened, story: Story, packed: Packed, trained: Trained, judged: Judged) -> Background:
+    task = opened.task
+    details = getattr(task, "details", None)
+    own = details(judged.predictions, judged.targets, trained.schema, judged.groups) if details else {}
+    return Background(
+        title=f"{opened.root.resolve().name}, run {story.run:04d}",
+        measured_on=f"{len(judged.targets):,} {task.kind}s of {story.measured_on}",
+        made=_made(story, packed),
+        floor=_floor(opened, packed, judged, trained),
+        intervals=interval_in_words(len(set(judged.groups)), len(judged.targets)),
+        verdict=story.decision.verdict if story.decision else None,
+        ledger=_ledger(opened, packed),
+        curves=_curves(task.headline, story.curve, story.folder),
+        shots=_shots(opened, judged),
+        plan=[(key, _plain(value), origin) for key, (value, origin) in story.told.items()],
+        reproduce=story.reproduce or [f"snowroll train {opened.root.resolve().name} --fresh"],
+        **own,
+    )
+
+
+def _made(story: Story, packed: Packed) -> dict[str, str]:
+    environment: dict[str, Any] = {}
+    if (story.folder / "env.json").exists():
+        environment = json.loads((story.folder / "env.json").read_text())
+    when = datetime.fromtimestamp(story.written_at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    facts = {"date": when, "data version": packed.version.id, "seconds": f"{story.seconds:,.0f}"}
+    return facts | {key: str(value) for key, value in environment.items()}
+
+
+def _floor(opened: Opened, packed: Packed, judged: Judged, trained: Trained) -> float | None:
+    """What always answering training's commonest class would make. None where the headline is no accuracy."""
+    strata = opened.task.strata([item.target for item in packed.items("train")])
+    if not strata or opened.task.headline != "accuracy":
+        return None
+    commonest = Counter(strata).most_common(1)[0][0]
+    return float(np.mean([stratum == commonest for stratum in judged.strata]))
+
+
+def _ledger(opened: Opened, packed: Packed) -> Ledger:
+    kept: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    items = packed.version.items
+    for item, stratum in zip(items, opened.task.strata([item.target for item in items]), strict=True):
+        kept[stratum][item.split] += 1
+    left_out = Counter(packed.version.left_out.values())
+    if packed.pack.failed:
+        left_out["could not be decoded"] += len(packed.pack.failed)
+    return Ledger(len(items) + len(packed.version.left_out), {k: dict(v) for k, v in sorted(kept.items())}, left_out)
+
+
+def _curves(headline: str, curve: Sequence[Mapping[str, float]], folder: Path) -> list[Curve]:
+    log = folder / "metrics.jsonl"
+    rows = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+    train = [(row["step"], row["loss"]) for row in rows if "loss" in row]
+    losses = {"training": train, "validation": [(row["step"], row["val_loss"]) for row in curve if "val_loss" in row]}
+    name = f"val_{headline}"
+    found = [Curve("loss", {key: points for key, points in losses.items() if points}, "nats")]
+    if any(name in row for row in curve):
+        found.append(Curve(f"validation {headline}", {headline: [(row["step"], row[name]) for row in curve]}))
+    rates = [(row["step"], row["lr"]) for row in rows if "lr" in row]
+    return found + ([Curve("learning rate", {"rate": rates})] if rates else [])
+
+
+def _shots(opened: Opened, judged: Judged) -> list[Shot]:
+    """The worst mistakes: least credit first, the surest of them before the others."""
+    order = sorted(range(len(judged.ids)), key=lambda row: (judged.credit[row], judged.predictions[row].doubt))
+    worst = [row for row in order if judged.credit[row] < 1][:SHOTS]
+    samples = opened.samples([judged.ids[row] for row in worst])
+    raw = dict(opened.stream([sample.where for sample in samples.values()]))
+    shots = []
+    for row in worst:
+        sample, said = samples[judged.ids[row]], judged.predictions[row]
+        image = opened.task.draw(raw[sample.where], judged.targets[row], said.value, {})
+        guess, truth = str(said.value), str(judged.targets[row])
+        shots.append(Shot(thumbnail(image), sample.id, truth, guess, said.probability, sample.where))
+    return shots
+
+
+def slices_of(opened: Opened, judged: Judged, packed: Packed) -> list[Slice]:
+    """Where the model is significantly worse: by size, brightness, sharpness, source and class."""
+    samples = opened.samples(judged.ids)
+    ordered = [samples[name] for name in judged.ids]
+    looks = look_at(opened, ordered, lambda text: None)
+    seen = [looks[sample.id] for sample in ordered]
+    columns: dict[str, Sequence[object]] = {
+        "class": judged.strata,
+        "brightness": [look.brightness for look in seen],
+        "contrast": [look.contrast for look in seen],
+        "sharpness": [look.sharpness for look in seen],
+        "pixels": [look.width * look.height for look in seen],
+        "shape": [look.width / max(1, look.height) for look in seen],
+        "origin": [sample.origin for sample in ordered],
+        "folder": list(_folders(ordered)),
+    }
+    return find_slices(columns, judged.credit, judged.groups)
+
+
+def _folders(samples: Iterable[Sample]) -> Iterable[str]:
+    for sample in samples:
+        yield sample.where.rpartition("/")[0] or "."
+
+
+def costs(trained: Trained, seconds: float) -> dict[str, float]:
+    import resource
+
+    parameters = sum(p.numel() for p in trained.model.parameters())
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"seconds": round(seconds, 1), "peak_mb": round(peak_mb, 1), "parameters": float(parameters)}
+
+
+def _add_result(path: Path, row: Mapping[str, Json]) -> None:
+    """One line a run; the first line names the columns."""
+    if not path.exists():
+        atomic.append_line(path, "\t".join(row))
+    atomic.append_line(path, "\t".join(str(value).replace("\t", " ").replace("\n", " ") for value in row.values()))
+
+
+def _plain(value: Json) -> Json:
+    return list(value) if isinstance(value, tuple) else value

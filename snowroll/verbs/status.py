@@ -1,0 +1,69 @@
+"""`status`: where the project stands and what to do next."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from snowroll.base.nouns import Json
+from snowroll.verbs.project import Answer, Opened
+
+
+def status(opened: Opened) -> Answer:
+    catalog, root = opened.store.catalog, opened.root
+    samples = catalog.samples()
+    labels = catalog.labels()
+    labelled = sum(sample.target is not None or sample.id in labels for sample in samples.values())
+    runs, champion = catalog.runs(), catalog.pointer("champion")
+    waiting = catalog.left_in_queue()
+    records = Counter(record.source or "unnamed" for record in catalog.records())
+    latest = catalog.pointer("version")
+    unfinished = [run.number for run in runs if run.status == "running"]
+    answer: dict[str, Json] = {
+        "project": str(root),
+        "task": opened.task.name,
+        "samples": len(samples),
+        "labelled": labelled,
+        "version": latest,
+        "runs": len(runs),
+        "unfinished": unfinished,
+        "champion": int(champion) if champion else None,
+        "records": sum(records.values()),
+        "waiting": waiting,
+        "rolls": len(catalog.rolls()),
+    }
+    lines = [
+        f"task      {opened.task.name}, {len(samples):,} samples, {labelled:,} labelled",
+        f"version   {latest or 'none yet'}",
+        f"runs      {_runs(runs)}",
+        f"champion  {_champion(opened, champion)}",
+        f"records   {sum(records.values()):,} from production {dict(records) if records else ''}".rstrip(),
+        f"waiting   {waiting:,} for a person",
+    ]
+    return Answer(answer, lines, next=_next(opened, labelled, champion, unfinished, waiting, sum(records.values())))
+
+
+def _runs(runs: list) -> str:
+    if not runs:
+        return "none yet"
+    counts = Counter(run.status for run in runs)
+    return ", ".join(f"{n} {name}" for name, n in counts.items())
+
+
+def _champion(opened: Opened, champion: str | None) -> str:
+    run = opened.store.catalog.run(int(champion)) if champion else None
+    if run is None:
+        return "none yet"
+    told = run.metric or {}
+    figure = f"{opened.task.headline} {told['value']:.3f} [{told['low']:.3f}, {told['high']:.3f}] n={told['n']}"
+    return f"run {run.number}: {figure}" if told else f"run {run.number}"
+
+
+def _next(
+    opened: Opened, labelled: int, champion: str | None, unfinished: list[int], waiting: int, records: int
+) -> str:
+    root = opened.root
+    if waiting or not labelled:
+        return f"snowroll label {root}"
+    if unfinished or champion is None:
+        return f"snowroll train {root}"
+    return f"snowroll roll {root}" if records else f"snowroll serve {root}"
