@@ -6,17 +6,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
+from snowroll.evaluate.interval import bootstrap, wilson
 from snowroll.evaluate.metrics import (
+    class_recall,
     confusion,
     ece,
     from_confusion,
     in_top,
     majority,
     per_class,
-    recalls,
     sample_brier,
     sample_nll,
     scorer,
+    trials_behind_means,
 )
 
 
@@ -61,7 +63,19 @@ def test_the_rows_of_each_class_agree_with_scikit_learn():
     precision, recall, f1, n = oracle.precision_recall_fscore_support(truth, guess)
     for name, expected in (("precision", precision), ("recall", recall), ("f1", f1), ("n", n)):
         assert [row[name] for row in rows] == pytest.approx(expected)
-    assert recalls(truth, guess, ["a", "b", "c", "d"])() == pytest.approx(dict(zip("abcd", recall, strict=True)))
+    found = class_recall(truth, guess, ["a", "b", "c", "d"])
+    assert [found[name].value for name in "abcd"] == pytest.approx(recall)
+    assert [found[name].n for name in "abcd"] == n.tolist()
+
+
+def test_a_class_that_is_all_right_is_as_sure_as_its_own_n_and_no_surer():
+    truth = np.array([0] * 95 + [1] * 5)
+    rare = class_recall(truth, truth, ["common", "rare"])["rare"]
+    assert (rare.n, rare.low) == (5, pytest.approx(wilson(1.0, 5)[0]))
+    probabilities = np.eye(2)[truth]
+    found = bootstrap(scorer(probabilities, truth), 100, trials=trials_behind_means(truth), draws=50)
+    assert found["accuracy"].low == pytest.approx(wilson(1.0, 100)[0])
+    assert found["balanced_accuracy"].low == pytest.approx(wilson(1.0, 19)[0])  # 4 / (1/95 + 1/5)
 
 
 def test_a_class_that_nobody_asked_or_said_has_no_score_rather_than_zero():

@@ -7,7 +7,7 @@ All intervals are two-sided 95 % intervals.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 
 import numpy as np
 from scipy.special import ndtr, ndtri, stdtrit
@@ -28,11 +28,13 @@ def bootstrap(
     draws: int = 1000,
     seed: int = 0,
     unbounded: Collection[str] = ("nll",),
+    trials: Mapping[str, float] | None = None,
 ) -> dict[str, Metric]:
     """Every metric of `score` with its interval.
 
     score(counts): counts [n] says how often each sample counts; None: once each. A metric that is undefined for
-    some counts is left out of the answer or NaN there. `unbounded` names metrics that are no shares in [0, 1].
+    some counts is left out of the answer or NaN there. `unbounded` names metrics that are no shares in [0, 1];
+    `trials` those that rest on fewer samples than n (a mean over classes: `metrics.trials_behind_means`).
 
     Percentile intervals over draws of whole groups, widened for few groups as in Hesterberg (2015, "What teachers
     should know about the bootstrap", section 5.3: Student's t and sqrt(n / (n - 1)) in place of the normal quantile).
@@ -48,7 +50,9 @@ def bootstrap(
             if name in seen and math.isfinite(number):
                 seen[name].append(number)
     return {
-        name: _metric(number, np.array(seen[name]), n, len(size), name not in unbounded)
+        name: _metric(
+            number, np.array(seen[name]), n, len(size), name not in unbounded, (trials or {}).get(name, math.inf)
+        )
         for name, number in value.items()
     }
 
@@ -123,12 +127,12 @@ def _draws(cluster: np.ndarray, groups: int, draws: int, seed: int) -> Iterator[
         yield np.bincount(rng.integers(0, groups, groups), minlength=groups)[cluster]
 
 
-def _metric(value: float, seen: np.ndarray, n: int, groups: int, share: bool) -> Metric:
+def _metric(value: float, seen: np.ndarray, n: int, groups: int, share: bool, trials: float = math.inf) -> Metric:
     share = share and 0 <= value <= 1 and (seen.size == 0 or (seen.min() >= 0 and seen.max() <= 1))
     if share and (groups < 2 or seen.size == 0):
         return Metric(value, 0.0, 1.0, n)  # one group says nothing of the next one
     if share and value in (0.0, 1.0) and np.all(seen == value):
-        return Metric(value, *wilson(value, groups), n)
+        return Metric(value, *wilson(value, min(groups, trials)), n)
     if seen.size == 0:
         return Metric(value, value, value, n)
     # Hesterberg's expanded percentile: the plain one is too narrow by about sqrt((n-1)/n) * z/t

@@ -7,9 +7,12 @@ macro-F1 over classes that occur in truth or guess.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 
 import numpy as np
+
+from snowroll.base.nouns import Metric
+from snowroll.evaluate.interval import mean_with_interval
 
 _LEAST = 1e-12  # a probability of 0 given to the truth costs 27.6 nats, not infinity
 
@@ -78,15 +81,28 @@ def per_class(table: np.ndarray, names: Sequence[str]) -> list[dict[str, float |
     return rows
 
 
-def recalls(truth: np.ndarray, guess: np.ndarray, names: Sequence[str]) -> Callable[..., dict[str, float]]:
-    """Recall of each class as a function of the counts, for `interval.bootstrap`; absent classes are left out."""
+def class_recall(
+    truth: np.ndarray, guess: np.ndarray, names: Sequence[str], groups: Sequence[Hashable] | None = None, seed: int = 0
+) -> dict[str, Metric]:
+    """Share found of each class that occurs, with the interval of its own n."""
+    found = {}
+    for number, name in enumerate(names):
+        rows = np.flatnonzero(truth == number)
+        if len(rows):
+            own = None if groups is None else [groups[int(row)] for row in rows]
+            found[name] = mean_with_interval((guess[rows] == number).astype(float), own, seed=seed)
+    return found
 
-    def score(counts: np.ndarray | None = None) -> dict[str, float]:
-        table = confusion(truth, guess, len(names), counts)
-        asked = table.sum(1)
-        return {name: float(table[c, c] / asked[c]) for c, name in enumerate(names) if asked[c] > 0}
 
-    return score
+def trials_behind_means(truth: np.ndarray) -> dict[str, float]:
+    """How many samples a mean over classes is worth, for `interval.bootstrap`: C^2 / sum(1 / n_c).
+
+    Its variance is sum(p (1 - p) / n_c) / C^2, so five samples of a rare class weigh as much as a thousand others.
+    """
+    sizes = np.bincount(truth)
+    sizes = sizes[sizes > 0]
+    worth = float(len(sizes) ** 2 / np.sum(1 / sizes))
+    return {"balanced_accuracy": worth, "macro_f1": worth}
 
 
 def majority(truth: np.ndarray, counts: np.ndarray | None = None) -> float:
@@ -133,12 +149,20 @@ def ece(probabilities: np.ndarray, truth: np.ndarray, bins: int = 15) -> float:
     return ece_of_bins(bin_of(confidence, bins), confidence, right, np.ones(len(truth)))
 
 
+LABELS: Mapping[str, str] = {
+    "ece": "calibration error (ECE)",
+    "nll": "log loss (NLL)",
+    "brier": "Brier score",
+    "top5": "top 5",
+    "macro_f1": "macro F1",
+}
+
 IN_WORDS: Mapping[str, str] = {
     "accuracy": "share of answers that are right",
     "balanced_accuracy": "mean over classes of the share found, so that rare classes count as much as common ones",
     "macro_f1": "mean over classes of F1 (precision and recall in one)",
     "top5": "share where the truth is among the five most probable",
-    "ece": "calibration error: how far stated confidence is from the share that is right",
+    "ece": "how far stated confidence is from the share that is right; lower is better",
     "nll": "negative log likelihood of the truth, in nats; lower is better",
     "brier": "half the squared distance between stated probabilities and the truth; lower is better",
 }

@@ -17,8 +17,8 @@ from snowroll.evaluate.calibration import Bin
 Points = Sequence[tuple[float, float]]
 
 MOST_CLASSES = 24  # a larger matrix cannot be read; the report then lists the commonest confusions
-_WIDTH, _HEIGHT = 640, 260  # user units; the drawing scales with the page
-_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 14, 26, 42
+_WIDTH, _HEIGHT = 440, 230  # user units; the drawing scales with the page
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 26, 44
 
 
 def interval_bar(metric: Metric, low: float = 0.0, high: float = 1.0, mark: float | None = None) -> Markup:

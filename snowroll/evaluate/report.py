@@ -7,7 +7,8 @@ request. The verdict comes first, in plain words, with its interval, n, and what
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -20,7 +21,7 @@ from snowroll.base.nouns import Json, Metric, Report
 from snowroll.evaluate import plots
 from snowroll.evaluate.calibration import Bin, Temperature
 from snowroll.evaluate.compare import Verdict
-from snowroll.evaluate.metrics import IN_WORDS
+from snowroll.evaluate.metrics import IN_WORDS, LABELS
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -130,7 +131,7 @@ class Opening:
 
 def opening(report: Report, background: Background) -> Opening:
     """The verdict in plain words. A failed gate outweighs every number."""
-    metric, name = report.metric, report.headline.replace("_", " ")
+    metric, name = report.metric, label(report.headline)
     measured = (
         f"{name} is {figure(report.headline, metric.value)} (95 % interval {figure(report.headline, metric.low)} to "
         f"{figure(report.headline, metric.high)}, n = {metric.n:,}), measured on {background.measured_on}."
@@ -169,6 +170,11 @@ def _promotion(verdict: Verdict, name: str, measured: str, measured_on: str) -> 
     # what both were measured on has just been said
     own = measured.removesuffix(f", measured on {measured_on}.")
     return Opening(verdict.outcome, mood, sentence, f"Why: {verdict.reason} The new model's {own}.")
+
+
+def label(name: str) -> str:
+    """A metric's name as people say it."""
+    return LABELS.get(name, name.replace("_", " "))
 
 
 def figure(name: str, value: float) -> str:
@@ -253,6 +259,12 @@ def _matrix(background: Background, shots: Sequence[Placed]) -> Markup | str:
     )
 
 
+def _zoom_start(shares: Iterable[Metric | Mapping[str, Json]]) -> float:
+    """Where the bars of a table start, in tenths: all of them fit, and differences can be seen."""
+    lows = [one.low if isinstance(one, Metric) else one["low"] for one in shares]
+    return max(0.0, math.floor(10 * min(lows, default=0.0)) / 10) if all(low < 1 for low in lows) else 0.0
+
+
 def _list(names: Sequence[str]) -> str:
     quoted = [f"gate '{name}'" for name in names]
     return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} and {quoted[-1]}"
@@ -269,6 +281,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters["figure"] = lambda value, name: figure(name, value)
+    made.globals["zoom_start"] = _zoom_start
+    made.filters["label"] = label
     made.globals["interval_bar"] = plots.interval_bar
     made.globals["Metric"] = Metric
     return made

@@ -1,0 +1,259 @@
+"""The report says the verdict first, holds every number, keeps to itself, and lets no stranger's text become markup."""
+
+from html.parser import HTMLParser
+from io import BytesIO
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from snowroll.base.errors import DataError
+from snowroll.base.nouns import Fault, Gate, Metric, Report
+from snowroll.evaluate.calibration import fit_temperature, reliability
+from snowroll.evaluate.card import COLUMNS, card, results_row
+from snowroll.evaluate.compare import promotion_test
+from snowroll.evaluate.interval import bootstrap, interval_in_words
+from snowroll.evaluate.metrics import class_recall, confusion, majority, per_class, scorer, trials_behind_means
+from snowroll.evaluate.plots import curve, matrix, thin, ticks
+from snowroll.evaluate.report import Background, Curve, Ledger, Shot, opening, render, thumbnail
+from snowroll.evaluate.slices import find_slices
+
+HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)>'
+
+
+def a_report(classes=("bolt", "nut", "washer"), n=240, gates_pass=True, verdict=True, shots=6, seed=0):
+    """A whole report about answers made up by a seed: (Report, Background)."""
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, len(classes), n)
+    logits = 2.5 * np.eye(len(classes))[truth] + rng.normal(size=(n, len(classes)))
+    probabilities = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    guess = probabilities.argmax(1)
+    credit = (guess == truth).astype(float)
+    columns = {"brightness": rng.random(n), "line": rng.choice(["a", classes[0]], n)}
+    report = Report(
+        "0003-train",
+        "ab12" * 4,
+        "accuracy",
+        bootstrap(scorer(probabilities, truth), n, draws=200, trials=trials_behind_means(truth)),
+        tuple(one.as_json() for one in find_slices(columns, credit)),
+        (Gate("loss at init", "knows nothing", "1.12", "1.10 ± 0.2", gates_pass),),
+        (Fault("unreadable", "warn", (f"{classes[0]}/Müller_Anna.jpg",), "the file ends early", "copy it again"),),
+        {"seconds": 12.5, "peak_mb": 300.0, "parameters": 94_026},
+    )
+    old = np.where(rng.random(n) < 0.85, credit, 0)
+    background = Background(
+        title=f"{classes[0]}, run 3",
+        measured_on=f"{n} images of the locked test set",
+        made={"made": "2026-01-02 03:04 UTC", "by": "anna"},
+        floor=majority(truth),
+        intervals=interval_in_words(n, n),
+        verdict=promotion_test(old, credit, strata=[classes[c] for c in truth]) if verdict else None,
+        ledger=Ledger(n + 1, {name: {"train": 7, "test": 3} for name in classes}, {"the file ends early": 1}),
+        curves=[Curve("Loss", {"training": [(k, 1 / (k + 1)) for k in range(900)]}, "nats", log=True)],
+        classes=classes,
+        confusion=confusion(truth, guess, len(classes)).tolist(),
+        per_class=per_class(confusion(truth, guess, len(classes)), classes),
+        recall=class_recall(truth, guess, classes),
+        bins=reliability(probabilities.max(1), credit),
+        temperature=fit_temperature(logits, truth),
+        shots=[_shot(rng, classes, k) for k in range(shots)],
+        plan=[("train.lr", 0.1, "rule: for SGD"), ("task.model", classes[0], "flag")],
+        reproduce=["snowroll train parts"],
+    )
+    return report, background
+
+
+def _shot(rng, classes, number: int, px: int = 24) -> Shot:
+    pixels = rng.integers(0, 255, (px, px, 3), dtype=np.uint8)
+    image = thumbnail(Image.fromarray(pixels), px)
+    return Shot(image, f"s{number}", classes[0], classes[1], 0.9, f"{classes[0]}/Müller_Anna_{number}.jpg")
+
+
+class Page(HTMLParser):
+    """Tags, attributes and visible text of a page."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self._in_style = False
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        self._in_style = tag == "style"
+
+    def handle_endtag(self, tag):
+        self._in_style = False
+
+    def handle_data(self, data):
+        if not self._in_style:
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+def test_the_first_sentence_is_the_verdict_with_interval_n_and_ground():
+    report, background = a_report()
+    found = opening(report, background)
+    assert found.word == "PROMOTED"
+    assert "95 % interval" in found.sentence
+    assert "n = 240" in found.sentence
+    assert "240 images of the locked test set" in found.sentence
+    text = Page(render(report, background)).text
+    assert text.index(found.sentence) < text.index("May it replace the champion?")
+
+
+def test_a_failed_gate_outweighs_a_promotion():
+    found = opening(*a_report(gates_pass=False))
+    assert (found.word, found.mood) == ("GATE FAILED", "bad")
+    assert "loss at init" in found.sentence
+
+
+def test_a_score_that_a_guess_reaches_says_so():
+    report = Report("r", "v", "accuracy", {"accuracy": Metric(0.52, 0.45, 0.59, 200)})
+    background = Background("t", "200 images", {}, floor=0.5)
+    assert opening(report, background).word == "NO BETTER THAN A GUESS"
+    assert opening(report, Background("t", "200 images", {}, floor=0.3)).word == "MEASURED"
+    assert "no better" not in Page(render(report, background)).text  # and empty sections are left out
+    assert 'id="gates"' not in render(report, background)
+
+
+def test_every_number_of_the_report_is_on_the_page():
+    report, background = a_report()
+    text = Page(render(report, background)).text
+    for name, metric in report.metrics.items():
+        shown = f"{metric.value:.3f}" if name in ("nll", "brier") else f"{100 * metric.value:.1f} %"
+        assert shown in text
+    for words in ("1.10 ± 0.2", "the file ends early", "rule: for SGD", "snowroll train parts", "94,026", "ab12ab12"):
+        assert words in text
+    assert all(name in text for name in background.classes)
+
+
+def test_it_asks_for_nothing_and_holds_no_script():
+    html = render(*a_report())
+    page = Page(html)
+    assert not {"script", "link", "iframe", "object", "embed", "form"} & {tag for tag, _ in page.tags}
+    for _, attributes in page.tags:
+        assert not [name for name in attributes if name.startswith("on")]
+        for name in ("src", "href", "action"):
+            assert (attributes.get(name) or "#").startswith(("#", "data:image/"))
+    assert "url(" not in html
+    assert "@import" not in html
+    policy = next(a["content"] for t, a in page.tags if t == "meta" and a.get("http-equiv"))
+    assert policy.startswith("default-src 'none'")
+
+
+@pytest.mark.parametrize("pictures", [True, False])
+def test_hostile_names_stay_text(pictures):
+    report, background = a_report(classes=(HOSTILE, "nut", "{{ 7 * 7 }}"))
+    html = render(report, background, pictures=pictures)
+    page = Page(html)
+    assert "script" not in {tag for tag, _ in page.tags}
+    assert not [a for _, a in page.tags if "onerror" in a]
+    assert HOSTILE in page.text
+    assert "{{ 7 * 7 }}" in page.text
+
+
+@given(st.text(min_size=1, max_size=30), st.text(min_size=1, max_size=30))
+@settings(max_examples=25, deadline=None)
+def test_any_two_names_make_the_same_page_structure(first, second):
+    plain = [tag for tag, _ in Page(str(matrix([[3, 1], [0, 2]], ["a", "b"], lambda *_: "#x"))).tags]
+    assert [
+        tag for tag, _ in Page(str(matrix([[3, 1], [0, 2]], [first, second], lambda *_: f"#{first}"))).tags
+    ] == plain
+
+
+def test_without_pictures_no_picture_and_no_file_name_leaves_the_house():
+    report, background = a_report()
+    assert "Müller_Anna" in render(report, background)
+    html = render(report, background, pictures=False)
+    assert "data:image" not in html
+    assert "Müller_Anna" not in html
+
+
+def test_the_budget_holds_and_what_was_left_out_is_counted():
+    rng = np.random.default_rng(1)
+    report, background = a_report(shots=0)
+    shots = [_shot(rng, background.classes, number, px=160) for number in range(300)]
+    background = Background(**{name: getattr(background, name) for name in background.__slots__} | {"shots": shots})
+    html = render(report, background, budget=500_000)
+    assert len(html.encode()) <= 500_000
+    shown = html.count('src="data:image/')
+    assert 0 < shown < 300
+    assert f"{300 - shown} more were left out" in Page(html).text
+
+
+def test_matrix_cells_lead_to_their_pictures_and_nowhere_else():
+    page = Page(render(*a_report()))
+    anchors = {a["id"] for _, a in page.tags if a.get("id")}
+    links = [a["href"] for t, a in page.tags if t == "a"]
+    assert [link for link in links if link.startswith("#shots-")]
+    assert {link[1:] for link in links} <= anchors
+    assert [tag for tag, _ in page.tags].count("main") == 1
+    assert [tag for tag, _ in page.tags].count("h1") == 1
+
+
+def test_many_classes_get_a_list_instead_of_a_matrix():
+    classes = tuple(f"kind {k}" for k in range(40))
+    html = render(*a_report(classes=classes, n=600, verdict=False))
+    assert 'class="matrix"' not in html
+    assert "40 classes are too many for a matrix" in Page(html).text
+
+
+def test_thinning_keeps_the_spike_and_the_ends():
+    points = [(float(k), 0.0) for k in range(10_000)]
+    points[7_777] = (7_777.0, 9.0)
+    thinned = thin(points)
+    assert len(thinned) <= 650
+    assert (7_777.0, 9.0) in thinned
+    assert (thinned[0][0], thinned[-1][0]) == (0.0, 9_999.0)
+    assert thinned == sorted(thinned)
+
+
+@given(st.lists(st.floats(allow_nan=True, allow_infinity=True, width=32), max_size=20), st.booleans())
+@settings(deadline=None)
+def test_any_log_can_be_drawn(values, log):
+    drawn = str(curve("Loss", {"training": list(enumerate(values))}, log=log))
+    assert "nan" not in drawn.lower()
+    assert "inf" not in drawn.lower().replace("finite", "")
+
+
+@given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e6))
+def test_ticks_lie_inside_and_are_few(low, width):
+    marks = ticks(low, low + width)
+    assert len(marks) <= 12
+    assert all(low - 1e-6 * width - 1e-9 <= mark <= low + width * (1 + 1e-6) + 1e-9 for mark in marks)
+
+
+def test_a_thumbnail_is_small_and_a_stranger_s_bytes_are_refused():
+    small = thumbnail(Image.new("L", (8, 5), 200))
+    assert Image.open(BytesIO(small)).size == (160, 100)
+    report, background = a_report(shots=0)
+    shot = Shot(b"<svg onload=alert(1)>", "s", "bolt", "nut")
+    with pytest.raises(DataError, match="PNG, JPEG or WebP"):
+        render(report, Background(**{n: getattr(background, n) for n in background.__slots__} | {"shots": [shot]}))
+
+
+def test_a_row_of_results_has_every_column_whatever_the_words():
+    report, _ = a_report()
+    row = results_row(report, at="2026-01-02T03:04:05Z", verdict="PROMOTED", changed="lr\t0.1 to 0.2\nand more")
+    cells = dict(zip(COLUMNS, row.split("\t"), strict=True))
+    assert cells["metric"] == "accuracy"
+    assert float(cells["value"]) == pytest.approx(report.metric.value, abs=1e-4)
+    assert cells["gates"] == "1/1"
+    assert cells["changed"] == "lr 0.1 to 0.2 and more"
+
+
+def test_the_card_has_front_matter_that_holds_and_names_the_weak_class():
+    report, background = a_report(classes=(HOSTILE, "a: [b", "---"))
+    text = card(report, background, name="parts\n---\nevil: 1", pipeline="image-classification", inputs="RGB pixels")
+    _, front, body = text.split("\n---\n" if text.startswith("\n") else "---\n", 2)
+    assert [line.partition(":")[0] for line in front.splitlines()] == ["library_name", "pipeline_tag", "model-index"]
+    assert "<script>" not in body
+    assert f"n = {report.metric.n}" in body
+    assert "Class found least often" in body
