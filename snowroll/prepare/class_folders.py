@@ -1,0 +1,188 @@
+"""Folders named after classes, at any depth, with or without split folders above or below them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Sequence
+
+from snowroll.base.nouns import Split
+from snowroll.base.task import Found, Reading
+from snowroll.prepare.manifest import SPLITS
+from snowroll.prepare.names import take_apart, without_suffix
+from snowroll.prepare.pictures import format_of_name
+from snowroll.prepare.settings import PrepareSettings
+
+_FILLER = frozenset("set data dataset images image imgs img pictures photos split part folder".split())
+_GENERIC = _FILLER | frozenset("input inputs raw all jpg jpeg png".split())  # a single folder of this name is no class
+_UNLABELLED = frozenset({"unlabelled", "unlabeled"})
+Levels = tuple[str, ...]  # the folders over one picture, from the top; an archive counts as a folder
+
+
+def read_class_folders(pictures: Sequence[str], settings: PrepareSettings) -> Reading | None:
+    """The picture's class is the name of the folder that varies; None where no folder can be a class."""
+    levels = {where: folder_levels(where) for where in pictures}
+    skipped: dict[str, str] = {}
+    splits: dict[str, Split] = {}
+    depth, names = _split_level(list(levels.values()))
+    if depth is not None:
+        levels, splits, skipped = _take_split_out(levels, depth, names)
+    levels, beside = _without_strays(levels)
+    skipped |= beside
+    at = _class_level(list(levels.values()), settings.labels)
+    if at is None:
+        return None
+    found: list[Found] = []
+    for where, folders in levels.items():
+        if len(folders) <= at:
+            skipped[where] = "lies beside the class folders, so it has no class"
+        else:
+            found.append(Found(where, _target(folders[at], settings.labels), None, splits.get(where)))
+    return _told(found, skipped, list(levels.values()), at)
+
+
+def folder_levels(where: str) -> Levels:
+    """
+    >>> folder_levels("parts/train.zip!cat/1.jpg")
+    ('parts', 'train', 'cat')
+    """
+    place = take_apart(where)
+    if place.member is None:
+        return tuple(place.file.split("/")[:-1])
+    *folders, archive = place.file.split("/")
+    return (*folders, without_suffix(archive), *place.member.split("/")[:-1])
+
+
+def split_names(names: Collection[str]) -> dict[str, Split]:
+    """Which of the folders on one level are split folders; what all names share ('seg_train', 'seg_test') is ignored.
+
+    >>> split_names(["seg_train", "seg_test", "seg_pred"])
+    {'seg_train': 'train', 'seg_test': 'test'}
+    """
+    words = {name: set(re.findall(r"[^\W\d_]+", name.lower())) for name in names}
+    shared = set.intersection(*words.values()) if len(words) > 1 else set()
+    found: dict[str, Split] = {}
+    for name, has in words.items():
+        left = has - (shared - SPLITS.keys()) - _FILLER
+        if len(left) == 1 and (word := left.pop()) in SPLITS:
+            found[name] = SPLITS[word]
+    return found
+
+
+def _split_level(levels: Sequence[Levels]) -> tuple[int | None, dict[str, Split]]:
+    """(depth, folder -> split). Two different splits make a level one, whatever lies beside them; a lone 'train' or
+    'test' counts only where every picture is under it and there are class folders besides."""
+    lone: tuple[int | None, dict[str, Split]] = (None, {})
+    for depth in range(max(map(len, levels), default=0)):
+        names = Counter(folders[depth] for folders in levels if len(folders) > depth)
+        splits = split_names(names)
+        under = sum(n for name, n in names.items() if name in splits)
+        if len(set(splits.values())) > 1 and under * 2 > len(levels):
+            return depth, splits
+        if lone[0] is None and splits and under == len(levels):
+            rest = [folders[:depth] + folders[depth + 1 :] for folders in levels]
+            lone = (depth, splits) if _varying(rest) else lone
+    return lone
+
+
+def _take_split_out(
+    levels: dict[str, Levels], depth: int, names: dict[str, Split]
+) -> tuple[dict[str, Levels], dict[str, Split], dict[str, str]]:
+    kept: dict[str, Levels] = {}
+    splits: dict[str, Split] = {}
+    skipped: dict[str, str] = {}
+    told = "|".join(sorted(names))
+    for where, folders in levels.items():
+        if len(folders) > depth and (split := names.get(folders[depth])):
+            splits[where] = split
+            # 'seg_train/seg_train': unpacked into a folder of its own name
+            twice = len(folders) > depth + 1 and folders[depth + 1] == folders[depth]
+            kept[where] = folders[:depth] + folders[depth + 1 + twice :]
+        else:
+            skipped[where] = f"lies beside the split folders {told}"
+    return kept, splits, skipped
+
+
+def _without_strays(levels: dict[str, Levels]) -> tuple[dict[str, Levels], dict[str, str]]:
+    """Leave out a few pictures of a documentation folder that lies beside the one folder that holds all classes."""
+    for depth in _varying(list(levels.values())):
+        deeper = {folders[depth] for folders in levels.values() if len(folders) > depth + 1}
+        inside = [where for where, folders in levels.items() if len(folders) > depth + 1]
+        if len(deeper) == 1 and len(inside) >= 0.8 * len(levels) and _varying([levels[where] for where in inside]):
+            name = next(iter(deeper))
+            beside = {where: f"lies beside the folder '{name}' that holds the classes" for where in levels}
+            kept = {where: levels[where] for where in inside}
+            return kept, {where: why for where, why in beside.items() if where not in kept}
+        return levels, {}
+    return levels, {}
+
+
+def _class_level(levels: Sequence[Levels], labels: Sequence[str]) -> int | None:
+    deepest = max(map(len, levels), default=0)
+    if labels:
+        known = set(labels)
+        hits = [sum(len(f) > depth and f[depth] in known for f in levels) for depth in range(deepest)]
+        return hits.index(max(hits)) if any(hits) else None
+    varying = _varying(levels)
+    if not varying:
+        return _lone_class(levels)
+    top = varying[0]
+    for depth in reversed(varying[1:]):
+        if _is_crossed(levels, top, depth):
+            return depth
+    return top
+
+
+def _is_crossed(levels: Sequence[Levels], top: int, depth: int) -> bool:
+    """Whether the classes are the lower of two varying levels: 'patient/class', 'site/class'.
+
+    Nearly every upper folder then holds nearly every lower name, and either there are more lower names than upper
+    ones, or so many upper ones (20, and 5 times the lower) that they are things and not kinds.
+    """
+    paths = {folders[: depth + 1] for folders in levels if len(folders) > depth}
+    uppers, lowers = {path[:-1] for path in paths}, {path[-1] for path in paths}
+    if len(paths) < 0.8 * len(uppers) * len(lowers) or len(uppers) < 2:
+        return False
+    above = len({path[top] for path in paths})
+    return len(lowers) > above or (above >= 20 and above > 5 * len(lowers))
+
+
+def _lone_class(levels: Sequence[Levels]) -> int | None:
+    """One folder for everything: a class that is alone (and will be refused as such), unless its name says nothing."""
+    if not levels or not all(levels):
+        return None
+    at = min(map(len, levels)) - 1
+    return None if levels[0][at].lower() in _GENERIC else at
+
+
+def _varying(levels: Sequence[Levels]) -> list[int]:
+    deepest = max(map(len, levels), default=0)
+    return [d for d in range(deepest) if len({folders[d] for folders in levels if len(folders) > d}) > 1]
+
+
+def _target(name: str, labels: Sequence[str]) -> str | None:
+    return None if name.lower() in _UNLABELLED or (labels and name not in labels) else name
+
+
+def _told(found: list[Found], skipped: dict[str, str], levels: Sequence[Levels], at: int) -> Reading | None:
+    classes = Counter(str(each.target) for each in found if each.target is not None)
+    if not classes:
+        return None
+    splits = [name for name in ("train", "val", "test") if any(each.split == name for each in found)]
+    under = f"under {'|'.join(splits)} " if splits else ""
+    few = ", ".join(f"{name} {n:,}" for name, n in sorted(classes.items())[:12]) + (
+        ", ..." if len(classes) > 12 else ""
+    )
+    counts = Counter(format_of_name(each.where) for each in found).most_common()
+    formats = " and ".join(f"{n:,} {kind}" for kind, n in counts)
+    evidence = [f"{formats} {under}over {len(classes):,} class folders: {few}"]
+    for depth in _varying(levels):
+        if depth != at:
+            n = len({folders[depth] for folders in levels if len(folders) > depth})
+            place = "above" if depth < at else "below"
+            evidence.append(
+                f"the folders {place} the classes vary too ({n:,} names): if they are patients, machines or scenes, "
+                "set prepare.group, so that none straddles two splits"
+            )
+    layout = f"{'|'.join(splits)} folders over class folders" if splits else "class folders"
+    return Reading(layout, tuple(evidence), tuple(found), skipped)

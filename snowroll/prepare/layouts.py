@@ -1,0 +1,149 @@
+"""How a folder of pictures says which class each one is, found by looking at it.
+
+In falling order of trust: a manifest that labels at least half of the pictures; folders named after classes, with or
+without train, val and test folders above or below them; an .npz of images and labels; no labels at all, where the
+user has given the names. Whatever is left out is named with the reason. No rule knows any data set by name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from snowroll.base.errors import UsageError
+from snowroll.base.nouns import Split
+from snowroll.base.task import Found, Reading
+from snowroll.prepare.class_folders import read_class_folders
+from snowroll.prepare.image_arrays import read_image_arrays
+from snowroll.prepare.manifest import Table, read_manifests
+from snowroll.prepare.masks import find_masks
+from snowroll.prepare.names import take_apart
+from snowroll.prepare.pictures import format_of_name
+from snowroll.prepare.read import Folder
+from snowroll.prepare.settings import PrepareSettings
+
+
+def read_images(folder: Folder, settings: PrepareSettings) -> Reading | None:
+    """The pictures of a folder with their classes, splits and groups; None where nothing says what they are.
+
+    Raises UsageError where a setting does not fit the data, DataError where the folder cannot be read.
+    """
+    entries = folder.entries()
+    pictures = [entry.where for entry in entries if format_of_name(entry.where)]
+    table = read_manifests(folder, entries, pictures, settings)
+    masks = find_masks(folder, [where for where in pictures if where not in table.rows])
+    samples = [where for where in pictures if where not in masks]
+    reading = _choose(samples, table, settings) or read_image_arrays(folder, entries) or _unlabelled(samples, settings)
+    if reading is None:
+        return None
+    reading = _with_groups(reading, settings.group)
+    used = {found.where for found in reading.found} | {take_apart(found.where).file for found in reading.found}
+    used |= {row.line.rpartition(" line ")[0] for row in table.rows.values()}
+    others = {entry.where: "not a picture" for entry in entries if entry.where not in used}
+    told = [f"{len(masks):,} masks beside them are left out, such as {min(masks)}"] if masks else []
+    skipped = {**others, **folder.refused, **masks, **table.skipped, **reading.skipped}
+    return replace(reading, evidence=(*reading.evidence, *told), skipped=skipped)
+
+
+def count_formats(wheres: Iterable[str]) -> str:
+    """
+    >>> count_formats(["a.jpg", "b.JPEG", "c.png"])
+    '2 JPEG and 1 PNG'
+    """
+    counts = Counter(format_of_name(where) or "other" for where in wheres).most_common()
+    return " and ".join(f"{n:,} {kind}" for kind, n in counts)
+
+
+def _choose(pictures: Sequence[str], table: Table, settings: PrepareSettings) -> Reading | None:
+    """Manifest or folders; each adds what the other does not say."""
+    folders = read_class_folders(pictures, settings)
+    named = [where for where in pictures if where in table.rows]
+    if table.has_labels and (len(named) * 2 >= len(pictures) or folders is None):
+        return _by_manifest(pictures, table, {found.where: found for found in folders.found} if folders else {})
+    if folders is None:
+        return None
+    found = tuple(_overlaid(found, table) for found in folders.found)
+    told = [*folders.evidence, *table.evidence]
+    if table.has_labels:
+        told.append(
+            f"the manifest names only {len(named):,} of {len(pictures):,} pictures, so the folders are followed"
+        )
+    return replace(folders, found=found, evidence=tuple(told))
+
+
+def _overlaid(found: Found, table: Table) -> Found:
+    row = table.rows.get(found.where)
+    return found if row is None else replace(found, group=row.group or found.group, split=row.split or found.split)
+
+
+def _by_manifest(pictures: Sequence[str], table: Table, folders: Mapping[str, Found]) -> Reading:
+    names = _readable_names(table, folders)
+    found: list[Found] = []
+    skipped: dict[str, str] = {}
+    for where in pictures:
+        row = table.rows.get(where)
+        if row is None:
+            skipped[where] = "not named in the manifest"
+        elif where not in table.skipped:
+            lies = folders.get(where)
+            label = None if row.label is None else names.get(row.label, row.label)
+            found.append(Found(where, label, row.group, row.split or (lies.split if lies else None)))
+    told = [*table.evidence]
+    if names:
+        told.append("its numbers and the class folders are one to one, so the folders' names are used")
+    absent = sum(why.startswith("named in ") for why in table.skipped.values())
+    if absent:
+        told.append(f"{absent:,} rows name pictures that cannot be found")
+    classes = len({f.target for f in found if f.target is not None})
+    counted = f"{len(found):,} of {len(pictures):,} pictures are named in a manifest, {classes:,} classes"
+    return Reading("a manifest of pictures", (counted, *told), tuple(found), skipped)
+
+
+def _readable_names(table: Table, folders: Mapping[str, Found]) -> dict[str, str]:
+    """number -> folder name, where the manifest numbers what the folders name and the two are one to one."""
+    pairs = {
+        (row.label, str(folders[where].target))
+        for where, row in table.rows.items()
+        if row.label is not None and where in folders
+    }
+    numbers, names = {number for number, _ in pairs}, {name for _, name in pairs}
+    one_to_one = len(pairs) == len(numbers) == len(names) == len({row.label for row in table.rows.values()})
+    if not one_to_one or not all(number.isdecimal() for number in numbers) or any(n.isdecimal() for n in names):
+        return {}
+    return dict(pairs)
+
+
+def _unlabelled(pictures: Sequence[str], settings: PrepareSettings) -> Reading | None:
+    if not settings.labels or not pictures:
+        return None
+    told = (f"{count_formats(pictures)} without labels", f"labels to choose from: {', '.join(settings.labels)}")
+    return Reading("pictures without labels", told, tuple(Found(where, None) for where in pictures))
+
+
+def _with_groups(reading: Reading, pattern: str) -> Reading:
+    """Groups from the user's pattern on the path; they win over a manifest's."""
+    if not pattern:
+        return reading
+    try:
+        compiled = re.compile(pattern)
+    except re.error as fault:
+        raise UsageError(f"'{pattern}' is no pattern ({fault})", where="prepare.group", cure="mend it") from None
+    found = []
+    for each in reading.found:
+        match = compiled.search(each.where)
+        group = (match[1] if compiled.groups else match[0]) if match else each.group
+        found.append(replace(each, group=group))
+    matched = {each.group for each in found if each.group is not None}
+    n = sum(each.group is not None for each in found)
+    if not matched:
+        cure = f"try it on a path such as '{found[0].where}'" if found else "mend it"
+        raise UsageError(f"'{pattern}' matches no path", where="prepare.group", cure=cure)
+    told = f"{len(matched):,} groups by '{pattern}' over {n:,} of {len(found):,} samples"
+    return replace(reading, found=tuple(found), evidence=(*reading.evidence, told))
+
+
+def declared(found: Sequence[Found]) -> dict[Split | None, int]:
+    """How many samples the folder itself puts into each split."""
+    return dict(Counter(each.split for each in found))

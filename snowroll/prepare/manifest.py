@@ -1,0 +1,330 @@
+"""CSV, TSV and JSON-lines files that name pictures and say their label, split or group.
+
+Columns are found by name, then by content, or named by the user. A path in a manifest is only compared with the
+names of the files that are there; nothing is ever opened by it.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from snowroll.base.errors import UsageError, did_you_mean
+from snowroll.base.nouns import Split
+from snowroll.prepare.names import take_apart, unspell
+from snowroll.prepare.pictures import format_of_name
+from snowroll.prepare.read import Entry, Folder
+from snowroll.prepare.settings import PrepareSettings
+
+ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson")
+_LARGEST = 256 << 20  # bytes; a manifest of ten million lines
+_TRIED = 200  # rows that decide what a column is
+_NAMES = {  # normalised: lower case, letters only
+    "path": "path filepath filename file image imagepath imagefile imagename img imgpath imageid name picture photo",
+    "label": "label class category target classname labelname classid labelid categoryid y diagnosis species type",
+    "split": "split subset set partition usage phase fold part dataset",
+    "group": "group groupid patient patientid subject subjectid case caseid person speaker scene sceneid track trackid "
+    "sequence session sessionid video machine lot batch participant site camera",
+}
+SPLITS: dict[str, Split] = {
+    **dict.fromkeys(["train", "training", "trainset", "trn"], "train"),
+    **dict.fromkeys(["val", "valid", "validation", "validate", "valset", "dev"], "val"),
+    **dict.fromkeys(["test", "testing", "testset", "tst"], "test"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What manifests say of one picture."""
+
+    line: str  # "labels.csv line 17"
+    label: str | None
+    split: Split | None
+    group: str | None
+
+
+@dataclass(slots=True)
+class Table:
+    """All manifests together. `skipped`: path or line -> why it is left out."""
+
+    rows: dict[str, Row] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+    evidence: list[str] = field(default_factory=list)
+    has_labels: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """One file's rows: (line number, column -> cell)."""
+
+    where: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[int, Mapping[str, str]], ...]
+
+
+def read_manifests(
+    folder: Folder, entries: Sequence[Entry], pictures: Sequence[str], settings: PrepareSettings
+) -> Table:
+    """What the manifests in the folder say about its pictures."""
+    table = Table()
+    shelf = Shelf(pictures)
+    wheres = [e.where for e in entries if e.where.lower().endswith(ENDINGS) and e.size <= _LARGEST]
+    parsed = [_parse(where, raw, shelf, table) for where, raw in folder.stream(wheres)]
+    used = [(lines, columns) for lines in parsed if lines and (columns := _columns(lines, shelf, settings))]
+    declared = {lines.where: split_of_name(lines.where) for lines, _ in used}
+    for lines, columns in used:
+        split = declared[lines.where]
+        if split is None and any(declared.values()) and "split" not in columns:
+            table.skipped[lines.where] = "a manifest that is for no split, beside others that are"
+            continue
+        _add(table, lines, columns, shelf, split)
+    return table
+
+
+def split_of_name(where: str) -> Split | None:
+    """The split that a manifest's file name declares: 'train.csv', 'Test_labels.csv'."""
+    stem = where.replace("!", "/").rpartition("/")[2].rpartition(".")[0]
+    found = {SPLITS[word] for word in re.findall(r"[^\W\d_]+", stem.lower()) if word in SPLITS}
+    return found.pop() if len(found) == 1 else None
+
+
+def _add(table: Table, lines: Lines, columns: Mapping[str, str], shelf: Shelf, split: Split | None) -> None:
+    find = shelf.finder(lines.where, [cells[columns["path"]] for _, cells in lines.rows])
+    labels: Counter[str] = Counter()
+    qualify = _restarts(lines, columns)
+    for number, cells in lines.rows:
+        named, line = cells[columns["path"]], f"{lines.where} line {number}"
+        where, why = find(named)
+        if where is None:
+            table.skipped[named or line] = f"named in {line}, but {why}"
+            continue
+        label = cells.get(columns.get("label", "")) or None
+        group = cells.get(columns.get("group", "")) or None
+        cell = cells.get(columns.get("split", ""), "").lower()
+        row = Row(line, label, SPLITS.get(cell, split), f"{label}/{group}" if group and qualify else group)
+        before = table.rows.setdefault(where, row)
+        if before.label != label:
+            table.skipped[where] = f"two labels: '{before.label}' ({before.line}) and '{label}' ({line})"
+        labels.update([label] if label else [])
+    table.has_labels = table.has_labels or bool(labels)
+    told = ", ".join(f"{meaning} from '{name}'" for meaning, name in columns.items())
+    several = f"; {len(labels):,} labels" if labels else ""
+    table.evidence.append(f"{lines.where}: {len(lines.rows):,} rows, {told}{several}")
+    if qualify:
+        table.evidence.append(
+            f"{lines.where}: '{columns['group']}' is counted anew in each class, so it is read with it"
+        )
+
+
+def _restarts(lines: Lines, columns: Mapping[str, str]) -> bool:
+    """Whether groups are numbered anew within every class, so that group 3 of two classes is not one group.
+
+    Said only of three classes or more of which each counts 0..k (or 1..k) without a gap, to different ends: people
+    who take part in several classes do not leave that pattern.
+    """
+    if not {"group", "label"} <= columns.keys():
+        return False
+    seen: dict[str, set[str]] = defaultdict(set)
+    for _, cells in lines.rows:
+        seen[cells[columns["label"]]].add(cells[columns["group"]])
+    if len(seen) < 3 or not all(value.isdecimal() for values in seen.values() for value in values):
+        return False
+    counts = [sorted(int(value) for value in values) for values in seen.values()]
+    start = counts[0][0]
+    gapless = all(start in (0, 1) and have == list(range(start, start + len(have))) for have in counts)
+    return gapless and len({len(have) for have in counts}) >= 3
+
+
+# which column is what ---------------------------------------------------------------------------------------------
+
+
+def _columns(lines: Lines, shelf: Shelf, settings: PrepareSettings) -> dict[str, str] | None:
+    """meaning -> column, or None where no column names pictures."""
+    wanted = {"path": settings.path_column, "label": settings.label_column}
+    wanted |= {"split": settings.split_column, "group": settings.group_column}
+    found = {meaning: name for meaning, name in wanted.items() if name in lines.columns and name}
+    tried = [cells for _, cells in lines.rows[:: max(1, len(lines.rows) // _TRIED)]][:_TRIED]
+    if "path" not in found:
+        share = {name: shelf.share(lines.where, [cells[name] for cells in tried]) for name in lines.columns}
+        path = max(share, key=lambda name: (share[name], _by_name("path", [name]) is not None), default=None)
+        named = _by_name("path", lines.columns)
+        if path is None or share[path] < 0.5:
+            path = named if named and any(format_of_name(cells[named]) for cells in tried) else None
+        if path is None:
+            return None
+        found = {"path": path, **found}
+    for meaning, name in wanted.items():
+        if name and name not in lines.columns:
+            cure = did_you_mean(name, list(lines.columns))
+            raise UsageError(f"there is no column '{name}'", where=lines.where, cure=cure)
+        left = [column for column in lines.columns if column not in found.values()]
+        if meaning not in found and (column := _find(meaning, left, tried)):
+            found[meaning] = column
+    return found
+
+
+def _find(meaning: str, columns: Sequence[str], tried: Sequence[Mapping[str, str]]) -> str | None:
+    cells = {name: [row[name] for row in tried if row[name]] for name in columns}
+    if meaning == "split":
+        fits = [name for name in columns if cells[name] and all(cell.lower() in SPLITS for cell in cells[name])]
+        return _by_name(meaning, fits) or (fits[0] if fits else None)
+    named = _by_name(meaning, columns)
+    if named or meaning != "label":
+        return named
+    # by content: words or whole numbers, each many times; a measurement takes many values, a constant one
+    fits = [name for name in columns if _is_choice(cells[name])]
+    return fits[0] if len(fits) == 1 else None
+
+
+def _is_choice(cells: Sequence[str]) -> bool:
+    kinds = set(cells)
+    return 2 <= len(kinds) <= max(2, len(cells) // 4) and not any(re.fullmatch(r"-?\d*\.\d+", cell) for cell in kinds)
+
+
+def _by_name(meaning: str, columns: Sequence[str]) -> str | None:
+    plain = {re.sub(r"[^a-z]", "", name.lower()): name for name in reversed(columns)}
+    return next((plain[name] for name in _NAMES[meaning].split() if name in plain), None)
+
+
+# which file a cell names ------------------------------------------------------------------------------------------
+
+Find = Callable[[str], tuple[str | None, str]]  # cell -> (where, "") or (None, why)
+
+
+class Shelf:
+    """The pictures by their last name, to be found by any tail of their path."""
+
+    def __init__(self, pictures: Sequence[str]) -> None:
+        self._by_name: dict[str, list[tuple[str, list[str]]]] = defaultdict(list)
+        for where in pictures:
+            parts = _parts(where)
+            self._by_name[parts[-1]].append((where, parts))
+            self._by_name[parts[-1].rpartition(".")[0]].append((where, parts))  # 'ISIC_001' for 'ISIC_001.jpg'
+
+    def share(self, manifest: str, cells: Sequence[str]) -> float:
+        """Which share of the cells names a picture."""
+        if not cells:
+            return 0.0
+        find = self.finder(manifest, cells)
+        return sum(find(cell)[0] is not None for cell in cells) / len(cells)
+
+    def finder(self, manifest: str, cells: Sequence[str]) -> Find:
+        """How this manifest's paths are to be read: how many leading folders to leave out is decided once for all."""
+        home = _parts(manifest)[:-1]
+        tried = list(islice((cell for cell in cells if cell), _TRIED))
+        deepest = max((len(_split(cell)) for cell in tried), default=1)
+        hits = [sum(self._find(cell, home, strip)[0] is not None for cell in tried) for strip in range(deepest)]
+        strip = hits.index(max(hits)) if hits else 0
+        return lambda cell: self._find(cell, home, strip)
+
+    def _find(self, cell: str, home: Sequence[str], strip: int) -> tuple[str | None, str]:
+        parts = _split(cell)
+        if ".." in parts:  # relative to the manifest
+            *up, parts = [[*home]], parts
+            parts = _climb(home, parts)
+            if parts is None:
+                return None, "the path leaves the folder"
+        parts = parts[strip:]
+        if not parts:
+            return None, "it is no path"
+        found = [(where, have) for where, have in self._by_name.get(parts[-1], ()) if _ends(have, parts)]
+        if len(found) > 1:  # the same tail in several places: the one that lies with the manifest
+            found = [(where, have) for where, have in found if have[: len(home)] == list(home)] or found
+        if len(found) > 1:
+            exact = [*home, *parts]
+            found = [(where, have) for where, have in found if _ends(exact, have) and len(exact) == len(have)] or found
+        if len(found) == 1:
+            return found[0][0], ""
+        return None, f"{len(found):,} files have that name" if found else "there is no such file"
+
+
+def _climb(home: Sequence[str], parts: Sequence[str]) -> list[str] | None:
+    at = list(home)
+    for part in parts:
+        if part != "..":
+            at.append(part)
+        elif at:
+            at.pop()
+        else:
+            return None
+    return at
+
+
+def _ends(have: Sequence[str], parts: Sequence[str]) -> bool:
+    """Whether a path ends in these parts; its last one with or without the ending."""
+    folders = len(parts) - 1
+    return folders < len(have) and list(have[len(have) - 1 - folders : -1]) == list(parts[:-1])
+
+
+def _parts(where: str) -> list[str]:
+    place = take_apart(where)
+    return _split("/".join(unspell(part).decode("utf-8", "replace") for part in (place.file, place.member) if part))
+
+
+def _split(path: str) -> list[str]:
+    """One spelling: NFC (a Mac writes 'é' as two characters), without case, '/' between folders."""
+    plain = unicodedata.normalize("NFC", path.strip()).casefold().replace("\\", "/")
+    return [part for part in plain.split("/") if part not in ("", ".")]
+
+
+# reading a file's rows --------------------------------------------------------------------------------------------
+
+
+def _parse(where: str, raw: bytes, shelf: Shelf, table: Table) -> Lines | None:
+    try:
+        text = raw.decode("utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+    except UnicodeDecodeError:
+        text = raw.decode("latin-1")
+    rows = _json_lines(where, text, table) if where.lower().endswith(("jsonl", "ndjson")) else None
+    if rows is None:
+        try:
+            rows = list(_csv_lines(where, text, shelf))
+        except csv.Error as fault:
+            table.skipped[where] = f"not a table that can be read ({fault})"
+            return None
+    if not rows:
+        return None
+    columns = tuple(dict.fromkeys(name for _, cells in rows for name in cells))
+    return Lines(where, columns, tuple((n, {name: cells.get(name, "") for name in columns}) for n, cells in rows))
+
+
+def _csv_lines(where: str, text: str, shelf: Shelf) -> Iterator[tuple[int, dict[str, str]]]:
+    head = text[:65536].splitlines()[:20]
+    mark = max("\t,;|", key=lambda mark: (min((line.count(mark) for line in head), default=0), mark == ","))
+    reader = csv.reader(text.splitlines(keepends=True), delimiter=mark, strict=True)
+    first = next(reader, [])
+    if any(shelf.share(where, [cell]) for cell in first):  # no header: the first line names a picture already
+        names = [f"column {i}" for i in range(1, len(first) + 1)]
+        yield 1, dict(zip(names, (cell.strip() for cell in first), strict=True))
+    else:
+        names = [name.strip() or f"column {i}" for i, name in enumerate(first, 1)]
+    for cells in reader:
+        if cells:
+            yield reader.line_num, dict(zip(names, (cell.strip() for cell in cells), strict=False))
+
+
+def _json_lines(where: str, text: str, table: Table) -> list[tuple[int, dict[str, str]]]:
+    rows = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line, parse_constant=_refuse)
+        except (ValueError, RecursionError):
+            value = None
+        if isinstance(value, dict):
+            plain = {key: item for key, item in value.items() if isinstance(item, str | int | float)}
+            rows.append((number, {key: str(item).strip() for key, item in plain.items()}))
+        else:
+            table.skipped[f"{where}:{number}"] = "not one JSON object on a line"
+    return rows
+
+
+def _refuse(name: str) -> float:
+    raise ValueError(f"{name} is no JSON")
