@@ -35,7 +35,7 @@ def make_project(root: Path) -> None:
 def start(work: Callable[..., None], *arguments: Any) -> tuple[BaseProcess, Connection]:
     """Run `work(pipe, *arguments)` in a child; what it sends arrives at the connection returned."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["store_children"])
+    context.set_forkserver_preload(["snowroll.store.project", "sqlalchemy.dialects.sqlite.pysqlite", "pytest"])
     here, there = context.Pipe(duplex=False)
     child = context.Process(target=work, args=(there, *arguments), daemon=True)
     child.start()

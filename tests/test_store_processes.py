@@ -1,4 +1,4 @@
-"""Several processes, one project: turns are fair, locks die with their holder, full and read-only disks are survived."""
+"""Several processes, one project: fair turns, locks that die with their holder, full and read-only disks."""
 
 import os
 import subprocess
@@ -84,12 +84,9 @@ def test_full_disk_frees_its_reserve(small_disk: Path) -> None:
         reserve = root / ".snowroll" / "reserve"
         assert reserve.exists()
         (small_disk / "ballast").write_bytes(b"x" * (free(small_disk) - 100_000))
-        kept = []
+        kept: list[str] = []
         with pytest.raises(StoreError, match="the disk is full"):
-            for n in range(10_000):
-                label = Label(f"l{n}", sample(0).id, "x" * 2_000, "ann", 0.0)
-                project.catalog.add_label(label)
-                kept.append(label.client_id)
+            fill_with_labels(project, kept)
         assert kept
         assert not reserve.exists()
         assert project.catalog.undo_label(kept[-1]), "with the reserve freed, work goes on"
@@ -98,6 +95,12 @@ def test_full_disk_frees_its_reserve(small_disk: Path) -> None:
         (small_disk / "ballast").unlink()
         assert len(project.catalog.label_history()) == len(kept) - 1
         assert project.check_invariants(deep=True) == []
+
+
+def fill_with_labels(project: Project, kept: list[str]) -> None:
+    for n in range(10_000):
+        project.catalog.add_label(Label(f"l{n}", sample(0).id, "x" * 2_000, "ann", 0.0))
+        kept.append(f"l{n}")
 
 
 def free(disk: Path) -> int:

@@ -125,7 +125,8 @@ def in_words(fault: BaseException, path: Path) -> StoreError:
     if is_full(fault):
         return StoreError("the disk is full; what was acknowledged is safe", where=path, cure="free some space")
     if isinstance(fault, IntegrityError):
-        return StoreError(f"refused by the catalog: {text}", where=path, cure="it names something that is not there")
+        cure = "add first what it names" if "FOREIGN KEY" in text else "store values of the right kind"
+        return StoreError(f"refused by the catalog: {text}", where=path, cure=cure)
     if "locked" in text or "busy" in text:
         return StoreError("another program holds the catalog", where=path, cure="close it and repeat the command")
     if "readonly" in text:

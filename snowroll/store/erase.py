@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from snowroll.base.nouns import canonical
 from snowroll.store import journal
@@ -74,6 +74,9 @@ def oldest_beyond(conn: Connection, now: float, max_bytes: int | None, max_age_s
     """Records to evict, oldest first: too old, or more than the quota holds. Inputs that became samples stay: they
     are training data now, and `forget` erases them.
     """
+    total, oldest = conn.execute(select(func.coalesce(func.sum(records.c.bytes), 0), func.min(records.c.at))).one()
+    if (max_bytes is None or total <= max_bytes) and (max_age_s is None or oldest is None or oldest >= now - max_age_s):
+        return []
     query = select(records.c.id, records.c.at, records.c.bytes, records.c.content).order_by(records.c.at, records.c.id)
     kept = set(conn.execute(select(samples.c.content).where(samples.c.origin == "production")).scalars())
     rows = [row for row in conn.execute(query) if row.content not in kept]

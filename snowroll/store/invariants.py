@@ -37,6 +37,8 @@ def _history(conn: Connection) -> Iterator[str]:
 
 def _names(project: Project, conn: Connection) -> Iterator[str]:
     """Whatever names something names something that is there."""
+    if erase.is_pending(conn):
+        yield "an erasure is unfinished: stop `serve` and `label`, then open the project again"
     runs = {row.number: row for row in conn.execute(select(tables.runs))}
     versions = set(conn.execute(select(tables.versions.c.id)).scalars())
     for run in runs.values():

@@ -31,6 +31,7 @@ from snowroll.store.rows import RunFolder
 
 RESERVE = 1 << 20  # bytes kept aside so that a full disk still lets us delete and checkpoint; a guess
 IDLE_S = 86_400.0  # a blob may wait this long for the row that names it: longer than any verb takes
+TIDY_S = 3_600.0  # how often a server looks for such blobs: it walks over all of them
 
 
 class Project:
@@ -42,6 +43,7 @@ class Project:
         self.packs = self.dot / "packs"
         self.blobs = Blobs(self.dot / "blobs")
         self.frozen = read_only and not _is_writable(self.dot)
+        self._tidied = -IDLE_S  # when idle blobs were last looked for
         self.catalog = Catalog(self.dot / "catalog.sqlite", read_only, self.frozen, clock)
 
     @staticmethod
@@ -161,7 +163,9 @@ class Project:
         evicted = self.catalog.write(job)
         if evicted:
             self.catalog.write(lambda conn: (erase.finish(conn, self.blobs), erase.done(conn)))
-        self._drop_idle_blobs(now - IDLE_S)
+        if now - self._tidied > TIDY_S or now < self._tidied:
+            self._tidied = now
+            self._drop_idle_blobs(now - IDLE_S)
         return evicted
 
     def forget(self, record: str) -> list[int]:

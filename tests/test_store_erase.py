@@ -1,0 +1,148 @@
+"""Forgetting: after it, no byte of what was forgotten is left in any file of the project. Retention and quota."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from store_children import make_project, sample
+
+from snowroll.base.errors import StoreError
+from snowroll.base.nouns import Item, Record, Sample, Version
+from snowroll.store.project import Project
+from snowroll.store.rows import Label, Queued
+
+
+def capture(project: Project, id: str, raw: bytes, at: float = 0.0, prediction: str = "cat") -> Record:
+    record = Record(id, "model 1", at, hashlib.sha256(raw).hexdigest(), prediction, 0.9, 0.1, "ward canary-source")
+    project.capture([(record, raw)])
+    return record
+
+
+def adopt(project: Project, record: Record, target: str) -> Sample:
+    """Make a labelled sample of a record, as mining and labelling do."""
+    where = f"blob:{record.content}"
+    new = Sample(Sample.name(where, record.content), where, record.content, "image", origin="production")
+    project.catalog.add_samples([new])
+    project.catalog.fill_queue([Queued(new.id, "doubt", 0.0)])
+    project.catalog.add_label(Label(f"click {record.id}", new.id, target, "ann", 0.0))
+    return new
+
+
+def left(root: Path, needles: list[bytes]) -> list[tuple[str, bytes]]:
+    """Where any of these bytes stands, in any file or file name below."""
+    found = []
+    for path in root.rglob("*"):
+        held = bytes(path.relative_to(root)) + (path.read_bytes() if path.is_file() else b"")
+        found += [(path.name, needle) for needle in needles if needle in held]
+    return found
+
+
+def test_no_byte_of_a_forgotten_record_is_left(tmp_path: Path) -> None:
+    root, raw = tmp_path / "p", b"canary-face" * 50
+    make_project(root)
+    with Project.open(root) as project, Project.open(root, read_only=True) as reader:
+        # neighbours before and after, so that pages split and merge around the canary
+        for n in range(60):
+            capture(project, f"before {n}", b"%d other" % n, prediction="x" * n * 20)
+        record = capture(project, "r1", raw, prediction="canary-prediction")
+        project.catalog.set_truth("r1", "canary-truth")
+        new = adopt(project, record, "canary-target")
+        for n in range(60):
+            capture(project, f"after {n}", b"%d another" % n, prediction="y" * n * 20)
+        items = [Item(new.id, "canary-target", "train"), Item(sample(0).id, "cat", "train")]
+        version = Version.freeze(items, {"type": "choice"}, left_out={sample(1).id: "copy"})
+        project.catalog.add_version(version, project.blobs)
+        run = project.new_run("train")
+        project.catalog.start_run(run, {}, version)
+        (project.packs / "abc").mkdir()
+        (project.packs / "abc" / "pixels.npy").write_bytes(raw)
+        assert len(reader.catalog.records()) == 121
+        hexed = record.content.encode()
+        needles = [
+            b"canary-face",
+            b"canary-pre",
+            b"canary-tru",
+            b"canary-target",
+            hexed,
+            hexed[2:],
+            bytes.fromhex(record.content),
+        ]
+        assert {needle for _, needle in left(root, needles)} >= {*needles[:4], *needles[4:6]}, "the canary can be seen"
+
+        assert project.forget("r1") == [run.number]
+
+        assert left(root, needles) == [], "while the project is open"
+        assert project.catalog.record("r1") is None
+        assert reader.catalog.samples([new.id]) == {}
+        again = project.catalog.version(version.id, project.blobs)
+        assert again is not None
+        assert again.id == version.id
+        assert [item.sample for item in again.items] == [sample(0).id]
+        assert project.check_invariants(deep=True) == []
+        with pytest.raises(StoreError, match="no record 'r1'"):
+            project.forget("r1")
+    assert left(root, needles) == [], "when it is closed"
+    assert left(root, [b"canary-source"]), "other records of that source stay"
+
+
+def test_a_picture_sent_twice_goes_with_its_last_record(tmp_path: Path) -> None:
+    make_project(tmp_path / "p")
+    with Project.open(tmp_path / "p") as project:
+        first = capture(project, "r1", b"same")
+        second = capture(project, "r2", b"same")
+        project.forget("r1")
+        assert project.blobs.get(second.content) == b"same"
+        project.forget("r2")
+        assert not project.blobs.has(first.content)
+        assert project.check_invariants(deep=True) == []
+
+
+def test_capture_is_idempotent_and_honest(tmp_path: Path) -> None:
+    make_project(tmp_path / "p")
+    with Project.open(tmp_path / "p") as project:
+        record = capture(project, "r1", b"raw", at=7)
+        assert project.capture([(record, b"raw")]) == 0
+        assert project.catalog.records() == [record]
+        with pytest.raises(StoreError, match="does not hold the hash"):
+            project.capture([(record, b"something else")])
+        assert project.check_invariants(deep=True) == []
+
+
+def test_records_are_found_by_time_artifact_and_source(tmp_path: Path) -> None:
+    make_project(tmp_path / "p")
+    with Project.open(tmp_path / "p") as project:
+        for n in range(5):
+            capture(project, f"r{n}", b"%d" % n, at=float(n))
+        catalog = project.catalog
+        assert [one.id for one in catalog.records(since=3.0)] == ["r3", "r4"]
+        assert [one.id for one in catalog.records(last=2)] == ["r3", "r4"]
+        assert catalog.records(artifact="model 2") == catalog.records(source="") == []
+        assert len(catalog.records(source="ward canary-source")) == 5
+
+
+def test_the_oldest_are_evicted_by_quota_and_age(tmp_path: Path) -> None:
+    make_project(tmp_path / "p")
+    with Project.open(tmp_path / "p") as project:
+        for n in (3, 1, 4, 0, 2):
+            capture(project, f"r{n}", b"%d" % n * 100, at=float(n))
+        learnt_from = adopt(project, capture(project, "adopted", b"a" * 100, at=-9.0), "cat")
+        assert project.prune(4.0) == []
+        assert project.prune(4.0, max_bytes=600, max_age_s=1e6) == []
+        assert project.prune(4.0, max_bytes=399) == ["r0", "r1"]
+        assert project.prune(4.0, max_age_s=1.5) == ["r2"]
+        assert [one.id for one in project.catalog.records()] == ["adopted", "r3", "r4"]
+        assert project.blobs.size() == 300
+        assert learnt_from.id in project.catalog.samples(), "training data is not evicted behind anyone's back"
+        assert left(project.root, [b"0" * 100]) == []
+        assert project.check_invariants(deep=True) == []
+
+
+def test_an_input_whose_record_never_came_is_dropped(tmp_path: Path) -> None:
+    make_project(tmp_path / "p")
+    with Project.open(tmp_path / "p") as project:
+        sha = project.blobs.put(b"captured, then killed")
+        now = project.blobs.path(sha).stat().st_mtime
+        project.prune(now + 3_000)
+        assert project.blobs.has(sha), "its record may be on the way"
+        project.prune(now + 100_000)
+        assert not project.blobs.has(sha)
