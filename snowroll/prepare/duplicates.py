@@ -22,7 +22,8 @@ def pairs_of(view: View) -> Pairs:
     rows = rows[np.sort(first)] if len(rows) else rows
     contrast = np.array([seen.contrast if (seen := view.looks[row]) else 0.0 for row in rows])
     rows = rows[contrast > 0.02] if len(rows) else rows  # blank pictures are all alike, and that is another fault
-    near = find_pairs(view.thumbnails(rows.tolist()))
+    sides = np.array([min(seen.width, seen.height) if (seen := view.looks[row]) else 0 for row in rows])
+    near = find_pairs(view.thumbnails(rows.tolist()), sides)
     return Pairs(rows[near.a], rows[near.b], near.detail, near.copy)
 
 

@@ -15,6 +15,7 @@ from snowroll.prepare.features import components, grey, shape, shrink
 # Chosen on trashnet, cifar10, gtsrb, brain_mri, magnetic_tile and the digits, by looking at pairs on both sides:
 COPY = 0.93  # detail correlation; above it, 14 of 14 drawn cifar10 pairs showed one picture, at 0.90 about 12
 ALIKE = 0.85  # same scene, burst or exposure series: worth keeping in one split
+_COPY_SMALL = 0.98  # pictures of fewer than 16 pixels a side hold too little detail to be so sure (digits, 8 x 8)
 _BROAD = 0.95  # correlation of the whole, below which detail is not worth comparing
 _NEARER = 0.10  # a copy leaves at most this share of what the neighbourhood leaves (digits: all alike, no copies)
 _ALIKE_NEARER = 0.18
@@ -35,8 +36,11 @@ class Pairs:
     copy: np.ndarray  # [p] bool
 
 
-def find_pairs(thumbnails: np.ndarray) -> Pairs:
-    """All near-identical pairs among [n, 32, 32, 3] uint8 pictures, up to `_PARTNERS` a picture. No quadratic pass."""
+def find_pairs(thumbnails: np.ndarray, sides_px: np.ndarray | None = None) -> Pairs:
+    """All near-identical pairs among [n, 32, 32, 3] uint8 pictures, up to `_PARTNERS` a picture. No quadratic pass.
+
+    sides_px [n]: the pictures' own shorter sides, where some may be smaller than their thumbnails.
+    """
     n = len(thumbnails)
     if n < 2:
         nothing = np.zeros(0, np.int64)
@@ -51,7 +55,9 @@ def find_pairs(thumbnails: np.ndarray) -> Pairs:
     a, b, detail = a[fits], b[fits], detail[fits]
     usual = _crowd(pictures, near, a, b)
     left = 1 - detail
-    copy = (detail > COPY) & (left < _NEARER * usual)
+    sides = np.full(n, 32) if sides_px is None else np.asarray(sides_px)
+    needed = np.where(np.minimum(sides[a], sides[b]) < 16, _COPY_SMALL, COPY)
+    copy = (detail > needed) & (left < _NEARER * usual)
     kept = copy | (left < _ALIKE_NEARER * usual)
     return Pairs(a[kept], b[kept], detail[kept], copy[kept])
 
@@ -59,17 +65,23 @@ def find_pairs(thumbnails: np.ndarray) -> Pairs:
 def compare(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Correlations ([p] of the whole, [p] of the detail) of [p, 32, 32] grey pictures, one laid over the other.
 
-    Both ways round, the worse of the two: a flat picture fits anything.
+    Both ways round, the worse of the two: a flat picture fits anything. Only one way where that sets them apart.
     """
     whole, detail = np.ones(len(first)), np.ones(len(first))
     for start in range(0, len(first), _CHUNK):
         part = slice(start, start + _CHUNK)
-        for one, other in ((first[part], second[part]), (second[part], first[part])):
-            laid = _register(one, other)
-            whole[part] = np.minimum(whole[part], _correlation(one[:, 1:-1, 1:-1], laid[:, 1:-1, 1:-1], 0.0))
-            fine = _correlation(_detail(one), _detail(laid), _NOISE)
-            detail[part] = np.minimum(detail[part], fine)
+        whole[part], detail[part] = _one_way(first[part], second[part])
+        back = start + np.flatnonzero((whole[part] > _BROAD) & (detail[part] > ALIKE))  # the rest are apart already
+        if len(back):
+            broad, fine = _one_way(second[back], first[back])
+            whole[back], detail[back] = np.minimum(whole[back], broad), np.minimum(detail[back], fine)
     return whole, detail
+
+
+def _one_way(fixed: np.ndarray, moving: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    laid = _register(fixed, moving)
+    whole = _correlation(fixed[:, 1:-1, 1:-1], laid[:, 1:-1, 1:-1], 0.0)  # a crop has lost its border
+    return whole, _correlation(_detail(fixed), _detail(laid), _NOISE)
 
 
 def groups(n: int, a: np.ndarray, b: np.ndarray) -> list[list[int]]:
@@ -93,12 +105,12 @@ def groups(n: int, a: np.ndarray, b: np.ndarray) -> list[list[int]]:
 
 def _neighbours(shapes: np.ndarray) -> np.ndarray:
     """[n, k] rows nearest in the twelve broadest components of shape, itself mostly first."""
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     low = components(shapes, 12).apply(shapes)
     if low.shape[1] == 0:  # all pictures are alike to the last bit
         low = np.zeros((len(shapes), 1), np.float32)
-    return cKDTree(low).query(low, k=min(_CROWD + 1, len(shapes)))[1]
+    return KDTree(low).query(low, k=min(_CROWD + 1, len(shapes)))[1]
 
 
 def _unique(partners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,223 @@
+"""Whether what comes in now still looks like what the model was judged on, and whether it is answered alike.
+
+Two views, because either alone is blind to something: the inputs (features, by maximum mean discrepancy) and the
+answers (class probabilities, by Kolmogorov-Smirnov a class; predicted classes, by chi-squared). Each gives a p-value,
+Holm's correction joins them, and any that stands is an alarm, told with how large the change is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from snowroll.base.errors import DataError
+
+ALPHA = 0.01  # false alarms a look
+_FEWEST = 20  # on either side; below it no test can say anything
+_MOST = 2_000  # rows a side that the inputs' test sees; its power hardly grows beyond
+_PERMUTATIONS = 999  # smallest p-value 0.001
+_WAVES = 256  # random Fourier features of the kernel (Rahimi and Recht 2007)
+_WIDTH = 32  # components
+_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One two-sample test. `effect`: how large the change is, on the test's own scale; `words`: said plainly."""
+
+    name: str
+    p: float
+    corrected: float  # Holm, over all tests of this look
+    effect: float
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """The verdict of one look. `strangest`: rows of the new side least like the old, to be shown and labelled."""
+
+    alarm: bool
+    alpha: float
+    n_before: int
+    n_now: int
+    tests: tuple[Comparison, ...]
+    strangest: tuple[int, ...]
+    sentence: str
+
+
+def drift(
+    features_before: np.ndarray,
+    features_now: np.ndarray,
+    scores_before: np.ndarray | None = None,
+    scores_now: np.ndarray | None = None,
+    measures: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None,
+    alpha: float = ALPHA,
+    seed: int = 0,
+) -> Drift:
+    """Compare a reference that the model did not train on (validation, test) with what came in since.
+
+    features_* [n, D], [m, D]; scores_* [n, C], [m, C] probabilities; measures: name -> ([n], [m]) plain numbers such
+    as brightness and sharpness. Both sides are taken as independent samples: of a burst, pass one picture.
+    """
+    before, now = _rows(features_before), _rows(features_now)
+    if min(len(before), len(now)) < _FEWEST:
+        few = f"{len(before)} before and {len(now)} now"
+        raise DataError(f"too few samples to judge drift: {few}", cure=f"wait for {_FEWEST} on each side")
+    if before.shape[1] != now.shape[1]:
+        raise DataError(f"features of {before.shape[1]} and of {now.shape[1]} numbers cannot be compared")
+    found, strangest = _inputs(before, now, seed)
+    tests = [found]
+    if scores_before is not None and scores_now is not None:
+        tests += [_confidence(_rows(scores_before), _rows(scores_now)), _classes(scores_before, scores_now)]
+    tests += [_measure(name, _rows(a)[:, 0], _rows(b)[:, 0]) for name, (a, b) in (measures or {}).items()]
+    tests = _holm(tests)
+    alarmed = sorted((test for test in tests if test.corrected <= alpha), key=lambda test: test.corrected)
+    return Drift(
+        bool(alarmed), alpha, len(before), len(now), tuple(tests), strangest, _sentence(alarmed, tests, len(now), alpha)
+    )
+
+
+def alpha_of_look(look: int, alpha: float = 0.05) -> float:
+    """What the look-th test (from 1) may spend so that all looks together raise a false alarm at most `alpha`.
+
+    >>> round(sum(alpha_of_look(k) for k in range(1, 10_000)), 3)
+    0.05
+    """
+    return alpha * 6 / (np.pi * look) ** 2
+
+
+def _rows(values: np.ndarray) -> np.ndarray:
+    rows = np.asarray(values, np.float64)
+    rows = rows.reshape(len(rows), -1)
+    if not np.isfinite(rows).all():
+        raise DataError("features or scores hold NaN or infinity", cure="check what the model says of these samples")
+    return rows
+
+
+def _inputs(before: np.ndarray, now: np.ndarray, seed: int) -> tuple[Comparison, tuple[int, ...]]:
+    """Maximum mean discrepancy (Gretton et al. 2012) with permutations; and the strangest rows now.
+
+    Components and kernel width come from both sides together, never from one: otherwise one side would be the one
+    the components fit best, and the permutation would no longer be fair.
+    """
+    rng = np.random.default_rng(seed)
+    picked = [np.sort(rng.permutation(len(side))[:_MOST]) for side in (before, now)]
+    pooled = _whitened(np.concatenate([before[picked[0]], now[picked[1]]]))
+    waves = _waves(pooled, rng)
+    n = len(picked[0])
+    observed, shuffled = _discrepancies(waves, n, rng)
+    p = (1 + int((shuffled >= observed).sum())) / (1 + len(shuffled))
+    # what lies farthest along the direction in which the two sides differ
+    witness = waves[n:] @ (waves[n:].mean(axis=0) - waves[:n].mean(axis=0))
+    strangest = picked[1][np.argsort(-witness, kind="stable")[:_SHOWN]]
+    gap = np.abs(pooled[n:].mean(axis=0) - pooled[:n].mean(axis=0))
+    effect = float(gap.max())
+    words = f"the inputs moved by {effect:.2f} standard deviations along the direction that changed most"
+    return Comparison("inputs", p, p, effect, f"{words} ({_size(effect)})"), tuple(int(row) for row in strangest)
+
+
+def _whitened(pooled: np.ndarray) -> np.ndarray:
+    """[n, width] principal components in units of their standard deviation."""
+    centred = pooled - pooled.mean(axis=0)
+    if centred.shape[1] <= len(centred):
+        values, axes = np.linalg.eigh(centred.T @ centred / len(centred))
+    else:  # more features than rows: the same components from the small side
+        values, left = np.linalg.eigh(centred @ centred.T / len(centred))
+        axes = centred.T @ left / np.sqrt(np.maximum(values, 1e-30) * len(centred))
+    order = np.argsort(-values)[:_WIDTH]
+    order = order[values[order] > 1e-9 * max(float(values.max()), 1e-30)]
+    if not len(order):
+        return np.zeros((len(pooled), 1))
+    return centred @ axes[:, order] / np.sqrt(values[order])
+
+
+def _waves(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """[n, 2 * _WAVES] features whose inner product is a Gaussian kernel, as wide as rows are apart (the median)."""
+    some = rows[rng.permutation(len(rows))[:500]]
+    squares = (some**2).sum(axis=1)[:, None] + (some**2).sum(axis=1) - 2 * some @ some.T
+    width = np.sqrt(max(float(np.median(squares[np.triu_indices(len(some), 1)])), 1e-12))
+    angles = rows @ (rng.standard_normal((rows.shape[1], _WAVES)) / width)
+    return np.concatenate([np.cos(angles), np.sin(angles)], axis=1) / np.sqrt(_WAVES)
+
+
+def _discrepancies(waves: np.ndarray, n: int, rng: np.random.Generator) -> tuple[float, np.ndarray]:
+    """The squared distance of the two means, as observed and under each permutation of the sides."""
+    total, all_rows = waves.sum(axis=0), len(waves)
+    sides = np.zeros((_PERMUTATIONS + 1, all_rows), np.float64)
+    sides[0, :n] = 1
+    for side in sides[1:]:
+        side[rng.permutation(all_rows)[:n]] = 1
+    firsts = sides @ waves
+    gaps = firsts / n - (total - firsts) / (all_rows - n)
+    # rounded, so that permutations of identical rows tie instead of differing in the last bit
+    distances = np.round((gaps**2).sum(axis=1), 12)
+    return float(distances[0]), distances[1:]
+
+
+def _confidence(before: np.ndarray, now: np.ndarray) -> Comparison:
+    """Kolmogorov-Smirnov on each class's probability, Bonferroni over classes (BBSD: Rabanser et al. 2019)."""
+    from scipy.stats import ks_2samp
+
+    columns = range(before.shape[1] - (before.shape[1] == 2))  # of two classes, the second says nothing new
+    found = [ks_2samp(before[:, c], now[:, c]) for c in columns]
+    gap, p = max((float(f.statistic), float(f.pvalue)) for f in found)
+    p = min(1.0, min(float(f.pvalue) for f in found) * len(found))
+    words = f"the probabilities of one class differ for {gap:.0%} of the samples ({_share(gap)})"
+    return Comparison("probabilities", p, p, gap, words)
+
+
+def _classes(before: np.ndarray, now: np.ndarray) -> Comparison:
+    """Chi-squared on how often each class is answered; classes too rare for it are counted together."""
+    from scipy.stats import chi2_contingency
+
+    before, now = np.asarray(before), np.asarray(now)
+    counts = np.stack([np.bincount(side.argmax(axis=1), minlength=before.shape[1]) for side in (before, now)])
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    moved = 0.5 * float(np.abs(shares[0] - shares[1]).sum())
+    expected = counts.sum(axis=0) * counts.sum(axis=1).min() / counts.sum()
+    rare = expected < 5
+    table = np.column_stack([counts[:, ~rare], counts[:, rare].sum(axis=1)])
+    table = table[:, table.sum(axis=0) > 0]
+    p = float(chi2_contingency(table).pvalue) if table.shape[1] > 1 else 1.0
+    words = f"{moved:.0%} of the answers moved to other classes ({_share(moved)})"
+    return Comparison("answers", p, p, moved, words)
+
+
+def _measure(name: str, before: np.ndarray, now: np.ndarray) -> Comparison:
+    from scipy.stats import ks_2samp
+
+    found = ks_2samp(before, now)
+    step = float(np.median(now) - np.median(before))
+    p, gap = float(found.pvalue), float(found.statistic)
+    way = "rose" if step > 0 else "fell"
+    words = f"{name} {way} from {np.median(before):.3g} to {np.median(now):.3g} in the median ({_share(gap)})"
+    return Comparison(name, p, p, gap, words)
+
+
+def _holm(tests: list[Comparison]) -> list[Comparison]:
+    """The tests with p-values corrected for their number (Holm 1979)."""
+    order = sorted(range(len(tests)), key=lambda k: tests[k].p)
+    corrected, worst = [1.0] * len(tests), 0.0
+    for place, k in enumerate(order):
+        worst = max(worst, min(1.0, tests[k].p * (len(tests) - place)))
+        corrected[k] = worst
+    return [Comparison(t.name, t.p, c, t.effect, t.words) for t, c in zip(tests, corrected, strict=True)]
+
+
+def _size(deviations: float) -> str:
+    """Cohen's words for a shift in standard deviations."""
+    return "hardly" if deviations < 0.2 else "a little" if deviations < 0.5 else "clearly" if deviations < 1 else "far"
+
+
+def _share(share: float) -> str:
+    return "hardly" if share < 0.1 else "a little" if share < 0.25 else "clearly" if share < 0.5 else "far"
+
+
+def _sentence(alarmed: list[Comparison], tests: list[Comparison], n: int, alpha: float) -> str:
+    if not alarmed:
+        low = min(test.corrected for test in tests)
+        return f"no drift seen in {n:,} samples (smallest corrected p {low:.2g}, alarm at {alpha:g})"
+    told = "; ".join(f"{test.words}, p {test.corrected:.2g}" for test in alarmed)
+    return f"drift in {n:,} samples: {told}. Label some of the strangest before trusting the model on them"

@@ -1,0 +1,73 @@
+"""Each fault of a single file is named with its cause; whole files raise none."""
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from snowroll.prepare.check import check, left_out
+from snowroll.prepare.look import look
+from test_check_duplicates import jpeg, scenes, view_of
+
+
+def saved(rgb: np.ndarray, format: str, **more: object) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(rgb).save(out, format, **more)  # type: ignore[arg-type]
+    return out.getvalue()
+
+
+PHOTOS = scenes(30)
+OTHER = scenes(1, seed=9)[0]
+WHOLE = [(f"{k}.jpg", jpeg(rgb), None, None) for k, rgb in enumerate(PHOTOS)]
+
+
+@pytest.mark.parametrize(
+    ("name", "raw", "code"),
+    [
+        ("x.jpg", b"", "empty_file"),
+        ("x.jpg", jpeg(OTHER)[:900], "truncated_file"),
+        ("x.png", saved(OTHER, "PNG")[:5000], "truncated_file"),
+        ("x.jpg", b"this is a letter, not a picture", "unreadable_file"),
+        ("x.jpg", saved(OTHER, "PNG"), "wrong_extension"),
+        ("x.jpg", saved(np.full((96, 96, 3), 200, np.uint8), "JPEG"), "blank_picture"),
+        ("x.png", saved(OTHER[:8, :8], "PNG"), "odd_size"),
+        (
+            "x.jpg",
+            saved(OTHER, "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"),
+            "exif_rotation",
+        ),
+    ],
+)
+def test_a_planted_fault_is_named_and_no_other(name: str, raw: bytes, code: str) -> None:
+    faults = check(view_of([*WHOLE, (name, raw, None, None)]))
+    assert [(fault.code, fault.paths) for fault in faults] == [(code, (name,))]
+    assert all(fault.message and fault.cure for fault in faults)
+
+
+def test_whole_files_raise_no_fault() -> None:
+    assert check(view_of(WHOLE)) == []
+
+
+def test_unreadable_files_are_left_out_and_block_only_where_they_are_most() -> None:
+    bad = [(f"bad{k}.jpg", f"text {k}".encode(), None, None) for k in range(40)]
+    few, many = view_of([*WHOLE, *bad[:5]]), view_of([*WHOLE, *bad])
+    assert {fault.severity for fault in check(few)} == {"warn"}
+    assert len(left_out(check(few), few)) == 5
+    assert check(many)[0].code == "mostly_unreadable"
+    assert check(many)[0].severity == "block"
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.binary(max_size=200), st.sampled_from([b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"\x93NUMPY"]))
+def test_any_bytes_give_a_look_and_never_an_error(tail: bytes, head: bytes) -> None:
+    seen = look(head + tail)
+    assert seen.reason or seen.thumbnail.shape == (32, 32, 3)
+
+
+def test_a_blurred_picture_is_less_sharp() -> None:
+    sharp = PHOTOS[1]
+    soft = np.asarray(Image.fromarray(sharp).resize((24, 24)).resize((96, 96)))
+    assert look(saved(soft, "PNG")).sharpness < 0.5 * look(saved(sharp, "PNG")).sharpness

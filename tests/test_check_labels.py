@@ -1,0 +1,85 @@
+"""Labels: what is missing, uneven, unknown or probably wrong; and silence where the probe has no skill."""
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from snowroll.base.nouns import Sample
+from snowroll.prepare.check import check
+from snowroll.prepare.suspects import wrong_probability
+from snowroll.prepare.view import View
+
+
+def labelled(counts: dict[str, int], classes: tuple[str, ...], features: np.ndarray | None = None) -> View:
+    targets = [label for label, n in counts.items() for _ in range(n)]
+    samples = [Sample(f"id{k}", f"{t}/{k}.jpg", f"content{k}", "image", t) for k, t in enumerate(targets)]
+    return View.of(samples, {}, {"classes": classes}, features=features)
+
+
+@pytest.mark.parametrize(
+    ("counts", "classes", "codes"),
+    [
+        ({"cat": 30, "dog": 30}, ("cat", "dog"), set()),
+        ({"cat": 30}, ("cat",), {"one_class"}),
+        ({"cat": 30, "dog": 12, "dgo": 1}, ("cat", "dog"), {"unknown_label"}),
+        ({"cat": 30, "dog": 4}, ("cat", "dog"), {"few_in_class"}),
+        ({"cat": 300, "dog": 15}, ("cat", "dog"), {"class_imbalance"}),
+    ],
+)
+def test_a_planted_label_fault_is_named_and_no_other(
+    counts: dict[str, int], classes: tuple[str, ...], codes: set[str]
+) -> None:
+    faults = check(labelled(counts, classes))
+    assert {fault.code for fault in faults} == codes
+    assert all(("block" == fault.severity) == (fault.code in ("one_class", "unknown_label")) for fault in faults)
+
+
+def flipped(seed: int, share: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    digits = load_digits()
+    rng = np.random.default_rng(seed)
+    labels = digits.target.copy()
+    rows = rng.choice(len(labels), round(share * len(labels)), replace=False)
+    labels[rows] = (labels[rows] + rng.integers(1, 10, len(rows))) % 10
+    return digits.data / 16, labels, labels != digits.target
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_flipped_digits_are_suspected_and_hardly_any_other(seed: int) -> None:
+    features, labels, wrong = flipped(seed, 0.03)
+    probability, _ = wrong_probability(features, labels, np.arange(len(labels)), seed)
+    suspected = probability >= 0.8
+    assert wrong[suspected].mean() >= 0.9
+    assert suspected[wrong].mean() >= 0.6
+
+
+def test_clean_digits_are_hardly_suspected() -> None:
+    features, labels, _ = flipped(0, 0.0)
+    probability, _ = wrong_probability(features, labels, np.arange(len(labels)))
+    assert (probability >= 0.8).mean() <= 0.01
+
+
+def test_a_probe_without_skill_is_silent() -> None:
+    rng = np.random.default_rng(0)
+    probability, found = wrong_probability(rng.normal(size=(500, 20)), rng.integers(0, 5, 500), np.arange(500))
+    assert found < 0.2
+    assert not probability.any()
+
+
+def test_copies_do_not_vouch_for_a_wrong_label() -> None:
+    """Every sample twice, both with the same label: out of fold only if the pair stays together."""
+    features, labels, wrong = flipped(1, 0.03)
+    twice, labels2, wrong2 = np.repeat(features, 2, axis=0), np.repeat(labels, 2), np.repeat(wrong, 2)
+    together = np.repeat(np.arange(len(labels)), 2)
+    probability, _ = wrong_probability(twice, labels2, together)
+    assert (probability[wrong2] >= 0.8).mean() >= 0.6
+
+
+def test_suspects_are_ranked_and_named() -> None:
+    features, labels, wrong = flipped(2, 0.03)
+    samples = [Sample(f"i{k}", f"{t}/{k}.png", f"c{k}", "image", str(t)) for k, t in enumerate(labels)]
+    view = View.of(samples, {}, {"classes": tuple("0123456789")}, features=features)
+    (fault,) = [fault for fault in check(view) if fault.code == "suspect_labels"]
+    assert fault.severity == "warn"
+    hits = [wrong[int(sample[1:])] for sample in fault.samples]
+    assert np.mean(hits[: len(hits) // 2]) >= 0.95
+    assert fault.confidence >= 0.8
