@@ -34,6 +34,7 @@ def export_onnx(deployable: Deployable, path: Path, metadata: Mapping[str, Json]
     contract and the weights' digest are added. Raises PlanError when the model cannot be exported.
     """
     import torch
+    from onnx import compose
 
     prepare, body = (copy.deepcopy(half).cpu().float().eval() for half in (deployable.prepare, deployable.body))
     with torch.no_grad():
@@ -43,7 +44,11 @@ def export_onnx(deployable: Deployable, path: Path, metadata: Mapping[str, Json]
     second = _to_onnx(
         body, prepared.repeat(2, *[1] * (prepared.ndim - 1)), {0: "batch"}, JOINT, deployable.output_names
     )
-    whole = join(first, second)
+    # inner names of the halves are kept apart by prefixes
+    whole = join(
+        compose.add_prefix(first, "prepare/", rename_inputs=False, rename_outputs=False),
+        compose.add_prefix(second, "body/", rename_inputs=False, rename_outputs=False),
+    )
     describe(whole, {**metadata, "contract": dict(deployable.contract)})
     return save(whole, path)
 
@@ -73,17 +78,22 @@ def _to_onnx(module: Any, example: Any, axes: dict[int, str], name: str, outputs
 
 
 def join(prepare: ModelProto, body: ModelProto) -> ModelProto:
-    """One graph, cut again by `split_graphs`. Inner names of the halves are kept apart by prefixes."""
+    """One graph, cut again by `split_graphs`. The halves share no inner name."""
     import onnx
     from onnx import compose
 
-    inner = compose.add_prefix(prepare, "prepare/", rename_inputs=False, rename_outputs=False)
-    outer = compose.add_prefix(body, "body/", rename_inputs=False, rename_outputs=False)
     joint = next(value for value in body.graph.input if value.name == JOINT)
-    whole = compose.merge_models(inner, outer, io_map=[(JOINT, JOINT)], name="snowroll", producer_name="snowroll")
-    kept = [value for value in whole.graph.value_info if value.name != JOINT]
-    del whole.graph.value_info[:]
-    whole.graph.value_info.extend([*kept, joint])  # with its free batch axis, which the body needs when cut off
+    for half in (prepare, body):
+        kept = [value for value in half.graph.value_info if value.name != JOINT]
+        del half.graph.value_info[:]
+        half.graph.value_info.extend(kept)
+        half.ir_version = max(prepare.ir_version, body.ir_version)
+    whole = compose.merge_models(prepare, body, io_map=[(JOINT, JOINT)], name="snowroll", producer_name="snowroll")
+    whole.graph.value_info.append(joint)  # with its free batch axis, which the body needs when cut off
+    used = {node.domain for node in whole.graph.node}
+    versions = {entry.domain: entry.version for entry in whole.opset_import if entry.domain in used}
+    del whole.opset_import[:]  # merging leaves each twice, and onnxruntime's quantiser then finds none
+    whole.opset_import.extend(onnx.helper.make_opsetid(*entry) for entry in versions.items())
     onnx.checker.check_model(whole)
     return whole
 

@@ -54,7 +54,7 @@ def bounded_protocol(receive_s: float, connections: int) -> type[HttpToolsProtoc
             self._head = -(1 << 62)  # what follows is body, bounded elsewhere
             if self.cycle is not None:
                 # lets the batcher drop work whose client has gone; the task that reads it has not started yet
-                self.cycle.scope["state"]["connection"] = self.cycle
+                self.cycle.scope.setdefault("state", {})["connection"] = self.cycle
 
         def on_message_complete(self) -> None:
             self._stop_clock()

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from snowroll.base.errors import PlanError
 from snowroll.deploy.export import JOINT, WEIGHTS, describe, facts, join, read, save, split
+
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+_HELD = 16  # calibration samples whose activations are in memory at once
 
 
 def quantize_int8(model: bytes, path: Path, prepared: Iterable[np.ndarray]) -> str:
@@ -21,23 +27,33 @@ def quantize_int8(model: bytes, path: Path, prepared: Iterable[np.ndarray]) -> s
     The caller measures what accuracy it costs. Raises PlanError without calibration data.
     """
     import onnx
+
+    rows = list(prepared)
+    if not rows:
+        raise PlanError("int8 needs calibration samples", cure="give the training part some samples")
+    whole = read(model)
+    prepare, body = split(whole)
+    joined = join(onnx.load_model_from_string(prepare), _quantized(body, rows))
+    kept = {key: value for key, value in facts(whole).items() if key != WEIGHTS}
+    describe(joined, {**kept, "precision": "int8", "calibration": {"n": len(rows)}})
+    return save(joined, path)
+
+
+def _quantized(body: bytes, rows: Sequence[np.ndarray]) -> ModelProto:
+    import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     class Reader(CalibrationDataReader):
         """The interface onnxruntime asks for: one input at a time, None at the end."""
 
-        def __init__(self, rows: Iterator[np.ndarray]) -> None:
-            self.rows, self.count = rows, 0
+        def __init__(self) -> None:
+            self.rows = iter(rows)
 
         def get_next(self) -> dict[str, np.ndarray] | None:  # type: ignore[override]
             row = next(self.rows, None)
-            self.count += row is not None
             return None if row is None else {JOINT: row}
 
-    whole = read(model)
-    prepare, body = split(whole)
-    reader = Reader(iter(prepared))
     with TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # onnxruntime's advice to its own developers
         plain, folded, small = (Path(folder) / name for name in ("body.onnx", "folded.onnx", "int8.onnx"))
@@ -46,16 +62,11 @@ def quantize_int8(model: bytes, path: Path, prepared: Iterable[np.ndarray]) -> s
         quantize_static(
             folded,
             small,
-            reader,
+            Reader(),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
+            extra_options={"CalibMaxIntermediateOutputs": _HELD},
         )
-        if reader.count == 0:
-            raise PlanError("int8 needs calibration samples", cure="give the training part some samples")
-        half = onnx.load(small)
-    joined = join(onnx.load_model_from_string(prepare), half)
-    kept = {key: value for key, value in facts(whole).items() if key != WEIGHTS}
-    describe(joined, {**kept, "precision": "int8", "calibration": json.dumps({"n": reader.count})})
-    return save(joined, path)
+        return onnx.load(small)
