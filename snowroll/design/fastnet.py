@@ -70,11 +70,10 @@ class FastNet(nn.Module):
         self.patch = max(2, stride)
         directions = 3 * self.patch**2
         self.stride = stride
-        # buffers, not parameters: computed by `whiten`, never learnt. Both signs of each direction, so that nothing is
-        # lost to the activation that follows. Until then: random directions.
+        # a buffer: computed by `whiten`, never learnt, so that no gradient is worked out at full resolution (a sixth of
+        # the step). Both signs of each direction: nothing is lost to the activation. Until then, random directions.
         filters = torch.randn(directions, 3, self.patch, self.patch) / directions**0.5
         self.register_buffer("whitening", torch.cat((filters, -filters)))
-        self.offset = nn.Parameter(torch.zeros(2 * directions))
         channels = [2 * directions, *size.widths]
         self.groups = nn.Sequential(*(Group(before, after, size.depth) for before, after in pairwise(channels)))
         for module in self.groups.modules():
@@ -82,7 +81,7 @@ class FastNet(nn.Module):
                 nn.init.dirac_(module.weight[: module.in_channels])
 
     def forward(self, images: Tensor) -> Tensor:
-        whitened = F.conv2d(images, self.whitening, self.offset, self.stride)
+        whitened = F.conv2d(images, self.whitening, stride=self.stride)
         return self.groups(F.gelu(whitened)).amax(dim=(2, 3))
 
 

@@ -6,8 +6,16 @@ reason. No torch here: the command line and decoding children import this.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
+
+from snowroll.base.nouns import Choice, Json
+from snowroll.base.task import Fingerprint
+
+SMALL_PX = 64  # pictures up to here are seen whole
+ENOUGH_FOR_WIDTH = 5_000  # training pictures; a guess to be revisited
+FASTNET_PER_CORE_S = 600  # pictures of 32 px that fastnet learns from in a second of one core with bf16; measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +43,173 @@ class ImageOptions:
     mix_alpha: float = 0.2
     freeze: float = 0.0  # share of the steps in which only the head learns
     backbone_lr: float = 1.0  # the backbone's learning rate, times the head's
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a family of networks likes to be trained. `lr` is for a batch of 128 and grows with its square root."""
+
+    optimizer: Literal["sgd", "adamw", "muon"]
+    lr: float
+    weight_decay: float
+    clip: float
+    why: str
+
+
+# The first family whose name the model's starts with. "measured": on 10,000 cifar10_jpeg pictures, see docs
+RECIPES: dict[str, Recipe] = {
+    "fastnet": Recipe("muon", 0.1, 0.0, 0.0, "measured best of 0.02, 0.05, 0.1 with Muon on 10,000 pictures of 32 px"),
+    "convnet": Recipe("adamw", 2e-3, 1e-2, 0.0, "no batch norm, so each weight's step should be scaled by AdamW"),
+    "vit": Recipe("adamw", 1e-3, 5e-2, 1.0, "transformers want AdamW, decay and clipping (Dosovitskiy et al. 2021)"),
+    "alexnet": Recipe("sgd", 0.01, 5e-4, 1.0, "no batch norm, so a tenth of ResNet's rate (as the paper, 2012)"),
+    "vgg": Recipe("sgd", 0.01, 5e-4, 1.0, "a tenth of ResNet's rate (as the paper, 2014)"),
+    "timm:": Recipe("adamw", 1e-3, 5e-2, 1.0, "an unknown network: AdamW is the least touchy"),
+    "": Recipe("sgd", 0.1, 5e-4, 0.0, "SGD with Nesterov momentum, as ResNets were tuned (He et al. 2016)"),
+}
+FINE_TUNE = Recipe("adamw", 1e-3, 1e-2, 1.0, "pretrained weights need small, even steps")
+
+
+def image_plan(fingerprint: Fingerprint) -> list[Choice]:
+    """The rules' values for `[train]` and `[task]`, each with its reason in one sentence.
+
+    facts it reads: classes, median_width, median_height, aspect_spread, grey, mirror, plain, mirrored; and, where the
+    user settled them, `asked`: {"model", "pretrained", "size_px"}, which the other choices follow.
+    """
+    facts = fingerprint.facts
+    asked: Mapping[str, Json] = facts.get("asked") or {}
+    size = _size(fingerprint)
+    size_px = int(asked.get("size_px") or size.value)
+    network = _network(fingerprint, size_px)
+    model, pretrained = str(asked.get("model") or network.value), bool(asked.get("pretrained"))
+    batch = _batch(fingerprint, size_px)
+    epochs = _epochs(fingerprint.n["train"])
+    return [
+        size,
+        _fit(facts),
+        network,
+        batch,
+        _steps(fingerprint, int(batch.value), epochs),
+        *_learning(model, pretrained, int(batch.value), int(facts["classes"])),
+        _flip(facts),
+        *_augmentation(fingerprint, size_px, epochs),
+        *_machine(fingerprint),
+    ]
+
+
+def _side(facts: Mapping[str, Json]) -> int:
+    return min(int(facts["median_width"]), int(facts["median_height"]))
+
+
+def _size(fingerprint: Fingerprint) -> Choice:
+    side = _side(fingerprint.facts)
+    if side <= 16:
+        return Choice("task.size_px", 16, f"the median picture is {side} px; below 16 nothing is left after pooling")
+    if side <= SMALL_PX:
+        return Choice("task.size_px", side, f"the median picture is {side} px, small enough to see whole")
+    most = 224 if fingerprint.device.startswith("cuda") else 128
+    size = min(most, side // 32 * 32)
+    where = "a GPU" if most == 224 else "a processor"
+    return Choice("task.size_px", size, f"the median picture is {side} px; on {where} {most} px is what time allows")
+
+
+def _fit(facts: Mapping[str, Json]) -> Choice:
+    spread = float(facts["aspect_spread"])
+    if spread > 0.3:
+        return Choice("task.fit", "pad", f"widths over heights vary by {spread:.2f} (log), stretching would distort")
+    return Choice("task.fit", "stretch", f"pictures have one shape (spread {spread:.2f}), all stretch alike")
+
+
+def _network(fingerprint: Fingerprint, size_px: int) -> Choice:
+    n = fingerprint.n["train"]
+    gpu = fingerprint.device.startswith("cuda")
+    if gpu:
+        return Choice("task.model", "fastnet_deep", "a GPU makes the larger network cheap")
+    if fingerprint.time_s is None:
+        name = "fastnet" if n >= ENOUGH_FOR_WIDTH else "fastnet_small"
+        return Choice("task.model", name, f"{n} training pictures; more channels pay from {ENOUGH_FOR_WIDTH}")
+    # how often the budget lets the middle network see each picture
+    passes = fingerprint.time_s * fingerprint.threads * FASTNET_PER_CORE_S * (32 / min(size_px, 32)) ** 2 / max(1, n)
+    why = f"{fingerprint.time_s:.0f} s let fastnet see each picture about {passes:.0f} times"
+    for name, least in (("fastnet_deep", 120), ("fastnet_wide", 40), ("fastnet", 12)):
+        if passes >= least:
+            return Choice("task.model", name, f"{why}; from {least} the larger network wins")
+    return Choice("task.model", "fastnet_small", f"{why}; below 12 the small network gets further")
+
+
+def _batch(fingerprint: Fingerprint, size_px: int) -> Choice:
+    n = fingerprint.n["train"]
+    most = 512 if fingerprint.device.startswith("cuda") and size_px <= SMALL_PX else 128
+    batch = 8
+    while batch < most and batch * 32 <= n:
+        batch *= 2
+    return Choice("train.batch", batch, f"{n} training pictures: at least 16 updates a pass, at most {most} a batch")
+
+
+def _epochs(n: int) -> int:
+    """Passes over the data when no time budget is given: few pictures are seen more often."""
+    return round(min(60, max(12, 600_000 / max(1, n))))
+
+
+def _steps(fingerprint: Fingerprint, batch: int, epochs: int) -> Choice:
+    n = fingerprint.n["train"]
+    steps = max(200, n * epochs // batch)
+    return Choice("train.steps", steps, f"about {epochs} passes over {n} pictures; --time sets it by the clock instead")
+
+
+def _learning(model: str, pretrained: bool, batch: int, classes: int) -> list[Choice]:
+    family = next(name for name in RECIPES if model.startswith(name))
+    recipe = FINE_TUNE if pretrained else RECIPES[family]
+    lr = float(f"{recipe.lr * (batch / 128) ** 0.5:.2g}")
+    smoothing = 0.2 if classes >= 10 and not pretrained else 0.1
+    choices = [
+        Choice("train.optimizer", recipe.optimizer, f"for {model}: {recipe.why}"),
+        Choice("train.lr", lr, f"{recipe.lr} for {model} at batch 128, times the square root of {batch} / 128"),
+        Choice("train.weight_decay", recipe.weight_decay, f"goes with {recipe.optimizer} for {model}"),
+        Choice("train.clip", recipe.clip, f"goes with {recipe.optimizer} for {model}; 0 is off"),
+        Choice("train.schedule", "linear", "straight down to zero: the budget ends where learning ends"),
+        Choice("train.warmup", 0.1, "the first tenth of the steps rises, while batch statistics settle"),
+        Choice("task.label_smoothing", smoothing, f"{classes} classes; keeps a short run from growing overconfident"),
+    ]
+    if pretrained:
+        choices += [
+            Choice("task.freeze", 0.1, "the new head learns first, or its noise would spoil the pretrained layers"),
+            Choice("task.backbone_lr", 0.3, "pretrained layers need smaller steps than the new head"),
+        ]
+    return choices
+
+
+def _flip(facts: Mapping[str, Json]) -> Choice:
+    """Whether mirror images belong to the same class, from a linear probe that judged mirrored pictures."""
+    verdict = facts.get("mirror", "unknown")
+    change = "; --task.flip changes it"
+    if verdict == "unknown":
+        return Choice("task.flip", False, f"too little is known of what mirroring does to these classes{change}")
+    found = f"a probe tells the classes with {facts['plain']:.0%}, mirrored with {facts['mirrored']:.0%}"
+    if verdict == "kept":
+        return Choice("task.flip", True, f"{found}: left and right carry no meaning{change}")
+    return Choice("task.flip", False, f"{found}: left and right carry meaning, as in writing{change}")
+
+
+def _augmentation(fingerprint: Fingerprint, size_px: int, epochs: int) -> list[Choice]:
+    long = epochs >= 15 if fingerprint.time_s is None else True
+    choices = [
+        Choice("task.shift", 0.0625, "a sixteenth of the side (2 of 32 px); costs one gather of pixels"),
+        Choice(
+            "task.cutout", 0.25 if long else 0.0, "hides a quarter of the side where a run is long enough to overfit"
+        ),
+    ]
+    if size_px > SMALL_PX:
+        choices.append(Choice("task.scale", 0.15, "objects in photos come near and far"))
+    if size_px > SMALL_PX and not fingerprint.facts["grey"]:
+        why = "light in photos varies"
+        choices += [Choice(f"task.{name}", 0.2, why) for name in ("brightness", "contrast", "saturation")]
+    return choices
+
+
+def _machine(fingerprint: Fingerprint) -> list[Choice]:
+    precision = "bf16" if fingerprint.bf16 else "fp32"
+    has = "has" if fingerprint.bf16 else "lacks"
+    return [
+        Choice("train.precision", precision, f"this {fingerprint.device} {has} bf16 arithmetic"),
+        Choice("train.channels_last", True, "convolutions run faster so, and the pack holds pixels so"),
+    ]
