@@ -30,9 +30,9 @@ def test_the_interval_covers_the_truth_with_grouped_data(groups, size, share):
     tries, by_group, by_sample = 400, 0, 0
     for seed in range(tries):
         credit = _grouped_credit(rng, groups, size, share, likeness=0.3)
-        one = mean_with_interval(credit, names, draws=300, seed=seed)
+        one = mean_with_interval(credit, names, draws=200, seed=seed)
         by_group += one.low <= share <= one.high
-        two = mean_with_interval(credit, None, draws=300, seed=seed)
+        two = mean_with_interval(credit, None, draws=200, seed=seed)
         by_sample += two.low <= share <= two.high
     assert by_group / tries > 0.91
     assert by_sample < by_group - 0.05 * tries  # ignoring the groups is what the interval must not do

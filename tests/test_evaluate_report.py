@@ -179,13 +179,13 @@ def test_without_pictures_no_picture_and_no_file_name_leaves_the_house():
 def test_the_budget_holds_and_what_was_left_out_is_counted():
     rng = np.random.default_rng(1)
     report, background = a_report(shots=0)
-    shots = [_shot(rng, background.classes, number, px=160) for number in range(300)]
+    shots = [_shot(rng, background.classes, number, px=160) for number in range(120)]
     background = Background(**{name: getattr(background, name) for name in background.__slots__} | {"shots": shots})
-    html = render(report, background, budget=500_000)
-    assert len(html.encode()) <= 500_000
+    html = render(report, background, budget=300_000)
+    assert len(html.encode()) <= 300_000
     shown = html.count('src="data:image/')
-    assert 0 < shown < 300
-    assert f"{300 - shown} more were left out" in Page(html).text
+    assert 0 < shown < 120
+    assert f"{120 - shown} more were left out" in Page(html).text
 
 
 def test_matrix_cells_lead_to_their_pictures_and_nowhere_else():

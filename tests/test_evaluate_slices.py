@@ -23,7 +23,7 @@ def test_a_planted_dark_quarter_is_found_and_named():
 
 @pytest.mark.parametrize("groups", [0, 12, 60])
 def test_without_a_weak_slice_none_is_called_worse(groups):
-    rng, wrongly, tries = np.random.default_rng(1), 0, 200
+    rng, wrongly, tries = np.random.default_rng(1), 0, 150
     for _ in range(tries):
         own = rng.integers(0, groups, 500) if groups else None
         share = np.full(500, 0.85) if own is None else np.clip(0.85 + 0.1 * rng.normal(size=groups), 0, 1)[own]
@@ -32,7 +32,7 @@ def test_without_a_weak_slice_none_is_called_worse(groups):
         wrongly += any(
             one.worse for one in find_slices(columns, _right(rng, share), None if own is None else own.tolist())
         )
-    assert wrongly / tries <= 0.09  # 5 % by design, binomial 99.5 %
+    assert wrongly / tries <= 0.1  # 5 % by design, binomial 99.5 %
 
 
 def test_one_bad_group_can_be_seen_among_good_ones():

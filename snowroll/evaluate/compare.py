@@ -22,14 +22,15 @@ the margin. These tests share an error of their own (`harm_alpha`, Holm 1979) an
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
 from snowroll.base.errors import DataError
-from snowroll.evaluate.paired import Difference, holm, p_better, p_beyond, paired_difference, samples_to_tell, sign_flip
+from snowroll.evaluate.interval import Groups, number_groups
+from snowroll.evaluate.paired import Difference, holm, p_beyond, p_values, paired_difference, samples_to_tell, sign_flip
 
 Outcome = Literal["PROMOTED", "REFUSED", "CANNOT TELL YET"]
 Kind = Literal["class", "earlier set"]
@@ -52,7 +53,7 @@ class Pairs:
 
     old: np.ndarray
     new: np.ndarray
-    groups: Sequence[Hashable] | None = None
+    groups: Groups | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ def promotion_test(
     old: np.ndarray,
     new: np.ndarray,
     *,
-    groups: Sequence[Hashable] | None = None,
+    groups: Groups | None = None,
     strata: Sequence[str] | None = None,
     earlier: Mapping[str, Pairs] | None = None,
     look: int = 1,
@@ -111,9 +112,10 @@ def promotion_test(
     """
     rule = settings or PromotionSettings()
     old, new = np.asarray(old, dtype=float), np.asarray(new, dtype=float)
-    whole = paired_difference(old, new, groups)
-    better, worse = p_better(old, new, groups, whole), p_better(new, old, groups, paired_difference(new, old, groups))
-    checks = _checks(_parts(old, new, groups, strata), earlier or {}, rule)
+    numbered = None if groups is None else number_groups(groups, len(old))[0]
+    whole = paired_difference(old, new, numbered)
+    better, worse = p_values(old, new, numbered, whole)
+    checks = _checks(_parts(old, new, numbered, strata), earlier or {}, rule)
     bar = bar_at(look, rule.alpha)
     outcome, reason, more, more_of = _decide(whole, better, worse, bar, look, checks, rule)
     return Verdict(outcome, reason, whole, better, bar, look, checks, more, more_of, rule)
@@ -178,19 +180,18 @@ def _more(whole: Difference, look: int, rule: PromotionSettings) -> int:
 
 
 def _parts(
-    old: np.ndarray, new: np.ndarray, groups: Sequence[Hashable] | None, strata: Sequence[str] | None
+    old: np.ndarray, new: np.ndarray, groups: np.ndarray | None, strata: Sequence[str] | None
 ) -> dict[str, Pairs]:
     if strata is None:
         return {}
     if len(strata) != len(old):
         raise DataError(f"{len(strata)} classes were given for {len(old)} samples")
-    rows: dict[str, list[int]] = {}
-    for row, name in enumerate(strata):
-        rows.setdefault(name, []).append(row)
-    return {
-        name: Pairs(old[own], new[own], None if groups is None else [groups[row] for row in own])
-        for name, own in sorted(rows.items())
-    }
+    names, number = np.unique(np.asarray(strata, dtype=str), return_inverse=True)
+    parts = {}
+    for row, name in enumerate(names):
+        own = number == row
+        parts[str(name)] = Pairs(old[own], new[own], None if groups is None else groups[own])
+    return parts
 
 
 def _checks(classes: Mapping[str, Pairs], earlier: Mapping[str, Pairs], rule: PromotionSettings) -> tuple[Check, ...]:

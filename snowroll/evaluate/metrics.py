@@ -7,12 +7,12 @@ macro-F1 over classes that occur in truth or guess.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from snowroll.base.nouns import Metric
-from snowroll.evaluate.interval import mean_with_interval
+from snowroll.evaluate.interval import Groups, mean_with_interval
 
 _LEAST = 1e-12  # a probability of 0 given to the truth costs 27.6 nats, not infinity
 
@@ -82,7 +82,7 @@ def per_class(table: np.ndarray, names: Sequence[str]) -> list[dict[str, float |
 
 
 def class_recall(
-    truth: np.ndarray, guess: np.ndarray, names: Sequence[str], groups: Sequence[Hashable] | None = None, seed: int = 0
+    truth: np.ndarray, guess: np.ndarray, names: Sequence[str], groups: Groups | None = None, seed: int = 0
 ) -> dict[str, Metric]:
     """Share found of each class that occurs, with the interval of its own n."""
     found = {}

@@ -8,14 +8,14 @@ Samples of one group rise and fall together; a group's summed difference is the 
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import ndtri, stdtr, stdtrit
 
 from snowroll.base.errors import DataError
-from snowroll.evaluate.interval import LEVEL, number_groups
+from snowroll.evaluate.interval import LEVEL, Groups, number_groups
 
 _GRID = 20_000  # steps that the summed differences are rounded to before they are counted exactly
 
@@ -42,7 +42,7 @@ class Difference:
         return self.error * math.sqrt(self.n)
 
 
-def paired_difference(old: np.ndarray, new: np.ndarray, groups: Sequence[Hashable] | None = None) -> Difference:
+def paired_difference(old: np.ndarray, new: np.ndarray, groups: Groups | None = None) -> Difference:
     """The mean difference with a t interval over groups, after adding one group won and one group lost.
 
     Without groups and with right-or-wrong credit that is the interval of Bonett & Price (2012, "Adjusted Wald
@@ -79,7 +79,7 @@ def paired_difference(old: np.ndarray, new: np.ndarray, groups: Sequence[Hashabl
     )
 
 
-def sign_flip(old: np.ndarray, new: np.ndarray, groups: Sequence[Hashable] | None = None) -> tuple[float, float]:
+def sign_flip(old: np.ndarray, new: np.ndarray, groups: Groups | None = None) -> tuple[float, float]:
     """One-sided p-values (new better, new worse), by flipping the sign of each group's summed difference.
 
     If the models are equally good, a group is as likely to favour one as the other by the same amount, so all 2^G
@@ -114,15 +114,16 @@ def sign_flip(old: np.ndarray, new: np.ndarray, groups: Sequence[Hashable] | Non
     return min(1.0, float(chance[seen:].sum())), min(1.0, float(chance[: seen + 1].sum()))
 
 
-def p_better(old: np.ndarray, new: np.ndarray, groups: Sequence[Hashable] | None, found: Difference) -> float:
-    """One-sided p-value of "the new model is no better": the larger of the sign-flip test's and the t test's.
+def p_values(old: np.ndarray, new: np.ndarray, groups: Groups | None, found: Difference) -> tuple[float, float]:
+    """One-sided p-values (new better, new worse): each the larger of the sign-flip test's and the t test's.
 
     Each guards where the other is weak: the t test needs many groups, the sign flips need that groups favour either
     model by equal amounts. If a new model gains a little in most groups and loses much in a few, sign flips alone
     are wrong 9 to 11 times in 100 at 5 %, both together 5 (tests/test_evaluate_compare.py plants such models).
     """
-    by_t = float(stdtr(max(found.groups - 1, 1), -found.middle / found.error))
-    return max(by_t, sign_flip(old, new, groups)[0])
+    better, worse = sign_flip(old, new, groups)
+    t, freedom = found.middle / found.error, max(found.groups - 1, 1)
+    return max(better, float(stdtr(freedom, -t))), max(worse, float(stdtr(freedom, t)))
 
 
 def p_beyond(found: Difference, margin: float) -> float:

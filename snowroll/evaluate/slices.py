@@ -7,7 +7,7 @@ were looked at, and every slice shows its n and interval.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from numbers import Real
@@ -16,7 +16,7 @@ import numpy as np
 from scipy.special import stdtr
 
 from snowroll.base.nouns import Json
-from snowroll.evaluate.interval import mean_with_interval, number_groups
+from snowroll.evaluate.interval import Groups, mean_with_interval, number_groups
 from snowroll.evaluate.paired import holm
 
 LEAST = 20  # samples below which a slice is not looked at: its interval would span some 40 points
@@ -44,7 +44,7 @@ class Slice:
 def find_slices(
     columns: Mapping[str, Sequence[object] | np.ndarray],
     credit: np.ndarray,
-    groups: Sequence[Hashable] | None = None,
+    groups: Groups | None = None,
     *,
     least: int = LEAST,
     parts: int = 4,
@@ -57,7 +57,7 @@ def find_slices(
     "unknown". credit: [n] in [0, 1]. groups: [n] what rises and falls together. In a column that equals the groups a
     slice *is* one group, and its own samples are the units.
     """
-    members: list[tuple[str, str, np.ndarray, Sequence[Hashable] | None]] = []
+    members: list[tuple[str, str, np.ndarray, Groups | None]] = []
     for name, values in columns.items():
         same = groups is not None and _same_partition(values, groups)
         for label, inside in _cut(name, values, parts):
@@ -96,7 +96,7 @@ def _cut(name: str, values: Sequence[object] | np.ndarray, parts: int) -> list[t
     return cuts
 
 
-def _p_worse(credit: np.ndarray, inside: np.ndarray, groups: Sequence[Hashable] | None) -> float:
+def _p_worse(credit: np.ndarray, inside: np.ndarray, groups: Groups | None) -> float:
     """One-sided p-value of "the slice is no worse than the rest": a score test whose units are the groups.
 
     Each group's pull on (slice mean - rest mean) is summed; their spread under "no difference" is the error
@@ -119,6 +119,6 @@ def _is_unknown(value: object) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
-def _same_partition(values: Sequence[object] | np.ndarray, groups: Sequence[Hashable]) -> bool:
+def _same_partition(values: Sequence[object] | np.ndarray, groups: Groups) -> bool:
     pairs = {(str(value), group) for value, group in zip(values, groups, strict=True)}
     return len(pairs) == len({value for value, _ in pairs}) == len({group for _, group in pairs})
