@@ -79,7 +79,16 @@ def write_labels(pipe: Connection, root: Path, life: int) -> None:
 
 def record(life: int, n: int) -> tuple[Record, bytes]:
     raw = f"canary {life} {n} face".encode() * 20
-    return Record(f"r{life}-{n}", "model", float(n), hashlib.sha256(raw).hexdigest(), "cat", 0.9, 0.1, "line 2"), raw
+    return Record(
+        f"r{life}-{n}",
+        "model",
+        float(n),
+        hashlib.sha256(raw).hexdigest(),
+        f"canary {life} {n} face",
+        0.9,
+        0.1,
+        "line 2",
+    ), raw
 
 
 def capture_and_forget(pipe: Connection, root: Path, life: int) -> None:
@@ -95,14 +104,24 @@ def capture_and_forget(pipe: Connection, root: Path, life: int) -> None:
 
 
 def write_in_a_row(pipe: Connection, root: Path, name: str, count: int) -> None:
-    """`count` labels, a commit each, begun when the parent's file appears."""
+    """`count` labels by each of four people at once, so that one always waits; begun when the parent's file appears."""
     with Project.open(root) as project:
+
+        def person(which: int) -> None:
+            for n in range(count):
+                project.catalog.add_label(Label(f"{name}-{which}-{n}", sample(n % N).id, "cat", name, 0.0))
+
+        project.catalog.note("hello", {"from": name})  # the writer is warm
         pipe.send("ready")
         while not (root / "go").exists():
             time.sleep(0.001)
-        for n in range(count):
-            project.catalog.add_label(Label(f"{name}-{n}", sample(n % N).id, "cat", name, 0.0))
+        threads = [threading.Thread(target=person, args=(which,)) for which in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
         pipe.send("done")
+        time.sleep(60)
 
 
 def hold_lock(pipe: Connection, root: Path) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 from store_children import N, make_project, sample
 
 from snowroll.base.errors import StoreError, UsageError
@@ -119,10 +120,9 @@ INSERT_ROLL = "INSERT INTO rolls (number, stage, state, at) VALUES (:number, :st
 
 
 def test_strict_tables_refuse_the_wrong_type(project: Project) -> None:
-    with pytest.raises(StoreError, match="cannot store TEXT"):
-        project.catalog.write(
-            lambda conn: conn.execute(tables.rolls.insert().values(number="cat", stage="", state="", at=0))
-        )
+    row = {"number": 1, "stage": "mine", "state": "{}", "at": "noon"}
+    with pytest.raises(StoreError, match="cannot store TEXT value in REAL column"):
+        project.catalog.write(lambda conn: conn.execute(text(INSERT_ROLL), row))
 
 
 def test_a_failed_write_takes_nobody_else_with_it(project: Project) -> None:
