@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from test_check_duplicates import jpeg, scenes, view_of
 
 from snowroll.prepare.check import check, left_out
 from snowroll.prepare.look import look
-from test_check_duplicates import jpeg, scenes, view_of
 
 
 def saved(rgb: np.ndarray, format: str, **more: object) -> bytes:

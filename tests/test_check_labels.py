@@ -31,7 +31,7 @@ def test_a_planted_label_fault_is_named_and_no_other(
 ) -> None:
     faults = check(labelled(counts, classes))
     assert {fault.code for fault in faults} == codes
-    assert all(("block" == fault.severity) == (fault.code in ("one_class", "unknown_label")) for fault in faults)
+    assert all((fault.severity == "block") == (fault.code in ("one_class", "unknown_label")) for fault in faults)
 
 
 def flipped(seed: int, share: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -161,9 +161,9 @@ def _confidence(before: np.ndarray, now: np.ndarray) -> Comparison:
     from scipy.stats import ks_2samp
 
     columns = range(before.shape[1] - (before.shape[1] == 2))  # of two classes, the second says nothing new
-    found = [ks_2samp(before[:, c], now[:, c]) for c in columns]
-    gap, p = max((float(f.statistic), float(f.pvalue)) for f in found)
-    p = min(1.0, min(float(f.pvalue) for f in found) * len(found))
+    found = [tuple(ks_2samp(before[:, c], now[:, c])) for c in columns]
+    gap = max(float(one[0]) for one in found)
+    p = min(1.0, min(float(one[1]) for one in found) * len(found))
     words = f"the probabilities of one class differ for {gap:.0%} of the samples ({_share(gap)})"
     return Comparison("probabilities", p, p, gap, words)
 
@@ -180,7 +180,7 @@ def _classes(before: np.ndarray, now: np.ndarray) -> Comparison:
     rare = expected < 5
     table = np.column_stack([counts[:, ~rare], counts[:, rare].sum(axis=1)])
     table = table[:, table.sum(axis=0) > 0]
-    p = float(chi2_contingency(table).pvalue) if table.shape[1] > 1 else 1.0
+    p = float(tuple(chi2_contingency(table))[1]) if table.shape[1] > 1 else 1.0
     words = f"{moved:.0%} of the answers moved to other classes ({_share(moved)})"
     return Comparison("answers", p, p, moved, words)
 
@@ -188,9 +188,9 @@ def _classes(before: np.ndarray, now: np.ndarray) -> Comparison:
 def _measure(name: str, before: np.ndarray, now: np.ndarray) -> Comparison:
     from scipy.stats import ks_2samp
 
-    found = ks_2samp(before, now)
+    found = tuple(ks_2samp(before, now))
     step = float(np.median(now) - np.median(before))
-    p, gap = float(found.pvalue), float(found.statistic)
+    gap, p = float(found[0]), float(found[1])
     way = "rose" if step > 0 else "fell"
     words = f"{name} {way} from {np.median(before):.3g} to {np.median(now):.3g} in the median ({_share(gap)})"
     return Comparison(name, p, p, gap, words)

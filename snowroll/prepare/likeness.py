@@ -110,7 +110,8 @@ def _neighbours(shapes: np.ndarray) -> np.ndarray:
     low = components(shapes, 12).apply(shapes)
     if low.shape[1] == 0:  # all pictures are alike to the last bit
         low = np.zeros((len(shapes), 1), np.float32)
-    return KDTree(low).query(low, k=min(_CROWD + 1, len(shapes)))[1]
+    _, rows = KDTree(low).query(low, k=min(_CROWD + 1, len(shapes)))
+    return np.asarray(rows)
 
 
 def _unique(partners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

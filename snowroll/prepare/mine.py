@@ -2,7 +2,7 @@
 
 A stated share is drawn at random, so that what comes back can also estimate accuracy and drift without bias.
 Nothing is chosen that is nearly the same as a labelled sample or another choice.
-Typical first, then margin: TypiClust (Hacohen et al. 2022, section 4) and "Is margin all you need?" (Bahri et al. 2022).
+Typical first (TypiClust, Hacohen et al. 2022, section 4), then margin ("Is margin all you need?", Bahri et al. 2022).
 """
 
 from __future__ import annotations
@@ -46,6 +46,8 @@ def choose(
     samples lie close (Euclidean); labelled_per_class: how many labels each class has;
     near: distance below which two samples count as the same, None to take it from the data.
     """
+    if not len(features):
+        return []
     rng = np.random.default_rng(seed)
     pool = np.asarray(features, np.float64).reshape(len(features), -1)
     known = np.asarray(labelled_features, np.float64).reshape(len(labelled_features), pool.shape[1])
@@ -69,7 +71,7 @@ class _Taken:
 
     def __init__(self, pool: np.ndarray, known: np.ndarray, near: float) -> None:
         self.pool, self.near = pool, near
-        self.points = [row for row in known]
+        self.points = list(known)
         self.rows: set[int] = set()
 
     def is_free(self, row: int) -> bool:
@@ -149,7 +151,8 @@ def _clusters(points: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarra
     if k >= len(points) or k < 2:
         return np.arange(len(points)) if k >= len(points) else np.zeros(len(points), np.int64)
     kind = KMeans if len(points) * k < 5_000_000 else MiniBatchKMeans
-    return kind(k, n_init=1, random_state=int(rng.integers(2**31))).fit_predict(points)
+    seed = int(rng.integers(2**31))
+    return kind(k, n_init=1, random_state=seed).fit_predict(points)  # type: ignore[arg-type]
 
 
 def _typicality(points: np.ndarray) -> np.ndarray:

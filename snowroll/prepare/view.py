@@ -36,7 +36,7 @@ class View:
         return View(
             tuple(samples),
             tuple(looks.get(sample.id) for sample in samples),
-            tuple(splits.get(sample.id, sample.split) if splits else sample.split for sample in samples),
+            tuple(splits[sample.id] if splits and sample.id in splits else sample.split for sample in samples),
             tuple(label_of(sample.target) for sample in samples),
             tuple((schema or {}).get("classes", ())),
             features,
