@@ -152,7 +152,7 @@ class Archive:
             plain = _Forward(_decompress(file), self._limits.most_bytes(self.size), self.size)
             with tarfile.open(fileobj=plain, mode="r:", encoding="utf-8", errors="surrogateescape") as archive:
                 while (info := archive.next()) is not None:
-                    archive.members.clear()  # it would keep every member it has passed
+                    archive.members.clear()  # type: ignore[attr-defined] - it would keep every member it has passed
                     if not info.isdir():
                         yield spell(info.name.encode("utf-8", "surrogateescape")), info, archive
             if plain.tail.strip(b"\0"):

@@ -13,8 +13,8 @@ from snowroll.prepare.names import take_apart, without_suffix
 from snowroll.prepare.pictures import format_of_name
 from snowroll.prepare.settings import PrepareSettings
 
-_FILLER = frozenset("set data dataset images image imgs img pictures photos split part folder".split())
-_GENERIC = _FILLER | frozenset("input inputs raw all jpg jpeg png".split())  # a single folder of this name is no class
+_FILLER = frozenset({"set", "data", "dataset", "image", "images", "img", "imgs", "pictures", "photos", "split", "part"})
+_GENERIC = _FILLER | {"input", "inputs", "raw", "all", "jpg", "jpeg", "png"}  # a single folder of this name is no class
 _UNLABELLED = frozenset({"unlabelled", "unlabeled"})
 Levels = tuple[str, ...]  # the folders over one picture, from the top; an archive counts as a folder
 
@@ -110,9 +110,9 @@ def _without_strays(levels: dict[str, Levels]) -> tuple[dict[str, Levels], dict[
         inside = [where for where, folders in levels.items() if len(folders) > depth + 1]
         if len(deeper) == 1 and len(inside) >= 0.8 * len(levels) and _varying([levels[where] for where in inside]):
             name = next(iter(deeper))
-            beside = {where: f"lies beside the folder '{name}' that holds the classes" for where in levels}
+            beside = levels.keys() - inside
             kept = {where: levels[where] for where in inside}
-            return kept, {where: why for where, why in beside.items() if where not in kept}
+            return kept, dict.fromkeys(sorted(beside), f"lies beside the folder '{name}' that holds the classes")
         return levels, {}
     return levels, {}
 

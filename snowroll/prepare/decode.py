@@ -159,7 +159,8 @@ class _Crew:
     def _answer(self, answer: Any) -> None:
         while not self._over.is_set():
             with suppress(queue.Full):
-                return self._answers.put(answer, timeout=0.2)
+                self._answers.put(answer, timeout=0.2)
+                return
 
 
 class _Child:

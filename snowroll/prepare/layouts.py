@@ -13,7 +13,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from snowroll.base.errors import UsageError
-from snowroll.base.nouns import Split
 from snowroll.base.task import Found, Reading
 from snowroll.prepare.class_folders import read_class_folders
 from snowroll.prepare.image_arrays import read_image_arrays
@@ -32,7 +31,7 @@ def read_images(folder: Folder, settings: PrepareSettings) -> Reading | None:
     """
     entries = folder.entries()
     pictures = [entry.where for entry in entries if format_of_name(entry.where)]
-    table = read_manifests(folder, entries, pictures, settings)
+    table = read_manifests(folder, pictures, settings)
     masks = find_masks(folder, [where for where in pictures if where not in table.rows])
     samples = [where for where in pictures if where not in masks]
     reading = _choose(samples, table, settings) or read_image_arrays(folder, entries) or _unlabelled(samples, settings)
@@ -142,8 +141,3 @@ def _with_groups(reading: Reading, pattern: str) -> Reading:
         raise UsageError(f"'{pattern}' matches no path", where="prepare.group", cure=cure)
     told = f"{len(matched):,} groups by '{pattern}' over {n:,} of {len(found):,} samples"
     return replace(reading, found=tuple(found), evidence=(*reading.evidence, told))
-
-
-def declared(found: Sequence[Found]) -> dict[Split | None, int]:
-    """How many samples the folder itself puts into each split."""
-    return dict(Counter(each.split for each in found))

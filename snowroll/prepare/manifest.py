@@ -226,10 +226,10 @@ class Shelf:
     def _find(self, cell: str, home: Sequence[str], strip: int) -> tuple[str | None, str]:
         parts = _split(cell)
         if ".." in parts:  # relative to the manifest
-            *up, parts = [[*home]], parts
-            parts = _climb(home, parts)
-            if parts is None:
+            climbed = _climb(home, parts)
+            if climbed is None:
                 return None, "the path leaves the folder"
+            parts = climbed
         parts = parts[strip:]
         if not parts:
             return None, "it is no path"

@@ -16,10 +16,9 @@ from snowroll.prepare.read import Folder
 
 _LOOKED_AT = 12  # pictures of each kind that are decoded to see whether the kind is masks
 _COLOURS = 32  # a mask has one value a class; a photo of any size has hundreds
-_FOLDERS = frozenset(
-    "image images img imgs picture pictures photo photos jpegimages original originals raw rgb input inputs "
-    "mask masks label labels annotation annotations gt groundtruth ground_truth seg segmentation segmentations".split()
-)
+_IMAGES = {"image", "images", "img", "imgs", "picture", "pictures", "photo", "photos", "original", "originals", "raw"}
+_MASKS = {"mask", "masks", "label", "labels", "annotation", "annotations", "gt", "groundtruth", "seg", "segmentation"}
+_FOLDERS = frozenset({*_IMAGES, *_MASKS, "jpegimages", "rgb", "input", "inputs", "ground_truth", "segmentations"})
 _ENDING = re.compile(
     r"[ _.-]+(mask|gt|label|labels|seg|segmentation|annotation|groundtruth)([ _-]?\d+)?$", re.IGNORECASE
 )

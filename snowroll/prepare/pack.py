@@ -206,7 +206,7 @@ class _Spool:
     """Ragged rows in the order they arrive, on disk; put into row order at the end."""
 
     def __init__(self, path: Path, n: int) -> None:
-        self._path, self._file = path, open(path, "wb")
+        self._path, self._file = path, open(path, "wb")  # noqa: SIM115 - open as long as rows arrive
         self._starts, self._lengths = np.zeros(n, np.int64), np.zeros(n, np.int64)
         self._total, self._dtype, self._tail = 0, np.dtype(np.uint8), ()
 

@@ -26,7 +26,7 @@ def send(file: BinaryIO, value: Any) -> None:
     head = json.dumps(_flatten(value, arrays)).encode("utf-8", "surrogatepass")
     file.write(len(head).to_bytes(4, "big") + head)
     for array in arrays:
-        file.write(memoryview(array).cast("B") if array.size else b"")
+        file.write(array.data.cast("B") if array.size else b"")
     file.flush()
 
 
