@@ -214,12 +214,21 @@ def _checks(classes: Mapping[str, Pairs], earlier: Mapping[str, Pairs], rule: Pr
     return tuple(checks)
 
 
+def signed_points(share: float) -> str:
+    """A difference of shares in points, with its sign; nothing is never negative.
+
+    >>> signed_points(-0.0123), signed_points(-0.0001)
+    ('−1.2', '+0.0')
+    """
+    return f"{round(100 * share, 1) + 0.0:+.1f}".replace("-", "−")
+
+
 def _points(share: float) -> str:
     return f"{100 * share:.1f} points".replace("-", "−")
 
 
 def _told(found: Difference) -> str:
-    signed = [f"{100 * x:+.1f}".replace("-", "−") for x in (found.value, found.low, found.high)]
+    signed = [signed_points(share) for share in (found.value, found.low, found.high)]
     grouped = f" in {found.groups:,} groups" if found.groups < found.n else ""
     return (
         f"{signed[0]} points, 95 % interval {signed[1]} to {signed[2]}, n = {found.n:,}{grouped}, "

@@ -20,7 +20,7 @@ from snowroll.base.errors import DataError
 from snowroll.base.nouns import Json, Metric, Report
 from snowroll.evaluate import plots
 from snowroll.evaluate.calibration import Bin, Temperature
-from snowroll.evaluate.compare import Verdict
+from snowroll.evaluate.compare import Verdict, signed_points
 from snowroll.evaluate.metrics import IN_WORDS, LABELS
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ _OUTCOMES = {
 def _promotion(verdict: Verdict, name: str, measured: str, measured_on: str) -> Opening:
     mood, outcome = _OUTCOMES[verdict.outcome]
     found = verdict.difference
-    change, low, high = (f"{100 * x:+.1f}".replace("-", "−") for x in (found.value, found.low, found.high))
+    change, low, high = (signed_points(share) for share in (found.value, found.low, found.high))
     sentence = (
         f"{outcome}: {change} points of {name} (95 % interval {low} to {high}, n = {found.n:,}), "
         f"measured on {measured_on}."
@@ -282,6 +282,7 @@ def _environment() -> Environment:
     )
     made.filters["figure"] = lambda value, name: figure(name, value)
     made.globals["zoom_start"] = _zoom_start
+    made.filters["signed_points"] = signed_points
     made.filters["label"] = label
     made.globals["interval_bar"] = plots.interval_bar
     made.globals["Metric"] = Metric
