@@ -7,6 +7,8 @@ that fits no better than by chance is refused instead of half loaded.
 from __future__ import annotations
 
 import pickle
+import struct
+import warnings
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,6 +28,12 @@ _PREFIXES = ("module.", "model.", "_orig_mod.", "backbone.")  # what wrappers pr
 _HEADS = ("head", "fc", "classifier", "last_linear")  # the output layer in other people's networks
 _ENOUGH = 0.5  # share of the backbone's tensors that must be found
 
+# every way in which torch says that bytes are no checkpoint, or one that runs code; found by damaging files
+_UNREADABLE = (
+    *(RuntimeError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, AssertionError, EOFError),
+    *(OSError, MemoryError, struct.error, pickle.UnpicklingError, zipfile.BadZipFile, NotImplementedError),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
@@ -42,8 +50,8 @@ class Loaded:
 def load_weights(model: Classifier, path: Path) -> Loaded:
     """Fill the model in place from a .safetensors or .pth file.
 
-    Understands our own files, torchvision's and timm's names, and a network saved under other names whose tensors have
-    the same shapes in the same order. The head is filled if it fits and left alone if the classes differ.
+    Understands our own files, torchvision's and timm's names, and a .pth of the same network under other names, known
+    by the shapes and order of its tensors (a .safetensors keeps no order). The head is filled if it fits and left alone if the classes differ.
     Raises DataError if the file cannot be read, holds numbers that are not finite, or belongs to another network.
     """
     return fill(model, read_tensors(path), path)
@@ -106,9 +114,9 @@ def _read_pth(path: Path) -> dict[str, Tensor]:
             with zipfile.ZipFile(path) as archive:
                 if sum(entry.file_size for entry in archive.infolist()) > path.stat().st_size:
                     raise DataError("unpacks to more than it is", where=path, cure="do not trust it")
-        tree = torch.load(path, map_location="cpu", weights_only=True)
-    # every way in which torch says that bytes are no checkpoint, or one that runs code
-    except (RuntimeError, ValueError, KeyError, EOFError, OSError, pickle.UnpicklingError, zipfile.BadZipFile) as fault:
+        with warnings.catch_warnings(action="ignore"):  # of old pickle protocols: an error follows, or nothing is wrong
+            tree = torch.load(path, map_location="cpu", weights_only=True)
+    except _UNREADABLE as fault:
         why = str(fault).splitlines()[0] if str(fault) else type(fault).__name__
         raise DataError(f"cannot be read as plain weights ({why[:120]})", where=path, cure=cure) from None
     tensors = _tensors_of(tree)
