@@ -51,7 +51,8 @@ def load_weights(model: Classifier, path: Path) -> Loaded:
     """Fill the model in place from a .safetensors or .pth file.
 
     Understands our own files, torchvision's and timm's names, and a .pth of the same network under other names, known
-    by the shapes and order of its tensors (a .safetensors keeps no order). The head is filled if it fits and left alone if the classes differ.
+    by the shapes and order of its tensors (a .safetensors keeps no order). The head is filled if it fits and left
+    alone if the classes differ.
     Raises DataError if the file cannot be read, holds numbers that are not finite, or belongs to another network.
     """
     return fill(model, read_tensors(path), path)
