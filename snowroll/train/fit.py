@@ -96,6 +96,9 @@ def fit(
         (total,) = add_up([weight.sum()])
         loss = (losses * weight).sum() / total
 
+        if not loss.requires_grad:
+            raise GateError("the loss depends on no trainable parameter", cure="look for detach() or frozen layers")
+
         # -- backward: the gradient of that mean
         model.zero_grad(set_to_none=True)
         loss.backward()

@@ -1,0 +1,80 @@
+"""A time budget becomes a number of steps: the one place where training looks at a clock, before its first step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from statistics import median
+
+import torch
+from torch import nn
+
+from snowroll.base.errors import PlanError
+from snowroll.base.nouns import Plan
+from snowroll.train.fit import Batches, Objective, fit
+
+MARGIN = 0.1  # share of the budget kept back for what was not measured: a guess to be revisited
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What fits into the time."""
+
+    steps: int
+    eval_every: int  # steps
+    checkpoint_every: int  # steps
+
+
+def plan_steps(
+    model: nn.Module,
+    batches: Batches,
+    objective: Objective,
+    plan: Plan,
+    time_s: float,
+    now: Callable[[], float],
+    eval_s: float = 0.0,
+) -> int:
+    """How many steps of this plan fit into `time_s`, ten evaluations of `eval_s` included. Changes `model`."""
+    return steps_within(time_s, step_seconds(model, batches, objective, plan, now), eval_s).steps
+
+
+def step_seconds(
+    model: nn.Module, batches: Batches, objective: Objective, plan: Plan, now: Callable[[], float], steps: int = 5
+) -> float:
+    """Median time of a warm step on the run's own batches. The first two (allocation) are not counted."""
+    times = [now()]
+    for _ in fit(model, batches, objective, replace(plan, steps=steps + 2)):
+        if plan.device.startswith("cuda"):
+            torch.cuda.synchronize()
+        times.append(now())
+    return median(after - before for before, after in pairwise(times[2:]))
+
+
+def steps_within(
+    time_s: float,
+    step_s: float,
+    eval_s: float = 0.0,
+    save_s: float = 0.0,
+    evaluations: int = 10,
+    save_every_s: float = 60.0,
+) -> Budget:
+    """Steps and cadence such that steps, evaluations and checkpoints together take at most `time_s` less the margin.
+
+    Raises PlanError when not even ten steps fit.
+
+    >>> steps_within(100.0, step_s=0.1, eval_s=1.0)
+    Budget(steps=800, eval_every=80, checkpoint_every=600)
+    """
+    free_s = time_s * (1 - MARGIN)
+    if evaluations * eval_s > free_s / 2:  # evaluating must not eat the training
+        evaluations = max(1, int(free_s / 2 / eval_s))
+    free_s -= evaluations * eval_s
+    checkpoint_every = max(1, round(save_every_s / step_s))
+    steps = int(free_s / (step_s + save_s / checkpoint_every))
+    if steps < 10:
+        raise PlanError(
+            f"{time_s:.0f} s are too short: a step takes {step_s:.2g} s and an evaluation {eval_s:.2g} s",
+            cure="allow more --time, or choose a smaller model or size",
+        )
+    return Budget(steps, max(1, steps // evaluations), checkpoint_every)

@@ -1,0 +1,198 @@
+"""Gates: hypotheses about the training machinery, measured before time is spent (Karpathy, "A Recipe for Training
+Neural Networks", 2019). Training fails silently; each gate makes one kind of silence impossible.
+
+Every gate spends a fixed number of steps on a few rows, never a share of the clock, so that its verdict is repeatable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from snowroll.base.errors import GateError, PlanError
+from snowroll.base.nouns import Batch, Gate
+from snowroll.train.fit import fit, seed_step
+from snowroll.train.learns import CLEARLY, DEAD, beats_blind, everything_learns, overfits_two
+from snowroll.train.nested import leaves
+from snowroll.train.trial import Measured, Trial, few, gate_plan, take
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Write = Callable[[Sequence["Image"], Sequence[int]], str]  # pictures and their ids -> path in the run folder
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """A gate before it is measured."""
+
+    name: str
+    says: str
+    expected: str
+    measure: Callable[[Trial], Measured]
+
+
+def pass_through(trial: Trial, write: Write, now: Callable[[], float]) -> Iterator[Gate]:
+    """Every gate's verdict, cheapest first. A NaN met on the way is that gate's failure."""
+    for hypothesis in hypotheses(write):
+        began = now()
+        try:
+            found = hypothesis.measure(trial)
+        except (GateError, PlanError) as fault:
+            found = Measured(str(fault), False)
+        yield Gate(
+            hypothesis.name,
+            hypothesis.says,
+            found.words,
+            hypothesis.expected,
+            found.holds,
+            found.picture,
+            round(now() - began, 3),
+        )
+
+
+def hypotheses(write: Write) -> list[Hypothesis]:
+    """All gates, cheapest first. `write` stores the picture of what the network sees."""
+    return [
+        Hypothesis(
+            "sees",
+            "the network is given inputs that are finite and differ from sample to sample",
+            "finite, no two samples alike in every value; the picture shows what a person would label the same way",
+            lambda trial: sees(trial, write),
+        ),
+        Hypothesis(
+            "loss_at_init",
+            "an untrained network knows nothing and is not sure of it",
+            f"the loss of a uniform guess, within {SLACK:.0%} or {SLACK_NATS}",
+            loss_at_init,
+        ),
+        Hypothesis(
+            "samples_apart",
+            "in evaluation, the answer for a sample depends on that sample alone",
+            "no change when the other samples of the batch change, move or go away",
+            samples_apart,
+        ),
+        Hypothesis(
+            "same_twice",
+            "the same seed gives the same run",
+            "equal batches, losses and weights, to the last bit",
+            same_twice,
+        ),
+        Hypothesis(
+            "everything_learns",
+            "every trainable parameter receives a gradient and moves, and most units are alive",
+            f"none left behind; in no layer more than {DEAD:.0%} of the units without a gradient",
+            everything_learns,
+        ),
+        Hypothesis(
+            "overfits_two",
+            "two samples can be learnt by heart, and are still known in evaluation mode",
+            f"loss under {CLEARLY:.0%} of a blind twin's; answers right in evaluation mode",
+            overfits_two,
+        ),
+        Hypothesis(
+            "beats_blind",
+            "the network learns from its inputs: it beats a twin whose inputs are shuffled among the samples",
+            "a lower loss on the same samples, beyond the 95 % interval of the difference",
+            beats_blind,
+        ),
+    ]
+
+
+SLACK, SLACK_NATS = 0.25, 0.4  # measured: healthy networks of tests/test_train_gates.py lie within half of it
+
+
+def loss_at_init(trial: Trial) -> Measured:
+    """The objective of a fresh model, in training mode, on two batches."""
+    expected = trial.task.loss_at_init(trial.schema, trial.plan.task)
+    model = trial.make().train()
+    losses = []
+    for step in range(2):
+        seed_step(trial.plan.seed, step)
+        losses.append(trial.objective(model, few(trial.plain(step))).detach())
+    loss = float(torch.cat(losses).mean())
+    if expected is None:
+        return Measured(f"{loss:.3f}; the task states no expectation", loss == loss and abs(loss) != float("inf"))
+    return Measured(
+        f"{loss:.3f} where {expected:.3f} is a uniform guess",
+        abs(loss - expected) <= max(SLACK * abs(expected), SLACK_NATS),
+    )
+
+
+def samples_apart(trial: Trial) -> Measured:
+    """Change the others, turn the order round, leave the others out: a sample's output must stay what it was."""
+    model = trial.make().eval()
+    _wake(model, trial.plan.seed)
+    batch = few(trial.plain(0), 8)
+    size = len(batch.ids)
+    backwards = torch.arange(size - 1, -1, -1, device=batch.ids.device)
+    whole = _outputs(model, batch, size)
+    if not whole:
+        return Measured("the outputs have no batch axis to compare along", True)
+    # every position but 0 gets its neighbour's input
+    others = torch.tensor([0, *range(2, size), 1], device=batch.ids.device) if size > 2 else backwards
+    try:
+        with_others = _apart([t[:1] for t in whole], [t[:1] for t in _outputs(model, take(batch, others), size)])
+        turned = _apart(whole, [t[backwards] for t in _outputs(model, take(batch, backwards), size)])
+        alone = _apart([t[:1] for t in whole], _outputs(model, take(batch, backwards[-1:]), 1))
+    except RuntimeError as fault:
+        return Measured(f"the network fails on other batches of the same samples ({str(fault).splitlines()[0]})", False)
+    if size <= 2:
+        with_others = 0.0
+    words = f"relative change: others replaced {with_others:.1g}, order turned {turned:.1g}, alone {alone:.1g}"
+    return Measured(words, max(with_others, turned) <= 1e-4 and alone <= 1e-3)  # rounding of other kernels
+
+
+def same_twice(trial: Trial) -> Measured:
+    """Three steps, twice."""
+    plan = gate_plan(trial.plan, 3)
+    runs = []
+    for _ in range(2):
+        model = trial.make()
+        seen = [leaves(few(trial.batches(step)).inputs) for step in range(3)]
+        steps = list(fit(model, lambda step: few(trial.batches(step)), trial.objective, plan))
+        runs.append((seen, [[step.losses] for step in steps], [list(model.parameters())]))
+    for what, first, second in zip(("batches", "losses", "weights"), *runs, strict=True):
+        pairs = [(a, b) for one, other in zip(first, second, strict=True) for a, b in zip(one, other, strict=True)]
+        if not all(torch.equal(a, b) for a, b in pairs):
+            return Measured(f"the {what} of the first three steps differ between two runs with seed {plan.seed}", False)
+    return Measured("equal over three steps", True)
+
+
+def sees(trial: Trial, write: Write) -> Measured:
+    """What is handed to the network, decoded back to pictures, after augmentation."""
+    batch = few(trial.batches(0))
+    picture = write([trial.task.show(batch, row) for row in range(min(8, len(batch.ids)))], batch.ids[:8].tolist())
+    tensors = leaves(batch.inputs)
+    if not all(bool(torch.isfinite(t).all()) for t in tensors if t.is_floating_point()):
+        return Measured("the inputs hold NaN or infinity", False, picture)
+    alike = [all(torch.equal(t[0], t[row]) for t in tensors) for row in range(1, len(batch.ids))]
+    if alike and all(alike):
+        return Measured("all samples of the batch are the same", False, picture)
+    largest = max((float(t.abs().max()) for t in tensors if t.is_floating_point()), default=0.0)
+    return Measured(f"{len(batch.ids)} samples, largest value {largest:.3g}", True, picture)
+
+
+def _outputs(model: nn.Module, batch: Batch, size: int) -> list[Tensor]:
+    with torch.no_grad():
+        found: Any = model(batch.inputs)
+    return [t.float() for t in leaves(found) if t.ndim and len(t) == size]
+
+
+def _apart(before: list[Tensor], after: list[Tensor]) -> float:
+    """The largest difference, relative to the largest value."""
+    scale = max((float(t.abs().max()) for t in before), default=0.0) or 1.0
+    return max((float((a - b).abs().max()) for a, b in zip(before, after, strict=True)), default=0.0) / scale
+
+
+@torch.no_grad()
+def _wake(model: nn.Module, seed: int) -> None:
+    """Noise where a network starts at exactly zero (last layers, residual scales), or its outputs would all be zero."""
+    noise = torch.Generator().manual_seed(seed)
+    for p in model.parameters():
+        if not p.any():
+            p.copy_(0.05 * torch.randn(p.shape, generator=noise))

@@ -1,0 +1,173 @@
+"""The gates that train for a few steps: does everything learn, can two samples be learnt, do the inputs matter?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from snowroll.base.nouns import Batch, canonical
+from snowroll.train.fit import Step, fit
+from snowroll.train.nested import each
+from snowroll.train.trial import Measured, Trial, few, gate_plan, take
+
+DEAD = 0.5  # share of a layer's units that may be without gradient: a guess; healthy ones measured under 0.1
+CLEARLY = 0.85  # of the blind twin's loss. Label smoothing of 0.3 over 10 classes leaves 0.75 at best
+RIGHT = 0.9  # of the task's credit, so that tasks scored by overlap can pass
+
+
+def everything_learns(trial: Trial, steps: int = 6) -> Measured:
+    """Gradients of every parameter over a few steps on the run's own batches."""
+    model = trial.make()
+    before = {name: p.detach().cpu().clone() for name, p in model.named_parameters()}
+    slopes: dict[str, Tensor] = {}
+    for _ in fit(model, lambda step: few(trial.batches(step)), trial.objective, gate_plan(trial.plan, steps)):
+        for name, p in model.named_parameters():
+            if p.grad is not None:
+                slopes[name] = torch.maximum(slopes.get(name, torch.zeros_like(p)), p.grad.abs())
+    trainable = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    untouched = [name for name in trainable if name not in slopes or not slopes[name].any()]
+    moving = [name for name in trainable if name in slopes and slopes[name].max() > 1e-8]  # below: rounding
+    unmoved = [name for name in moving if torch.equal(before[name], trainable[name].cpu())]
+    dead = [f"{share:.0%} of {name}" for name, share in _dead_units(model, slopes).items() if DEAD < share < 1]
+    problems = [
+        ("no gradient reaches {}", untouched),
+        ("{} did not move", unmoved),
+        ("frozen though earlier layers learn: {}", _frozen(model, trial.frozen)),
+        ("dead units: {}", dead),
+    ]
+    words = [sentence.format(_some(names)) for sentence, names in problems if names]
+    if not words and (still := [name for name, p in model.named_parameters() if not p.requires_grad]):
+        return Measured(f"all {len(trainable)} parameters moved in {steps} steps; held still: {_some(still)}", True)
+    return Measured("; ".join(words) or f"all {len(trainable)} parameters moved in {steps} steps", not words)
+
+
+def overfits_two(trial: Trial, steps: int = 80) -> Measured:
+    """Learn two samples with different targets, next to a blind twin; judge in evaluation mode too."""
+    pair = _two_different(trial)
+    found = Measured("", False)
+    for lr in (1e-3, 1e-4):  # a network that the first rate breaks gets a second chance
+        losses: list[tuple[float, float]] = []
+        for model, seeing, blinded in _twins(trial, pair, steps, lr):
+            losses.append((seeing.loss, blinded.loss))
+            if seeing.number in (steps // 4, steps // 2, steps):
+                real, blind = (sum(column) / 10 for column in zip(*losses[-10:], strict=True))
+                learnt = real < CLEARLY * blind
+                credit = _credit_settled(trial, model, pair) if learnt else _credit(trial, model, pair)
+                found = Measured(
+                    f"loss {real:.3f} after {seeing.number} steps, a blind twin's {blind:.3f}; "
+                    f"in evaluation mode {credit:.0%} right",
+                    learnt and credit >= RIGHT,
+                )
+                if found.holds:
+                    return found
+    return found
+
+
+def beats_blind(trial: Trial, steps: int = 40) -> Measured:
+    """Twins learn the same samples by heart, one of them blind. Looks at 10, 20 and 40 steps; the first win counts."""
+    found = Measured("", False)
+    for _, seeing, blinded in _twins(trial, few(trial.plain(0)), steps, 1e-3):
+        if seeing.number in (steps // 4, steps // 2, steps):
+            gain = (blinded.losses - seeing.losses).float()
+            low = float(gain.mean() - 1.96 * gain.std() / len(gain) ** 0.5)
+            found = Measured(
+                f"loss {seeing.loss:.3f} after {seeing.number} steps on {len(gain)} samples, blind {blinded.loss:.3f}; "
+                f"the difference is at least {low:.3f}",
+                low > 0,
+            )
+            if found.holds:
+                return found
+    return found
+
+
+def _twins(trial: Trial, batch: Batch, steps: int, lr: float) -> Iterator[tuple[nn.Module, Step, Step]]:
+    """Train two equal models on one batch, step by step: (the seeing one, its step, its blind twin's step).
+
+    The blind one is given the inputs in another order at each step: they say nothing of the targets, yet look to every
+    layer like real ones. (One constant input for all has no variance, and batch normalisation blows its gradient up.)
+    """
+    plan = gate_plan(trial.plan, steps, lr)
+    model = trial.make()
+    seeing = fit(model, lambda _: batch, trial.objective, plan)
+    blind = fit(trial.make(), lambda step: _blinded(batch, step), trial.objective, plan)
+    for step, blinded in zip(seeing, blind, strict=True):
+        yield model, step, blinded
+
+
+def _credit_settled(trial: Trial, model: nn.Module, batch: Batch) -> float:
+    """Credit in evaluation mode, once running statistics have caught up with weights that just moved fast.
+
+    They start at 1 and at the usual momentum forget a tenth a pass, while a deep network on two samples may need 1e-7:
+    so up to 200 passes more. Statistics that are not kept, or not used, stay wrong all the same.
+    """
+    credit = _credit(trial, model, batch)
+    for _ in range(2):
+        if credit >= RIGHT or not any(name.endswith("running_var") for name, _ in model.named_buffers()):
+            break
+        model.train()
+        with torch.no_grad():
+            for _ in range(100):
+                model(batch.inputs)
+        credit = _credit(trial, model, batch)
+    return credit
+
+
+def _credit(trial: Trial, model: nn.Module, batch: Batch) -> float:
+    """The task's own verdict on the model's answers, in evaluation mode."""
+    model.eval()
+    with torch.no_grad():
+        outputs = trial.task.postprocess(model(batch.inputs), trial.plan.task)
+    arrays = {name: value.float().cpu().numpy() for name, value in outputs.items()}
+    answers = trial.task.decode(arrays, trial.schema, trial.plan.task)
+    return float(trial.task.credit(answers, trial.truth(batch.ids), trial.schema).mean())
+
+
+def _two_different(trial: Trial) -> Batch:
+    """Two samples with different targets, from the first eight batches; if all are alike, the first two."""
+    for step in range(8):
+        batch = trial.plain(step)
+        targets = [canonical(target) for target in trial.truth(batch.ids)]
+        other = next((row for row, target in enumerate(targets) if target != targets[0]), None)
+        if other is not None:
+            return take(batch, torch.tensor([0, other]))
+    return few(trial.plain(0), 2)
+
+
+def _blinded(batch: Batch, step: int) -> Batch:
+    """The same targets with the inputs moved on by `step` places."""
+    size = len(batch.ids)
+
+    def turn(tensor: Tensor) -> Tensor:
+        return tensor.roll(step, 0) if tensor.ndim and len(tensor) == size else tensor
+
+    return replace(batch, inputs=each(batch.inputs, turn))
+
+
+def _dead_units(model: nn.Module, slopes: dict[str, Tensor]) -> dict[str, float]:
+    """For each layer of filters or rows, the share whose weights never got a gradient: their output is cut off."""
+    found: dict[str, float] = {}
+    for path, module in model.named_modules():
+        name = f"{path}.weight" if path else "weight"
+        if isinstance(module, nn.Linear | nn.modules.conv._ConvNd) and name in slopes:
+            found[name] = float((~slopes[name].flatten(1).any(dim=1)).float().mean())
+    return found
+
+
+def _frozen(model: nn.Module, meant: tuple[str, ...]) -> list[str]:
+    """Parameters that stand still although something nearer to the input learns, and nobody said they should.
+
+    Freezing from the input on (a backbone, a computed first layer) is a known way to work; the reverse is an accident.
+    """
+    learns, found = False, []
+    for name, p in model.named_parameters():
+        learns |= p.requires_grad
+        if learns and not p.requires_grad and not name.startswith(meant or ("\0",)):
+            found.append(name)
+    return found
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")

@@ -1,0 +1,71 @@
+"""What a gate works with: a run that has not begun, cut down to a few rows and a few safe steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from snowroll.base.nouns import Batch, Json, Plan
+from snowroll.base.task import Task
+from snowroll.train.fit import Batches, Objective
+from snowroll.train.nested import each
+
+ROWS = 32  # the most rows of a batch that a gate looks at
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What the gates need to know of a run that has not begun."""
+
+    task: Task
+    schema: Mapping[str, Json]
+    plan: Plan
+    make: Callable[[], nn.Module]  # a fresh model, equal at each call
+    batches: Batches  # as the run will see them: augmented, mixed
+    plain: Batches  # the same rows as they are
+    objective: Objective
+    truth: Callable[[Tensor], Sequence[Json]]  # ids [B] -> their targets
+    frozen: tuple[str, ...] = ()  # beginnings of the names of parameters that are meant to stand still
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A gate's finding: in words, and whether the hypothesis holds."""
+
+    words: str
+    holds: bool
+    picture: str | None = None
+
+
+def gate_plan(plan: Plan, steps: int, lr: float = 1e-3) -> Plan:
+    """The run's plan, made short and safe: AdamW at a rate that suits most networks, without decay or averaging."""
+    return replace(
+        plan,
+        steps=steps,
+        optimizer="adamw",
+        lr=lr,
+        weight_decay=0.0,
+        schedule="constant",
+        warmup=0.0,
+        ema=0.0,
+        clip=1.0,  # also where the run has none: a gate's verdict must not hang on one large step
+        compile=False,
+    )
+
+
+def take(batch: Batch, rows: Tensor) -> Batch:
+    """Those rows of the batch, in that order."""
+    size = len(batch.ids)
+
+    def pick(tensor: Tensor) -> Tensor:
+        return tensor[rows.to(tensor.device)] if tensor.ndim and len(tensor) == size else tensor
+
+    return Batch(each(batch.inputs, pick), each(batch.targets, pick), pick(batch.ids))
+
+
+def few(batch: Batch, rows: int = ROWS) -> Batch:
+    """The first rows of the batch."""
+    return take(batch, torch.arange(min(rows, len(batch.ids))))
