@@ -23,7 +23,7 @@ from snowroll.deploy.export import export_onnx
 from snowroll.deploy.process import bind, make_server
 from snowroll.deploy.resize import Fit, PilResize
 from snowroll.deploy.serve import make_app
-from snowroll.deploy.session import Loaded, examples_of, load
+from snowroll.deploy.session import Example, Loaded, examples_of, load
 from snowroll.deploy.settings import ServeSettings
 
 CLASSES = ("round", "square", "star")
@@ -99,10 +99,15 @@ def png(seed: int, width: int = 31, height: int = 23) -> bytes:
     return file.getvalue()
 
 
+@cache
+def examples(seed: int) -> list[Example]:
+    """What the honest file answers."""
+    return examples_of(load(exported(seed), "plain", open_raw, answer, threads=1), [png(1), png(2)])
+
+
 def loaded(id: str = "m0", seed: int = 0, model: bytes | None = None) -> Loaded:
     """A model with the stored examples of the honest file, whatever `model` holds."""
-    plain = load(exported(seed), id, open_raw, answer, threads=1)
-    return load(model or exported(seed), id, open_raw, answer, 1, examples_of(plain, [png(1), png(2)]))
+    return load(model or exported(seed), id, open_raw, answer, 1, examples(seed))
 
 
 @contextmanager
@@ -113,9 +118,10 @@ def serving(
     on_record: Callable[[list[Seen]], None] | None = None,
 ) -> Iterator[str]:
     """A real server on a free port of loopback, on a thread of its own. Yields its address."""
+    app = make_app(current, load_model, settings, on_record)
     sock = bind(settings)
     up = threading.Event()
-    server = make_server(make_app(current, load_model, settings, on_record), settings, up.set)
+    server = make_server(app, settings, up.set)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]})
     thread.start()
     try:

@@ -46,12 +46,12 @@ class Waiter:
 
     def __init__(self, model: Doubler, raws: Sequence[bytes], wanted: bool = True) -> None:
         self.ready = threading.Event()
-        self.outcomes: list[Outcome] = []
+        self.outcomes: list[Outcome] | None = []
         self.calls = 0
         self.wanted = wanted
         self.request = Request(model, raws, self.done, lambda: self.wanted)  # type: ignore[arg-type]
 
-    def done(self, outcomes: list[Outcome]) -> None:
+    def done(self, outcomes: list[Outcome] | None) -> None:
         self.calls += 1
         self.outcomes = outcomes
         self.ready.set()
@@ -66,11 +66,9 @@ def plain(outcome: Outcome) -> object:
 
 
 number = st.integers(0, 99).map(lambda n: str(n).encode())
-requests = st.lists(
-    st.tuples(st.integers(0, 2), st.lists(st.one_of(number, st.sampled_from([b"bad", b"666"])), min_size=1, max_size=9)),
-    min_size=1,
-    max_size=12,
-)  # fmt: skip
+picture = st.one_of(number, st.sampled_from([b"bad", b"666"]))
+request = st.tuples(st.integers(0, 2), st.lists(picture, min_size=1, max_size=9))
+requests = st.lists(request, min_size=1, max_size=12)
 
 
 @given(plan=requests, threads=st.integers(1, 3), batch=st.integers(1, 6))
@@ -87,6 +85,7 @@ def test_each_picture_gets_its_own_answer_from_its_own_model(
     batcher.stop()  # finishes what was accepted
     for waiter, (which, raws) in zip(waiters, plan, strict=True):
         assert waiter.calls == 1
+        assert waiter.outcomes is not None
         assert [plain(outcome) for outcome in waiter.outcomes] == [expected(raw, 1000 * which) for raw in raws]
     assert all(size <= batch for model in models for size in model.sizes)
     assert batcher.waiting == 0
@@ -154,6 +153,6 @@ def test_unwanted_work_is_dropped_and_frees_the_queue() -> None:
     model.gate.set()
     batcher.stop()
     assert first.calls == 1
-    assert gone.calls == 0
+    assert (gone.calls, gone.outcomes) == (1, None)
     assert model.sizes == [1]
     assert batcher.waiting == 0

@@ -12,8 +12,8 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-
 from deploy_kit import CLASSES, answer, deployable, exported, loaded, open_raw, png
+
 from snowroll.base.errors import DataError, PlanError
 from snowroll.deploy.export import export_onnx, facts, split_graphs
 from snowroll.deploy.parity import Tolerance, parity

@@ -8,11 +8,11 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from deploy_kit import CLASSES, deployable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from deploy_kit import CLASSES, deployable
 from snowroll.deploy.export import export_onnx, split_graphs
 from snowroll.deploy.resize import Fit, PilResize
 

@@ -17,8 +17,8 @@ from collections.abc import Iterator
 import httpx
 import numpy as np
 import pytest
-
 from deploy_kit import CLASSES, loaded, open_raw, png, serving
+
 from snowroll.base.errors import DataError, UsageError
 from snowroll.deploy.capture import Seen
 from snowroll.deploy.session import Loaded

@@ -7,8 +7,8 @@ import time
 
 import httpx
 import pytest
-
 from deploy_kit import exported, loaded, png, serving
+
 from snowroll.base.errors import DataError
 from snowroll.deploy.champion import Champion
 from snowroll.deploy.session import Loaded
@@ -28,7 +28,8 @@ def candidate(id: str) -> Loaded:
     return loaded(id, int(id[1]))
 
 
-def swaps_under_load(requests: int, clients: int) -> dict[str, int]:
+def swaps_under_load(rounds: int, clients: int) -> dict[str, int]:
+    """Clients ask without pause while `rounds` times every candidate is offered."""
     truth = {
         id: [entry.probability for entry in loaded(id, int(id[1])).predict([png(1), png(2)])] for id in ("m0", "m1")
     }
@@ -40,9 +41,9 @@ def swaps_under_load(requests: int, clients: int) -> dict[str, int]:
         state["at"] += 1
         return turn[state["at"] // 2 % len(turn)]
 
-    def ask(url: str, count: int) -> None:
+    def ask(url: str) -> None:
         with httpx.Client() as client:
-            for _ in range(count):
+            while state["at"] < 2 * len(turn) * rounds:
                 response = client.post(f"{url}/v1/predict", files=[("f", ("1", png(1))), ("f", ("2", png(2)))])
                 told = response.json()
                 with lock:
@@ -55,7 +56,7 @@ def swaps_under_load(requests: int, clients: int) -> dict[str, int]:
                     state["mixed"] += wrong
 
     with serving(SETTINGS, current, candidate) as url:
-        threads = [threading.Thread(target=ask, args=(url, requests // clients)) for _ in range(clients)]
+        threads = [threading.Thread(target=ask, args=(url,)) for _ in range(clients)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -68,18 +69,17 @@ def swaps_under_load(requests: int, clients: int) -> dict[str, int]:
 
 
 def test_swaps_under_load() -> None:
-    state = swaps_under_load(requests=400, clients=4)
-    assert state["failed"] == 0
-    assert state["mixed"] == 0
-    assert state["m0"] + state["m1"] == 400
-    assert min(state["m0"], state["m1"], state["swapped"], state["refused"]) > 0, state
+    state = swaps_under_load(rounds=5, clients=4)
+    assert (state["failed"], state["mixed"]) == (0, 0)
+    assert min(state["m0"], state["m1"]) > 10, state
+    assert min(state["swapped"], state["refused"]) > 4, state
 
 
 @pytest.mark.slow
 def test_swaps_under_long_load() -> None:
-    state = swaps_under_load(requests=6_000, clients=8)
+    state = swaps_under_load(rounds=100, clients=8)
     assert (state["failed"], state["mixed"]) == (0, 0)
-    assert min(state["m0"], state["m1"], state["swapped"], state["refused"]) > 10, state
+    assert min(state["m0"], state["m1"], state["swapped"], state["refused"]) > 100, state
 
 
 @pytest.mark.parametrize("bad", ["cut", "impostor", "gone"])

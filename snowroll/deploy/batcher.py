@@ -32,7 +32,7 @@ class Request:
 
     model: Loaded
     raws: Sequence[bytes]
-    done: Callable[[list[Outcome]], None]  # called once, on a worker thread, unless the request was dropped
+    done: Callable[[list[Outcome] | None], None]  # called once, on a worker thread; None: dropped, as it was unwanted
     is_wanted: Callable[[], bool]  # False once the client is gone or the deadline has passed
     outcomes: list[Outcome | None] = field(default_factory=list)
     left: int = 0
@@ -146,10 +146,11 @@ class Batcher:
                 request = picture.request
                 request.outcomes[picture.row] = outcome
                 request.left -= 1
-                if request.left == 0 and None not in request.outcomes:
+                if request.left == 0:
                     complete.append(request)
         for request in complete:
-            request.done([outcome for outcome in request.outcomes if outcome is not None])
+            known = [outcome for outcome in request.outcomes if outcome is not None]
+            request.done(known if len(known) == len(request.raws) else None)
 
 
 def _answers(pictures: list[_Picture]) -> list[Outcome]:

@@ -71,8 +71,8 @@ async def _from_multipart(content_type: str, body: bytes, most: int) -> list[Ite
             _few_enough(most + 1, most)
         raise Refused(400, "the multipart body cannot be read", cure="send each picture as a file part") from None
     files = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
-    _few_enough(len(files), most)
     try:
+        _few_enough(len(files), most)
         raws = [await file.read() for file in files]
     finally:
         await form.close()

@@ -99,10 +99,10 @@ class Service:
     async def _outcomes(self, model: Loaded, raws: list[bytes], scope: Any) -> list[batcher.Outcome]:
         """Through the queue. Raises Refused: 429 when it is full, 503 when the deadline passes."""
         loop = asyncio.get_running_loop()
-        answer: asyncio.Future[list[batcher.Outcome]] = loop.create_future()
+        answer: asyncio.Future[list[batcher.Outcome] | None] = loop.create_future()
         connection = scope.get("state", {}).get("connection")  # of our protocol; another server has none
 
-        def done(outcomes: list[batcher.Outcome]) -> None:
+        def done(outcomes: list[batcher.Outcome] | None) -> None:
             loop.call_soon_threadsafe(lambda: answer.done() or answer.set_result(outcomes))
 
         def is_wanted() -> bool:
@@ -111,11 +111,14 @@ class Service:
         try:
             self.batcher.submit(batcher.Request(model, raws, done, is_wanted))
             async with asyncio.timeout(self.settings.deadline_s):
-                return await answer
+                outcomes = await answer
         except batcher.Full:
             raise Refused(429, "too many pictures are waiting", cure="try again", retry_s=1) from None
         except TimeoutError:
             raise Refused(503, "no answer within the deadline", cure="try again later", retry_s=5) from None
+        if outcomes is None:
+            raise Refused(503, "dropped: the client has gone", cure="stay for the answer")
+        return outcomes
 
     def _told(
         self, model: Loaded, item: object, outcome: batcher.Outcome, source: str, with_scores: bool
