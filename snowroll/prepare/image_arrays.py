@@ -66,9 +66,9 @@ def _pairs(headers: Mapping[str, Array]) -> list[tuple[str, str, Split | None]]:
 def _kind(name: str) -> tuple[str | None, Split | None]:
     """('images' or 'labels', split) that an array's name says."""
     words = re.findall(r"[^\W\d_]+", name.lower())
-    splits = {SPLITS[word] for word in words if word in SPLITS}
+    splits: set[Split] = {SPLITS[word] for word in words if word in SPLITS}
     kind = "images" if _IMAGES & set(words) else "labels" if _LABELS & set(words) else None
-    return kind, splits.pop() if len(splits) == 1 else None
+    return kind, next(iter(splits)) if len(splits) == 1 else None
 
 
 def _targets(labels: np.ndarray) -> list[str]:
@@ -84,6 +84,4 @@ def _targets(labels: np.ndarray) -> list[str]:
         raise DataError("labels that are no whole numbers or names", cure="save the classes as integers or text")
     if flat.dtype.kind == "f":
         flat = flat.astype(np.int64)
-    if flat.dtype.kind == "S":
-        flat = np.char.decode(flat, "utf-8", "replace")
-    return [str(value) for value in flat.tolist()]
+    return [value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value) for value in flat.tolist()]

@@ -19,7 +19,7 @@ from snowroll.base.errors import UsageError, did_you_mean
 from snowroll.base.nouns import Split
 from snowroll.prepare.names import take_apart, unspell
 from snowroll.prepare.pictures import format_of_name
-from snowroll.prepare.read import Entry, Folder
+from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
 
 ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson")
@@ -32,11 +32,12 @@ _NAMES = {  # normalised: lower case, letters only
     "group": "group groupid patient patientid subject subjectid case caseid person speaker scene sceneid track trackid "
     "sequence session sessionid video machine lot batch participant site camera",
 }
-SPLITS: dict[str, Split] = {
-    **dict.fromkeys(["train", "training", "trainset", "trn"], "train"),
-    **dict.fromkeys(["val", "valid", "validation", "validate", "valset", "dev"], "val"),
-    **dict.fromkeys(["test", "testing", "testset", "tst"], "test"),
+_SPLIT_WORDS: dict[Split, str] = {
+    "train": "train training trainset trn",
+    "val": "val valid validation validate valset dev",
+    "test": "test testing testset tst",
 }
+SPLITS: dict[str, Split] = {word: split for split, words in _SPLIT_WORDS.items() for word in words.split()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +69,16 @@ class Lines:
     rows: tuple[tuple[int, Mapping[str, str]], ...]
 
 
-def read_manifests(
-    folder: Folder, entries: Sequence[Entry], pictures: Sequence[str], settings: PrepareSettings
-) -> Table:
+def read_manifests(folder: Folder, pictures: Sequence[str], settings: PrepareSettings) -> Table:
     """What the manifests in the folder say about its pictures."""
     table = Table()
+    wheres = [e.where for e in folder.entries() if e.where.lower().endswith(ENDINGS) and e.size <= _LARGEST]
+    if not wheres:
+        return table
     shelf = Shelf(pictures)
-    wheres = [e.where for e in entries if e.where.lower().endswith(ENDINGS) and e.size <= _LARGEST]
     parsed = [_parse(where, raw, shelf, table) for where, raw in folder.stream(wheres)]
     used = [(lines, columns) for lines in parsed if lines and (columns := _columns(lines, shelf, settings))]
-    declared = {lines.where: split_of_name(lines.where) for lines, _ in used}
+    declared: dict[str, Split | None] = {lines.where: split_of_name(lines.where) for lines, _ in used}
     for lines, columns in used:
         split = declared[lines.where]
         if split is None and any(declared.values()) and "split" not in columns:
@@ -90,8 +91,8 @@ def read_manifests(
 def split_of_name(where: str) -> Split | None:
     """The split that a manifest's file name declares: 'train.csv', 'Test_labels.csv'."""
     stem = where.replace("!", "/").rpartition("/")[2].rpartition(".")[0]
-    found = {SPLITS[word] for word in re.findall(r"[^\W\d_]+", stem.lower()) if word in SPLITS}
-    return found.pop() if len(found) == 1 else None
+    found: set[Split] = {SPLITS[word] for word in re.findall(r"[^\W\d_]+", stem.lower()) if word in SPLITS}
+    return next(iter(found)) if len(found) == 1 else None
 
 
 def _add(table: Table, lines: Lines, columns: Mapping[str, str], shelf: Shelf, split: Split | None) -> None:
@@ -107,7 +108,8 @@ def _add(table: Table, lines: Lines, columns: Mapping[str, str], shelf: Shelf, s
         label = cells.get(columns.get("label", "")) or None
         group = cells.get(columns.get("group", "")) or None
         cell = cells.get(columns.get("split", ""), "").lower()
-        row = Row(line, label, SPLITS.get(cell, split), f"{label}/{group}" if group and qualify else group)
+        its_split = SPLITS[cell] if cell in SPLITS else split
+        row = Row(line, label, its_split, f"{label}/{group}" if group and qualify else group)
         before = table.rows.setdefault(where, row)
         if before.label != label:
             table.skipped[where] = f"two labels: '{before.label}' ({before.line}) and '{label}' ({line})"

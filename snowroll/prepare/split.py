@@ -54,11 +54,11 @@ def assign(
     if chosen:
         n = sum(len(unit.rows) for unit in free if unit.name in chosen)
         words.append(f"{n:,} samples were chosen for labelling rather than drawn, so none of them enters the test set")
-    placed |= _carve(units, placed, chosen, shares, settings.seed)
-    split_of = {row: placed[unit.name] for unit in units for row in unit.rows}
+    placed.update(_carve(units, placed, chosen, shares, settings.seed))
+    split_of: dict[int, Split] = {row: placed[unit.name] for unit in units for row in unit.rows}
     if parent:  # a unit that was torn apart before (a copy joined two of them) stays torn: nothing old moves
         before = {item.sample: item.split for item in parent.items}
-        split_of |= {row: before[samples[row].id] for row in rows if samples[row].id in before}
+        split_of.update({row: before[samples[row].id] for row in rows if samples[row].id in before})
     items = [
         Item(samples[row].id, targets[row], split_of[row], samples[row].group, weight=samples[row].weight)
         for row in rows
