@@ -32,6 +32,8 @@ from snowroll.base.errors import DataError
 from snowroll.evaluate.interval import Groups, number_groups
 from snowroll.evaluate.paired import Difference, holm, p_beyond, p_values, paired_difference, samples_to_tell, sign_flip
 
+_NAMED = 2  # classes that the sentence names; the table has all
+
 Outcome = Literal["PROMOTED", "REFUSED", "CANNOT TELL YET"]
 Kind = Literal["class", "earlier set"]
 State = Literal["not worse", "too few to say", "suspected", "worse"]
@@ -135,8 +137,10 @@ def _decide(
 ) -> Decision:
     told = _told(whole)
     if harmed := [check for check in checks if check.state == "worse"]:
-        named = "; ".join(f"{_named(check)} {_told(check.difference)}" for check in harmed)
-        return "REFUSED", f"worse beyond the margin of {_points(rule.margin)}: {named}.", None, ""
+        worst = sorted(harmed, key=lambda check: check.difference.value)[:_NAMED]
+        named = "; ".join(f"{_named(check)} {_told(check.difference)}" for check in worst)
+        others = f"; and {len(harmed) - len(worst)} more" if len(harmed) > len(worst) else ""
+        return "REFUSED", f"worse beyond the margin of {_points(rule.margin)}: {named}{others}.", None, ""
     if worse <= rule.harm_alpha and whole.high < 0:
         return "REFUSED", f"the new model is worse: {told}.", None, ""
     if better <= bar:

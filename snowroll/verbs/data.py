@@ -13,9 +13,11 @@ from snowroll.base.errors import DataError
 from snowroll.base.nouns import Batch, Json, Plan, Sample, Split, Version, canonical, digest
 from snowroll.base.task import Columns, Reading
 from snowroll.prepare.index import index, stamp
-from snowroll.prepare.pack import Pack
+from snowroll.prepare.pack import Pack, Ragged
 from snowroll.prepare.split import assign
 from snowroll.verbs.project import Opened, Say
+
+MOST_SKIPPED = 1_000  # files passed over that are remembered by name
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,7 @@ class Stock:
     targets: Mapping[str, Json]  # sample id -> target; absent: not labelled
     for_test: frozenset[str]  # labelled for the locked test set
     layout: str
+    skipped: Mapping[str, str]  # where -> why it is no sample
     schema: Mapping[str, Json]
 
 
@@ -38,7 +41,9 @@ def take_stock(opened: Opened, say: Say) -> Stock:
         say(f"indexing {len(reading.found):,} samples ...")
         fresh = index(opened.folder, reading, opened.task.kind)
         _sync(opened, fresh)
-        catalog.set_pointer("layout", reading.layout, {"evidence": list(reading.evidence)})
+        passed_over = {**reading.skipped, **opened.folder.refused}
+        told = {"evidence": list(reading.evidence), "skipped": dict(list(passed_over.items())[:MOST_SKIPPED])}
+        catalog.set_pointer("layout", reading.layout, told)
         catalog.set_pointer("folder", seen, {"samples": len(fresh)})
     samples = tuple(sorted(catalog.samples().values(), key=lambda sample: sample.where))
     labels = catalog.labels()
@@ -46,7 +51,8 @@ def take_stock(opened: Opened, say: Say) -> Stock:
     targets |= {label.sample: label.target for label in labels.values() if label.target is not None}
     for_test = frozenset(label.sample for label in labels.values() if label.for_test)
     named = [*opened.prepare.labels, *targets.values()]
-    return Stock(samples, targets, for_test, catalog.pointer("layout") or "", opened.task.schema(named))
+    skipped = (catalog.story("layout") or {}).get("skipped", {})
+    return Stock(samples, targets, for_test, catalog.pointer("layout") or "", skipped, opened.task.schema(named))
 
 
 def read(opened: Opened) -> Reading:
@@ -179,6 +185,21 @@ def gather(opened: Opened, packed: Packed, rows: np.ndarray, device: str) -> Bat
     return opened.task.batch(columns, torch.from_numpy(np.ascontiguousarray(rows)).to(device))
 
 
+def stacked(rows: Sequence[Columns], ragged: frozenset[str]) -> Columns:
+    """Encoded samples that are in no pack, as `Pack.gather` would give them."""
+    import torch
+
+    found: Columns = {}
+    for name in rows[0]:
+        values = [np.asarray(row[name]) for row in rows]
+        if name in ragged:
+            offsets = np.cumsum([0, *[len(value) for value in values]])
+            found[name] = Ragged(torch.from_numpy(np.concatenate(values)), torch.from_numpy(offsets))
+        else:
+            found[name] = torch.from_numpy(np.stack(values))
+    return found
+
+
 def training_batches(
     opened: Opened, packed: Packed, rows: np.ndarray, plan: Plan, rank: int = 0, world: int = 1
 ) -> Callable[[int], Batch]:
@@ -192,11 +213,3 @@ def training_batches(
         return opened.task.augment(batch, CounterDraw(plan.seed, epoch, batch.ids), plan.task)
 
     return batches
-
-
-def plain_batches(
-    opened: Opened, packed: Packed, rows: np.ndarray, size: int, device: str
-) -> list[Callable[[], Batch]]:
-    """The rows in order, in batches of at most `size`, each gathered when called."""
-    parts = [rows[i : i + size] for i in range(0, len(rows), size)]
-    return [lambda part=part: gather(opened, packed, part, device) for part in parts]

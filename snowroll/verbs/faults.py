@@ -29,7 +29,9 @@ class Inspected:
 def inspect(opened: Opened, stock: Stock, say: Say) -> Inspected:
     """Check every sample, labelled or not. Cached by what was checked."""
     samples = [replace(sample, target=stock.targets.get(sample.id)) for sample in stock.samples]
-    key = digest(canonical([[asdict(sample) for sample in samples], stock.schema, _splits(opened, stock)]))
+    key = digest(
+        canonical([[asdict(sample) for sample in samples], stock.schema, stock.skipped, _splits(opened, stock)])
+    )
     path = opened.store.packs / "faults" / f"{key}.json"
     if (known := _load(path)) is not None:
         return known
@@ -37,11 +39,23 @@ def inspect(opened: Opened, stock: Stock, say: Say) -> Inspected:
     view = View.of(samples, looks, stock.schema, _splits(opened, stock))
     say("looking for copies, leaks and suspected labels ...")
     pairs = pairs_of(view)
-    faults = check(view, pairs)
+    faults = [*check(view, pairs), *_skipped(stock)]
     found = Inspected(faults, left_out(faults, view), _named(samples, copy_groups(view, pairs)))
     if not opened.store.read_only:
         atomic.write_json(path, asdict(found), indent=None)
     return found
+
+
+def _skipped(stock: Stock) -> list[Fault]:
+    """Files in the folder that are no samples, by reason: nothing is passed over in silence."""
+    reasons: dict[str, list[str]] = {}
+    for where, why in stock.skipped.items():
+        reasons.setdefault(why, []).append(where)
+    cure = "nothing, if that is right; else name what it is: `snowroll explain prepare` lists the settings"
+    return [
+        Fault("skipped_files", "note", tuple(paths), f"{len(paths):,} not read as samples: {why}", cure)
+        for why, paths in reasons.items()
+    ]
 
 
 def _splits(opened: Opened, stock: Stock) -> dict[str, str]:

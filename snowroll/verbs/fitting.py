@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from snowroll.verbs.project import Opened, Say
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from snowroll.train.fit import Objective
+    from snowroll.train.fit import Objective, State, Step
 
 JUDGED = 256  # rows at a time when nothing is trained
 
@@ -51,7 +51,7 @@ def fit_run(opened: Opened, packed: Packed, plan: Plan, folder: Path, say: Say) 
     objective = objective_of(opened, plan)
     save = partial(checkpoint.save, folder / "checkpoints", model, state, plan.id, packed.version.id)
     began, first = monotonic(), state.step
-    for step in fit(model, batches, objective, plan, state):
+    for step in _in_phases(opened, model, plan, state, partial(fit, model, batches, objective, plan, state)):
         last = step.number == plan.steps
         if step.number % LOG_EVERY == 0 or last:
             log.add({"step": step.number, "loss": step.loss, "lr": step.lr, "grad_norm": step.grad_norm})
@@ -71,6 +71,22 @@ def fit_run(opened: Opened, packed: Packed, plan: Plan, folder: Path, say: Say) 
     if plan.patience:
         load_best(folder, kept)
     return Fitted(kept.eval(), calibrate(opened, packed, kept, plan), log.validations())
+
+
+def _in_phases(
+    opened: Opened, model: nn.Module, plan: Plan, state: State, steps: Callable[[], Iterator[Step]]
+) -> Iterator[Step]:
+    """The loop, its first `options.freeze` with the backbone standing still, where the task knows how."""
+    freeze = getattr(opened.task, "freeze", None)
+    still = int(plan.steps * getattr(plan.task, "freeze", 0.0)) if freeze else 0
+    if freeze is not None and state.step < still:
+        freeze(model, True)
+        for step in steps():
+            yield step
+            if step.number == still:
+                break
+        freeze(model, False)
+    yield from steps()
 
 
 LOG_EVERY = 20  # steps between training lines in metrics.jsonl
@@ -228,7 +244,8 @@ def fit_into_time(
         return plan
     batches = training_batches(opened, packed, packed.rows["train"], plan)
     objective = objective_of(opened, plan)
-    steps = plan_steps(new_model(opened, packed, plan), batches, objective, plan, plan.time_s - spent_s, now=now)
+    left_s = max(plan.time_s - spent_s, plan.time_s / 2)  # a short budget must not be eaten by the checks
+    steps = plan_steps(new_model(opened, packed, plan), batches, objective, plan, left_s, now=now)
     epochs = steps * plan.batch / max(1, len(packed.rows["train"]))
     say(f"{plan.time_s:,.0f} s allow {steps:,} steps ({epochs:.1f} epochs)")
     return replace(plan, steps=steps)

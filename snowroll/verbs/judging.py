@@ -69,4 +69,12 @@ def outputs_of(opened: Opened, trained: Trained, packed: Packed, rows: np.ndarra
 def metrics(task: Task, judged: Judged, schema: Mapping[str, Json], seed: int = 0) -> dict[str, Metric]:
     """Every score with its 95 % interval, resampled by group."""
     score = task.scorer(judged.predictions, judged.targets, schema)
-    return bootstrap(score, len(judged.targets), groups=judged.groups, seed=seed)
+    worth = getattr(task, "trials", None)
+    return bootstrap(
+        score,
+        len(judged.targets),
+        groups=judged.groups,
+        seed=seed,
+        unbounded=task.unbounded,
+        trials=worth(judged.targets, schema) if worth else None,
+    )

@@ -17,6 +17,7 @@ from snowroll.base.task import Fingerprint, Task
 from snowroll.verbs.project import Opened
 
 PLAN = "plan.toml"
+ASKED = ("model", "pretrained", "size_px")  # what the user settled and the other rules follow, where a task has it
 Told = dict[str, tuple[Json, str]]  # setting -> (value, where it came from)
 
 
@@ -35,6 +36,8 @@ def make_plan(opened: Opened, version: Version, facts: dict[str, Json], time_s: 
     settings = opened.settings
     device = choose_device(str(settings.values.get("train.device", "auto")))
     threads = int(str(settings.values.get("train.threads", 0))) or cores()
+    asked = {key: settings.values[f"task.{key}"] for key in ASKED if f"task.{key}" in settings.values}
+    facts = {**facts, "asked": asked}
     n = {split: len(version.of(split)) for split in ("train", "val", "test")}
     fingerprint = Fingerprint(n, version.schema, facts, device, threads, bf16_pays(device), time_s)
     machine = [

@@ -12,6 +12,7 @@ from snowroll.base.errors import DataError, UsageError
 from snowroll.base.nouns import Json, Prediction, Sample
 from snowroll.prepare.pictures import format_of_name
 from snowroll.prepare.read import Folder
+from snowroll.verbs.data import stacked
 from snowroll.verbs.models import Trained, load_model
 from snowroll.verbs.project import Opened
 
@@ -78,10 +79,7 @@ def _answered(opened: Opened, trained: Trained, inputs: list[tuple[str, bytes]],
 
 def predict_raw(opened: Opened, trained: Trained, raws: list[bytes]) -> list[Prediction | DataError]:
     """Bytes to predictions, in order; a DataError in the place of what cannot be read."""
-    import numpy as np
     import torch
-
-    from snowroll.prepare.pack import stack
 
     task, options = opened.task, trained.plan.task
     encoded: list[dict | DataError] = []
@@ -93,8 +91,8 @@ def predict_raw(opened: Opened, trained: Trained, raws: list[bytes]) -> list[Pre
     good = [columns for columns in encoded if not isinstance(columns, DataError)]
     said: list[Prediction] = []
     if good:
-        ids = torch.from_numpy(np.arange(len(good)))
-        batch = task.batch(stack(good, task.ragged), ids)
+        ids = torch.arange(len(good))
+        batch = task.batch(stacked(good, task.ragged), ids)
         with torch.inference_mode():
             outputs = task.postprocess(trained.model(batch.inputs), options)
         arrays = {name: value.cpu().numpy() for name, value in outputs.items()}

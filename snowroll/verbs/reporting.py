@@ -14,8 +14,9 @@ import numpy as np
 
 from snowroll.base import atomic
 from snowroll.base.nouns import Fault, Gate, Json, Metric, Plan, Report, Sample
+from snowroll.evaluate.card import COLUMNS, card, results_row
 from snowroll.evaluate.interval import interval_in_words
-from snowroll.evaluate.report import Background, Curve, Ledger, Shot, card, render, results_row, thumbnail
+from snowroll.evaluate.report import Background, Curve, Ledger, Shot, render, thumbnail
 from snowroll.evaluate.slices import Slice, find_slices
 from snowroll.verbs.data import Packed
 from snowroll.verbs.judging import Judged
@@ -67,9 +68,48 @@ def write_report(
     atomic.write_text(path, render(report, background))
     atomic.write_json(story.folder / "report.json", asdict(report))
     if (story.folder / "model").is_dir():
-        atomic.write_text(story.folder / "model" / "README.md", card(report, background))
-    _add_result(opened.root / "results.tsv", results_row(report, background))
+        atomic.write_text(story.folder / "model" / "README.md", _card(opened, report, background, trained))
+        _add_result(opened, story, report)
     return str(path)
+
+
+def _card(opened: Opened, report: Report, background: Background, trained: Trained) -> str:
+    """The model card that travels with the weights."""
+    deployable = opened.task.deployable(trained.model, trained.plan.task, trained.schema)
+    name = opened.root.resolve().name
+    return card(
+        report,
+        background,
+        name=name,
+        pipeline=getattr(opened.task, "pipeline", opened.task.name.replace("_", "-")),
+        inputs=". ".join(str(value) for key, value in deployable.contract.items() if key != "classes") + ".",
+        usage=[f"snowroll predict {name} FILES --json"],
+    )
+
+
+def _add_result(opened: Opened, story: Story, report: Report) -> None:
+    """One line a run; the first line names the columns."""
+    path = opened.root / "results.tsv"
+    if not path.exists():
+        atomic.append_line(path, "\t".join(COLUMNS))
+    at = datetime.fromtimestamp(story.written_at, UTC).isoformat(timespec="seconds")
+    verdict = story.decision.outcome if story.decision else ""
+    atomic.append_line(path, results_row(report, at=at, verdict=verdict, changed=_changed(opened, story)))
+
+
+def _changed(opened: Opened, story: Story) -> str:
+    """What this run's plan has otherwise than the run before: one change a row is an ablation table."""
+    before = [run for run in opened.store.catalog.runs() if run.number < story.run and run.plan]
+    if not before:
+        return "first run"
+    old, new = _flat(before[-1].plan), _flat(asdict(story.plan))
+    told = [f"{key} {old.get(key)} -> {value}" for key, value in new.items() if old.get(key) != value]
+    return "; ".join(told) or "data only"
+
+
+def _flat(plan: Mapping[str, Json]) -> dict[str, Json]:
+    task = {f"task.{key}": _plain(value) for key, value in plan["task"].items()}
+    return {f"train.{key}": value for key, value in plan.items() if key != "task"} | task
 
 
 def _background(opened: Opened, story: Story, packed: Packed, trained: Trained, judged: Judged) -> Background:
@@ -179,13 +219,6 @@ def costs(trained: Trained, seconds: float) -> dict[str, float]:
     parameters = sum(p.numel() for p in trained.model.parameters())
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {"seconds": round(seconds, 1), "peak_mb": round(peak_mb, 1), "parameters": float(parameters)}
-
-
-def _add_result(path: Path, row: Mapping[str, Json]) -> None:
-    """One line a run; the first line names the columns."""
-    if not path.exists():
-        atomic.append_line(path, "\t".join(row))
-    atomic.append_line(path, "\t".join(str(value).replace("\t", " ").replace("\n", " ") for value in row.values()))
 
 
 def _plain(value: Json) -> Json:

@@ -8,7 +8,7 @@ from time import time as utc_seconds
 from typing import TYPE_CHECKING
 
 from snowroll.base import atomic
-from snowroll.base.errors import DataError
+from snowroll.base.errors import DataError, SnowrollError
 from snowroll.base.nouns import Fault, Gate, Json, Metric, Plan, Version
 from snowroll.verbs.data import Packed, freeze, pack_version, take_stock
 from snowroll.verbs.facts import known_facts, measure_facts
@@ -59,7 +59,11 @@ def train(
     with opened.store.lock("train"):
         began = monotonic()
         job = prepare_job(opened, say, seconds(time), fresh)
-        outcome = run_job(opened, job, say, accept, because, began)
+        try:
+            outcome = run_job(opened, job, say, accept, because, began)
+        except SnowrollError:
+            opened.store.catalog.finish_run(job.run, "failed", None)
+            raise
         if isinstance(outcome, list):
             return _stopped(opened, job, outcome, monotonic() - began)
         decision = consider(opened, outcome.trained, outcome.packed, outcome.judged, say)

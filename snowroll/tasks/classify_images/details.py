@@ -9,8 +9,7 @@ import numpy as np
 
 from snowroll.base.nouns import Json, Prediction
 from snowroll.evaluate.calibration import reliability
-from snowroll.evaluate.interval import bootstrap
-from snowroll.evaluate.metrics import confusion, per_class, recalls
+from snowroll.evaluate.metrics import class_recall, confusion, per_class
 
 
 def details(
@@ -25,6 +24,6 @@ def details(
         "classes": names,
         "confusion": table.tolist(),
         "per_class": per_class(table, names),
-        "recall": bootstrap(recalls(truth, guess, names), len(truth), groups),
+        "recall": class_recall(truth, guess, names, groups),
         "bins": reliability(probabilities.max(axis=1), (guess == truth).astype(float)),
     }

@@ -29,7 +29,9 @@ class ClassifyImages:
     kind = "image"
     Options = ImageOptions
     headline = "accuracy"
+    pipeline = "image-classification"  # the model hubs' word
     ragged: frozenset[str] = frozenset()
+    unbounded: frozenset[str] = frozenset({"nll"})
     waived: Mapping[str, str] = {}
 
     # 1 prepare
@@ -106,6 +108,12 @@ class ClassifyImages:
 
         whiten(model, batch.inputs)
 
+    def freeze(self, model: nn.Module, frozen: bool) -> None:
+        """Learn the head alone for the first `options.freeze` of the steps: a new head's noise spoils nothing then."""
+        from snowroll.design.classifier import freeze_backbone
+
+        freeze_backbone(model, frozen)
+
     # 3 train
 
     def loss(self, model: nn.Module, batch: Batch, options: ImageOptions) -> Tensor:
@@ -130,6 +138,12 @@ class ClassifyImages:
         from snowroll.evaluate.metrics import scorer
 
         return scorer(np.stack([p.scores for p in predictions]), self.encode_targets(targets, schema, {})["class"])
+
+    def trials(self, targets: Sequence[Json], schema: Schema) -> Mapping[str, float]:
+        """How many samples each mean over classes rests on."""
+        from snowroll.evaluate.metrics import trials_behind_means
+
+        return trials_behind_means(self.encode_targets(targets, schema, {})["class"])
 
     def credit(self, predictions: Sequence[Prediction], targets: Sequence[Json], schema: Schema) -> np.ndarray:
         return np.array([float(p.value == target) for p, target in zip(predictions, targets, strict=True)])
