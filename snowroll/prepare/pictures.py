@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 Fit = Literal["stretch", "crop", "pad"]
-PAD = 128  # grey around a padded picture: the middle of the range, so that it is near any normalisation's zero
+PAD = 0  # black around a padded picture, as in the exported graph
 SUFFIXES = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
     "PNG": (".png",),
@@ -151,15 +151,17 @@ def geometry(width: int, height: int, size_px: int, fit: Fit) -> Geometry:
 def resize(rgb: np.ndarray, size_px: int, fit: Fit) -> np.ndarray:
     """uint8 [S, S, 3] of uint8 [H, W, 3]: PIL's triangle filter (BILINEAR with antialiasing) over `geometry`.
 
-    Exactly: the width is resized first and rounded to uint8, then the height; `resize_weights` gives each pass.
-    A pass whose length does not change and whose box is the whole is left out (its weights are the identity).
+    Exactly: the box is cut out, its width is resized and rounded to uint8, then its height; `resize_weights` gives
+    each pass. Asked for in two steps, because since version 13 Pillow itself chooses which pass comes first.
     """
     from PIL import Image
 
     height, width = rgb.shape[:2]
-    (box, (left, top, right, bottom)) = geometry(width, height, size_px, fit)
+    (x0, y0, x1, y1), (left, top, right, bottom) = geometry(width, height, size_px, fit)
     size = (right - left, bottom - top)
-    small = np.asarray(Image.fromarray(rgb).resize(size, Image.Resampling.BILINEAR, box=box))
+    cut = Image.fromarray(np.ascontiguousarray(rgb[y0:y1, x0:x1]))
+    wide = cut.resize((size[0], y1 - y0), Image.Resampling.BILINEAR)
+    small = np.array(wide.resize(size, Image.Resampling.BILINEAR))
     if size == (size_px, size_px):
         return small
     square = np.full((size_px, size_px, 3), PAD, np.uint8)
@@ -167,19 +169,19 @@ def resize(rgb: np.ndarray, size_px: int, fit: Fit) -> np.ndarray:
     return square
 
 
-def resize_weights(length: int, low: int, high: int, out: int) -> np.ndarray:
+def resize_weights(length: int, out: int) -> np.ndarray:
     """One pass of PIL's resize as a matrix: int64 [out, length] in units of 2**-22.
 
-    Output i is clip((weights[i] @ pixels + 2**21) >> 22, 0, 255). With scale = (high - low) / out and
-    reach = max(scale, 1): centre = low + (i + 1/2) * scale; source pixels from floor(centre - reach + 1/2) to
-    floor(centre + reach + 1/2), kept inside the picture, weigh max(0, 1 - |x + 1/2 - centre| / reach), divided by
+    Output i is clip((weights[i] @ pixels + 2**21) >> 22, 0, 255). With scale = length / out and
+    reach = max(scale, 1): centre = (i + 1/2) * scale; source pixels from floor(centre - reach + 1/2) to
+    floor(centre + reach + 1/2), kept inside the box, weigh max(0, 1 - |x + 1/2 - centre| / reach), divided by
     their sum, and each is rounded to a multiple of 2**-22 (Pillow, src/libImaging/Resample.c).
     """
-    scale = (high - low) / out
+    scale = length / out
     reach = max(scale, 1.0)
     weights = np.zeros((out, length), np.int64)
     for i in range(out):
-        centre = low + (i + 0.5) * scale
+        centre = (i + 0.5) * scale
         first, last = max(0, int(centre - reach + 0.5)), min(length, int(centre + reach + 0.5))
         tent = np.maximum(0.0, 1.0 - np.abs((np.arange(first, last) - centre + 0.5) / reach))
         weights[i, first:last] = np.floor(tent / tent.sum() * (1 << 22) + 0.5)

@@ -58,7 +58,8 @@ def assign(
     split_of: dict[int, Split] = {row: placed[unit.name] for unit in units for row in unit.rows}
     if parent:  # a unit that was torn apart before (a copy joined two of them) stays torn: nothing old moves
         before = {item.sample: item.split for item in parent.items}
-        split_of.update({row: before[samples[row].id] for row in rows if samples[row].id in before})
+        for row in rows:
+            split_of[row] = before.get(samples[row].id, split_of[row])
     items = [
         Item(samples[row].id, targets[row], split_of[row], samples[row].group, weight=samples[row].weight)
         for row in rows

@@ -1,0 +1,69 @@
+"""Small pictures and folders, made in code, for the tests of the prepare room."""
+
+import io
+import os
+import tarfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+def pixels(seed: int = 0, height: int = 24, width: int = 32) -> np.ndarray:
+    """A picture with shapes and noise, so that no codec loses it and no mask looks like it."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:height, :width]
+    smooth = np.stack([x * 7 + y * k + 40 * seed for k in (3, 5, 9)], axis=-1) % 200
+    return (smooth + rng.integers(0, 40, (height, width, 3))).astype(np.uint8)
+
+
+def encoded(array: np.ndarray, kind: str = "JPEG", **options: object) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(array).save(file, kind, **options)  # type: ignore[arg-type]
+    return file.getvalue()
+
+
+def jpeg(seed: int = 0) -> bytes:
+    return encoded(pixels(seed))
+
+
+def mask(seed: int = 0) -> bytes:
+    return encoded(((pixels(seed)[..., 0] > 120) * 255).astype(np.uint8), "PNG")
+
+
+def plant(root: Path, files: Mapping[str, bytes]) -> Path:
+    """Write files, given by path."""
+    for name, data in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    return root
+
+
+def zipped(files: Mapping[str, bytes]) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return file.getvalue()
+
+
+def tarred(files: Mapping[str, bytes], mode: str = "w:gz") -> bytes:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode=mode) as archive:  # type: ignore[call-overload]
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return file.getvalue()
+
+
+def real_data(name: str) -> Path:
+    """A development data set, or the test is skipped."""
+    root = Path(os.environ.get("SNOWROLL_DATA", Path(__file__).parents[1] / "../shared/data"))
+    if not (root / name).exists():
+        pytest.skip(f"{name} is not under SNOWROLL_DATA")
+    return root / name
