@@ -63,7 +63,7 @@ labels = _table(
     "labels",
     _text("client_id", key=True),  # made by the client: saying it twice is saying it once
     _text("sample", ForeignKey("samples.id")),
-    _text("target"),
+    _text("target", null=True),  # null: looked at, cannot tell
     _text("by"),
     _num("at"),
     _num("ms"),  # how long the person looked

@@ -1,0 +1,164 @@
+"""What a person is asked, in which words, and how their answers become labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Connection, func, select
+
+from snowroll.base.nouns import Json, Record, digest
+from snowroll.store import changes, tables
+from snowroll.store.rows import Label, as_json, noun
+from snowroll.verbs.project import Opened
+
+FOR_TEST = "for the locked test set"  # how `mine` begins the reason of an item that belongs to it
+BLIND = 0.1  # share of the other items shown without a suggestion, so that "accepted" can be judged; a guess
+
+ClientId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
+
+
+class Answer(BaseModel):
+    """One decision as a client sends it."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    client_id: ClientId  # made by the client: sent twice is stored once
+    sample: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+    target: Json  # null: looked at, not sure
+    ms: Annotated[float, Field(ge=0, le=86_400_000, allow_inf_nan=False)] = 0.0
+    blind: bool = False  # no suggestion was shown
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One item of the queue as the page shows it."""
+
+    sample: str
+    why: str
+    suggestion: dict[str, float | None] | None  # class -> share, best first; None: asked blind, or nothing is known
+    blind: bool  # the suggestion is withheld on purpose
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What became of the answers sent together."""
+
+    saved: list[str]  # client ids, durable now
+    refused: list[dict[str, str]]  # {"client_id", "error", "cure"}: never to be sent again
+
+
+def schema_of(opened: Opened) -> dict[str, Json]:
+    """The label schema over the classes named in the settings, given by the folder, and given by people."""
+    catalog = opened.store.catalog
+    given = [sample.target for sample in catalog.samples().values()]
+    said = [label.target for label in catalog.labels().values()]
+    return opened.task.schema([*opened.prepare.labels, *(target for target in [*given, *said] if target is not None)])
+
+
+def next_questions(opened: Opened, n: int, person: str, schema: dict[str, Json]) -> list[Question]:
+    """The n most worthwhile questions that nobody else is looking at."""
+    asked = opened.store.catalog.next_queued(n, person)
+    samples = opened.store.catalog.samples([item.sample for item in asked])
+    known = _suggestions(opened, [sample.content for sample in samples.values()], schema)
+    questions = []
+    for item in asked:
+        blind = is_blind(item.sample, item.why)
+        suggestion = None if blind else known.get(samples[item.sample].content)
+        questions.append(Question(item.sample, item.why, suggestion, blind))
+    return questions
+
+
+def is_blind(sample: str, why: str) -> bool:
+    """Whether the suggestion is withheld: always for the locked test set, else by the sample's own draw."""
+    return why.startswith(FOR_TEST) or int(digest("blind", sample), 16) / 2**64 < BLIND
+
+
+def keep(opened: Opened, answers: Sequence[Answer], schema: dict[str, Json], person: str, at: float) -> Kept:
+    """Make the answers durable, in one transaction. Sent again, they are acknowledged again and stored once.
+
+    An answer is kept even if the queue was refilled without its sample meanwhile: nobody's work is thrown away.
+    """
+    catalog = opened.store.catalog
+    samples = catalog.samples([answer.sample for answer in answers])
+    whys, known = catalog.read(lambda conn: (_whys(conn, answers), _known(conn, answers)))
+    labels: dict[str, Label] = {}
+    kept = Kept([], [])
+    for answer in answers:
+        for_test = whys.get(answer.sample, "").startswith(FOR_TEST)
+        label = Label(
+            answer.client_id, answer.sample, answer.target, person, at, answer.ms, answer.blind or for_test, for_test
+        )
+        said = (label.sample, None if label.target is None else as_json(label.target, "target"))
+        if answer.sample not in samples:
+            kept.refused.append(_refusal(answer, "there is no such sample", "reload the page"))
+        elif known.setdefault(answer.client_id, said) != said:
+            kept.refused.append(_refusal(answer, "this id was used for another answer", "make a new id for each"))
+        elif label.target is not None and (problem := opened.task.problem(label.target, schema)):
+            kept.refused.append(_refusal(answer, problem, "reload the page"))
+        else:
+            labels[answer.client_id] = label
+            kept.saved.append(answer.client_id)
+    if labels:
+        catalog.write(lambda conn: [_put(conn, label) for label in labels.values()])
+    return kept
+
+
+def take_back(opened: Opened, client_id: str) -> str | None:
+    """Take an answer back, so that its sample is asked for again. The sample; None if no such answer is known."""
+    catalog = opened.store.catalog
+    known = catalog.read(lambda conn: changes.by_key(conn, tables.labels.c.client_id, [client_id]))
+    if not known:
+        return None
+    catalog.undo_label(client_id)
+    return known[0]["sample"]
+
+
+def counts(opened: Opened) -> dict[str, int]:
+    """How many wait, how many of them for the locked test set, how many of the queue are answered."""
+    table = tables.queue
+    waits = table.c.answered.is_(None)
+
+    def job(conn: Connection) -> dict[str, int]:
+        def count(*where: object) -> int:
+            return conn.execute(select(func.count()).select_from(table).where(*where)).scalar_one()  # type: ignore[arg-type]
+
+        for_test = table.c.why.startswith(FOR_TEST)
+        return {"left": count(waits), "for_test": count(waits, for_test), "done": count(~waits)}
+
+    return opened.store.catalog.read(job)
+
+
+def _suggestions(
+    opened: Opened, contents: Sequence[str], schema: dict[str, Json]
+) -> dict[str, dict[str, float | None]]:
+    """Content -> what the model that answered in production said, where it is a valid target still."""
+    rows = opened.store.catalog.read(lambda conn: changes.by_key(conn, tables.records.c.content, sorted(set(contents))))
+    records = sorted((noun(Record, row) for row in rows), key=lambda record: record.at)
+    return {
+        record.content: {record.prediction: record.probability}
+        for record in records
+        if isinstance(record.prediction, str) and opened.task.problem(record.prediction, schema) is None
+    }
+
+
+def _whys(conn: Connection, answers: Sequence[Answer]) -> dict[str, str]:
+    rows = changes.by_key(conn, tables.queue.c.sample, sorted({answer.sample for answer in answers}))
+    return {row["sample"]: row["why"] for row in rows}
+
+
+def _known(conn: Connection, answers: Sequence[Answer]) -> dict[str, tuple[str, str | None]]:
+    """Client id -> (sample, target as JSON text) of what is stored already."""
+    rows = changes.by_key(conn, tables.labels.c.client_id, sorted({answer.client_id for answer in answers}))
+    return {row["client_id"]: (row["sample"], row["target"]) for row in rows}
+
+
+def _put(conn: Connection, label: Label) -> None:
+    if not changes.by_key(conn, tables.labels.c.client_id, [label.client_id]):
+        changes.put_label(conn, label)
+
+
+def _refusal(answer: Answer, error: str, cure: str) -> dict[str, str]:
+    return {"client_id": answer.client_id, "error": error, "cure": cure}
