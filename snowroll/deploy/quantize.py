@@ -16,8 +16,6 @@ from snowroll.deploy.export import JOINT, WEIGHTS, describe, facts, join, read, 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-_HELD = 16  # calibration samples whose activations are in memory at once
-
 
 def quantize_int8(model: bytes, path: Path, prepared: Iterable[np.ndarray]) -> str:
     """Write the file with its body in int8; the preparing half stays as it is. Returns the SHA-256 of its bytes.
@@ -67,7 +65,6 @@ def _quantized(body: bytes, rows: Sequence[np.ndarray]) -> ModelProto:
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             nodes_to_exclude=_head(onnx.load(folded)),
-            extra_options={"CalibMaxIntermediateOutputs": _HELD},
         )
         return onnx.load(small)
 
