@@ -14,7 +14,7 @@ from snowroll.base.errors import SnowrollError, UsageError
 from snowroll.base.settings import split_flags
 
 if TYPE_CHECKING:
-    from snowroll.verbs.project import Answer, Opened
+    from snowroll.project.opened import Answer, Opened
 
 HELP = """An open data engine for deep learning: prepare, design, train, evaluate & tune, deploy, and round again.
 
@@ -189,7 +189,7 @@ def eject(project: Path = Path(), *, json: Json = False) -> Any:
 def demo(folder: Path = Path("demo"), *, json: Json = False) -> Any:
     """The main job on scikit-learn's handwritten digits, from a folder of pictures to a promoted model."""
     from snowroll.demo import demo as verb
-    from snowroll.web.label import make_label_app
+    from snowroll.web.app import make_label_app
 
     return verb(folder, say, make_label_app)
 
@@ -202,7 +202,7 @@ def flags() -> dict[str, Any]:
 
 
 def opened(project: Path, *, write: bool = True) -> Opened:
-    from snowroll.verbs.project import open_project
+    from snowroll.project.opened import open_project
 
     return open_project(project, flags(), write=write)
 

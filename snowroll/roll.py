@@ -14,11 +14,11 @@ import numpy as np
 from snowroll.base.errors import DataError
 from snowroll.base.nouns import Json, Record
 from snowroll.evaluate.drift import Drift, alpha_of_look, drift
+from snowroll.project.looks import look_at
+from snowroll.project.mining import mine, samples_of
+from snowroll.project.opened import Answer, Opened, Say
+from snowroll.project.reference import features_of, reference
 from snowroll.store.rows import Roll
-from snowroll.verbs.looks import look_at
-from snowroll.verbs.mining import mine, samples_of
-from snowroll.verbs.project import Answer, Opened, Say
-from snowroll.verbs.reference import features_of, reference
 from snowroll.verbs.train import train
 
 STAGES = ("collect", "drift", "mine", "label", "train", "done")

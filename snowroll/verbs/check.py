@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from snowroll.base.nouns import Fault
-from snowroll.verbs.data import take_stock
-from snowroll.verbs.faults import inspect
-from snowroll.verbs.project import Answer, Opened, Say
+from snowroll.project.data import take_stock
+from snowroll.project.faults import inspect
+from snowroll.project.opened import Answer, Opened, Say
 
 PATHS = 4  # shown to a person; --json has all
 MARK = {"block": "BLOCK", "warn": "warn ", "note": "note "}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from snowroll.verbs.project import Answer, Opened
+from snowroll.project.opened import Answer, Opened
 
 
 def doctor(opened: Opened, deep: bool) -> Answer:

@@ -6,7 +6,7 @@ from importlib.resources import files
 
 from snowroll.base import atomic
 from snowroll.base.errors import StoreError
-from snowroll.verbs.project import Answer, Opened
+from snowroll.project.opened import Answer, Opened
 
 
 def eject(opened: Opened) -> Answer:

@@ -11,12 +11,12 @@ from snowroll.base.errors import DataError, StoreError, UsageError, did_you_mean
 from snowroll.base.nouns import Item, Sample, Version, digest
 from snowroll.prepare.index import index
 from snowroll.prepare.read import Folder
-from snowroll.verbs.data import Packed, pack_version
-from snowroll.verbs.judging import judge, metrics
-from snowroll.verbs.models import Trained, load_model
-from snowroll.verbs.plans import read_told
-from snowroll.verbs.project import Answer, Opened, Say
-from snowroll.verbs.reporting import Story, slices_of, write_report
+from snowroll.project.data import Packed, pack_version
+from snowroll.project.judging import judge, metrics
+from snowroll.project.models import Trained, load_model
+from snowroll.project.opened import Answer, Opened, Say
+from snowroll.project.plans import read_told
+from snowroll.project.reporting import Story, slices_of, write_report
 
 
 def evaluate(opened: Opened, data: Path | None, run: str, say: Say) -> Answer:

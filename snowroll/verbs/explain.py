@@ -9,9 +9,9 @@ from snowroll.base.nouns import Json, Plan
 from snowroll.deploy.settings import ServeSettings
 from snowroll.evaluate.compare import PromotionSettings
 from snowroll.prepare.settings import PrepareSettings
-from snowroll.verbs.plans import Told, make_plan, read_told
-from snowroll.verbs.project import Answer, Opened
-from snowroll.verbs.settings import LabelSettings
+from snowroll.project.opened import Answer, Opened
+from snowroll.project.plans import Told, make_plan, read_told
+from snowroll.project.settings import LabelSettings
 
 
 def explain(opened: Opened, key: str) -> Answer:
@@ -39,7 +39,7 @@ def explain(opened: Opened, key: str) -> Answer:
 
 def planned(opened: Opened) -> Told:
     """[train] and [task]: the rules applied to the latest version, else the settings as they stand."""
-    from snowroll.verbs.facts import known_facts
+    from snowroll.project.facts import known_facts
 
     catalog = opened.store.catalog
     latest = catalog.pointer("version")

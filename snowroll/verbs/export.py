@@ -7,10 +7,10 @@ from pathlib import Path
 
 from snowroll.base import atomic
 from snowroll.base.errors import StoreError
-from snowroll.verbs.artifacts import make_artifact, make_int8
-from snowroll.verbs.data import pack_version
-from snowroll.verbs.models import load_model
-from snowroll.verbs.project import Answer, Opened, Say
+from snowroll.project.artifacts import make_artifact, make_int8
+from snowroll.project.data import pack_version
+from snowroll.project.models import load_model
+from snowroll.project.opened import Answer, Opened, Say
 
 
 def export(opened: Opened, run: str, int8: bool, out: Path | None, say: Say) -> Answer:

@@ -11,9 +11,9 @@ from snowroll.base.settings import FILE, Settings, as_toml
 from snowroll.base.task import Reading, find_task, task_names
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
+from snowroll.project.data import take_stock
+from snowroll.project.opened import Answer, Say, open_project
 from snowroll.store.project import Project
-from snowroll.verbs.data import take_stock
-from snowroll.verbs.project import Answer, Say, open_project
 
 
 def init(root: Path, data: Path | None, labels: tuple[str, ...], task: str, flags: dict[str, Json], say: Say) -> Answer:

@@ -12,9 +12,9 @@ from snowroll.base.errors import DataError, UsageError
 from snowroll.base.nouns import Json, Prediction, Sample
 from snowroll.prepare.pictures import format_of_name
 from snowroll.prepare.read import Folder
-from snowroll.verbs.data import stacked
-from snowroll.verbs.models import Trained, load_model
-from snowroll.verbs.project import Opened
+from snowroll.project.data import stacked
+from snowroll.project.models import Trained, load_model
+from snowroll.project.opened import Opened
 
 BATCH = 64
 FIELDS = ["id", "path", "prediction", "probability", "doubt", "error"]

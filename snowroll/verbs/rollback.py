@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from snowroll.base.errors import StoreError
-from snowroll.verbs.project import Answer, Opened
+from snowroll.project.opened import Answer, Opened
 
 
 def rollback(opened: Opened) -> Answer:

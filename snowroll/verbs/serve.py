@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from snowroll.base.errors import StoreError
 from snowroll.deploy.settings import ServeSettings
-from snowroll.verbs.artifacts import find_artifact, load_artifact
-from snowroll.verbs.project import Opened, Say, champion_run
+from snowroll.project.artifacts import find_artifact, load_artifact
+from snowroll.project.opened import Opened, Say, champion_run
 
 if TYPE_CHECKING:
     from fastapi import FastAPI

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from snowroll.base.nouns import Json
-from snowroll.verbs.project import Answer, Opened
+from snowroll.project.opened import Answer, Opened
 
 
 def status(opened: Opened) -> Answer:

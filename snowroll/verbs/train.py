@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING
 from snowroll.base import atomic
 from snowroll.base.errors import DataError, SnowrollError
 from snowroll.base.nouns import Fault, Gate, Json, Metric, Plan, Version
-from snowroll.verbs.data import Packed, freeze, pack_version, take_stock
-from snowroll.verbs.facts import known_facts, measure_facts
-from snowroll.verbs.faults import Inspected, inspect
-from snowroll.verbs.fitting import Fitted, fit_into_time, fit_run
-from snowroll.verbs.gating import pass_gates
-from snowroll.verbs.judging import Judged, judge, metrics
-from snowroll.verbs.models import Trained, load_model, save_model
-from snowroll.verbs.plans import Told, make_plan, read_plan, read_told, same_request, seconds, write_plan
-from snowroll.verbs.project import Answer, Opened, Say
-from snowroll.verbs.promotion import Decision, consider
-from snowroll.verbs.reporting import Story, write_report
+from snowroll.project.artifacts import find_artifact
+from snowroll.project.data import Packed, freeze, pack_version, take_stock
+from snowroll.project.facts import known_facts, measure_facts
+from snowroll.project.faults import Inspected, inspect
+from snowroll.project.fitting import Fitted, fit_into_time, fit_run
+from snowroll.project.gating import pass_gates
+from snowroll.project.judging import Judged, judge, metrics
+from snowroll.project.models import Trained, load_model, save_model
+from snowroll.project.opened import Answer, Opened, Say
+from snowroll.project.plans import Told, make_plan, read_plan, read_told, same_request, seconds, write_plan
+from snowroll.project.promotion import Decision, consider
+from snowroll.project.reporting import Story, write_report
 
 if TYPE_CHECKING:
     from snowroll.store.rows import RunFolder
@@ -184,7 +185,9 @@ def _finished(opened: Opened, outcome: Outcome, decision: Decision, seconds: flo
     passed = sum(gate.passed for gate in outcome.gates)
     lines = [
         f"gates     {passed} of {len(outcome.gates)} passed",
+        *[f"          {gate.name}: {gate.measured}" for gate in outcome.gates],
         f"train     {opened.task.headline} {metric} on the locked test set",
+        *_proved(opened, outcome.trained.run),
         f"promote   {decision.outcome}: {decision.reason}",
         f"report    {told}",
     ]
@@ -200,6 +203,18 @@ def _finished(opened: Opened, outcome: Outcome, decision: Decision, seconds: flo
         "promotion": decision.as_json(),
     }
     return Answer(answer, lines, next=f"snowroll serve {opened.root}")
+
+
+def _proved(opened: Opened, run: int) -> list[str]:
+    """The export and its proof, where the run was exported (it is when it becomes the champion)."""
+    artifact = find_artifact(opened, run)
+    if artifact is None:
+        return []
+    parity = artifact.parity
+    return [
+        f"export    ONNX, {artifact.bytes / 1e6:.1f} MB, raw pixels in, labelled probabilities out",
+        f"          parity on n={parity['n']}: differs by {parity['largest']:.1e} at most, same answer {parity['agreement']:.0%}, over HTTP too",
+    ]
 
 
 def report_of(opened: Opened, outcome: Outcome, decision: Decision | None, seconds: float) -> str:

@@ -23,7 +23,7 @@ from starlette.staticfiles import StaticFiles
 import snowroll.base
 from snowroll.base.errors import DataError, SnowrollError, StoreError
 from snowroll.base.nouns import digest
-from snowroll.verbs.project import Opened
+from snowroll.project.opened import Opened
 from snowroll.web.asking import Answer, ClientId, counts, keep, next_questions, schema_of, take_back
 from snowroll.web.door import LOOPBACK, Door, Refused, refusal
 from snowroll.web.pictures import Pictures

@@ -10,13 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, func, select
 
 from snowroll.base.nouns import Json, Record, digest
+from snowroll.project.opened import Opened
 from snowroll.store import changes, tables
 from snowroll.store.rows import Label, as_json, noun
-from snowroll.verbs.project import Opened
 
 FOR_TEST = "for the locked test set"  # how `mine` begins the reason of an item that belongs to it
 BLIND = 0.1  # share of the other items shown without a suggestion, so that "accepted" can be judged; a guess
 
+Shares = dict[str, float | None]  # class -> share
 ClientId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
 
 
@@ -38,7 +39,7 @@ class Question:
 
     sample: str
     why: str
-    suggestion: dict[str, float | None] | None  # class -> share, best first; None: asked blind, or nothing is known
+    suggestion: Shares | None  # None: asked blind, or nothing is known
     blind: bool  # the suggestion is withheld on purpose
 
 
@@ -131,9 +132,7 @@ def counts(opened: Opened) -> dict[str, int]:
     return opened.store.catalog.read(job)
 
 
-def _suggestions(
-    opened: Opened, contents: Sequence[str], schema: dict[str, Json]
-) -> dict[str, dict[str, float | None]]:
+def _suggestions(opened: Opened, contents: Sequence[str], schema: dict[str, Json]) -> dict[str, Shares]:
     """Content -> what the model that answered in production said, where it is a valid target still."""
     rows = opened.store.catalog.read(lambda conn: changes.by_key(conn, tables.records.c.content, sorted(set(contents))))
     records = sorted((noun(Record, row) for row in rows), key=lambda record: record.at)

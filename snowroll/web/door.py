@@ -11,7 +11,6 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections.abc import Mapping
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -34,6 +33,10 @@ HEADERS = {
     "permissions-policy": "camera=(), microphone=(), geolocation=()",
     "cache-control": "no-store",  # pictures may show patients: nothing is left in the browser's cache
 }
+
+
+WELCOME = """<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="0;url=/">
+<title>Snowroll</title><p><a href="/">Go to the label page</a></p>"""
 
 
 class Refused(SnowrollError):
@@ -93,10 +96,7 @@ class Door:
 
     def _welcome(self) -> Response:
         # a redirect would arrive without a Strict cookie when the link was pressed in a web mail; a refresh brings it
-        told = (
-            '<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0;url=/"><title>Snowroll</title>'
-        )
-        page = HTMLResponse(f'{told}<p><a href="/">Go to the label page</a></p>')
+        page = HTMLResponse(WELCOME)
         page.set_cookie(self._cookie, self._session, path="/", httponly=True, samesite="strict")
         return page
 
@@ -146,12 +146,10 @@ def _equal(given: str, wanted: str) -> bool:
 def _with_headers(send: Send) -> Send:
     async def answer(message: Message) -> None:
         if message["type"] == "http.response.start":
-            given = {name: value for name, value in message.get("headers", [])}
-            added: list[tuple[bytes, Any]] = [(k.encode(), v.encode()) for k, v in HEADERS.items()]
-            message["headers"] = [
-                *message.get("headers", []),
-                *((name, value) for name, value in added if name not in given),
-            ]
+            given = message.get("headers", [])
+            names = {name for name, _ in given}
+            added = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+            message["headers"] = [*given, *((name, value) for name, value in added if name not in names)]
         await send(message)
 
     return answer

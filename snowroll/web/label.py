@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from snowroll.base.errors import UsageError
-from snowroll.verbs.project import Opened, Say
-from snowroll.verbs.settings import LabelSettings
+from snowroll.project.opened import Opened, Say
+from snowroll.project.settings import LabelSettings
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -54,7 +54,7 @@ def fill(opened: Opened, k: int, test: int, say: Say) -> None:
         raise UsageError("--k and --test fill the same queue", cure="answer the test items first, then give --k")
     if not k and not test and opened.store.catalog.left_in_queue():
         return
-    from snowroll.verbs.mining import ask_test, mine
+    from snowroll.project.mining import ask_test, mine
 
     if test:
         ask_test(opened, test, say)

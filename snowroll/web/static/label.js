@@ -3,7 +3,6 @@
 // the outbox carries the answer away, the trail lets it be changed.
 
 import { Ahead } from './ahead.js';
-import { json } from './api.js';
 import { listen } from './keys.js';
 import { Outbox } from './outbox.js';
 import { Progress } from './progress.js';
@@ -129,8 +128,7 @@ async function start() {
   by('answers').addEventListener('click', release);
   addEventListener('beforeunload', (event) => { if (outbox.size) event.preventDefault(); });
   progress.explain(stage);
-  const [{ mount }, state] = await Promise.all([import(module), json('/api/state').catch(() => ({ done: 0 }))]);
-  progress.before = state.done;
+  const { mount } = await import(module);
   const next = () => {
     if (!ahead.schema) { progress.explain(stage); return; }
     widget ??= mount(by('widget'), ahead.schema, answer);

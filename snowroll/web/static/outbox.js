@@ -2,7 +2,7 @@
 // Decisions on their way to the server. Each lies in the browser's storage, under a key of its own, until the server
 // has said that it is on the disk; a reload, a crash or a second tab loses none and doubles none.
 
-import { Away, Refused, json, pause, sleep } from './api.js';
+import { Refused, json, pause, sleep } from './api.js';
 
 /** @typedef {{client_id: string, sample: string, target: unknown, ms: number, blind: boolean}} Answer */
 /** @typedef {{key: string, answer?: Answer, undo?: {client_id: string}}} Entry */
@@ -102,5 +102,3 @@ function stored(place) {
       .filter((entry) => entry.answer || entry.undo);
   } catch { return []; }
 }
-
-export { Away };

@@ -10,7 +10,6 @@ const some = (n, one, many) => `${n.toLocaleString('en')} ${n === 1 ? one : many
 const SLOW_MS = 1_500; // a decision that waits this long is told of
 
 export class Progress {
-  before = 0; // answered before this page was opened
   #slow = 0;
 
   /** @param {import('./outbox.js').Outbox} outbox @param {import('./ahead.js').Ahead} ahead @param {import('./trail.js').Trail} trail */
@@ -24,15 +23,22 @@ export class Progress {
     by('done').style.width = `${all ? (100 * done) / all : 0}%`;
     by('back').disabled = !done;
     by('trail-none').hidden = done > 0;
-    by('rate').textContent = this.#rate(trail.pace, ahead.left);
+    by('time').textContent = this.#time(trail.pace, ahead.left);
+    by('rate').textContent = this.#rate(trail.pace, done);
     this.#unsaved(outbox);
   }
 
   /** @param {number | null} pace @param {number} left */
-  #rate(pace, left) {
-    if (pace === null || !left) return left ? some(left, 'waits', 'wait') : '';
+  #time(pace, left) {
+    if (pace === null || !left) return '';
     const minutes = (left * pace) / 60_000;
-    return `${Math.round(60_000 / Math.max(pace, 1))} a minute · ${minutes < 1 ? 'under a minute' : `about ${some(Math.ceil(minutes), 'minute', 'minutes')}`} left`;
+    return minutes < 1 ? 'under a minute left' : `about ${some(Math.ceil(minutes), 'minute', 'minutes')} left`;
+  }
+
+  /** @param {number | null} pace @param {number} done */
+  #rate(pace, done) {
+    if (pace === null) return '';
+    return `${Math.round(60_000 / Math.max(pace, 1)).toLocaleString('en')} a minute, by the last ${Math.min(30, done)}`;
   }
 
   /** @param {import('./outbox.js').Outbox} outbox */

@@ -10,11 +10,11 @@ import numpy as np
 from snowroll.base.errors import StoreError
 from snowroll.base.nouns import Json, Version
 from snowroll.evaluate.compare import Pairs, PromotionSettings, Verdict, promotion_test
-from snowroll.verbs.artifacts import make_artifact
-from snowroll.verbs.data import Packed, pack_version
-from snowroll.verbs.judging import Judged, judge
-from snowroll.verbs.models import Trained, load_model
-from snowroll.verbs.project import Opened, Say
+from snowroll.project.artifacts import make_artifact
+from snowroll.project.data import Packed, pack_version
+from snowroll.project.judging import Judged, judge
+from snowroll.project.models import Trained, load_model
+from snowroll.project.opened import Opened, Say
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ import json
 
 from snowroll.base import atomic
 from snowroll.base.nouns import Json, Version
-from snowroll.verbs.looks import columns, look_at
-from snowroll.verbs.project import Opened, Say
+from snowroll.project.looks import columns, look_at
+from snowroll.project.opened import Opened, Say
 
 
 def known_facts(opened: Opened, version: Version) -> dict[str, Json] | None:

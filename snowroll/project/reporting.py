@@ -18,13 +18,13 @@ from snowroll.evaluate.card import COLUMNS, card, results_row
 from snowroll.evaluate.interval import interval_in_words
 from snowroll.evaluate.report import Background, Curve, Ledger, Shot, render, thumbnail
 from snowroll.evaluate.slices import Slice, find_slices
-from snowroll.verbs.data import Packed
-from snowroll.verbs.judging import Judged
-from snowroll.verbs.looks import look_at
-from snowroll.verbs.models import Trained
-from snowroll.verbs.plans import Told
-from snowroll.verbs.project import Opened
-from snowroll.verbs.promotion import Decision
+from snowroll.project.data import Packed
+from snowroll.project.judging import Judged
+from snowroll.project.looks import look_at
+from snowroll.project.models import Trained
+from snowroll.project.opened import Opened
+from snowroll.project.plans import Told
+from snowroll.project.promotion import Decision
 
 SHOTS = 24  # worst mistakes shown
 
@@ -102,7 +102,7 @@ def _changed(opened: Opened, story: Story) -> str:
     before = [run for run in opened.store.catalog.runs() if run.number < story.run and run.plan]
     if not before:
         return "first run"
-    old, new = _flat(before[-1].plan), _flat(asdict(story.plan))
+    old, new = _flat(before[-1].plan or {}), _flat(asdict(story.plan))
     told = [f"{key} {old.get(key)} -> {value}" for key, value in new.items() if old.get(key) != value]
     return "; ".join(told) or "data only"
 

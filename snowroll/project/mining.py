@@ -10,11 +10,11 @@ import numpy as np
 from snowroll.base.nouns import Record, Sample, digest
 from snowroll.prepare.features import colours, components
 from snowroll.prepare.mine import choose
+from snowroll.project.data import Stock, take_stock
+from snowroll.project.looks import look_at
+from snowroll.project.opened import Opened, Say
+from snowroll.project.settings import LabelSettings
 from snowroll.store.rows import Queued
-from snowroll.verbs.data import Stock, take_stock
-from snowroll.verbs.looks import look_at
-from snowroll.verbs.project import Opened, Say
-from snowroll.verbs.settings import LabelSettings
 
 FOR_TEST = "for the locked test set: drawn at random, answered without a suggestion"
 WIDTH = 32  # principal components in which alike samples lie close

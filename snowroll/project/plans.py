@@ -14,7 +14,7 @@ from snowroll.base.errors import UsageError
 from snowroll.base.nouns import Choice, Json, Plan, Version
 from snowroll.base.settings import Settings, as_toml, read_settings
 from snowroll.base.task import Fingerprint, Task
-from snowroll.verbs.project import Opened
+from snowroll.project.opened import Opened
 
 PLAN = "plan.toml"
 ASKED = ("model", "pretrained", "size_px")  # what the user settled and the other rules follow, where a task has it

@@ -14,8 +14,8 @@ import numpy as np
 
 from snowroll.base import atomic
 from snowroll.base.nouns import Batch, Json, Plan
-from snowroll.verbs.data import Packed, gather, training_batches
-from snowroll.verbs.project import Opened, Say
+from snowroll.project.data import Packed, gather, training_batches
+from snowroll.project.opened import Opened, Say
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -53,7 +53,7 @@ def fit_run(opened: Opened, packed: Packed, plan: Plan, folder: Path, say: Say) 
     began, first = monotonic(), state.step
     for step in _in_phases(opened, model, plan, state, partial(fit, model, batches, objective, plan, state)):
         last = step.number == plan.steps
-        if step.number % LOG_EVERY == 0 or last:
+        if step.number % max(1, plan.steps // LOGGED) == 0 or last:
             log.add({"step": step.number, "loss": step.loss, "lr": step.lr, "grad_norm": step.grad_norm})
         if step.number % _eval_every(plan) == 0 or last:
             told = validate(opened, packed, state.average or model, plan)
@@ -89,7 +89,7 @@ def _in_phases(
     yield from steps()
 
 
-LOG_EVERY = 20  # steps between training lines in metrics.jsonl
+LOGGED = 200  # training lines in metrics.jsonl, about, however long the run
 
 
 def new_model(opened: Opened, packed: Packed, plan: Plan) -> nn.Module:

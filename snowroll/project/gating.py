@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from snowroll.base import atomic
 from snowroll.base.errors import UsageError, did_you_mean
 from snowroll.base.nouns import Gate, Json, Plan, canonical, digest
-from snowroll.verbs.data import Packed, gather, training_batches
-from snowroll.verbs.fitting import new_model, objective_of
-from snowroll.verbs.project import Opened, Say
+from snowroll.project.data import Packed, gather, training_batches
+from snowroll.project.fitting import new_model, objective_of
+from snowroll.project.opened import Opened, Say
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -10,11 +10,11 @@ import numpy as np
 from snowroll.base.errors import StoreError
 from snowroll.prepare.features import colours
 from snowroll.prepare.look import Look
-from snowroll.verbs.data import pack_version
-from snowroll.verbs.judging import predict_rows
-from snowroll.verbs.looks import look_at
-from snowroll.verbs.models import load_model
-from snowroll.verbs.project import Opened, Say
+from snowroll.project.data import pack_version
+from snowroll.project.judging import predict_rows
+from snowroll.project.looks import look_at
+from snowroll.project.models import load_model
+from snowroll.project.opened import Opened, Say
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,9 +10,9 @@ import numpy as np
 from snowroll.base.nouns import Json, Metric, Prediction, Split
 from snowroll.base.task import Task
 from snowroll.evaluate.interval import bootstrap
-from snowroll.verbs.data import Packed, gather
-from snowroll.verbs.models import Trained
-from snowroll.verbs.project import Opened
+from snowroll.project.data import Packed, gather
+from snowroll.project.models import Trained
+from snowroll.project.opened import Opened
 
 BATCH = 256  # rows at a time when nothing is trained
 

@@ -13,8 +13,8 @@ from snowroll.base.errors import DataError, StoreError
 from snowroll.base.nouns import Json, Plan
 from snowroll.base.settings import Settings
 from snowroll.base.task import Task
-from snowroll.verbs.plans import read_plan
-from snowroll.verbs.project import Opened, champion_run
+from snowroll.project.opened import Opened, champion_run
+from snowroll.project.plans import read_plan
 
 if TYPE_CHECKING:
     from torch import nn

@@ -15,7 +15,7 @@ from snowroll.base.task import Columns, Reading
 from snowroll.prepare.index import index, stamp
 from snowroll.prepare.pack import Pack, Ragged
 from snowroll.prepare.split import assign
-from snowroll.verbs.project import Opened, Say
+from snowroll.project.opened import Opened, Say
 
 MOST_SKIPPED = 1_000  # files passed over that are remembered by name
 

@@ -17,10 +17,10 @@ from snowroll.base.nouns import Artifact, Json, Prediction, Split, canonical, di
 from snowroll.deploy.export import export_onnx
 from snowroll.deploy.parity import parity
 from snowroll.deploy.session import Example, Loaded, examples_of, load
-from snowroll.verbs.data import Packed
-from snowroll.verbs.judging import outputs_of
-from snowroll.verbs.models import Trained, options_of
-from snowroll.verbs.project import Opened, Say
+from snowroll.project.data import Packed
+from snowroll.project.judging import outputs_of
+from snowroll.project.models import Trained, options_of
+from snowroll.project.opened import Opened, Say
 
 PROVED_ON = 200  # validation samples sent through the exported file
 LOST = 0.005  # of the headline metric that int8 may cost

@@ -17,7 +17,7 @@ from snowroll.base.errors import DataError
 from snowroll.base.nouns import Sample
 from snowroll.prepare.decode import limited
 from snowroll.prepare.look import THUMBNAIL_PX, Look, look
-from snowroll.verbs.project import Opened, Say
+from snowroll.project.opened import Opened, Say
 
 _PLAIN = [f.name for f in fields(Look) if f.name != "thumbnail"]
 

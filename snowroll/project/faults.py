@@ -12,9 +12,9 @@ from snowroll.base.nouns import Fault, Json, Sample, canonical, digest
 from snowroll.prepare.check import check, left_out
 from snowroll.prepare.duplicates import Group, copy_groups, pairs_of
 from snowroll.prepare.view import View
-from snowroll.verbs.data import Stock
-from snowroll.verbs.looks import look_at
-from snowroll.verbs.project import Opened, Say
+from snowroll.project.data import Stock
+from snowroll.project.looks import look_at
+from snowroll.project.opened import Opened, Say
 
 
 @dataclass(frozen=True, slots=True)
