@@ -32,12 +32,12 @@ from snowroll.verbs.serve import address, make_service
 from snowroll.verbs.train import train
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
+    from starlette.applications import Starlette
 
 STEPS = {"train.steps": 250, "task.model": "fastnet_small"}  # the same on every machine, whatever its speed
 
 
-MakeLabelApp = Callable[..., "FastAPI"]
+MakeLabelApp = Callable[..., "Starlette"]
 
 
 def demo(folder: Path, say: Say, make_label_app: MakeLabelApp) -> Answer:
@@ -112,7 +112,7 @@ def _served(opened: Opened) -> Iterator[str]:
 
 
 @contextmanager
-def running(app: FastAPI, settings: ServeSettings) -> Iterator[str]:
+def running(app: Starlette, settings: ServeSettings) -> Iterator[str]:
     """An app behind a real socket, on a thread of this process."""
     from snowroll.deploy.process import bind, make_server
 

@@ -28,10 +28,10 @@ def write_digits(folder: Path, seed: int = 0) -> tuple[Production, list[str]]:
     """Write train|test folders over class folders into `folder`. Returns production's images and the planted faults."""
     from sklearn.datasets import load_digits
 
-    digits = load_digits()
+    flat, targets = load_digits(return_X_y=True)
     rng = np.random.default_rng(seed)
-    order = rng.permutation(len(digits.target))
-    images, truths = digits.images[order], digits.target[order]
+    order = rng.permutation(len(targets))
+    images, truths = flat[order].reshape(-1, 8, 8), targets[order]
     for i in range(TRAIN + TEST):
         split = "train" if i < TRAIN else "test"
         wrong = i < FLIPPED

@@ -133,7 +133,8 @@ def _waiting(opened: Opened, turn: Roll, lines: list[str]) -> Answer:
 
 
 def _finished(opened: Opened, turn: Roll, lines: list[str]) -> Answer:
-    promotion = turn.state["train"].get("promotion") or {"outcome": "STOPPED", "reason": "a gate failed"}
+    stopped: Json = {"outcome": "STOPPED", "reason": "a gate failed"}
+    promotion: Json = turn.state["train"].get("promotion") or stopped
     lines = [*lines, f"promote   {promotion['outcome']}: {promotion['reason']}"]
     told = {"roll": turn.number, "stage": "done", "verdict": promotion["outcome"], "reason": promotion["reason"]}
     cannot = promotion["outcome"] == "CANNOT TELL YET"

@@ -19,7 +19,7 @@ _count = 0
 
 
 def write(path: Path, data: bytes, *, durable: bool = True) -> None:
-    """Replace `path` by `data`. durable=False: for what can be made again; a power cut may lose it, never half of it."""
+    """Replace `path` by `data`. durable=False: for what can be made again, so that a power cut may lose it."""
     write_with(path, lambda file: file.write(data), durable=durable)
 
 

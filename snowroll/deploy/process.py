@@ -6,7 +6,7 @@ import socket
 from collections.abc import Callable
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.applications import Starlette
 
 from snowroll.base.errors import UsageError
 from snowroll.deploy.protocol import bounded_protocol
@@ -31,7 +31,7 @@ def bind(settings: ServeSettings) -> socket.socket:
 
 
 def run_server(
-    app: FastAPI, settings: ServeSettings, sock: socket.socket, started: Callable[[], None] = lambda: None
+    app: Starlette, settings: ServeSettings, sock: socket.socket, started: Callable[[], None] = lambda: None
 ) -> None:
     """Serve until SIGINT or SIGTERM. started: called once requests are answered."""
     make_server(app, settings, started).run(sockets=[sock])
@@ -50,7 +50,7 @@ class Server(uvicorn.Server):
             self.on_start()
 
 
-def make_server(app: FastAPI, settings: ServeSettings, started: Callable[[], None] = lambda: None) -> Server:
+def make_server(app: Starlette, settings: ServeSettings, started: Callable[[], None] = lambda: None) -> Server:
     """A uvicorn server, for callers that run it on a thread of their own."""
     _allow_files(settings.connections + _SPARE_FILES)
     config = uvicorn.Config(

@@ -152,7 +152,7 @@ def pack_version(opened: Opened, version: Version, options: Any, say: Say) -> Pa
     task = opened.task
     samples = opened.samples([item.sample for item in version.items])
     pack = packed_samples(opened, [samples[item.sample] for item in version.items], options, say)
-    targets = task.encode_targets([item.target for item in version.items], version.schema, pack.columns)
+    targets = task.encode_targets([item.target for item in version.items], version.schema, dict(pack.columns))
     readable = np.array([row not in pack.failed for row in range(len(version.items))], dtype=bool)
     splits = np.array([item.split for item in version.items])
     rows: dict[Split, np.ndarray] = {

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from snowroll.base import atomic
-from snowroll.base.nouns import Fault, Json, Sample, canonical, digest
+from snowroll.base.nouns import Fault, Json, Sample, Split, canonical, digest
 from snowroll.prepare.check import check, left_out
 from snowroll.prepare.duplicates import Group, copy_groups, pairs_of
 from snowroll.prepare.view import View
@@ -58,7 +58,7 @@ def _skipped(stock: Stock) -> list[Fault]:
     ]
 
 
-def _splits(opened: Opened, stock: Stock) -> dict[str, str]:
+def _splits(opened: Opened, stock: Stock) -> dict[str, Split]:
     """Where the latest version put each sample; what it has not seen stands where the folder declares it."""
     catalog = opened.store.catalog
     latest = catalog.pointer("version")

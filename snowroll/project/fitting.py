@@ -129,30 +129,21 @@ def validate(opened: Opened, packed: Packed, model: nn.Module, plan: Plan) -> di
         return {}
     was_training = model.training
     model.eval()
-    losses, said = [], []
+    losses, said, heard = [], [], []
+    # the loss has the model's answer made: keep it, so that loss and answer cost one forward pass
+    ear = model.register_forward_hook(lambda module, inputs, outputs: heard.append(outputs))
     with torch.inference_mode(), torch.autocast(plan.device.split(":")[0], torch.bfloat16, plan.precision == "bf16"):
         for start in range(0, len(rows), JUDGED):
             batch = gather(opened, packed, rows[start : start + JUDGED], plan.device)
-            remember = Remember(model)
-            losses.append(task.loss(remember, batch, plan.task).float())
-            outputs = task.postprocess(remember.said, plan.task)
+            losses.append(task.loss(model, batch, plan.task).float())
+            outputs = task.postprocess(heard.pop(), plan.task)
             arrays = {name: value.float().cpu().numpy() for name, value in outputs.items()}
             said += task.decode(arrays, packed.schema, plan.task)
+    ear.remove()
     model.train(was_training)
     targets = [packed.version.items[row].target for row in rows]
     headline = task.scorer(said, targets, packed.schema)(None)[task.headline]
     return {"val_loss": float(torch.cat(losses).mean()), f"val_{task.headline}": float(headline)}
-
-
-class Remember:
-    """A model as a function that keeps what it said last, so that loss and answer cost one forward pass."""
-
-    def __init__(self, model: nn.Module) -> None:
-        self.model, self.said = model, None
-
-    def __call__(self, *inputs):
-        self.said = self.model(*inputs)
-        return self.said
 
 
 def calibrate(opened: Opened, packed: Packed, model: nn.Module, plan: Plan) -> Json:

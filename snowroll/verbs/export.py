@@ -34,8 +34,8 @@ def export(opened: Opened, run: str, int8: bool, out: Path | None, say: Say) -> 
     parity = artifact.parity
     lines = [
         f"export    {target / name}  {artifact.bytes / 1e6:.1f} MB",
-        f"parity    n={parity['n']}: outputs differ by {parity['mean']:.1e} on average, {parity['largest']:.1e} at most; "
-        f"same answer {parity['agreement']:.1%}",
+        f"parity    n={parity['n']}: outputs differ by {parity['mean']:.1e} on average, "
+        f"{parity['largest']:.1e} at most; same answer {parity['agreement']:.1%}",
         f"          {parity['metric']} {parity['before']:.4f} trained, {parity['after']:.4f} exported",
     ]
     answer = {"run": trained.run, "file": str(target / name), "bytes": artifact.bytes, "parity": dict(parity)}

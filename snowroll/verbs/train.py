@@ -144,14 +144,13 @@ def run_job(
 def _environment(plan: Plan) -> dict[str, Json]:
     """What the bits depend on besides plan and data."""
     import platform
+    from importlib import metadata
 
     import numpy
     import torch
 
-    from snowroll import __version__
-
     return {
-        "snowroll": __version__,
+        "snowroll": metadata.version("snowroll"),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": numpy.__version__,
@@ -213,7 +212,8 @@ def _proved(opened: Opened, run: int) -> list[str]:
     parity = artifact.parity
     return [
         f"export    ONNX, {artifact.bytes / 1e6:.1f} MB, raw pixels in, labelled probabilities out",
-        f"          parity on n={parity['n']}: differs by {parity['largest']:.1e} at most, same answer {parity['agreement']:.0%}, over HTTP too",
+        f"          parity on n={parity['n']}: differs by {parity['largest']:.1e} at most, "
+        f"same answer {parity['agreement']:.0%}, over HTTP too",
     ]
 
 

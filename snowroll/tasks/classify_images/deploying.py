@@ -11,12 +11,13 @@ from snowroll.base.nouns import Json
 from snowroll.base.task import Deployable
 from snowroll.deploy.resize import PilResize
 from snowroll.design.rules import ImageOptions
+from snowroll.prepare.pictures import Fit
 
 
 class Prepare(nn.Module):
     """uint8 RGB [H, W, 3] of any size -> float32 [1, 3, S, S] in [0, 1], as the pack holds it."""
 
-    def __init__(self, size_px: int, fit: str) -> None:
+    def __init__(self, size_px: int, fit: Fit) -> None:
         super().__init__()
         self.resize = PilResize(size_px, fit)
 

@@ -39,8 +39,6 @@ def mirror_keeps_class(
     mirrored = float(probe.score(pca.transform(mirror), classes[judge]))
     chance = float(np.bincount(classes[judge]).max() / len(judge))
     skill, kept = plain - chance, mirrored - chance
-    if skill < 0.1:
-        verdict = "unknown"  # the probe knows too little to lose anything
-    else:
-        verdict = "kept" if kept > 0.5 * skill else "lost"
+    # a probe that knows too little has nothing to lose
+    verdict = "unknown" if skill < 0.1 else "kept" if kept > 0.5 * skill else "lost"
     return {"mirror": verdict, "plain": round(plain, 3), "mirrored": round(mirrored, 3)}

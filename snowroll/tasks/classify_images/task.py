@@ -110,8 +110,9 @@ class ClassifyImages:
 
     def freeze(self, model: nn.Module, frozen: bool) -> None:
         """Learn the head alone for the first `options.freeze` of the steps: a new head's noise spoils nothing then."""
-        from snowroll.design.classifier import freeze_backbone
+        from snowroll.design.classifier import Classifier, freeze_backbone
 
+        assert isinstance(model, Classifier)
         freeze_backbone(model, frozen)
 
     # 3 train
