@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -127,9 +128,9 @@ def png_of(width: int, height: int) -> bytes:
 def test_a_huge_picture_is_refused_from_its_header() -> None:
     with pytest.raises(DataError, match="40,000 x 40,000 pixels, 1,600 megapixels"):
         open_rgb(png_of(40_000, 40_000))
-    with pytest.raises(DataError, match="limit is 0.0001"):
+    with pytest.raises(DataError, match=r"limit is 0\.0001"):
         open_rgb(jpeg(), megapixels=0.0001)
-    with pytest.raises(DataError, match="too large|hold"):
+    with pytest.raises(DataError, match=r"too large|hold"):
         open_rgb(npy(np.zeros((1, 1, 3), np.uint8)).replace(b"(1, 1, 3)", b"(9,99,3) "))
 
 
@@ -173,11 +174,8 @@ def test_damaged_bytes_give_a_picture_or_a_sentence(kind: str, cuts: list[tuple[
     for at, new in cuts:
         at %= len(raw)
         raw[at : at + len(new)] = new
-    try:
+    with suppress(DataError):  # any other exception fails the test
         rgb = open_rgb(bytes(raw), megapixels=1)
-    except DataError as fault:
-        assert fault.what
-    else:
         assert rgb.ndim == 3
         assert rgb.shape[2] == 3
         assert rgb.dtype == np.uint8
@@ -216,7 +214,7 @@ def test_geometry_stays_inside_and_keeps_the_shape(width: int, height: int, size
         assert 0 <= top < bottom <= height
         assert 0 <= x0 < x1 <= size
         assert 0 <= y0 < y1 <= size
-    box, dest = geometry(width, height, size, "pad")
+    dest = geometry(width, height, size, "pad").dest
     assert abs((dest[2] - dest[0]) * max(width, height) / size - width) <= max(width, height) / size
     crop = geometry(width, height, size, "crop").box
     assert crop[2] - crop[0] == crop[3] - crop[1] == min(width, height)

@@ -167,19 +167,23 @@ def _columns(lines: Lines, shelf: Shelf, settings: PrepareSettings) -> dict[str,
         left = [column for column in lines.columns if column not in found.values()]
         if meaning not in found and (column := _find(meaning, left, tried)):
             found[meaning] = column
+    left = [column for column in lines.columns if column not in found.values()]
+    if "label" not in found and (column := _label_by_content(left, tried)):
+        found["label"] = column
     return found
 
 
 def _find(meaning: str, columns: Sequence[str], tried: Sequence[Mapping[str, str]]) -> str | None:
     cells = {name: [row[name] for row in tried if row[name]] for name in columns}
-    if meaning == "split":
-        fits = [name for name in columns if cells[name] and all(cell.lower() in SPLITS for cell in cells[name])]
-        return _by_name(meaning, fits) or (fits[0] if fits else None)
-    named = _by_name(meaning, columns)
-    if named or meaning != "label":
-        return named
-    # by content: words or whole numbers, each many times; a measurement takes many values, a constant one
-    fits = [name for name in columns if _is_choice(cells[name])]
+    if meaning != "split":
+        return _by_name(meaning, columns)
+    fits = [name for name in columns if cells[name] and all(cell.lower() in SPLITS for cell in cells[name])]
+    return _by_name(meaning, fits) or (fits[0] if fits else None)
+
+
+def _label_by_content(columns: Sequence[str], tried: Sequence[Mapping[str, str]]) -> str | None:
+    """The only column of words or whole numbers that come many times each: a measurement takes too many values."""
+    fits = [name for name in columns if _is_choice([row[name] for row in tried if row[name]])]
     return fits[0] if len(fits) == 1 else None
 
 

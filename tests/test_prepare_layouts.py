@@ -1,0 +1,327 @@
+"""Which class each picture is, for every way in which people lay out folders."""
+
+import io
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from prepare_kit import jpeg, mask, plant, tarred, zipped
+
+from snowroll.base.errors import UsageError
+from snowroll.base.task import Reading
+from snowroll.prepare.layouts import read_images
+from snowroll.prepare.read import Folder
+from snowroll.prepare.settings import PrepareSettings
+
+P = jpeg()
+
+
+def names(*paths: str) -> dict[str, bytes]:
+    return dict.fromkeys(paths, P)
+
+
+def read(root: Path, **settings: object) -> Reading:
+    reading = read_images(Folder(root), PrepareSettings(**settings))  # type: ignore[arg-type]
+    assert reading is not None
+    return reading
+
+
+def targets(reading: Reading) -> dict[str, object]:
+    return {found.where: found.target for found in reading.found}
+
+
+def splits(reading: Reading) -> dict[str, str | None]:
+    return {found.where: found.split for found in reading.found}
+
+
+@pytest.mark.parametrize("wrapper", ["", "data/", "a/b/", "My Photos (1)/images/"])
+def test_class_folders_under_wrappers(tmp_path: Path, wrapper: str) -> None:
+    reading = read(plant(tmp_path, names(*[f"{wrapper}{c}/{i}.jpg" for c in ("cat", "犬") for i in range(3)])))
+    assert Counter(targets(reading).values()) == {"cat": 3, "犬": 3}
+    assert reading.evidence[0] == "6 JPEG over 2 class folders: cat 3, 犬 3"
+    assert reading.layout == "class folders"
+
+
+@pytest.mark.parametrize(
+    ("train", "val", "test"),
+    [("train", "val", "test"), ("Training", "validation", "Testing"), ("TRAIN", "valid", "TEST"), 
+     ("train", "dev", "tst"),
+     ("seg_train", "seg_val", "seg_test"), ("train_images", "val_images", "test_images"), 
+     ("trainset", "valset", "testset")],
+)  # fmt: skip
+@pytest.mark.parametrize("order", ["{split}/{name}", "{name}/{split}", "w/{split}/{name}", "{split}/{split}/{name}"])
+def test_split_folders_above_and_below_classes(tmp_path: Path, train: str, val: str, test: str, order: str) -> None:
+    meant = {train: "train", val: "val", test: "test"}
+    paths = {
+        order.format(split=split, name=name) + "/1.jpg": (split, name) for split in meant for name in ("cat", "dog")
+    }
+    reading = read(plant(tmp_path, names(*paths)))
+    assert targets(reading) == {path: name for path, (_, name) in paths.items()}
+    assert splits(reading) == {path: meant[split] for path, (split, _) in paths.items()}
+    assert reading.layout == "train|val|test folders over class folders"
+
+
+def test_a_lone_train_folder_is_declared_and_a_class_called_test_is_a_class(tmp_path: Path) -> None:
+    one = read(plant(tmp_path / "1", names("train/a/1.jpg", "train/b/1.jpg")))
+    assert set(splits(one).values()) == {"train"}
+    two = read(plant(tmp_path / "2", names("test/1.jpg", "truck/1.jpg", "car/1.jpg")))
+    assert set(targets(two).values()) == {"test", "truck", "car"}
+    assert set(splits(two).values()) == {None}
+
+
+def test_what_lies_beside_is_left_out_with_the_reason(tmp_path: Path) -> None:
+    paths = ["train/a/1.jpg", "train/b/1.jpg", "test/a/1.jpg", "test/b/1.jpg"]
+    reading = read(plant(tmp_path, {**names(*paths, "extra/9.jpg", "top.jpg"), "README.md": b"hello"}))
+    assert set(targets(reading)) == set(paths)
+    assert "beside the split folders" in reading.skipped["extra/9.jpg"]
+    assert "beside the split folders" in reading.skipped["top.jpg"]
+    assert reading.skipped["README.md"] == "not a picture"
+    docs = read(plant(tmp_path / "2", names(*[f"set/{c}/{i}.jpg" for c in "ab" for i in range(9)], "docs/figure.jpg")))
+    assert set(targets(docs).values()) == {"a", "b"}
+    assert "beside the folder 'set'" in docs.skipped["docs/figure.jpg"]
+
+
+def test_two_levels_that_vary(tmp_path: Path) -> None:
+    by_class = read(plant(tmp_path / "1", names(*[f"{c}/p{p}{c}/1.jpg" for c in ("ok", "bad") for p in range(4)])))
+    assert set(targets(by_class).values()) == {"ok", "bad"}
+    assert any("set prepare.group" in line for line in by_class.evidence)
+    by_patient = read(plant(tmp_path / "2", names(*[f"{p}/{c}/1.jpg" for c in ("0", "1") for p in range(30)])))
+    assert set(targets(by_patient).values()) == {"0", "1"}
+    by_site = read(plant(tmp_path / "3", names(*[f"{s}/{c}/1.jpg" for s in ("N", "S") for c in "abcd"])))
+    assert set(targets(by_site).values()) == set("abcd")
+
+
+def test_several_archives_and_one_inside_a_folder(tmp_path: Path) -> None:
+    halves = {
+        "train.zip": zipped(names("a/1.jpg", "b/1.jpg")),
+        "test.tar.xz": tarred(names("a/2.jpg", "b/2.jpg"), "w:xz"),
+    }
+    reading = read(plant(tmp_path / "1", {**halves, "notes.txt": b""}))
+    assert splits(reading)["train.zip!a/1.jpg"] == "train"
+    assert splits(reading)["test.tar.xz!b/2.jpg"] == "test"
+    classes = {"cat.zip": zipped(names("1.jpg", "2.jpg")), "dog.tgz": tarred(names("1.jpg")), "fox/1.jpg": P}
+    reading = read(plant(tmp_path / "2", classes))
+    assert Counter(targets(reading).values()) == {"cat": 2, "dog": 1, "fox": 1}
+
+
+# masks --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("other", ["{c}/Imgs/{i}.png", "{c}/Imgs/{i}_mask.png", "{c}/masks/{i}.png"])
+def test_masks_beside_pictures_are_no_samples(tmp_path: Path, other: str) -> None:
+    pictures = {f"{c}/Imgs/{i}.jpg": jpeg(i) for c in ("MT_Crack", "MT_Free") for i in range(3)}
+    masks = {other.format(c=c, i=i): mask(i) for c in ("MT_Crack", "MT_Free") for i in range(3)}
+    reading = read(plant(tmp_path, {**pictures, **masks}))
+    assert set(targets(reading)) == set(pictures)
+    assert set(targets(reading).values()) == {"MT_Crack", "MT_Free"}
+    assert all("a mask of" in reading.skipped[where] for where in masks)
+    assert any(line.startswith("6 masks beside them are left out") for line in reading.evidence)
+
+
+def test_pictures_of_one_name_in_two_formats_stay_samples(tmp_path: Path) -> None:
+    both = {f"{c}/{i}.{end}": jpeg(i) for c in "ab" for i in range(2) for end in ("jpg", "png")}
+    drawings = {f"{c}/d{i}.{end}": mask(i) for c in "ab" for i in range(2) for end in ("gif", "bmp")}
+    assert set(targets(read(plant(tmp_path, both | drawings)))) == set(both | drawings)
+
+
+# manifests ----------------------------------------------------------------------------------------------------------
+
+
+def table(rows: list[list[str]], mark: str = ",") -> bytes:
+    return "\n".join(mark.join(row) for row in rows).encode()
+
+
+ROWS = [["path", "label", "split", "patient"], ["i/1.jpg", "yes", "train", "p1"], ["i/2.jpg", "no", "test", "p2"]]
+
+
+@pytest.mark.parametrize("mark", [",", "\t", ";", "|"])
+def test_a_table_of_pictures(tmp_path: Path, mark: str) -> None:
+    files = {**names("i/1.jpg", "i/2.jpg", "i/3.jpg"), "meta.tsv" if mark == "\t" else "meta.csv": table(ROWS, mark)}
+    reading = read(plant(tmp_path, files))
+    assert [(f.where, f.target, f.split, f.group) for f in reading.found] == [
+        ("i/1.jpg", "yes", "train", "p1"),
+        ("i/2.jpg", "no", "test", "p2"),
+    ]
+    assert reading.skipped["i/3.jpg"] == "not named in the manifest"
+    assert "path from 'path', label from 'label', split from 'split', group from 'patient'" in reading.evidence[1]
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "i/1.jpg",
+        "./i/1.jpg",
+        "1.jpg",
+        "1",
+        "i\\1.jpg",
+        "I/1.JPG",
+        "/home/else/set/i/1.jpg",
+        "wrapper/i/1.jpg",
+        "../i/1.jpg",
+    ],
+)
+def test_ways_of_naming_a_picture(tmp_path: Path, cell: str) -> None:
+    rows = [["Image_ID", "ClassId"], *[[cell.replace("1", str(n)), str(n % 2)] for n in (1, 2, 3, 4)]]
+    home = "labels/" if cell.startswith("..") else ""
+    files = {**names(*[f"i/{n}.jpg" for n in (1, 2, 3, 4)]), f"{home}t.csv": table(rows)}
+    assert targets(read(plant(tmp_path, files))) == {"i/1.jpg": "1", "i/2.jpg": "0", "i/3.jpg": "1", "i/4.jpg": "0"}
+
+
+def test_absent_pictures_and_climbing_paths_are_named(tmp_path: Path) -> None:
+    rows = [
+        ["file", "class"],
+        ["1.jpg", "a"],
+        ["2.jpg", "b"],
+        ["gone.jpg", "a"],
+        ["../../etc/passwd", "b"],
+        ["3.jpg", "b"],
+    ]
+    reading = read(plant(tmp_path, {**names("1.jpg", "2.jpg", "3.jpg"), "labels.csv": table(rows)}))
+    assert len(reading.found) == 3
+    assert reading.skipped["gone.jpg"] == "named in labels.csv line 4, but there is no such file"
+    assert reading.skipped["../../etc/passwd"] == "named in labels.csv line 5, but the path leaves the folder"
+    assert any(line == "2 rows name pictures that cannot be found" for line in reading.evidence)
+
+
+def test_a_picture_with_two_labels_is_left_out_and_one_name_in_two_places_is_not_guessed(tmp_path: Path) -> None:
+    rows = [
+        ["file", "class"],
+        ["1.jpg", "a"],
+        ["1.jpg", "b"],
+        ["2.jpg", "a"],
+        ["2.jpg", "a"],
+        ["3.jpg", "b"],
+        ["4.jpg", "b"],
+    ]
+    files = names("x/1.jpg", "x/2.jpg", "x/3.jpg", "y/3.jpg", "x/4.jpg")
+    reading = read(plant(tmp_path, {**files, "labels.csv": table(rows)}))
+    assert targets(reading) == {"x/2.jpg": "a", "x/4.jpg": "b"}
+    assert reading.skipped["x/1.jpg"] == "two labels: 'a' (labels.csv line 2) and 'b' (labels.csv line 3)"
+    assert "2 files have that name" in reading.skipped["3.jpg"]
+
+
+def test_a_manifest_without_header_or_in_another_encoding_or_as_json_lines(tmp_path: Path) -> None:
+    files = names("1.jpg", "2.jpg")
+    plain = read(plant(tmp_path / "1", {**files, "l.csv": b"1.jpg,cat\n2.jpg,dog\n"}))
+    assert targets(plain) == {"1.jpg": "cat", "2.jpg": "dog"}
+    wide = read(plant(tmp_path / "2", {**files, "l.csv": "path,label\n1.jpg,猫\n2.jpg,犬\n".encode("utf-16")}))
+    assert targets(wide) == {"1.jpg": "猫", "2.jpg": "犬"}
+    lines = [json.dumps({"path": f"{n}.jpg", "label": n, "box": [1]}) for n in (1, 2)]
+    odd = "\n".join([*lines, "not json", "[1]", '{"path": NaN}', "[" * 100_000])
+    jsonl = read(plant(tmp_path / "3", {**files, "l.jsonl": odd.encode()}))
+    assert targets(jsonl) == {"1.jpg": "1", "2.jpg": "2"}
+    assert [key for key in jsonl.skipped if key.startswith("l.jsonl:")] == [f"l.jsonl:{n}" for n in (3, 4, 5, 6)]
+
+
+def test_a_manifest_beside_class_folders(tmp_path: Path) -> None:
+    files = names(*[f"{c}/{n}.jpg" for c in ("cat", "dog") for n in range(8)])
+    numbered = [["Path", "ClassId"], *[[path, str(int("dog" in path))] for path in files]]
+    reading = read(plant(tmp_path / "1", {**files, "labels.csv": table(numbered)}))
+    assert set(targets(reading).values()) == {"cat", "dog"}
+    few = read(plant(tmp_path / "2", {**files, "labels.csv": table([["path", "label"], ["cat/1.jpg", "odd"]])}))
+    assert set(targets(few).values()) == {"cat", "dog"}
+    assert any("names only 1 of 16" in line for line in few.evidence)
+    people = [["path", "patient"], *[[path, f"p{i % 4}"] for i, path in enumerate(files)]]
+    groups = read(plant(tmp_path / "3", {**files, "people.csv": table(people)}))
+    assert set(targets(groups).values()) == {"cat", "dog"}
+    assert {found.group for found in groups.found} == {"p0", "p1", "p2", "p3"}
+
+
+def test_tracks_that_are_counted_anew_in_each_class_are_kept_apart_and_patients_are_not(tmp_path: Path) -> None:
+    def groups(root: Path, counts: dict[str, range]) -> set[str | None]:
+        rows = [(f"{c}{t}.jpg", c, str(t)) for c, tracks in counts.items() for t in tracks]
+        files = {**names(*[row[0] for row in rows]), "t.csv": table([["file", "class", "track"], *map(list, rows)])}
+        return {found.group for found in read(plant(root, files)).found}
+
+    assert "a/0" in groups(tmp_path / "1", {"a": range(3), "b": range(4), "c": range(5)})
+    assert groups(tmp_path / "2", {"a": range(3), "b": range(3), "c": range(3)}) == {"0", "1", "2"}
+    assert "0" in groups(tmp_path / "3", {"a": range(3), "b": range(1, 5), "c": range(5)})
+
+
+def test_manifests_named_after_splits(tmp_path: Path) -> None:
+    files = names("train/1.jpg", "train/2.jpg", "test/1.jpg", "meta/1.jpg")
+    tables = {
+        "Train.csv": table([["ClassId", "Path"], ["0", "train/1.jpg"], ["1", "train/2.jpg"]]),
+        "Test.csv": table([["ClassId", "Path"], ["0", "test/1.jpg"]]),
+        "Meta.csv": table([["ClassId", "Path"], ["0", "meta/1.jpg"]]),
+    }
+    reading = read(plant(tmp_path, files | tables))
+    assert splits(reading) == {"train/1.jpg": "train", "train/2.jpg": "train", "test/1.jpg": "test"}
+    assert "for no split" in reading.skipped["Meta.csv"]
+
+
+def test_columns_the_user_names(tmp_path: Path) -> None:
+    rows = [["a", "b", "c"], ["1.jpg", "x", "u"], ["2.jpg", "y", "v"]]
+    plant(tmp_path, {**names("1.jpg", "2.jpg"), "l.csv": table(rows)})
+    assert set(targets(read(tmp_path, label_column="c")).values()) == {"u", "v"}
+    with pytest.raises(UsageError, match="no column 'd'"):
+        read(tmp_path, label_column="d")
+
+
+CELL = st.one_of(
+    st.sampled_from(["1.jpg", "2.jpg", "a", "b", "../x", "", '"', "\x00", "é", "train"]), st.text(max_size=6)
+)
+
+
+@given(st.lists(st.lists(CELL, max_size=4), max_size=8), st.sampled_from([",", "\t", ";"]))
+@settings(max_examples=80, deadline=None)
+def test_any_table_gives_a_reading_or_none(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]], mark: str
+) -> None:
+    text = "\n".join(mark.join(row) for row in rows).encode("utf-8", "replace")
+    root = plant(tmp_path_factory.mktemp("m"), {**names("1.jpg", "2.jpg"), "l.csv": text, "l.jsonl": text})
+    reading = read_images(Folder(root), PrepareSettings())
+    if reading is not None:
+        assert {found.where for found in reading.found} <= {"1.jpg", "2.jpg"}
+
+
+# arrays, no labels, groups --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "labels", [np.array([0, 1, 1]), np.array([[0], [1], [1]]), np.eye(2)[[0, 1, 1]], np.array([0.0, 1, 1])]
+)
+@pytest.mark.parametrize("shape", [(3, 4, 5), (3, 4, 5, 3)])
+def test_arrays_of_images_and_labels(tmp_path: Path, labels: np.ndarray, shape: tuple[int, ...]) -> None:
+    images = np.zeros(shape, np.uint8)
+    np.savez(tmp_path / "s.npz", train_images=images, train_labels=labels, x_test=images, y_test=labels, junk=labels)
+    reading = read(tmp_path)
+    assert targets(reading)["s.npz#train_images/0"] == "0"
+    assert targets(reading)["s.npz#x_test/2"] == "1"
+    assert Counter(splits(reading).values()) == {"train": 3, "test": 3}
+    assert np.load(io.BytesIO(Folder(tmp_path).read("s.npz#train_images/2"))).shape == shape[1:]
+
+
+def test_arrays_of_several_labels_a_row_are_not_guessed(tmp_path: Path) -> None:
+    np.savez(tmp_path / "s.npz", images=np.zeros((2, 3, 3), np.uint8), labels=np.array([[1, 1], [0, 1]]))
+    assert read_images(Folder(tmp_path), PrepareSettings()) is None
+
+
+def test_no_labels_at_all(tmp_path: Path) -> None:
+    plant(tmp_path, names("1.jpg", "2.png", "sub/3.jpg"))
+    reading = read(tmp_path, labels=("a", "b"))
+    assert targets(reading) == {"1.jpg": None, "2.png": None, "sub/3.jpg": None}
+    assert reading.layout == "pictures without labels"
+    plant(tmp_path / "2", names("a/1.jpg", "unlabelled/2.jpg", "b/3.jpg"))
+    some = read(tmp_path / "2", labels=("a", "b"))
+    assert targets(some) == {"a/1.jpg": "a", "unlabelled/2.jpg": None, "b/3.jpg": "b"}
+
+
+@pytest.mark.parametrize("files", [{}, {"notes.txt": b"x"}, names("1.jpg", "2.jpg"), names("images/1.jpg")])
+def test_nothing_to_go_by_is_none(tmp_path: Path, files: dict[str, bytes]) -> None:
+    assert read_images(Folder(plant(tmp_path, files)), PrepareSettings()) is None
+
+
+def test_groups_by_pattern(tmp_path: Path) -> None:
+    plant(tmp_path, names("a/exp1_num_7.jpg", "a/exp2_num_7.jpg", "b/exp1_num_8.jpg"))
+    reading = read(tmp_path, group=r"_num_(\d+)")
+    assert [found.group for found in reading.found] == ["7", "7", "8"]
+    assert "2 groups by" in reading.evidence[-1]
+    with pytest.raises(UsageError, match="matches no path"):
+        read(tmp_path, group="(patient)")
+    with pytest.raises(UsageError, match="no pattern"):
+        read(tmp_path, group="(")
