@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from math import ceil
 from statistics import median
 
 import torch
@@ -77,4 +78,4 @@ def steps_within(
             f"{time_s:.0f} s are too short: a step takes {step_s:.2g} s and an evaluation {eval_s:.2g} s",
             cure="allow more --time, or choose a smaller model or size",
         )
-    return Budget(steps, max(1, steps // evaluations), checkpoint_every)
+    return Budget(steps, ceil(steps / evaluations), checkpoint_every)

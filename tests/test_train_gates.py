@@ -1,0 +1,264 @@
+"""Gates: no false alarm on healthy networks, and each planted fault is caught by the gate that is about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import torch
+from blobs import Blobs, Options, loss, small_net, trial
+from torch import Tensor, nn
+
+from snowroll.base.nouns import Batch, Gate
+from snowroll.train.gates import pass_through
+from snowroll.train.trial import Trial
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def verdicts(planned: Trial) -> dict[str, Gate]:
+    """Every gate's verdict; the clock is a counter, so that each gate takes one second."""
+    ticks = count()
+    gates = list(pass_through(planned, lambda images, ids: f"{len(images)}.png", lambda: float(next(ticks))))
+    assert [gate.seconds for gate in gates] == [1.0] * len(gates)
+    return {gate.name: gate for gate in gates}
+
+
+def failed(planned: Trial) -> set[str]:
+    return {name for name, gate in verdicts(planned).items() if not gate.passed}
+
+
+def from_zoo(name: str, size_px: int, dropout: float) -> Callable[[], nn.Module]:
+    def make() -> nn.Module:
+        from snowroll.design.zoo import build
+
+        torch.manual_seed(3)
+        return build(name, 4, size_px, dropout=dropout)
+
+    return make
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_healthy_network_passes(smoothing: float) -> None:
+    options = Options(smoothing)
+    found = verdicts(trial(small_net, lambda model, batch: Blobs().loss(model, batch, options), options=options))
+    assert {name: gate.measured for name, gate in found.items() if not gate.passed} == {}
+    assert found["sees"].picture == "8.png"
+
+
+@pytest.mark.parametrize(("name", "size_px", "dropout"), [("convnet", 32, 0.2), ("fastnet_small", 32, 0.0)])
+def test_healthy_small_networks_of_ours_pass(name: str, size_px: int, dropout: float) -> None:
+    assert failed(trial(from_zoo(name, size_px, dropout), size_px=size_px)) == set()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "size_px", "dropout"),
+    [("resnet18", 32, 0.0), ("mobilenet_v2", 32, 0.2), ("mobilenet_v2", 64, 0.2), ("vit_tiny", 32, 0.1)],
+)
+def test_healthy_large_networks_pass(name: str, size_px: int, dropout: float) -> None:
+    assert failed(trial(from_zoo(name, size_px, dropout), size_px=size_px)) == set()
+
+
+class Two(NamedTuple):
+    """Inputs of more than one part."""
+
+    picture: Tensor
+    brightness: Tensor  # [B]
+
+
+class TakesTwo(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.pictures = small_net(0.0)
+
+    def forward(self, inputs: Two) -> Tensor:
+        return self.pictures(inputs.picture) + inputs.brightness[:, None]
+
+
+def test_inputs_of_several_parts() -> None:
+    def two(batch: Batch) -> Batch:
+        return replace(batch, inputs=Two(batch.inputs, batch.inputs.mean((1, 2, 3))))
+
+    def make() -> nn.Module:
+        torch.manual_seed(0)
+        return TakesTwo()
+
+    planned = trial(make, seen=two)
+    assert failed(replace(planned, plain=planned.batches)) == set()
+
+
+def net(change: Callable[[nn.Sequential], None], dropout: float = 0.2) -> Callable[[], nn.Module]:
+    """The small network with something done to it."""
+
+    def make() -> nn.Module:
+        model = small_net(dropout)
+        assert isinstance(model, nn.Sequential)
+        with torch.no_grad():
+            change(model)
+        return model
+
+    return make
+
+
+class Step(nn.Module):
+    """A layer that is one function."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(x)
+
+
+def after(index: int, function: Callable[[Tensor], Tensor]) -> Callable[[], nn.Module]:
+    """The small network with `function` applied behind layer `index`."""
+
+    def insert(model: nn.Sequential) -> None:
+        model[index] = nn.Sequential(model[index], Step(function))
+
+    return net(insert)
+
+
+def test_init_times_100() -> None:
+    found = verdicts(trial(net(lambda model: model[12].weight.mul_(100))))
+    assert not found["loss_at_init"].passed
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_labels_shuffled_inside_the_loss(seed: int) -> None:
+    def shuffled(model: nn.Module, batch: Batch) -> Tensor:
+        return loss(model, replace(batch, targets=batch.targets[torch.randperm(len(batch.targets))]))
+
+    planned = trial(lambda: small_net(seed=seed), shuffled)
+    assert "overfits_two" in failed(replace(planned, plan=replace(planned.plan, seed=seed)))
+
+
+def test_labels_off_by_one_inside_the_loss() -> None:
+    def off_by_one(model: nn.Module, batch: Batch) -> Tensor:
+        return loss(model, replace(batch, targets=(batch.targets + 1) % 4))
+
+    assert failed(trial(small_net, off_by_one)) == {"overfits_two"}
+
+
+def test_detached_head() -> None:
+    found = verdicts(trial(after(8, Tensor.detach)))
+    assert not found["everything_learns"].passed
+    assert "no gradient reaches 0.weight, 1.weight, 1.bias, 4.weight, 4.bias" in found["everything_learns"].measured
+
+
+@pytest.mark.parametrize("index", [10, 12])  # a layer in the middle, and the head
+def test_frozen_parameter(index: int) -> None:
+    frozen = net(lambda model: model[index].requires_grad_(False))
+    assert failed(trial(frozen)) == {"everything_learns"} if index == 12 else True
+    found = verdicts(trial(net(lambda model: model[12].weight.requires_grad_(False))))["everything_learns"]
+    assert not found.passed
+    assert "frozen though earlier layers learn: 12.weight" in found.measured
+
+
+def test_frozen_on_purpose() -> None:
+    def head(model: nn.Sequential) -> None:
+        model[9].requires_grad_(False)
+
+    assert "everything_learns" in failed(trial(net(head)))
+    assert failed(replace(trial(net(head)), frozen=("9.",))) == set()
+    # from the input on it needs no saying, but it is told
+    found = verdicts(trial(net(lambda model: model[0].requires_grad_(False))))
+    assert found["everything_learns"].passed
+    assert "held still: 0.weight" in found["everything_learns"].measured
+
+
+def test_view_for_permute() -> None:
+    def mixes(x: Tensor) -> Tensor:  # meant to be x.permute(...) and back
+        return x.reshape(-1, len(x)).t().contiguous()
+
+    assert "samples_apart" in failed(trial(after(8, mixes)))
+
+
+def test_normalised_over_the_batch() -> None:
+    def over_the_batch(x: Tensor) -> Tensor:
+        return (x - x.mean(0)) / (x.std(0, unbiased=False) + 1e-3)
+
+    assert "samples_apart" in failed(trial(after(8, over_the_batch)))
+
+
+def test_batch_norm_over_the_wrong_axis() -> None:
+    class Turned(nn.Module):
+        """Batch normalisation that takes the samples for its channels."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm = nn.BatchNorm1d(32)
+            self.norm.running_mean = torch.linspace(-1, 1, 32)
+
+        def forward(self, x: Tensor) -> Tensor:
+            padded = nn.functional.pad(x, (0, 0, 0, 32 - len(x)))
+            return self.norm(padded.t()).t()[: len(x)]
+
+    def insert(model: nn.Sequential) -> None:
+        model[8] = nn.Sequential(model[8], Turned())
+
+    assert "samples_apart" in failed(trial(net(insert)))
+
+
+def test_dead_inputs() -> None:
+    blank = trial(seen=lambda batch: replace(batch, inputs=torch.full_like(batch.inputs, 0.5)))
+    found = verdicts(replace(blank, plain=blank.batches))
+    assert not found["sees"].passed
+    assert not found["beats_blind"].passed
+    assert not found["overfits_two"].passed
+
+
+def test_inputs_that_do_not_reach_the_head() -> None:
+    assert "beats_blind" in failed(trial(after(8, lambda x: x * 0 + 1)))
+
+
+def test_dead_units() -> None:
+    def kill(model: nn.Sequential) -> None:
+        model[9].bias[:20] = -100.0  # of 24, before a ReLU
+
+    found = verdicts(trial(net(kill)))["everything_learns"]
+    assert not found.passed
+    assert "dead units: 83% of 9.weight" in found.measured
+
+
+def test_running_statistics_that_are_not_kept() -> None:
+    def forget(model: nn.Sequential) -> None:
+        model[1].momentum = 0.0
+        model[1].running_mean.fill_(7.0)
+
+    assert failed(trial(net(forget))) == {"overfits_two"}
+
+
+def test_batches_that_are_no_function_of_the_step() -> None:
+    noise = torch.Generator().manual_seed(0)
+
+    def noisy(batch: Batch) -> Batch:
+        return replace(batch, inputs=batch.inputs + 0.01 * torch.randn(batch.inputs.shape, generator=noise))
+
+    found = verdicts(trial(seen=noisy))["same_twice"]
+    assert not found.passed
+    assert "the batches of the first three steps differ" in found.measured
+
+
+def test_nan_is_a_verdict() -> None:
+    found = verdicts(trial(after(5, lambda x: x / 0)))
+    assert not found["overfits_two"].passed
+    assert "put out NaN or infinity" in found["overfits_two"].measured
+
+
+def test_gates_leave_no_trace(tmp_path: Path) -> None:
+    """A factory that always hands out the same object would let one gate train the next one's model."""
+    first, second = verdicts(trial()), verdicts(trial())
+    assert {n: g.measured for n, g in first.items()} == {n: g.measured for n, g in second.items()}
