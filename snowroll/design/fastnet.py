@@ -30,7 +30,7 @@ class Size:
 
 
 SIZES = {
-    "fastnet_small": Size((32, 64, 64)),
+    "fastnet_small": Size((32, 64, 128)),
     "fastnet": Size((64, 128, 128)),
     "fastnet_wide": Size((64, 256, 256)),
     "fastnet_deep": Size((128, 256, 256), depth=3),
