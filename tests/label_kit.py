@@ -17,9 +17,9 @@ from PIL import Image
 from snowroll.base.nouns import Record, Sample
 from snowroll.base.settings import as_toml
 from snowroll.deploy.process import Server
+from snowroll.project.opened import Opened, open_project
 from snowroll.store.project import Project
 from snowroll.store.rows import Queued
-from snowroll.verbs.project import Opened, open_project
 from snowroll.web.app import make_label_app
 from snowroll.web.asking import FOR_TEST
 from snowroll.web.label import bind

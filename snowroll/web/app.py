@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict
@@ -11,6 +11,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic_core import from_json
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -33,8 +34,6 @@ STYLE = Path(snowroll.base.__file__).parent / "style.css"
 WIDGETS = {"choice": "/static/choice.js"}  # schema type -> the module that asks for such a target
 MOST = 100  # questions or answers in one request
 MOST_BYTES = 1 << 20  # of a request's body
-
-log = logging.getLogger(__name__)
 
 
 class Undo(BaseModel):
@@ -167,7 +166,7 @@ async def _body(request: Request) -> bytes:
 
 def _read(kind: TypeAdapter[Any], body: bytes) -> Any:
     try:
-        return kind.validate_json(body)
+        return kind.validate_python(from_json(body, allow_inf_nan=False))  # validate_json lets NaN into a target
     except ValidationError as fault:
         first = fault.errors(include_input=False, include_url=False, include_context=False)[0]
         where = ".".join(map(str, first["loc"]))
@@ -177,7 +176,7 @@ def _read(kind: TypeAdapter[Any], body: bytes) -> Any:
 
 
 def _number(text: str) -> int:
-    if not text.isascii() or not text.isdecimal() or not 1 <= int(text) <= MOST:
+    if not re.fullmatch(r"[0-9]{1,3}", text) or not 1 <= int(text) <= MOST:
         raise Refused(400, f"n must be a number from 1 to {MOST}")
     return int(text)
 

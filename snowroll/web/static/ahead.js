@@ -54,14 +54,15 @@ export class Ahead extends EventTarget {
       try {
         const n = Math.min(100, DEPTH + this.#held.size + unsaved.size);
         const told = await json(`/api/next?n=${n}`);
-        const fresh = told.items.filter((/** @type {Item} */ item) =>
-          !this.#held.has(item.sample) && !this.#since.has(item.sample) && !unsaved.has(item.sample));
+        const isAnswered = (/** @type {Item} */ item) => this.#since.has(item.sample) || unsaved.has(item.sample);
+        const open = told.items.filter((/** @type {Item} */ item) => !this.#held.has(item.sample) && isAnswered(item));
+        const fresh = told.items.filter((/** @type {Item} */ item) => !this.#held.has(item.sample) && !isAnswered(item));
         for (const item of fresh) {
           this.#held.add(item.sample);
           this.#items.push({ ...item, picture: picture(item.sample) });
         }
         this.schema = told.schema;
-        this.left = Math.max(this.#held.size, told.left - new Set([...unsaved, ...this.#since]).size);
+        this.left = Math.max(this.#held.size, told.left - open.length); // `open`: answered here, not yet known there
         this.trouble = null;
         this.state = this.#items.length ? 'ready' : 'empty';
       } catch (fault) {

@@ -7,11 +7,14 @@
 //   words(target)        a target as people read it
 
 const BY_DIGIT = 10;
+const SHORT = 10; // letters up to which names stand in two columns
 
 /** @param {HTMLElement} place @param {{classes: string[]}} schema @param {(target: string) => void} answer */
 export function mount(place, schema, answer) {
   const many = schema.classes.length > BY_DIGIT;
+  const areDigits = schema.classes.every((name) => /^\d$/.test(name)); // then each key means itself
   const list = element('ul', 'opts');
+  list.classList.toggle('two', schema.classes.length > 5 && schema.classes.every((name) => name.length <= SHORT));
   const rows = schema.classes.map((name) => row(name, answer));
   list.append(...rows.map((one) => one.item));
   const accept = /** @type {HTMLButtonElement} */ (element('button', 'go accept'));
@@ -21,13 +24,14 @@ export function mount(place, schema, answer) {
   /** @type {string | null} */ let suggested = null;
 
   const shown = () => rows.filter((one) => !one.item.hidden);
-  const number = () => shown().forEach((one, i) => one.number(i < BY_DIGIT ? String((i + 1) % 10) : ''));
+  const digitOf = (/** @type {{name: string}} */ one, /** @type {number} */ i) =>
+    areDigits ? one.name : i < BY_DIGIT ? String((i + 1) % 10) : '';
   const narrow = () => {
     const wanted = (filter?.input.value ?? '').trim().toLocaleLowerCase();
     for (const one of rows) one.item.hidden = !one.name.toLocaleLowerCase().includes(wanted);
     list.classList.toggle('none', !shown().length);
     for (const one of rows) one.number('');
-    number();
+    shown().forEach((one, i) => one.number(digitOf(one, i)));
   };
   filter?.input.addEventListener('input', narrow);
   filter?.input.addEventListener('keydown', (event) => {
@@ -60,13 +64,12 @@ export function mount(place, schema, answer) {
       if (event.key === '/' && filter) { filter.input.focus(); return true; }
       const digit = /^\d$/.test(event.key) ? event.key : event.shiftKey ? null : event.code.match(/^Digit(\d)$/)?.[1];
       if (!digit) return false;
-      const chosen = shown().slice(0, BY_DIGIT)[(Number(digit) + 9) % 10];
+      const chosen = shown().find((one, i) => digitOf(one, i) === digit);
       if (chosen) answer(chosen.name);
       return true;
     },
     keys: [
-      [schema.classes.length > 1 ? `1 – ${Math.min(9, schema.classes.length)}${many || schema.classes.length === 10 ? ', 0' : ''}` : '1',
-        many ? 'one of the first ten classes listed' : 'this class'],
+      ['0 – 9', many ? 'one of the first ten classes listed' : 'the class beside the digit'],
       ...(many ? [['/', 'find a class by a few letters; Enter takes the first']] : []),
       ['Enter', 'yes, as the model suggests'],
     ],
