@@ -58,7 +58,7 @@ def test_a_head_for_other_classes_is_left_out_and_named(tmp_path: Path) -> None:
     assert torch.equal(target.head.weight, head)
     assert same(source.backbone, target.backbone)
     assert set(loaded.kept) == {"head.weight", "head.bias"}
-    assert loaded.skipped["head.weight"] == "[5, 64] in the file, [3, 64] in the model"
+    assert loaded.skipped["head.weight"] == "[5, 128] in the file, [3, 128] in the model"
 
 
 @pytest.mark.parametrize("wrap", ["plain", "state_dict", "module.", "timm"])
