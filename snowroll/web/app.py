@@ -170,9 +170,9 @@ def _read(kind: TypeAdapter[Any], body: bytes) -> Any:
     except ValidationError as fault:
         first = fault.errors(include_input=False, include_url=False, include_context=False)[0]
         where = ".".join(map(str, first["loc"]))
-        raise Refused(
-            400, f"{where}: {first['msg']}" if where else first["msg"], "see the routes' description"
-        ) from None
+        raise Refused(400, f"{where}: {first['msg']}" if where else first["msg"]) from None
+    except ValueError as fault:
+        raise Refused(400, f"not JSON: {fault}") from None
 
 
 def _number(text: str) -> int:
