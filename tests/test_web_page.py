@@ -176,7 +176,7 @@ def test_a_fast_robot_loses_nothing(visit: Callable[..., Visit], latency_ms: int
 def test_a_picture_that_was_not_painted_cannot_be_answered(visit: Callable[..., Visit]) -> None:
     page = visit(3, enter=False)
     held: list[Any] = []
-    page.page.route("**/api/picture/*", held.append)
+    page.page.route("**/api/picture/*", lambda route: held.append(route))
     page.enter()
     page.words("Fetching the picture")
     for key in ("1", "Enter", " ", "2"):
@@ -185,9 +185,9 @@ def test_a_picture_that_was_not_painted_cannot_be_answered(visit: Callable[..., 
     page.page.get_by_role("button", name="burr").first.click()
     assert page.item() is None
     assert page.outbox() == []
-    page.page.unroute("**/api/picture/*")
     for route in held:
         route.continue_()
+    page.page.unroute("**/api/picture/*")
     page.press("1")
     assert list(page.saved(1).values()) == ["burr"]
 

@@ -50,7 +50,9 @@ export function mount(place, schema, answer) {
     ask(item, earlier) {
       const shares = item?.suggestion ?? null;
       suggested = shares ? best(shares) : null;
-      for (const one of rows) one.show(shares ? shares[one.name] ?? null : null, one.name === suggested, one.name === earlier);
+      // a class may be called "__proto__": only the share's own names count
+      const share = (/** @type {string} */ name) => (shares && Object.hasOwn(shares, name) ? shares[name] : null);
+      for (const one of rows) one.show(share(one.name), one.name === suggested, one.name === earlier);
       accept.hidden = suggested === null;
       accept.replaceChildren(`Yes, ${suggested}`, key('Enter'));
       if (filter && filter.input.value) { filter.input.value = ''; narrow(); }
