@@ -150,6 +150,7 @@ def test_thirty_items_by_keyboard_alone(visit: Callable[..., Visit]) -> None:
         page.page.keyboard.press(key)
         page.page.wait_for_function("b => document.querySelector('#stage').dataset.item !== b", arg=sample)
     page.words("Nothing left to label.")
+    assert not page.page.locator("#question, .accept, #unsure").filter(visible=True).count()
     assert page.saved(30) == expected
     assert page.page.locator("#count").inner_text() == "30 of 30"
     print(f"robot with probes: {30 * 60 / (time.perf_counter() - begun):.0f} decisions a minute")

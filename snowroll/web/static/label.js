@@ -30,9 +30,13 @@ let since = 0; // when it first was
 async function show(/** @type {import('./ahead.js').Item | null} */ item) {
   close();
   current = item;
+  for (const part of ['asked', 'widget', 'unsure']) by(part).hidden = !item;
   if (!item) { progress.explain(stage); return; }
-  by('why').textContent = item.why ? `Chosen because: ${item.why}` : '';
-  const patience = setTimeout(() => current === item && !isOpen && stage.say('Fetching the picture …'), 150);
+  const patience = setTimeout(() => {
+    if (current !== item || isOpen) return;
+    stage.say('Fetching the picture …');
+    widget.ask(null);
+  }, 150);
   try {
     image = await item.picture;
   } catch (fault) {
@@ -43,7 +47,8 @@ async function show(/** @type {import('./ahead.js').Item | null} */ item) {
   if (current !== item) return;
   if (image) await stage.paint(image);
   if (current !== item) return;
-  widget.ask(item, earlier?.target);
+  widget.ask(image && item, earlier?.target);
+  by('why').textContent = item.why ? `Why this one: ${item.why}` : '';
   by('question').textContent = question(item);
   since = performance.now();
   isOpen = true;

@@ -73,7 +73,7 @@ export class Progress {
     } else if (ahead.left) {
       stage.say('The rest is with somebody else.', `${some(ahead.left, 'picture is', 'pictures are')} being answered just now; what stays unanswered comes here in five minutes.`, 'done');
     } else {
-      stage.say('Nothing left to label.', 'Every question is answered. `snowroll roll` learns from the answers and asks again.', 'done');
+      stage.say('Nothing left to label.', 'Every question is answered. The next turn (snowroll roll) learns from the answers and asks again.', 'done');
     }
   }
 }
