@@ -94,7 +94,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one step sees. `inputs` and `targets`: a tensor, or a NamedTuple of tensors, first axis B.
+    """What one step sees. `inputs` and `targets`: a tensor, or a NamedTuple of tensors, first axis B; None: no targets.
 
     `ids` [B] int64: row numbers in the pack, so that any loss can be traced to a file.
     """

@@ -116,7 +116,10 @@ class Task(Protocol):
         ...
 
     def batch(self, columns: Columns, ids: Tensor) -> Batch:
-        """Gathered columns (tensors on the device, `Ragged` where ragged) to what the model and loss take."""
+        """Gathered columns (tensors on the device, `Ragged` where ragged) to what the model and loss take.
+
+        The columns of `encode_targets` are absent where nothing is known yet (`predict`): targets are None then.
+        """
         ...
 
     def augment(self, batch: Batch, draw: Draw, options: Any) -> Batch:

@@ -88,7 +88,7 @@ class ClassifyImages:
 
         # NHWC bytes seen as NCHW are channels_last already: no copy but the conversion to float
         pixels = columns["image"].permute(0, 3, 1, 2)
-        return Batch(pixels.to(torch.float32).div_(255), columns["class"], ids)
+        return Batch(pixels.to(torch.float32).div_(255), columns.get("class"), ids)
 
     def augment(self, batch: Batch, draw: Draw, options: ImageOptions) -> Batch:
         from snowroll.tasks.classify_images.training import augment
