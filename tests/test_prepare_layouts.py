@@ -48,9 +48,9 @@ def test_class_folders_under_wrappers(tmp_path: Path, wrapper: str) -> None:
 
 @pytest.mark.parametrize(
     ("train", "val", "test"),
-    [("train", "val", "test"), ("Training", "validation", "Testing"), ("TRAIN", "valid", "TEST"), 
+    [("train", "val", "test"), ("Training", "validation", "Testing"), ("TRAIN", "valid", "TEST"),
      ("train", "dev", "tst"),
-     ("seg_train", "seg_val", "seg_test"), ("train_images", "val_images", "test_images"), 
+     ("seg_train", "seg_val", "seg_test"), ("train_images", "val_images", "test_images"),
      ("trainset", "valset", "testset")],
 )  # fmt: skip
 @pytest.mark.parametrize("order", ["{split}/{name}", "{name}/{split}", "w/{split}/{name}", "{split}/{split}/{name}"])

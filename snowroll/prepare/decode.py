@@ -168,6 +168,7 @@ class _Child:
 
     def __init__(self, call: Any, promised: type | None, memory_mb: int, seconds_each: float) -> None:
         self._promised, self._memory_mb, self._seconds = promised, memory_mb, seconds_each
+        self._forged = False
         # one thread each: BLAS pools would take address space and fight over the cores
         quiet = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
         paths = os.pathsep.join(path for path in sys.path if path)
@@ -197,11 +198,19 @@ class _Child:
         wire.send(self._to, items)
 
     def answer(self) -> Any:
-        told = wire.receive(self._from, self._promised)
-        return DataError(**told["error"]) if "error" in told else told["result"]
+        """Raises EOFError or OSError where the child died, or says what it cannot say unless something took it over."""
+        try:
+            told = wire.receive(self._from, self._promised)
+            return DataError(**told["error"]) if "error" in told else told["result"]
+        except (ValueError, TypeError, LookupError, RecursionError) as fault:
+            self._forged = True
+            self._process.kill()
+            raise EOFError from fault
 
     def cause_of_death(self) -> str:
         code = self._process.wait()
+        if self._forged:
+            return "decoding answered something that was not promised"
         if code == -signal.SIGPROF:
             return f"decoding took more than {self._seconds:g} s"
         if code == -signal.SIGALRM:

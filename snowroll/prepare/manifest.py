@@ -107,8 +107,8 @@ def _add(table: Table, lines: Lines, columns: Mapping[str, str], shelf: Shelf, s
             continue
         label = cells.get(columns.get("label", "")) or None
         group = cells.get(columns.get("group", "")) or None
-        cell = cells.get(columns.get("split", ""), "").lower()
-        row = Row(line, label, SPLITS[cell] if cell in SPLITS else split, f"{label}/{group}" if group and qualify else group)
+        its_split: Split | None = SPLITS.get(cells.get(columns.get("split", ""), "").lower()) or split
+        row = Row(line, label, its_split, f"{label}/{group}" if group and qualify else group)
         before = table.rows.setdefault(where, row)
         if before.label != label:
             table.skipped[where] = f"two labels: '{before.label}' ({before.line}) and '{label}' ({line})"

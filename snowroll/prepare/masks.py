@@ -41,7 +41,7 @@ def find_masks(folder: Folder, pictures: Sequence[str]) -> dict[str, str]:
     for pair in pairs.values():
         others = [where for where, kind in pair if kind not in kinds]
         if others:
-            told = f"a mask of {others[0]}: the same name, and pixels of only a few values"
+            told = "a mask of the picture of the same name: pixels of only a few values"
             found |= {where: told for where, kind in pair if kind in kinds}
     return found
 

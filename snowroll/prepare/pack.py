@@ -100,8 +100,11 @@ class Pack:
             shutil.rmtree(path, ignore_errors=True)
             say(f"decoding {len(jobs):,} samples ...")
             builder = _Builder(path, len(jobs), ragged)
-            builder.fill(jobs, stream, encode, workers, memory_mb, seconds_each)
-            builder.publish(_name_of(jobs))
+            try:
+                builder.fill(jobs, stream, encode, workers, memory_mb, seconds_each)
+                builder.publish(_name_of(jobs))
+            finally:
+                builder.close()
         return Pack.open(path)
 
     @staticmethod
@@ -186,8 +189,13 @@ class _Builder:
                 self._failed[row] = fault.what
                 return
         for name in self._ragged:
-            spool = self._spools.setdefault(name, _Spool(self._path / f"{name}.spool", self._n))
-            spool.add(row, columns[name])
+            if name not in self._spools:
+                self._spools[name] = _Spool(self._path / f"{name}.spool", self._n)
+            self._spools[name].add(row, columns[name])
+
+    def close(self) -> None:
+        for spool in self._spools.values():
+            spool.close()
 
     def publish(self, name: str) -> None:
         """Order the ragged rows, sum and sync every file, then write meta.json: from now on it is a pack."""
@@ -221,8 +229,11 @@ class _Spool:
         self._total += len(value)
         self._file.write(np.ascontiguousarray(value).tobytes())
 
-    def publish(self, folder: Path, column: str) -> None:
+    def close(self) -> None:
         self._file.close()
+
+    def publish(self, folder: Path, column: str) -> None:
+        self.close()
         offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(self._lengths)])
         np.save(folder / f"{column}.offsets.npy", offsets)
         shape = (self._total, *self._tail)

@@ -15,6 +15,7 @@ from snowroll.base.errors import UsageError
 from snowroll.base.nouns import Item, Json, Sample, Split, Version, digest
 from snowroll.prepare.settings import PrepareSettings
 
+_ALL = ""  # beside the classes: samples of whatever class
 _SAFEST: tuple[Split, ...] = ("test", "val", "train")  # where a straddler does least harm, best first
 
 
@@ -130,11 +131,12 @@ def _placed(
     for unit in units:
         old = {before[samples[row].id] for row in unit.rows if samples[row].id in before}
         drawn: set[Split] = {"test"} if any(samples[row].id in for_test for row in unit.rows) else set()
-        told = {says[split] for row in unit.rows if (split := samples[row].split) in says}
+        declared = {split for row in unit.rows if (split := samples[row].split) is not None}
+        told = {says[split] for split in declared if split in says}
+        torn += bool(says) and not old and len(declared) > 1
         for votes in (old, drawn, told):
             if votes:
                 placed[unit.name] = next(split for split in _SAFEST if split in votes)
-                torn += len(votes) > 1
                 break
     if torn:
         words.append(
@@ -201,7 +203,7 @@ def _carve(
 
 def _wants(units: Sequence[Unit], shares: Mapping[str, float]) -> dict[str, dict[str, float]]:
     """split -> class -> how many samples it should have."""
-    total: Counter[str] = Counter()
+    total: Counter[str] = Counter({_ALL: sum(len(unit.rows) for unit in units)})
     for unit in units:
         total.update(unit.classes)
     return {split: {name: share * n for name, n in total.items()} for split, share in shares.items()}
@@ -219,23 +221,25 @@ def _fill(
     have: dict[str, Counter[str]] = {split: Counter() for split in wants}
     for unit in units:
         if unit.name in fixed:
-            have[fixed[unit.name]].update(unit.classes)
+            have[fixed[unit.name]].update({**unit.classes, _ALL: len(unit.rows)})
     drawn = dict(fixed)
     free = [unit for unit in units if unit.name not in fixed]
     for unit in sorted(free, key=lambda unit: (-len(unit.rows), digest(str(seed), unit.name))):
         open_to = [split for split in wants if split != "test" or unit.name not in chosen]
         best = min(open_to, key=lambda split: (_cost(unit, have[split], wants[split]), split))
-        have[best].update(unit.classes)
+        have[best].update({**unit.classes, _ALL: len(unit.rows)})
         drawn[unit.name] = best
     return drawn
 
 
 def _cost(unit: Unit, have: Mapping[str, int], want: Mapping[str, float]) -> float:
-    """How much the squared distance to what is wanted grows, each class in units of what is wanted of it."""
-    return sum(
-        n * (2 * (have.get(name, 0) - want.get(name, 0.0)) + n) / max(want.get(name, 0.0), 1e-9)
-        for name, n in unit.classes.items()
-    )
+    """How much the squared distance to what is wanted grows: of each class in units of what is wanted, and of all."""
+
+    def grows(n: int, had: int, wanted: float) -> float:
+        return n * (2 * (had - wanted) + n) / max(wanted, 1e-9)
+
+    classes = sum(grows(n, have.get(name, 0), want.get(name, 0.0)) for name, n in unit.classes.items())
+    return classes + grows(len(unit.rows), have.get(_ALL, 0), want[_ALL])
 
 
 def _mend(
