@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_origin, get_type_hints
 
 from snowroll.base.errors import UsageError, did_you_mean
 from snowroll.base.nouns import Choice, Json
@@ -122,6 +122,8 @@ def split_flags(tokens: list[str]) -> tuple[list[str], dict[str, Json]]:
 def _coerce(value: Json, kind: Any, key: str, origin: str) -> Json:
     from pydantic import TypeAdapter, ValidationError
 
+    if isinstance(value, str) and get_origin(kind) is tuple:
+        value = [part.strip() for part in value.split(",") if part.strip()]  # a flag's spelling of a list
     if value == "none" and type(None) in getattr(kind, "__args__", ()):
         return None
     try:

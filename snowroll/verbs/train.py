@@ -112,11 +112,10 @@ def run_job(
     opened: Opened, job: Job, say: Say, accept: str = "", because: str = "", began: float | None = None
 ) -> Outcome | list[Gate]:
     """Gates, the run, the locked test set. Returns the gates alone where one failed and was not accepted."""
-    import torch
+    from snowroll.train.exact import settle
 
     began = monotonic() if began is None else began
-    torch.set_num_threads(job.plan.threads)
-    torch.use_deterministic_algorithms(True, warn_only=job.plan.device != "cpu")
+    settle(job.plan.threads, job.plan.device)
     packed = pack_version(opened, job.version, job.plan.task, say)
     if not job.resumed:
         plan = fit_into_time(opened, packed, job.plan, monotonic() - began, say, monotonic)
