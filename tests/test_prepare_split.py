@@ -27,12 +27,12 @@ def sample(
 
 
 def split(
-    samples: Sequence[Sample], parent: Version | None = None, for_test: Sequence[str] = (), **options: float
+    samples: Sequence[Sample], parent: Version | None = None, **options: float
 ) -> tuple[dict[str, Item], list[str]]:
     targets = [s.target if s.target is not None else ("a" if s.origin == "production" else None) for s in samples]
     strata = [str(target) for target in targets]
     chosen = PrepareSettings(**options)  # type: ignore[arg-type]
-    items, words = assign(samples, targets, strata, chosen, parent, frozenset(for_test))
+    items, words = assign(samples, targets, strata, chosen, parent)
     return {item.sample: item for item in items}, words
 
 
@@ -160,8 +160,10 @@ def test_what_was_chosen_for_labelling_never_enters_the_test() -> None:
     old = [sample(i) for i in range(100)]
     parent = Version.freeze(split(old)[0].values(), {})
     mined = [sample(200 + i, None, origin="production") for i in range(100)]
-    drawn = [sample(400 + i, None, origin="production") for i in range(10)]
-    items, words = split(old + mined + drawn, parent, for_test=[s.id for s in drawn])
+    drawn = [sample(400 + i, None, split="test", origin="production") for i in range(10)]
+    learnt = [sample(500 + i, None, split="train", origin="production") for i in range(10)]
+    items, words = split(old + mined + drawn + learnt, parent)
+    assert all(items[s.id].split == "train" for s in learnt)
     assert not any(items[s.id].split == "test" for s in mined)
     assert all(items[s.id].split == "test" for s in drawn)
     assert any("100 samples were chosen for labelling" in line for line in words)
@@ -171,8 +173,8 @@ def test_a_random_test_sample_whose_group_is_learnt_from_does_not_leak() -> None
     old = [sample(i, group=f"g{i}") for i in range(30)]
     before, _ = split(old)
     learnt = next(item.group for item in before.values() if item.split == "train")
-    late = sample(99, None, learnt, origin="production")
-    items, _ = split([*old, late], Version.freeze(before.values(), {}), for_test=["s99"])
+    late = sample(99, None, learnt, "test", origin="production")
+    items, _ = split([*old, late], Version.freeze(before.values(), {}))
     assert items["s99"].split == "train"
 
 

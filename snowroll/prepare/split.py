@@ -34,20 +34,19 @@ def assign(
     strata: Sequence[str],
     settings: PrepareSettings,
     parent: Version | None = None,
-    for_test: Collection[str] = (),
 ) -> tuple[list[Item], list[str]]:
     """An Item for each labelled sample (target not None), and the sentences that say how they were split.
 
-    strata [n]: the class under which each sample is balanced. for_test: ids of samples that were drawn at random for
-    the locked test set. A declared test split is the locked test set; with only a val split declared, that is the
-    locked test set and validation is carved out of training; with neither, both are carved. Samples from production,
-    and those whose label did not come with the folder, were chosen for labelling by their worth: no fair draw, so
-    they never enter a carved test set.
+    strata [n]: the class under which each sample is balanced. A test split that the folder declares is the locked
+    test set; with only a val split declared, that is the locked test set and validation is carved out of training;
+    with neither, both are carved. A sample from production goes where its own split says. Without one it was chosen
+    for labelling by its worth, like every sample whose label did not come with the folder: no fair draw, so it never
+    enters a carved test set.
     """
     _refuse_shares(settings)
     rows = [row for row, target in enumerate(targets) if target is not None]
     units = _units(samples, strata, rows)
-    placed, words = _placed(samples, units, parent, set(for_test))
+    placed, words = _placed(samples, units, parent)
     free = [unit for unit in units if unit.name not in placed]
     shares, told = _shares(samples, rows, settings)
     words += told
@@ -58,9 +57,10 @@ def assign(
     placed.update(_carve(units, placed, chosen, shares, settings.seed))
     split_of: dict[int, Split] = {row: placed[unit.name] for unit in units for row in unit.rows}
     if parent:  # a unit that was torn apart before (a copy joined two of them) stays torn: nothing old moves
-        before = {item.sample: item.split for item in parent.items}
+        before: dict[str, Split] = {item.sample: item.split for item in parent.items}
         for row in rows:
-            split_of[row] = before.get(samples[row].id, split_of[row])
+            if samples[row].id in before:
+                split_of[row] = before[samples[row].id]
     items = [
         Item(samples[row].id, targets[row], split_of[row], samples[row].group, weight=samples[row].weight)
         for row in rows
@@ -120,9 +120,9 @@ def _units(samples: Sequence[Sample], strata: Sequence[str], rows: Sequence[int]
 
 
 def _placed(
-    samples: Sequence[Sample], units: Sequence[Unit], parent: Version | None, for_test: set[str]
+    samples: Sequence[Sample], units: Sequence[Unit], parent: Version | None
 ) -> tuple[dict[str, Split], list[str]]:
-    """unit -> split where an earlier version, a random draw for the test, or the folder itself says so."""
+    """unit -> split where an earlier version, the sample itself or the folder says so."""
     before = {item.sample: item.split for item in parent.items} if parent else {}
     says = _declared(samples)
     placed: dict[str, Split] = {}
@@ -130,11 +130,12 @@ def _placed(
     words: list[str] = []
     for unit in units:
         old = {before[samples[row].id] for row in unit.rows if samples[row].id in before}
-        drawn: set[Split] = {"test"} if any(samples[row].id in for_test for row in unit.rows) else set()
-        declared = {split for row in unit.rows if (split := samples[row].split) is not None}
+        inside = [samples[row] for row in unit.rows]
+        drawn = {s.split for s in inside if s.split is not None and s.origin != "collected"}
+        declared = {s.split for s in inside if s.split is not None and s.origin == "collected"}
         told = {says[split] for split in declared if split in says}
         torn += bool(says) and not old and len(declared) > 1
-        for votes in (old, drawn, told):
+        for votes in (old, told, drawn):
             if votes:
                 placed[unit.name] = next(split for split in _SAFEST if split in votes)
                 break
