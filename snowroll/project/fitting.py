@@ -15,6 +15,7 @@ import numpy as np
 from snowroll.base import atomic
 from snowroll.base.nouns import Batch, Json, Plan
 from snowroll.project.data import Packed, gather, training_batches
+from snowroll.project.models import build_blank
 from snowroll.project.opened import Opened, Say
 
 if TYPE_CHECKING:
@@ -40,9 +41,11 @@ def fit_run(opened: Opened, packed: Packed, plan: Plan, folder: Path, say: Say) 
     from snowroll.train.fit import begin, fit
     from snowroll.train.optim import optimizer_for
 
-    model = new_model(opened, packed, plan)
-    state = begin(model, plan, optimizer_for(model, plan, getattr(plan.task, "backbone_lr", 1.0)))
     saved = checkpoint.newest(folder / "checkpoints", say)
+    model = new_model(opened, packed, plan, blank=saved is not None)
+    if (loaded := getattr(model, "loaded", None)) is not None:
+        say(f"pretrained weights: {loaded}")
+    state = begin(model, plan, optimizer_for(model, plan, getattr(plan.task, "backbone_lr", 1.0)))
     if saved is not None:
         checkpoint.load(saved, model, state, plan.id, packed.version.id, say)
         say(f"going on from step {state.step:,} of {plan.steps:,}")
@@ -92,12 +95,15 @@ def _in_phases(
 LOGGED = 200  # training lines in metrics.jsonl, about, however long the run
 
 
-def new_model(opened: Opened, packed: Packed, plan: Plan) -> nn.Module:
-    """The model before its first step: seeded weights, and what the task sets from the training data."""
+def new_model(opened: Opened, packed: Packed, plan: Plan, blank: bool = False) -> nn.Module:
+    """The model before its first step: seeded weights, and what the task sets from the training data.
+
+    blank: a checkpoint is about to replace the weights, so no pretrained file is asked for (it may have moved).
+    """
     import torch
 
     torch.manual_seed(plan.seed)
-    model = opened.task.build(plan.task, packed.schema)
+    model = build_blank(opened.task, plan.task, packed.schema) if blank else opened.task.build(plan.task, packed.schema)
     start = getattr(opened.task, "start", None)
     if start is not None:  # whitening filters from patches, the head's bias from the class prior
         rows = packed.rows["train"]

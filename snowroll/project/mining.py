@@ -14,9 +14,8 @@ from snowroll.project.data import Stock, take_stock
 from snowroll.project.looks import look_at
 from snowroll.project.opened import Opened, Say
 from snowroll.project.settings import LabelSettings
-from snowroll.store.rows import Queued
+from snowroll.store.rows import FOR_TEST, Queued
 
-FOR_TEST = "for the locked test set: drawn at random, answered without a suggestion"
 WIDTH = 32  # principal components in which alike samples lie close
 
 
@@ -38,8 +37,11 @@ def mine(opened: Opened, k: int, say: Say, records: Sequence[Record] | None = No
     settings = opened.section("label", LabelSettings)
     stock = take_stock(opened, say)
     pool = _pool(opened, stock, opened.store.catalog.records() if records is None else records)
-    from_production = [sample for sample in pool if sample.origin == "production"]
-    test = [sample for sample in from_production if is_for_test(sample.id, settings.test)]
+    if stock.targets:
+        from_production = [sample for sample in pool if sample.origin == "production"]
+        test = [sample for sample in from_production if is_for_test(sample.id, settings.test)]
+    else:  # nothing is labelled yet: what models will be judged on comes first, before any is chosen for its worth
+        test = [pool[row] for row in np.random.default_rng(seed).permutation(len(pool))[: settings.first_test]]
     held = {sample.id for sample in test}
     rest = [sample for sample in pool if sample.id not in held]
     picks = _choose(opened, stock, rest, _doubts(opened), k or settings.k, settings.uniform, seed, say)

@@ -82,7 +82,7 @@ def read_model(folder: Path, task: Task) -> tuple[nn.Module, dict[str, Any]]:
             f"this model is for task '{config.get('task')}'", where=folder, cure="open it in its own project"
         )
     options = options_of(task, config)
-    model = _build_blank(task, options, config["schema"])
+    model = build_blank(task, options, config["schema"])
     try:
         model.load_state_dict(state)
     except RuntimeError as fault:
@@ -102,7 +102,7 @@ def options_of(task: Task, config: Mapping[str, Json]) -> Any:
     return Settings(values, dict.fromkeys(values, "config.json")).section("task", task.Options)[0]
 
 
-def _build_blank(task: Task, options: Any, schema: Mapping[str, Json]) -> nn.Module:
+def build_blank(task: Task, options: Any, schema: Mapping[str, Json]) -> nn.Module:
     """The architecture without a download or a file: the weights are about to be replaced."""
     from dataclasses import replace
 

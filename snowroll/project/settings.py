@@ -7,6 +7,7 @@ from dataclasses import dataclass
 class LabelSettings:
     """Section [label]: how many cases a roll asks people for, and where the page answers."""
 
+    first_test: int = 60  # of a folder without labels, these are asked first: the locked test set, drawn at random
     k: int = 50  # cases mined in one roll
     uniform: float = 0.15  # share of the mined cases drawn at random: what the model is sure of is looked at too
     test: float = 0.1  # share of production, uniform and never mined, that is labelled for the locked test set

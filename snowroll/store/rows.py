@@ -44,6 +44,10 @@ class Label:
     for_test: bool = False  # belongs to the locked test set
 
 
+# the reason of a queued sample that models will be judged on
+FOR_TEST = "for the locked test set: drawn at random, answered without a suggestion"
+
+
 @dataclass(frozen=True, slots=True)
 class Queued:
     """A sample that waits for a person, and why it is worth their time."""

@@ -12,9 +12,8 @@ from sqlalchemy import Connection, func, select
 from snowroll.base.nouns import Json, Record, digest
 from snowroll.project.opened import Opened
 from snowroll.store import changes, tables
-from snowroll.store.rows import Label, as_json, noun
+from snowroll.store.rows import FOR_TEST, Label, as_json, noun
 
-FOR_TEST = "for the locked test set"  # how `mine` begins the reason of an item that belongs to it
 BLIND = 0.1  # share of the other items shown without a suggestion, so that "accepted" can be judged; a guess
 
 Shares = dict[str, float | None]  # class -> share
