@@ -12,7 +12,10 @@ test: .venv/tested
 	$(BIN)/python -m pytest
 
 quick: .venv/tested  # the fast set
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow and not soak"
+
+soak: .venv/tested  # hundreds of kills
+	$(BIN)/python -m pytest -m soak
 
 lock: .venv/tested  # renew the pins; no index addresses are written
 	$(BIN)/uv pip compile -q --universal pyproject.toml --extra models --group test --no-header --no-emit-index-url --no-annotate -o requirements.lock
@@ -29,4 +32,4 @@ lock: .venv/tested  # renew the pins; no index addresses are written
 	$(BIN)/uv pip install -q --python $(BIN)/python -c requirements.lock --group test -e .
 	touch $@
 
-.PHONY: demo test quick lock
+.PHONY: demo test quick soak lock

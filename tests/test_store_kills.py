@@ -38,7 +38,7 @@ def test_no_acknowledged_label_is_lost_in_30_kills(tmp_path: Path) -> None:
     assert kill_while_labelling(tmp_path / "p", range(30)) >= 30
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_no_acknowledged_label_is_lost_in_400_kills(tmp_path: Path) -> None:
     for batch in range(10):
         make_project(tmp_path / str(batch))
@@ -76,7 +76,7 @@ def test_an_erasure_that_is_killed_is_finished(tmp_path: Path) -> None:
     kill_while_forgetting(tmp_path / "p", range(8))
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_an_erasure_that_is_killed_is_finished_100_times(tmp_path: Path) -> None:
     for batch in range(5):
         make_project(tmp_path / str(batch))

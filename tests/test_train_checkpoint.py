@@ -161,7 +161,7 @@ def test_killed_runs_end_in_the_same_bits(tmp_path: Path) -> None:
     assert assert_survives(tmp_path, plan, kills=10, seed=0) >= 1  # at least one inside a save
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("rule", ["sgd", "adamw", "muon"])
 def test_killed_runs_end_in_the_same_bits_many_times(rule: str, precision: str, tmp_path: Path) -> None:
