@@ -92,6 +92,14 @@ class Task(Protocol):
         """Faults only this task can see. Paths and samples are filled in by row number: see prepare/check.py."""
         ...
 
+    def look(self, raw: bytes, megapixels: float) -> Any:
+        """A prepare.look.Look at one sample: what checks, planning and drift know of it. In a limited child: no torch.
+
+        Where samples are no pictures, the thumbnail is a drawing in which alike samples look alike (a spectrogram,
+        a histogram). Never raises for foreign bytes: what is wrong with them stands in the Look's `reason`.
+        """
+        ...
+
     def facts(self, columns: Columns, targets: Sequence[Json], schema: Mapping[str, Json]) -> dict[str, Json]:
         """What its planning rules want to know of a sample of the data."""
         ...

@@ -16,19 +16,19 @@ from snowroll.base import atomic
 from snowroll.base.errors import DataError
 from snowroll.base.nouns import Sample
 from snowroll.prepare.decode import limited
-from snowroll.prepare.look import THUMBNAIL_PX, Look, look
+from snowroll.prepare.look import THUMBNAIL_PX, Look
 from snowroll.project.opened import Opened, Say
 
 _PLAIN = [f.name for f in fields(Look) if f.name != "thumbnail"]
 
 
 def look_at(opened: Opened, samples: Sequence[Sample], say: Say) -> dict[str, Look]:
-    """Sample id -> Look. Only contents never seen before are decoded, in limited children."""
+    """Sample id -> Look, as the task looks. Only contents never seen before are decoded, in limited children."""
     path = opened.store.packs / "looks"
     seen = _load(path)
     missing = {sample.content: sample.where for sample in samples if sample.content not in seen}
     if missing:
-        say(f"looking at {len(missing):,} pictures ...")
+        say(f"looking at {len(missing):,} {opened.task.kind}s ...")
         seen |= _decode(opened, missing)
         if not opened.store.read_only:
             _save(path, seen)
@@ -55,8 +55,9 @@ def _decode(opened: Opened, missing: dict[str, str]) -> dict[str, Look]:
     content = {where: sha for sha, where in missing.items()}
     jobs = ((content[where], raw) for where, raw in opened.stream(content))
     found: dict[str, Look] = {}
-    for sha, result in limited(partial(look, megapixels=opened.prepare.megapixels), jobs, opened.prepare.workers):
-        # a picture that killed its child is unreadable too, and says why
+    look = partial(opened.task.look, megapixels=opened.prepare.megapixels)
+    for sha, result in limited(look, jobs, opened.prepare.workers):
+        # a sample that killed its child is unreadable too, and says why
         found[sha] = Look(0, reason=result.what) if isinstance(result, DataError) else result
     return found
 

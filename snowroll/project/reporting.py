@@ -125,7 +125,7 @@ def _background(opened: Opened, story: Story, packed: Packed, trained: Trained, 
         verdict=story.decision.verdict if story.decision else None,
         ledger=_ledger(opened, packed),
         curves=_curves(task.headline, story.curve, story.folder),
-        shots=_shots(opened, judged),
+        shots=_shots(opened, judged, trained.schema),
         plan=[(key, _plain(value), origin) for key, (value, origin) in story.told.items()],
         reproduce=story.reproduce or [f"snowroll train {opened.root.resolve().name} --fresh"],
         **own,
@@ -174,7 +174,7 @@ def _curves(headline: str, curve: Sequence[Mapping[str, float]], folder: Path) -
     return found + ([Curve("learning rate", {"rate": rates})] if rates else [])
 
 
-def _shots(opened: Opened, judged: Judged) -> list[Shot]:
+def _shots(opened: Opened, judged: Judged, schema: Mapping[str, Json]) -> list[Shot]:
     """The worst mistakes: least credit first, the surest of them before the others."""
     order = sorted(range(len(judged.ids)), key=lambda row: (judged.credit[row], judged.predictions[row].doubt))
     worst = [row for row in order if judged.credit[row] < 1][:SHOTS]
@@ -183,7 +183,7 @@ def _shots(opened: Opened, judged: Judged) -> list[Shot]:
     shots = []
     for row in worst:
         sample, said = samples[judged.ids[row]], judged.predictions[row]
-        image = opened.task.draw(raw[sample.where], judged.targets[row], said.value, {})
+        image = opened.task.draw(raw[sample.where], judged.targets[row], said.value, schema)
         guess, truth = str(said.value), str(judged.targets[row])
         shots.append(Shot(thumbnail(image), sample.id, truth, guess, said.probability, sample.where))
     return shots

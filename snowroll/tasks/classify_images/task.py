@@ -14,6 +14,7 @@ from snowroll.base.errors import DataError, did_you_mean
 from snowroll.base.nouns import Batch, Choice, Fault, Json, Prediction
 from snowroll.base.task import Columns, Deployable, Draw, Fingerprint, Reading
 from snowroll.design.rules import ImageOptions
+from snowroll.prepare.look import Look, look
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -51,6 +52,9 @@ class ClassifyImages:
 
     def faults(self, columns: Columns, targets: Sequence[Json], schema: Schema) -> list[Fault]:
         return []  # what can be wrong with one class a picture is what check knows of every task
+
+    def look(self, raw: bytes, megapixels: float) -> Look:
+        return look(raw, megapixels)
 
     def facts(self, columns: Columns, targets: Sequence[Json], schema: Schema) -> dict[str, Json]:
         from snowroll.tasks.classify_images.facts import mirror_keeps_class
