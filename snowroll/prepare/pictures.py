@@ -223,10 +223,10 @@ def _rgb_of_image(image: Image) -> np.ndarray:
     if image.mode in ("I", "F"):
         return _rgb_of_array(np.asarray(image))
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        over = image.convert("RGBA")
-        white = pil.new("RGBA", over.size, (255, 255, 255, 255))
-        image = pil.alpha_composite(white, over)
-    return np.array(image.convert("RGB"))
+        over = image if image.mode == "RGBA" else image.convert("RGBA")
+        image = pil.new("RGB", over.size, (255, 255, 255))
+        image.paste(over, mask=over.getchannel("A"))
+    return np.array(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def _load_npy(raw: bytes, megapixels: float) -> np.ndarray:
