@@ -17,8 +17,8 @@ quick: .venv/tested  # the fast set
 soak: .venv/tested  # hundreds of kills
 	$(BIN)/python -m pytest -m soak
 
-lock: .venv/tested  # renew the pins; no index addresses are written
-	$(BIN)/uv pip compile -q --universal pyproject.toml --extra models --group test --no-header --no-emit-index-url --no-annotate -o requirements.lock
+lock: .venv/tested  # renew the pins
+	$(BIN)/uv pip compile -q --universal pyproject.toml --extra models --group test --no-header --no-annotate -o requirements.lock
 
 .venv/bin/uv:
 	$(PYTHON) -m venv .venv
