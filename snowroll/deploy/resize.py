@@ -2,8 +2,8 @@
 
 Pillow filters horizontally, rounds to uint8, then vertically. Each pass is linear, so each is one matmul with a dense
 matrix whose weights are computed from the picture's own height and width: the graph takes pictures of any size.
-Agrees with Pillow to one level. (Pillow 13 filters some tall pictures vertically first; the rounding between the
-passes then falls differently, by one level at most.)
+Agrees with Pillow to one level where Pillow chooses the other order of passes; `prepare/pictures.py` asks Pillow for
+this order, so what was trained on is what is served.
 """
 
 from __future__ import annotations

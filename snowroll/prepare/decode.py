@@ -3,7 +3,7 @@
 Each child is a fresh interpreter (no fork of a process that holds threads, torch or a database), imports numpy, PIL
 and the module of the function it was given, may take so much memory, and so many seconds for each item. It is sent
 bytes and never opens the user's files itself: reading is one place (`read.py`), which knows archives and refuses
-links. That costs a copy through a pipe, about 2 % of decoding a photo; what is large on the way back (pixels for the
+links. That costs a copy through a pipe; what is large on the way back (pixels for the
 pack) the child writes into the pack's memory map and only says that it did.
 
 When a child dies, the item it was working on is tried once more, alone, in a new child: dying twice makes it the
