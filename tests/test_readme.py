@@ -2,6 +2,8 @@
 
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,3 +41,15 @@ def test_files_it_names_exist(path: str) -> None:
 def test_make_has_its_two_targets(target: str) -> None:
     assert f"make {target}" in README
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+@pytest.mark.slow
+def test_the_example_runs(tmp_path: Path) -> None:
+    from test_kill_train import make_folder
+
+    root = make_folder(tmp_path / "parts")
+    command = [sys.executable, str(ROOT / "examples" / "one_roll.py"), str(root), "40"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert "95 % interval" in done.stdout
+    assert "'dark':" in done.stdout
