@@ -25,7 +25,7 @@ app = App(
     name="snowroll", help=HELP, help_format="plaintext", version_flags=["--version"], result_action="return_value"
 )
 Json = Annotated[bool, Parameter(name="--json", negative="", help="One JSON object on stdout and nothing else.")]
-Run = Annotated[str, Parameter(help="A run number instead of the champion.")]
+Run = Annotated[int | None, Parameter(help="A run number instead of the champion.")]
 
 
 def say(text: str) -> None:
@@ -81,7 +81,7 @@ def train(
 
 
 @app.command(name="eval")
-def evaluate(project: Path = Path(), *, data: Path | None = None, run: Run = "", json: Json = False) -> Any:
+def evaluate(project: Path = Path(), *, data: Path | None = None, run: Run = None, json: Json = False) -> Any:
     """Score the champion on the locked test set, or on an outside folder with --data, each figure with its interval."""
     from snowroll.verbs.eval import evaluate as verb
 
@@ -93,7 +93,7 @@ def predict(
     project: Path,
     paths: list[Path],
     *,
-    run: Run = "",
+    run: Run = None,
     format: str = "jsonl",
     json: Json = False,
 ) -> Any:
@@ -105,7 +105,7 @@ def predict(
 
 @app.command
 def export(
-    project: Path = Path(), *, run: Run = "", int8: bool = False, out: Path | None = None, json: Json = False
+    project: Path = Path(), *, run: Run = None, int8: bool = False, out: Path | None = None, json: Json = False
 ) -> Any:
     """Write ONNX (pre- and post-processing inside) and safetensors with a card; refused unless parity is proved."""
     from snowroll.verbs.export import export as verb
@@ -114,7 +114,7 @@ def export(
 
 
 @app.command
-def serve(project: Path = Path(), *, run: Run = "", json: Json = False) -> Any:
+def serve(project: Path = Path(), *, run: Run = None, json: Json = False) -> Any:
     """Answer over HTTP, keep what comes in, follow the champion."""
     from snowroll.verbs.serve import serve as verb
 

@@ -20,14 +20,14 @@ BATCH = 64
 FIELDS = ["id", "path", "prediction", "probability", "doubt", "error"]
 
 
-def predict(opened: Opened, paths: list[Path], run: str, format: str) -> Iterator[str]:
+def predict(opened: Opened, paths: list[Path], run: int | None, format: str) -> Iterator[str]:
     """JSON lines {"id", "path", "prediction", "probability", "doubt"}, or {"path", "error", "where", "cure"}."""
     if format not in ("jsonl", "csv"):
         raise UsageError(f"format '{format}' is not known", where="--format", cure="use jsonl or csv")
     for path in paths:
         if not path.exists():
             raise UsageError("there is no such file or folder", where=path, cure="check the spelling")
-    trained = load_model(opened, int(run) if run else None)
+    trained = load_model(opened, run)
     return _lines(opened, trained, paths, format)
 
 

@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from snowroll.deploy.capture import Seen
 
 
-def serve(opened: Opened, run: str, say: Say, as_json: bool = False) -> None:
+def serve(opened: Opened, run: int | None, say: Say, as_json: bool = False) -> None:
     """Serve until interrupted. Prints one line (or one JSON object) once requests are answered."""
     from snowroll.deploy.process import bind, run_server
 
     settings = opened.section("serve", ServeSettings)
-    app = make_service(opened, settings, int(run) if run else None)
+    app = make_service(opened, settings, run)
     sock = bind(settings)
     url = address(settings, sock)
 
     def started() -> None:
-        model = current_artifact(opened, int(run) if run else None)
+        model = current_artifact(opened, run)
         print(
             json.dumps({"url": url, "model": model, "capture": capturing(settings)}) if as_json else f"serving   {url}"
         )

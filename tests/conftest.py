@@ -1,0 +1,35 @@
+"""Fixtures that the house-level tests share: one small project, trained once a session, copied for each test."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from house_kit import QUICK, draw_shapes, snowroll
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project over 90 drawn shapes with one finished run, its champion. Read it only; `project` is yours to change."""
+    root = tmp_path_factory.mktemp("home") / "shapes"
+    draw_shapes(root / "data")
+    for command in (("init", root), ("train", root, *QUICK)):
+        said = snowroll(*command)
+        assert said.code == 0, said.out + said.err
+    return root
+
+
+@pytest.fixture
+def project(home: Path, tmp_path: Path) -> Path:
+    """A copy of `home`."""
+    return Path(shutil.copytree(home, tmp_path / "shapes"))
+
+
+@pytest.fixture
+def untrained(tmp_path: Path) -> Path:
+    """A project of 45 pictures on which nothing was trained."""
+    root = tmp_path / "fresh"
+    draw_shapes(root / "data", each=15)
+    assert snowroll("init", root).code == 0
+    return root

@@ -1,0 +1,240 @@
+"""Door 1: every verb's answer for machines has its fixed keys, its exit code, and nothing else on stdout."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from house_kit import QUICK, outside, png, shape, snowroll
+
+METRICS = {"accuracy", "balanced_accuracy", "macro_f1", "ece", "nll"}
+KEYS = {
+    "init": {"project", "task", "layout", "evidence", "samples", "labelled", "classes", "splits"},
+    "check": {"samples", "faults"},
+    "train": {"run", "metric", "value", "interval", "n", "gates", "seconds", "report", "promotion"},
+    "eval": {"metric", "value", "interval", "n", "metrics", "slices", "report"},
+    "export": {"run", "file", "bytes", "parity"},
+    "doctor": {"healthy", "broken", "deep"},
+}
+
+
+def test_init_says_what_it_found_and_why(home: Path) -> None:
+    said = snowroll("init", home, "--json")
+    assert said.code == 0
+    assert said.json.keys() == KEYS["init"]
+    assert said.json["classes"] == {"bar": 30, "cross": 30, "ring": 30}
+    assert any("3 class folders" in sentence for sentence in said.json["evidence"])
+
+
+def test_init_writes_one_config_and_no_file_of_the_users_changes(untrained: Path) -> None:
+    assert {path.name for path in untrained.iterdir()} == {"data", "snowroll.toml", ".snowroll", "runs"}
+    assert len(list((untrained / "data").rglob("*"))) == 3 + 45
+
+
+def test_init_keeps_the_flags_about_the_data(tmp_path: Path) -> None:
+    from house_kit import draw_shapes
+
+    draw_shapes(tmp_path / "data", each=5)
+    assert snowroll("init", tmp_path, "--prepare.seed", "7").code == 0
+    assert snowroll("explain", tmp_path, "prepare.seed", "--json").json["prepare.seed"]["value"] == 7
+
+
+def test_check_names_files_cause_and_cure(project: Path) -> None:
+    (project / "data" / "bar" / "empty.png").write_bytes(b"")
+    (project / "data" / "ring" / "00.png").write_bytes((project / "data" / "bar" / "00.png").read_bytes())
+    said = snowroll("check", project, "--json").json
+    assert said.keys() == KEYS["check"]
+    for fault in said["faults"]:
+        assert fault.keys() == {"code", "severity", "paths", "message", "cure", "confidence"}
+        assert fault["severity"] in ("block", "warn", "note")
+        assert fault["message"]
+        assert fault["cure"]
+    by_code = {fault["code"]: fault for fault in said["faults"]}
+    assert by_code["empty_file"]["paths"] == ["bar/empty.png"]
+    conflicting = {path for fault in said["faults"] for path in fault["paths"] if "label" in fault["code"]}
+    assert {"bar/00.png", "ring/00.png"} <= conflicting
+
+
+def test_train_says_the_whole_object(project: Path) -> None:
+    said = snowroll("train", project, *QUICK, "--json")
+    assert said.code == 0
+    told = said.json
+    assert told.keys() == KEYS["train"]
+    assert told["metric"] == "accuracy"
+    assert told["interval"][0] <= told["value"] <= told["interval"][1]
+    assert told["n"] == 18  # a fifth of 90
+    assert all(gate["passed"] for gate in told["gates"])
+    assert Path(told["report"]).read_text().startswith("<!doctype html>")
+    assert "step     30/30" in said.err  # progress goes to stderr
+
+
+def test_eval_on_the_locked_set_and_outside(project: Path, tmp_path: Path) -> None:
+    from house_kit import draw_shapes
+
+    own = snowroll("eval", project, "--json").json
+    assert own.keys() == KEYS["eval"]
+    assert own["metrics"].keys() >= METRICS
+    assert own["metrics"]["accuracy"].keys() == {"value", "interval", "n"}
+    assert own["n"] == 18
+    elsewhere = draw_shapes(tmp_path / "elsewhere", each=6, seed=9)
+    before = json.loads(snowroll("status", project, "--json").out)
+    told = snowroll("eval", project, "--data", elsewhere, "--json").json
+    assert told["n"] == 18
+    assert Path(told["report"]).exists()
+    assert Path(told["report"]) != Path(own["report"])
+    assert json.loads(snowroll("status", project, "--json").out) == before  # nothing of it enters the project
+
+
+def test_eval_outside_judges_what_the_folder_calls_test_by_class_name(project: Path, tmp_path: Path) -> None:
+    """Two classes of three, in another order of splits: names decide, not positions."""
+    from house_kit import draw_shapes
+
+    draw_shapes(tmp_path / "out" / "train", each=3, classes=("cross", "ring"))
+    draw_shapes(tmp_path / "out" / "test", each=4, classes=("cross", "ring"), seed=5)
+    assert snowroll("eval", project, "--data", tmp_path / "out", "--json").json["n"] == 8
+
+
+def test_eval_refuses_unknown_classes(project: Path, tmp_path: Path) -> None:
+    from house_kit import draw_shapes
+
+    draw_shapes(tmp_path / "out", each=3).joinpath("ring").rename(tmp_path / "out" / "rings")
+    said = snowroll("eval", project, "--data", tmp_path / "out", "--json")
+    assert said.code == 1
+    assert said.json.keys() == {"error", "where", "cure"}
+    assert "rings" in said.json["error"]
+    assert "'ring'" in said.json["cure"]
+
+
+def test_predict_says_a_line_a_sample_and_goes_on_past_what_it_cannot_read(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "new").mkdir()
+    for number in range(3):
+        (tmp_path / "new" / f"圖 {number}.png").write_bytes(png(shape("ring", 500 + number)))
+    (tmp_path / "new" / "broken.png").write_bytes(png(shape("ring", 1))[:90])
+    said = snowroll("predict", project, tmp_path / "new", project / "data" / "bar" / "01.png", "--json")
+    rows = [json.loads(line) for line in said.out.splitlines()]
+    assert len(rows) == 5
+    good = [row for row in rows if "error" not in row]
+    assert len(good) == 4
+    for row in good:
+        assert row.keys() == {"id", "path", "prediction", "probability", "doubt"}
+        assert row["prediction"] in ("bar", "cross", "ring")
+        assert 0 <= row["doubt"] <= 1
+    (bad,) = [row for row in rows if "error" in row]
+    assert bad.keys() >= {"path", "error", "where", "cure"}
+    assert bad["path"].endswith("broken.png")
+
+
+def test_predict_answers_alike_whatever_stands_beside_a_picture(project: Path) -> None:
+    one = project / "data" / "bar" / "01.png"
+    alone = json.loads(snowroll("predict", project, one).out)
+    among = [json.loads(line) for line in snowroll("predict", project, project / "data").out.splitlines()]
+    (same,) = [row for row in among if row["path"] == alone["path"]]
+    assert (same["id"], same["prediction"]) == (alone["id"], alone["prediction"])
+    assert same["probability"] == pytest.approx(alone["probability"], abs=1e-5)
+
+
+def test_predict_as_a_table(project: Path, tmp_path: Path) -> None:
+    import csv
+
+    (tmp_path / "=1+1.png").write_bytes(png(shape("bar", 3)))
+    (tmp_path / "no.png").write_bytes(b"no")
+    said = snowroll("predict", project, tmp_path / "=1+1.png", tmp_path / "no.png", "--format", "csv")
+    good, bad = csv.DictReader(said.out.splitlines())
+    assert good["prediction"] in ("bar", "cross", "ring")
+    assert bad["error"]
+    assert not any(cell.startswith(("=", "+", "@")) for row in (good, bad) for cell in row.values())
+
+
+def test_export_writes_files_with_their_proof(project: Path, tmp_path: Path) -> None:
+    told = snowroll("export", project, "--out", tmp_path / "out", "--json").json
+    assert told.keys() == KEYS["export"]
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {
+        "model.onnx",
+        "model.safetensors",
+        "config.json",
+        "README.md",
+    }
+    assert told["bytes"] == (tmp_path / "out" / "model.onnx").stat().st_size
+    assert told["parity"]["agreement"] == 1
+    small = snowroll("export", project, "--int8", "--out", tmp_path / "out", "--json").json
+    assert small["bytes"] < told["bytes"]
+    assert (tmp_path / "out" / "model-int8.onnx").exists()
+
+
+def test_explain_tells_where_each_value_came_from(project: Path) -> None:
+    told = snowroll("explain", project, "train", "--train.lr", "0.03", "--json").json
+    assert told["train.lr"] == {"value": 0.03, "origin": "flag"}
+    assert told["train.schedule"]["origin"].startswith("rule: ")
+    assert all(value.keys() == {"value", "origin"} for value in told.values())
+
+
+def test_doctor_finds_a_blob_that_rotted(project: Path) -> None:
+    assert snowroll("doctor", project, "--json").json == {"healthy": True, "broken": [], "deep": False}
+    blob = max((p for p in (project / ".snowroll" / "blobs").rglob("*") if p.is_file()), key=lambda p: p.stat().st_size)
+    raw = bytearray(blob.read_bytes())
+    raw[len(raw) // 2] ^= 1
+    blob.chmod(0o600)
+    blob.write_bytes(raw)
+    said = snowroll("doctor", project, "--deep", "--json")
+    assert said.code == 1
+    assert said.json["healthy"] is False
+    assert any(blob.name[-20:] in sentence for sentence in said.json["broken"])
+
+
+def test_eject_copies_the_loop_and_never_overwrites_it(project: Path) -> None:
+    assert snowroll("eject", project).code == 0
+    loop = project / "fit.py"
+    compile(loop.read_text(), "fit.py", "exec")
+    loop.write_text("mine = True\n")
+    assert snowroll("eject", project).code == 1
+    assert loop.read_text() == "mine = True\n"
+
+
+@pytest.mark.parametrize(
+    "verb", ["check", "train", "eval", "export", "status", "explain", "doctor", "rollback", "roll"]
+)
+def test_no_project_is_one_line_and_exit_2(verb: str, tmp_path: Path) -> None:
+    said = snowroll(verb, tmp_path, "--json")
+    assert said.code == 2
+    assert said.json.keys() == {"error", "where", "cure"}
+    assert "snowroll init" in said.json["cure"]
+    plain = snowroll(verb, tmp_path)
+    assert plain.out == ""
+    assert len(plain.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "tokens",
+    [
+        ("trian", "."),
+        ("train", ".", "--nonsense"),
+        ("eval", ".", "--run", "seven"),
+        ("train", ".", "--time", "soon"),
+        ("export", ".", "--run", "-1"),
+        ("predict", "."),
+        ("forget", "."),
+    ],
+    ids=" ".join,
+)
+def test_a_wrong_command_is_one_line(tokens: tuple[str, ...], project: Path) -> None:
+    said = snowroll(*[project if token == "." else token for token in tokens], "--json")
+    assert said.code in (1, 2)
+    assert said.json.keys() == {"error", "where", "cure"}
+    assert said.json["error"]
+    assert "\n" not in said.json["error"]
+
+
+def test_every_verb_names_the_next_command(project: Path) -> None:
+    for verb in ("check", "eval", "export", "status", "explain"):
+        assert snowroll(verb, project).out.splitlines()[-1].startswith("next: snowroll "), verb
+
+
+def test_a_real_process_behaves_as_the_function_does(project: Path, tmp_path: Path) -> None:
+    said = outside("status", project, "--json")
+    assert (said.code, said.json) == (0, snowroll("status", project, "--json").json)
+    missing = outside("status", tmp_path / "nowhere")
+    assert missing.code == 2
+    assert missing.out == ""
+    assert len(missing.err.splitlines()) == 1
+    assert "Traceback" not in missing.err
