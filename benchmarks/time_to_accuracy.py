@@ -42,9 +42,8 @@ def main() -> None:
                 ratios.append(ours[0] / plain[0])
         if ratios:
             low, high = min(ratios), max(ratios)
-            print(
-                f"snowroll / plain loop to {told.target}: median {statistics.median(ratios):.2f} [{low:.2f}, {high:.2f}]"
-            )
+            middle = statistics.median(ratios)
+            print(f"snowroll / plain loop to {told.target}: median {middle:.2f} [{low:.2f}, {high:.2f}]")
 
 
 def show(reached: tuple[float | None, float, float]) -> str:
