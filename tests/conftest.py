@@ -11,7 +11,7 @@ from house_kit import QUICK, draw_shapes, snowroll
 
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project over 90 drawn shapes with one finished run, its champion. Read it only; `project` is yours to change."""
+    """A project over 90 drawn shapes with one finished run. To be read only; `project` is a copy to change."""
     root = tmp_path_factory.mktemp("home") / "shapes"
     draw_shapes(root / "data")
     for command in (("init", root), ("train", root, *QUICK)):

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from house_kit import QUICK, outside, png, shape, snowroll
+from house_kit import QUICK, draw_shapes, outside, png, shape, snowroll
 
 METRICS = {"accuracy", "balanced_accuracy", "macro_f1", "ece", "nll"}
 KEYS = {
@@ -33,7 +33,6 @@ def test_init_writes_one_config_and_no_file_of_the_users_changes(untrained: Path
 
 
 def test_init_keeps_the_flags_about_the_data(tmp_path: Path) -> None:
-    from house_kit import draw_shapes
 
     draw_shapes(tmp_path / "data", each=5)
     assert snowroll("init", tmp_path, "--prepare.seed", "7").code == 0
@@ -70,7 +69,6 @@ def test_train_says_the_whole_object(project: Path) -> None:
 
 
 def test_eval_on_the_locked_set_and_outside(project: Path, tmp_path: Path) -> None:
-    from house_kit import draw_shapes
 
     own = snowroll("eval", project, "--json").json
     assert own.keys() == KEYS["eval"]
@@ -88,7 +86,6 @@ def test_eval_on_the_locked_set_and_outside(project: Path, tmp_path: Path) -> No
 
 def test_eval_outside_judges_what_the_folder_calls_test_by_class_name(project: Path, tmp_path: Path) -> None:
     """Two classes of three, in another order of splits: names decide, not positions."""
-    from house_kit import draw_shapes
 
     draw_shapes(tmp_path / "out" / "train", each=3, classes=("cross", "ring"))
     draw_shapes(tmp_path / "out" / "test", each=4, classes=("cross", "ring"), seed=5)
@@ -96,7 +93,6 @@ def test_eval_outside_judges_what_the_folder_calls_test_by_class_name(project: P
 
 
 def test_eval_refuses_unknown_classes(project: Path, tmp_path: Path) -> None:
-    from house_kit import draw_shapes
 
     draw_shapes(tmp_path / "out", each=3).joinpath("ring").rename(tmp_path / "out" / "rings")
     said = snowroll("eval", project, "--data", tmp_path / "out", "--json")

@@ -142,7 +142,7 @@ class ClassifyImages:
     ) -> Callable[[np.ndarray | None], dict[str, float]]:
         from snowroll.evaluate.metrics import scorer
 
-        return scorer(np.stack([p.scores for p in predictions]), self.encode_targets(targets, schema, {})["class"])
+        return scorer(_scores(predictions, schema), self.encode_targets(targets, schema, {})["class"])
 
     def trials(self, targets: Sequence[Json], schema: Schema) -> Mapping[str, float]:
         """How many samples each mean over classes rests on."""
@@ -200,6 +200,12 @@ class ClassifyImages:
         from snowroll.prepare.pictures import open_rgb
 
         return open_rgb(raw, at_least_px=options.size_px)
+
+
+def _scores(predictions: Sequence[Prediction], schema: Schema) -> np.ndarray:
+    """[n, C]. What says no more than a class is sure of it: a person's answer, the truth."""
+    certain = np.eye(len(schema["classes"]))
+    return np.stack([certain[schema["classes"].index(p.value)] if p.scores is None else p.scores for p in predictions])
 
 
 def _predictions(probabilities: np.ndarray, schema: Schema) -> list[Prediction]:

@@ -1,0 +1,368 @@
+"""What must hold of every task. A folder under `snowroll/tasks/` is found and tested before its author wrote a test.
+
+A task brings `example.py` with `example(folder) -> settings`, and names in `waived` what cannot apply to it and why.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL.Image import Image
+from torch import Tensor, nn
+
+from snowroll.base.errors import DataError
+from snowroll.base.nouns import Batch, Gate, Json, Plan, Prediction
+from snowroll.base.task import Task, find_task, task_names
+from snowroll.deploy.export import export_onnx
+from snowroll.deploy.parity import parity
+from snowroll.deploy.session import load
+from snowroll.prepare.augment import CounterDraw
+from snowroll.prepare.decode import limited
+from snowroll.prepare.look import THUMBNAIL_PX, Look
+from snowroll.project.data import Packed, freeze, gather, pack_version, stacked, take_stock
+from snowroll.project.facts import measure_facts
+from snowroll.project.fitting import new_model, objective_of
+from snowroll.project.models import read_model, save_model
+from snowroll.project.opened import Opened, open_project
+from snowroll.project.plans import make_plan
+from snowroll.train.exact import settle
+from snowroll.train.fit import begin, fit
+from snowroll.train.nested import leaves
+from snowroll.train.trial import gate_plan, take
+from snowroll.verbs.init import init
+
+ONE_THREAD: dict[str, Json] = {"train.threads": 1, "train.device": "cpu", "train.precision": "fp32", "train.batch": 16}
+
+
+def ignore(_: str) -> None:
+    """A `say` that nobody listens to."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A task's example, opened, planned and packed; its model knows one batch by heart."""
+
+    opened: Opened
+    task: Task
+    plan: Plan
+    packed: Packed
+    model: nn.Module
+    first_loss: float
+
+    def batch(self, rows: Sequence[int] = range(16)) -> Batch:
+        return gather(self.opened, self.packed, np.asarray(rows), "cpu")
+
+    def targets(self, rows: Sequence[int] = range(16)) -> list[Json]:
+        return [self.packed.version.items[row].target for row in rows]
+
+    def raws(self, rows: Sequence[int] = range(16)) -> list[bytes]:
+        items = [self.packed.version.items[row] for row in rows]
+        samples = self.opened.samples([item.sample for item in items])
+        return [self.opened.read(samples[item.sample].where) for item in items]
+
+    def arrays(self, batch: Batch, model: nn.Module | None = None) -> dict[str, np.ndarray]:
+        with torch.inference_mode():
+            outputs = self.task.postprocess((model or self.model)(batch.inputs), self.plan.task)
+        return {name: value.numpy() for name, value in outputs.items()}
+
+    def say(self, batch: Batch, model: nn.Module | None = None) -> list[Prediction]:
+        return self.task.decode(self.arrays(batch, model), self.packed.schema, self.plan.task)
+
+
+@pytest.fixture(scope="session", params=task_names())
+def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    task = find_task(request.param)
+    root = tmp_path_factory.mktemp("every") / task.name
+    home = type(task).__module__.rpartition(".")[0]
+    settings = import_module(f"{home}.example").example(root / "data")
+    flags = {**ONE_THREAD, **settings}
+    with one_thread():
+        answer = init(root, None, (), task.name, {}, ignore)
+        assert answer.json["task"] == task.name
+        opened = open_project(root, flags)
+        stock = take_stock(opened, ignore)
+        version, _ = freeze(opened, stock, {}, {})
+        plan, _ = make_plan(opened, version, measure_facts(opened, version, ignore), None)
+        packed = pack_version(opened, version, plan.task, ignore)
+        model, first = learn_by_heart(opened, packed, plan)
+    return Bench(opened, task, plan, packed, model, first)
+
+
+def learn_by_heart(opened: Opened, packed: Packed, plan: Plan) -> tuple[nn.Module, float]:
+    """A model after 150 steps on the first 16 rows, not augmented; and the loss it began with."""
+    batch = gather(opened, packed, np.arange(16), "cpu")
+    model = new_model(opened, packed, plan)
+    short = gate_plan(plan, 150, lr=3e-3)
+    steps = list(fit(model, lambda _: batch, objective_of(opened, plan), short, begin(model, short)))
+    return model.eval(), steps[0].loss
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    settle(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def may_apply(request: pytest.FixtureRequest, bench: Bench) -> Iterator[None]:
+    """Skip what the task waives, with its reason."""
+    name = request.node.originalname.removeprefix("test_")
+    if name in bench.task.waived:
+        pytest.skip(f"{bench.task.name}: {bench.task.waived[name]}")
+    with one_thread():
+        yield
+
+
+def test_waives_only_what_there_is(bench: Bench) -> None:
+    known = {name.removeprefix("test_") for name in globals() if name.startswith("test_")}
+    assert set(bench.task.waived) <= known
+    assert all(reason.strip() for reason in bench.task.waived.values())
+
+
+def test_overfits_one_batch(bench: Bench) -> None:
+    said, targets = bench.say(bench.batch()), bench.targets()
+    assert len({json.dumps(target) for target in targets}) > 1
+    with torch.no_grad():
+        last = float(bench.task.loss(bench.model, bench.batch(), bench.plan.task).mean())
+    learnt = bench.task.credit(said, targets, bench.packed.schema).min() > 0.9
+    assert learnt or last < 0.1 * bench.first_loss, f"loss {bench.first_loss} to {last}"
+
+
+def test_loss_is_one_a_sample(bench: Bench) -> None:
+    model = new_model(bench.opened, bench.packed, bench.plan)
+    losses = bench.task.loss(model, bench.batch(), bench.plan.task)
+    assert losses.shape == (16,)
+    assert torch.isfinite(losses).all()
+
+
+def test_padding_changes_no_prediction(bench: Bench) -> None:
+    """Alone, or beside samples of other lengths: the same answer."""
+    together = bench.arrays(bench.batch())
+    for row in range(16):
+        for name, value in bench.arrays(bench.batch([row])).items():
+            np.testing.assert_allclose(value[0], together[name][row], rtol=1e-4, atol=1e-5)
+
+
+def test_collate_order_does_not_matter(bench: Bench) -> None:
+    turned = torch.arange(15, -1, -1)
+    equal(bench.batch(turned.tolist()), take(bench.batch(), turned))
+
+
+def test_augment_is_a_function_of_its_draw(bench: Bench) -> None:
+    again = [augmented(bench, bench.batch(), seed=3) for _ in range(2)]
+    equal(*again)
+    other = augmented(bench, bench.batch(), seed=4)
+    assert not all(torch.equal(a, b) for a, b in zip(leaves(again[0].inputs), leaves(other.inputs), strict=True))
+
+
+def test_augment_does_not_depend_on_the_others(bench: Bench) -> None:
+    whole = augmented(bench, bench.batch(), seed=3)
+    few = torch.tensor([11, 2, 7])
+    close(augmented(bench, bench.batch(few.tolist()), seed=3), take(whole, few))
+
+
+def test_augment_leaves_its_batch_alone(bench: Bench) -> None:
+    batch = bench.batch()
+    augmented(bench, batch, seed=3)
+    equal(batch, bench.batch())
+
+
+def test_save_load_predict_is_exact(bench: Bench, tmp_path: Path) -> None:
+    save_model(tmp_path, bench.task, bench.model, bench.plan, bench.packed.schema, bench.packed.version.id, None)
+    model, config = read_model(tmp_path, bench.task)
+    assert config["schema"] == bench.packed.schema
+    before, after = bench.arrays(bench.batch()), bench.arrays(bench.batch(), model)
+    assert before.keys() == after.keys()
+    assert all(np.array_equal(before[name], after[name]) for name in before)
+
+
+def test_export_agrees(bench: Bench, tmp_path: Path) -> None:
+    """From a file's bytes: the exported graphs say what the trained model says."""
+    task, options, schema = bench.task, bench.plan.task, bench.packed.schema
+    export_onnx(task.deployable(bench.model, options, schema), tmp_path / "model.onnx", {"name": "example"})
+    ways = partial(task.open_raw, options=options), partial(task.decode, schema=schema, options=options)
+    loaded = load((tmp_path / "model.onnx").read_bytes(), "example", *ways, threads=1)
+    mine = bench.arrays(bench.batch())
+    rows = [{name: value[row] for name, value in mine.items()} for row in range(16)]
+    assert parity(loaded, zip(bench.raws(), rows, strict=True)).agreement == 1
+    assert [p.value for p in loaded.predict(bench.raws())] == [p.value for p in bench.say(bench.batch())]
+
+
+def test_doubt_is_a_share(bench: Bench) -> None:
+    untrained = new_model(bench.opened, bench.packed, bench.plan).eval()
+    for model in (bench.model, untrained):
+        for said in bench.say(bench.batch(), model):
+            assert 0 <= said.doubt <= 1
+            assert said.probability is None or 0 <= said.probability <= 1
+    doubts = [np.mean([said.doubt for said in bench.say(bench.batch(), model)]) for model in (bench.model, untrained)]
+    assert doubts[0] <= doubts[1]  # who has learnt it by heart is surer
+
+
+def test_score_of_the_truth_is_perfect(bench: Bench) -> None:
+    """A target is a valid Prediction.value; and another sample's truth earns less."""
+    targets, schema, task = bench.targets(), bench.packed.schema, bench.task
+    truth = [Prediction(target, 1.0, 0.0) for target in targets]
+    wrong = [Prediction(target, 1.0, 0.0) for target in targets[8:] + targets[:8]]
+    best, worse = (task.scorer(said, targets, schema)(None) for said in (truth, wrong))
+    assert next(iter(best)) == task.headline
+    assert task.headline in task.unbounded or best[task.headline] == 1
+    assert worse[task.headline] < best[task.headline]
+    assert np.array_equal(task.credit(truth, targets, schema), np.ones(16))
+    assert task.credit(wrong, targets, schema).mean() < 1
+    assert all(0 <= value <= 1 for name, value in best.items() if name not in task.unbounded)
+
+
+def test_counts_stand_for_repeated_samples(bench: Bench) -> None:
+    """What the bootstrap relies on: counting a sample twice is having it twice."""
+    said, targets, task = bench.say(bench.batch()), bench.targets(), bench.task
+    counts = np.array([2, 0, 1, 3] * 4)
+    rows = np.repeat(np.arange(16), counts)
+    twice = task.scorer([said[row] for row in rows], [targets[row] for row in rows], bench.packed.schema)(None)
+    assert task.scorer(said, targets, bench.packed.schema)(counts) == pytest.approx(twice)
+
+
+def test_schema_round_trips(bench: Bench) -> None:
+    schema = bench.packed.schema
+    read = json.loads(json.dumps(schema, allow_nan=False))
+    assert read == schema
+    assert isinstance(schema["type"], str)
+    assert all(bench.task.problem(target, read) is None for target in bench.targets())
+    assert bench.task.problem({"no": "such target"}, read)
+    assert bench.task.schema(reversed(bench.targets(range(len(bench.packed.version.items))))) == schema
+
+
+def test_strata_are_names(bench: Bench) -> None:
+    strata = bench.task.strata(bench.targets())
+    assert len(strata) == 16
+    assert all(isinstance(stratum, str) for stratum in strata)
+
+
+def test_encoded_is_shown_as_a_picture(bench: Bench) -> None:
+    """Two samples with two targets make two pictures, before and after augmentation."""
+    first, other = [row for row, target in enumerate(bench.targets()) if target != bench.targets()[0]][0], 0
+    for batch in (bench.batch(), augmented(bench, bench.batch(), seed=0)):
+        shown = [bench.task.show(batch, row).convert("RGB") for row in (first, other)]
+        assert all(is_a_picture(image) for image in shown)
+        assert shown[0].tobytes() != shown[1].tobytes()
+
+
+def test_draws_a_sample_for_people(bench: Bench) -> None:
+    target, schema = bench.targets()[0], bench.packed.schema
+    said = bench.say(bench.batch())[0].value
+    for told in ((None, None), (target, None), (target, said)):
+        assert is_a_picture(bench.task.draw(bench.raws()[0], *told, schema).convert("RGB"))
+
+
+def test_encode_is_in_the_pack_as_it_is(bench: Bench) -> None:
+    encoded = stacked([bench.task.encode(raw, bench.plan.task) for raw in bench.raws()], bench.task.ragged)
+    batch = bench.task.batch(encoded, torch.arange(16))
+    assert batch.targets is None
+    for mine, packed in zip(leaves(batch.inputs), leaves(bench.batch().inputs), strict=True):
+        assert torch.equal(mine, packed)
+
+
+@pytest.mark.parametrize("raw", [b"", b"\0" * 40, bytes(range(256)) * 4], ids=["empty", "zeros", "noise"])
+def test_foreign_bytes_end_in_words(bench: Bench, raw: bytes) -> None:
+    ways: list[Callable[[], object]] = [
+        lambda: bench.task.encode(raw, bench.plan.task),
+        lambda: bench.task.open_raw(raw, bench.plan.task),
+    ]
+    for way in ways:
+        with pytest.raises(DataError) as fault:
+            way()
+        assert "\n" not in str(fault.value)
+    seen = bench.task.look(raw, megapixels=100)
+    assert seen.reason
+
+
+def test_looks_at_its_samples_in_a_child(bench: Bench) -> None:
+    looks = dict(limited(partial(bench.task.look, megapixels=100), enumerate(bench.raws()), workers=1))
+    assert len(looks) == 16
+    for seen in looks.values():
+        assert isinstance(seen, Look), seen
+        assert not seen.reason
+        assert seen.thumbnail.shape == (THUMBNAIL_PX, THUMBNAIL_PX, 3)
+
+
+def test_children_need_no_torch(bench: Bench, tmp_path: Path) -> None:
+    """What runs in decoding children and in the server starts at once."""
+    (tmp_path / "raw").write_bytes(bench.raws()[0])
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom snowroll.base.task import find_task\n"
+        f"task = find_task({bench.task.name!r})\nraw = Path({str(tmp_path / 'raw')!r}).read_bytes()\n"
+        "options = task.Options()\ntask.encode(raw, options), task.look(raw, 100), task.open_raw(raw, options)\n"
+        "assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_plan_gives_reasons(bench: Bench) -> None:
+    """Options are all defaults, so a model's config alone rebuilds them; choices name settings there are."""
+    bench.task.Options()
+    _, told = make_plan(replace(bench.opened), bench.packed.version, measure(bench), None)
+    assert all(origin for _, origin in told.values())
+    assert {key.partition(".")[0] for key in told} == {"train", "task"}
+
+
+def measure(bench: Bench) -> dict[str, Json]:
+    facts = measure_facts(bench.opened, bench.packed.version, ignore)
+    assert json.loads(json.dumps(facts, allow_nan=False)) == facts
+    return facts
+
+
+def test_passes_its_gates(bench: Bench, tmp_path: Path) -> None:
+    from snowroll.project.gating import pass_gates
+
+    plan = replace(bench.plan, steps=40)
+    failed: list[Gate] = [
+        gate for gate in pass_gates(bench.opened, bench.packed, plan, tmp_path, ignore) if not gate.passed
+    ]
+    assert not failed, failed
+    assert is_a_picture(opened_picture(tmp_path / "batches" / "sees.png"))
+
+
+def opened_picture(path: Path) -> Image:
+    from PIL import Image as PIL
+
+    return PIL.open(path).convert("RGB")
+
+
+def is_a_picture(image: Image) -> bool:
+    """Has an extent and shows something."""
+    colours = image.getcolors(maxcolors=1 << 24)
+    return min(image.size) > 0 and colours is not None and len(colours) > 1
+
+
+def augmented(bench: Bench, batch: Batch, seed: int) -> Batch:
+    return bench.task.augment(batch, CounterDraw(seed, 0, batch.ids), bench.plan.task)
+
+
+def equal(one: Batch, other: Batch) -> None:
+    for a, b in zip(tensors(one), tensors(other), strict=True):
+        assert torch.equal(a, b)
+
+
+def close(one: Batch, other: Batch) -> None:
+    """Equal up to the rounding of kernels that look at the batch size."""
+    for a, b in zip(tensors(one), tensors(other), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
+
+
+def tensors(batch: Batch) -> list[Tensor]:
+    return [*leaves(batch.inputs), *leaves(batch.targets), batch.ids]
