@@ -231,10 +231,12 @@ def test_counts_stand_for_repeated_samples(bench: Bench) -> None:
     """What the bootstrap relies on: counting a sample twice is having it twice."""
     said, targets, task = bench.say(bench.batch()), bench.targets(), bench.task
     said = said[3:] + said[:3]  # others' answers: some of them are wrong
-    counts = np.array([2, 0, 1, 3] * 4)
-    rows = np.repeat(np.arange(16), counts)
-    twice = task.scorer([said[row] for row in rows], [targets[row] for row in rows], bench.packed.schema)(None)
-    assert task.scorer(said, targets, bench.packed.schema)(counts) == pytest.approx(twice)
+    score = task.scorer(said, targets, bench.packed.schema)
+    for seed in range(10):
+        counts = np.random.default_rng(seed).multinomial(16, np.full(16, 1 / 16))
+        rows = np.repeat(np.arange(16), counts)
+        twice = task.scorer([said[row] for row in rows], [targets[row] for row in rows], bench.packed.schema)(None)
+        assert score(counts) == pytest.approx(twice)
 
 
 def test_schema_round_trips(bench: Bench) -> None:
