@@ -129,7 +129,6 @@ class Plan:
     precision: Literal["fp32", "bf16"] = "fp32"
     channels_last: bool = False
     compile: bool = False
-    folds: int = 0  # cross-validation by group: k models, out-of-fold predictions; 0: off
     seed: int = 0
     threads: int = 0  # CPU threads; part of the plan because it decides the bits; 0: all cores
     device: str = "cpu"
