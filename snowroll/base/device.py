@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from snowroll.base.errors import PlanError
@@ -12,9 +13,11 @@ def choose_device(wanted: str = "auto") -> str:
     """'cuda' if one is there, else 'cpu'. A device that was asked for and is not there is an error."""
     import torch
 
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", wanted):
+        raise PlanError(f"there is no device '{wanted}'", where="train.device", cure="use auto, cpu, cuda or cuda:0")
     if wanted == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    if wanted.startswith("cuda") and not torch.cuda.is_available():
+    if wanted.startswith("cuda") and int(wanted[5:] or 0) >= torch.cuda.device_count():
         raise PlanError(f"device '{wanted}' is not available on this machine", cure="use --train.device cpu")
     return wanted
 

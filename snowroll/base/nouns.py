@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, is_dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from snowroll.base.bounds import check_numbers
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -132,6 +134,15 @@ class Plan:
     seed: int = 0
     threads: int = 0  # CPU threads; part of the plan because it decides the bits; 0: all cores
     device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        check_numbers(
+            "train",
+            self,
+            from_1="steps batch checkpoint_every",
+            from_0="time_s lr weight_decay clip patience eval_every folds threads",
+            shares="momentum warmup ema",
+        )
 
     @property
     def id(self) -> str:

@@ -47,7 +47,7 @@ class Settings:
         given = {key[len(prefix) :]: value for key, value in self.values.items() if key.startswith(prefix)}
         for key in set(given) - set(beside):
             if key not in names:
-                where = self.origins[prefix + key]
+                where = _at(prefix + key, self.origins[prefix + key])
                 raise UsageError(f"unknown setting '{prefix}{key}'", where=where, cure=did_you_mean(key, names))
         ruled = {c.key[len(prefix) :]: c for c in choices if c.key.startswith(prefix)}
         filled: dict[str, Json] = {}
@@ -78,7 +78,7 @@ class Settings:
             section = key.partition(".")[0]
             if section not in known:
                 cure = did_you_mean(section, known)
-                raise UsageError(f"unknown section '{section}'", where=origin, cure=cure)
+                raise UsageError(f"unknown section '{section}'", where=_at(key, origin), cure=cure)
 
 
 def read_settings(path: Path) -> Settings:
@@ -130,8 +130,13 @@ def _coerce(value: Json, kind: Any, key: str, origin: str) -> Json:
         # flags arrive as text and are read leniently; the file has types of its own
         return TypeAdapter(kind).validate_python(value, strict=None)
     except ValidationError as fault:
-        why = fault.errors()[0]["msg"].lower()
-        raise UsageError(f"'{key} = {value}' cannot be: {why}", where=origin, cure="give it another value") from None
+        why = fault.errors()[0]["msg"].partition(",")[0].removeprefix("Input should be ")
+        raise UsageError(f"'{value}' does not fit {key}", where=_at(key, origin), cure=f"it takes {why}") from None
+
+
+def _at(key: str, origin: str) -> str:
+    """Where the user wrote it."""
+    return f"--{key}" if origin == "flag" else origin
 
 
 def _lines(text: str) -> dict[str, int]:

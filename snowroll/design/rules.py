@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from snowroll.base.bounds import check_numbers
 from snowroll.base.nouns import Choice, Json
 from snowroll.base.task import Fingerprint
 
@@ -43,6 +44,15 @@ class ImageOptions:
     mix_alpha: float = 0.2
     freeze: float = 0.0  # share of the steps in which only the head learns
     backbone_lr: float = 1.0  # the backbone's learning rate, times the head's
+
+    def __post_init__(self) -> None:
+        check_numbers(
+            "task",
+            self,
+            from_1="size_px",
+            from_0="scale shift mix_alpha backbone_lr",
+            shares="dropout label_smoothing brightness contrast saturation cutout freeze",
+        )
 
 
 @dataclass(frozen=True, slots=True)

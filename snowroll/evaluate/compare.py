@@ -31,22 +31,13 @@ import numpy as np
 from snowroll.base.errors import DataError
 from snowroll.evaluate.interval import Groups, number_groups
 from snowroll.evaluate.paired import Difference, holm, p_beyond, p_values, paired_difference, samples_to_tell, sign_flip
+from snowroll.evaluate.settings import PromotionSettings
 
 _NAMED = 2  # classes that the sentence names; the table has all
 
 Outcome = Literal["PROMOTED", "REFUSED", "CANNOT TELL YET"]
 Kind = Literal["class", "earlier set"]
 State = Literal["not worse", "too few to say", "suspected", "worse"]
-
-
-@dataclass(frozen=True, slots=True)
-class PromotionSettings:
-    """Section [promotion]: what a new model must show."""
-
-    alpha: float = 0.05  # chance that a champion is ever replaced by a model that is no better
-    margin: float = 0.02  # a class or an earlier locked set may lose at most this share
-    harm_alpha: float = 0.05  # chance, each roll, of holding a model back for a loss it does not have
-    worthwhile: float = 0.01  # a gain below this is not worth a swap: once it is ruled out, the answer is REFUSED
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,9 +92,6 @@ def _by_manifest(pictures: Sequence[str], table: Table, folders: Mapping[str, Fo
     told = [*table.evidence]
     if names:
         told.append("its numbers and the class folders are one to one, so the folders' names are used")
-    absent = sum(why.startswith("named in ") for why in table.skipped.values())
-    if absent:
-        told.append(f"{absent:,} rows name pictures that cannot be found")
     classes = len({f.target for f in found if f.target is not None})
     counted = f"{len(found):,} of {len(pictures):,} pictures are named in a manifest, {classes:,} classes"
     return Reading("a manifest of pictures", (counted, *told), tuple(found), skipped)

@@ -99,10 +99,12 @@ def _add(table: Table, lines: Lines, columns: Mapping[str, str], shelf: Shelf, s
     find = shelf.finder(lines.where, [cells[columns["path"]] for _, cells in lines.rows])
     labels: Counter[str] = Counter()
     qualify = _restarts(lines, columns)
+    absent = 0
     for number, cells in lines.rows:
         named, line = cells[columns["path"]], f"{lines.where} line {number}"
         where, why = find(named)
         if where is None:
+            absent += 1
             table.skipped[named or line] = f"named in {line}, but {why}"
             continue
         label = cells.get(columns.get("label", "")) or None
@@ -117,6 +119,8 @@ def _add(table: Table, lines: Lines, columns: Mapping[str, str], shelf: Shelf, s
     told = ", ".join(f"{meaning} from '{name}'" for meaning, name in columns.items())
     several = f"; {len(labels):,} labels" if labels else ""
     table.evidence.append(f"{lines.where}: {len(lines.rows):,} rows, {told}{several}")
+    if absent:
+        table.evidence.append(f"{absent:,} rows name pictures that cannot be found")
     if qualify:
         table.evidence.append(
             f"{lines.where}: '{columns['group']}' is counted anew in each class, so it is read with it"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from snowroll.base.bounds import check_numbers
+
 
 @dataclass(frozen=True, slots=True)
 class PrepareSettings:
@@ -21,3 +23,6 @@ class PrepareSettings:
     label_column: str = ""
     split_column: str = ""
     group_column: str = ""
+
+    def __post_init__(self) -> None:
+        check_numbers("prepare", self, from_0="seed workers megapixels", shares="test val")

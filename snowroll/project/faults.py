@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -50,12 +51,16 @@ def _skipped(stock: Stock) -> list[Fault]:
     """Files in the folder that are no samples, by reason: nothing is passed over in silence."""
     reasons: dict[str, list[str]] = {}
     for where, why in stock.skipped.items():
-        reasons.setdefault(why, []).append(where)
+        reasons.setdefault(re.sub(r" line \d+", "", why), []).append(where)
+    return [_passed_over(why, tuple(paths)) for why, paths in reasons.items()]
+
+
+def _passed_over(why: str, paths: tuple[str, ...]) -> Fault:
+    if why.startswith("named in "):
+        cure = "put the files there, or take their rows out of the manifest"
+        return Fault("absent_files", "warn", paths, f"{len(paths):,} rows without a sample: {why}", cure)
     cure = "nothing, if that is right; else name what it is: `snowroll explain prepare` lists the settings"
-    return [
-        Fault("skipped_files", "note", tuple(paths), f"{len(paths):,} not read as samples: {why}", cure)
-        for why, paths in reasons.items()
-    ]
+    return Fault("skipped_files", "note", paths, f"{len(paths):,} not read as samples: {why}", cure)
 
 
 def _splits(opened: Opened, stock: Stock) -> dict[str, Split]:

@@ -60,6 +60,7 @@ def _measure(opened: Opened, packed: Packed, plan: Plan, folder: Path, say: Say)
         objective=objective_of(opened, plan),
         truth=lambda ids: [packed.version.items[row].target for row in ids.tolist()],
     )
+    trial.make()  # a model that cannot be built is told once, not by every gate
     gates: list[Gate] = []
     for gate in pass_through(trial, partial(_contact_sheet, folder), monotonic):
         say(f"  gate {gate.name}: {'passed' if gate.passed else 'FAILED'} ({gate.measured})")

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from snowroll.base.errors import DataError, StoreError, UsageError
-from snowroll.base.nouns import Json, Sample
+from snowroll.base.nouns import Json, Plan, Sample
 from snowroll.base.settings import FILE, Settings, read_settings
 from snowroll.base.task import Task, find_task
+from snowroll.deploy.settings import ServeSettings
+from snowroll.evaluate.settings import PromotionSettings
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
+from snowroll.project.settings import LabelSettings
 from snowroll.store.project import Project
 
 SECTIONS = ("prepare", "task", "train", "promotion", "serve", "label")
@@ -92,10 +95,20 @@ def open_project(root: Path, flags: dict[str, Json], *, write: bool = True) -> O
     name = settings.values.get("task.name")
     if not isinstance(name, str):
         raise UsageError("[task] names no task", where=config, cure='write name = "classify_images" under [task]')
-    prepare, _ = settings.section("prepare", PrepareSettings)
+    task = find_task(name)
+    prepare = _refuse_unfit(settings, task)
     data = (root / prepare.data).resolve()
     store = Project.open(root, read_only=not write)
-    return Opened(root, settings, store, find_task(name), prepare, data)
+    return Opened(root, settings, store, task, prepare, data)
+
+
+def _refuse_unfit(settings: Settings, task: Task) -> PrepareSettings:
+    """Every section is read once, so that a wrong key or number is told before any work. Returns [prepare]."""
+    options, _ = settings.section("task", task.Options, beside=("name",))
+    settings.section("train", Plan, made={"task": options})
+    for name, kind in (("promotion", PromotionSettings), ("serve", ServeSettings), ("label", LabelSettings)):
+        settings.section(name, kind)
+    return settings.section("prepare", PrepareSettings)[0]
 
 
 def champion_run(opened: Opened) -> int:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from snowroll.base.bounds import check_numbers
+
 
 @dataclass(frozen=True, slots=True)
 class LabelSettings:
@@ -14,3 +16,6 @@ class LabelSettings:
     host: str = "127.0.0.1"
     port: int = 8001
     person: str = ""  # who labels; the machine's user if empty
+
+    def __post_init__(self) -> None:
+        check_numbers("label", self, from_0="first_test k port", shares="uniform test")

@@ -7,7 +7,7 @@ from dataclasses import fields
 from snowroll.base.errors import UsageError, did_you_mean
 from snowroll.base.nouns import Json, Plan
 from snowroll.deploy.settings import ServeSettings
-from snowroll.evaluate.compare import PromotionSettings
+from snowroll.evaluate.settings import PromotionSettings
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.project.opened import Answer, Opened
 from snowroll.project.plans import Told, make_plan, read_told

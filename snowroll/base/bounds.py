@@ -1,0 +1,26 @@
+"""Numbers a user may set, held within bounds where the settings are made, so that no verb meets them deep inside."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from math import isfinite
+from typing import Any
+
+from snowroll.base.errors import UsageError
+
+
+def check_numbers(section: str, settings: Any, *, from_1: str = "", from_0: str = "", shares: str = "") -> None:
+    """Raise UsageError at the first number that is out of bounds or not finite.
+
+    from_1, from_0, shares: names of fields, in one string; shares lie between 0 and 1.
+    """
+    bounds = {name: ("1 or more", 1.0, float("inf")) for name in from_1.split()}
+    bounds |= {name: ("0 or more", 0.0, float("inf")) for name in from_0.split()}
+    bounds |= dict.fromkeys(shares.split(), ("between 0 and 1", 0.0, 1.0))
+    for f in fields(settings):
+        value = getattr(settings, f.name)
+        if not isinstance(value, int | float):
+            continue
+        told, low, high = bounds.get(f.name, ("a number", float("-inf"), float("inf")))
+        if not isfinite(value) or not low <= value <= high:
+            raise UsageError(f"{value} is out of bounds", where=f"{section}.{f.name}", cure=f"set it to {told}")
