@@ -72,7 +72,7 @@ def train(
 ) -> Any:
     """Pass the gates, then train; the same command resumes an unfinished run.
 
-    --time 10m: plan the run to finish in this time. --accept GATE --because "...": go on past a failed gate.
+    --time 10m: plan the run to finish in this time. --accept GATE,GATE --because "...": go on past failed gates.
     --fresh: start a new run even if one is unfinished.
     """
     from snowroll.verbs.train import train as verb

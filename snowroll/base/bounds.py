@@ -17,6 +17,7 @@ def check_numbers(section: str, settings: Any, *, from_1: str = "", from_0: str 
     bounds = {name: ("1 or more", 1.0, float("inf")) for name in from_1.split()}
     bounds |= {name: ("0 or more", 0.0, float("inf")) for name in from_0.split()}
     bounds |= dict.fromkeys(shares.split(), ("between 0 and 1", 0.0, 1.0))
+    assert bounds.keys() <= {f.name for f in fields(settings)}, f"a bound of [{section}] names no field"
     for f in fields(settings):
         value = getattr(settings, f.name)
         if not isinstance(value, int | float):

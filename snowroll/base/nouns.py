@@ -140,7 +140,7 @@ class Plan:
             "train",
             self,
             from_1="steps batch checkpoint_every",
-            from_0="time_s lr weight_decay clip patience eval_every folds threads",
+            from_0="time_s lr weight_decay clip patience eval_every threads",
             shares="momentum warmup ema",
         )
 

@@ -130,7 +130,7 @@ def _coerce(value: Json, kind: Any, key: str, origin: str) -> Json:
         # flags arrive as text and are read leniently; the file has types of its own
         return TypeAdapter(kind).validate_python(value, strict=None)
     except ValidationError as fault:
-        why = fault.errors()[0]["msg"].partition(",")[0].removeprefix("Input should be ")
+        why = fault.errors()[0]["msg"].partition(", unable")[0].removeprefix("Input should be ")
         raise UsageError(f"'{value}' does not fit {key}", where=_at(key, origin), cure=f"it takes {why}") from None
 
 

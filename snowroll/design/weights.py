@@ -108,6 +108,12 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
         raise DataError(f"not a safetensors file ({fault})", where=path, cure="download or export it again") from None
 
 
+def _in_words(fault: Exception) -> str:
+    if isinstance(fault, pickle.UnpicklingError):
+        return "it is damaged, or holds more than tensors: code, objects"
+    return str(fault).splitlines()[0][:120] if str(fault) else type(fault).__name__
+
+
 def _read_pth(path: Path) -> dict[str, Tensor]:
     cure = "save it as torch.save(model.state_dict(), path) or as .safetensors"
     try:
@@ -118,8 +124,8 @@ def _read_pth(path: Path) -> dict[str, Tensor]:
         with warnings.catch_warnings(action="ignore"):  # of old pickle protocols: an error follows, or nothing is wrong
             tree = torch.load(path, map_location="cpu", weights_only=True)
     except _UNREADABLE as fault:
-        why = str(fault).splitlines()[0] if str(fault) else type(fault).__name__
-        raise DataError(f"cannot be read as plain weights ({why[:120]})", where=path, cure=cure) from None
+        # torch's own words advise to load the file with its guard off
+        raise DataError(f"cannot be read as plain weights ({_in_words(fault)})", where=path, cure=cure) from None
     tensors = _tensors_of(tree)
     if not tensors:
         raise DataError("holds no named tensors", where=path, cure=cure)

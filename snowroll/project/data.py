@@ -35,7 +35,7 @@ class Stock:
 def take_stock(opened: Opened, say: Say) -> Stock:
     """Index what changed in the folder since the last time, and join the labels given since."""
     catalog = opened.store.catalog
-    seen = stamp(opened.data, opened.prepare)
+    seen = stamp(opened.folder.root, opened.prepare)
     if catalog.pointer("folder") != seen:
         reading = read(opened)
         say(f"indexing {len(reading.found):,} samples ...")

@@ -12,6 +12,7 @@ from snowroll.base import atomic
 from snowroll.base.nouns import Fault, Json, Sample, Split, canonical, digest
 from snowroll.prepare.check import check, left_out
 from snowroll.prepare.duplicates import Group, copy_groups, pairs_of
+from snowroll.prepare.read import OURS
 from snowroll.prepare.view import View
 from snowroll.project.data import Stock
 from snowroll.project.looks import look_at
@@ -40,17 +41,20 @@ def inspect(opened: Opened, stock: Stock, say: Say) -> Inspected:
     view = View.of(samples, looks, stock.schema, _splits(opened, stock))
     say("looking for copies, leaks and suspected labels ...")
     pairs = pairs_of(view)
-    faults = [*check(view, pairs), *_skipped(stock)]
+    faults = [*check(view, pairs), *_skipped(opened, stock)]
     found = Inspected(faults, left_out(faults, view), _named(samples, copy_groups(view, pairs)))
     if not opened.store.read_only:
         atomic.write_json(path, asdict(found), indent=None)
     return found
 
 
-def _skipped(stock: Stock) -> list[Fault]:
+def _skipped(opened: Opened, stock: Stock) -> list[Fault]:
     """Files in the folder that are no samples, by reason: nothing is passed over in silence."""
     reasons: dict[str, list[str]] = {}
+    ours = OURS if opened.data == opened.root.resolve() else ()
     for where, why in stock.skipped.items():
+        if where in ours:
+            continue
         reasons.setdefault(re.sub(r" line \d+", "", why), []).append(where)
     return [_passed_over(why, tuple(paths)) for why, paths in reasons.items()]
 

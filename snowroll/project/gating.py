@@ -25,15 +25,20 @@ TILE_PX = 96  # each picture of what the network sees
 
 
 def pass_gates(
-    opened: Opened, packed: Packed, plan: Plan, folder: Path, say: Say, accept: str = "", because: str = ""
+    opened: Opened,
+    packed: Packed,
+    plan: Plan,
+    folder: Path,
+    say: Say,
+    accept: Sequence[str] = (),
+    because: str = "",
 ) -> list[Gate]:
-    """Every gate's verdict, into gates.json. `accept`: a gate that may fail, `because` of a reason the report shows."""
-    if accept and not because:
-        raise UsageError("a gate is accepted for a reason", where="--accept", cure='add --because "..."')
+    """Every gate's verdict, into gates.json. `accept`: gates that may fail, `because` of a reason the report shows."""
     gates = _known(opened, packed, plan) or _measure(opened, packed, plan, folder, say)
     if accept:
         gates = _accepted(gates, accept, because)
-        opened.store.catalog.note("gate.accepted", {"gate": accept, "because": because, "folder": folder.name})
+        told = {"gates": list(accept), "because": because, "folder": folder.name}
+        opened.store.catalog.note("gate.accepted", told)
     atomic.write_json(folder / "gates.json", [asdict(gate) for gate in gates])
     return gates
 
@@ -87,13 +92,26 @@ def _cache(opened: Opened, packed: Packed, plan: Plan) -> Path:
     return opened.store.packs / "gates" / f"{key}.json"
 
 
-def _accepted(gates: list[Gate], name: str, because: str) -> list[Gate]:
-    names = [gate.name for gate in gates]
-    if name not in names:
-        raise UsageError(f"there is no gate '{name}'", where="--accept", cure=did_you_mean(name, names))
+def gates_to_accept(accept: str, because: str) -> list[str]:
+    """Names of gates, from 'NAME,NAME'. Raises UsageError before anything is spent on them."""
+    wanted = [name.strip() for name in accept.split(",") if name.strip()]
+    if not wanted:
+        return []
+    if not because:
+        raise UsageError("a gate is accepted for a reason", where="--accept", cure='add --because "..."')
+    from snowroll.train.gates import hypotheses
+
+    known = [hypothesis.name for hypothesis in hypotheses(lambda pictures, ids: "")]
+    for name in wanted:
+        if name not in known:
+            raise UsageError(f"there is no gate '{name}'", where="--accept", cure=did_you_mean(name, known))
+    return wanted
+
+
+def _accepted(gates: list[Gate], names: Sequence[str], because: str) -> list[Gate]:
     return [
         replace(gate, passed=True, measured=f"{gate.measured} (FAILED, accepted: {because})")
-        if gate.name == name and not gate.passed
+        if gate.name in names and not gate.passed
         else gate
         for gate in gates
     ]

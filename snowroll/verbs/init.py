@@ -75,8 +75,9 @@ def _recognise(source: Path, prepare: PrepareSettings, wanted: str) -> tuple[str
         reading = find_task(name).recognise(folder, prepare)
         if reading is not None and reading.found:
             return name, reading
+    unread = next((f"; {where} was not read: {why}" for where, why in folder.refused.items()), "")
     raise DataError(
-        "no data that any task recognises",
+        f"no data that any task recognises{unread}",
         where=source,
         cure="put class folders, a manifest, an archive or an .npz there, or give --labels a,b,c for unlabelled files",
     )

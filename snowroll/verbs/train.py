@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from time import monotonic
 from time import time as utc_seconds
 from typing import TYPE_CHECKING
 
 from snowroll.base import atomic
-from snowroll.base.errors import DataError, SnowrollError
+from snowroll.base.errors import DataError, SnowrollError, StoreError
 from snowroll.base.nouns import Fault, Gate, Json, Metric, Plan, Version
 from snowroll.project.artifacts import find_artifact
 from snowroll.project.data import Packed, freeze, pack_version, take_stock
 from snowroll.project.facts import known_facts, measure_facts
 from snowroll.project.faults import Inspected, inspect
 from snowroll.project.fitting import Fitted, fit_into_time, fit_run
-from snowroll.project.gating import pass_gates
+from snowroll.project.gating import gates_to_accept, pass_gates
 from snowroll.project.judging import Judged, judge, metrics
 from snowroll.project.models import Trained, load_model, save_model
 from snowroll.project.opened import Answer, Opened, Say
@@ -57,11 +58,14 @@ def train(
     opened: Opened, say: Say, *, time: str = "", accept: str = "", because: str = "", fresh: bool = False
 ) -> Answer:
     """See the command line. Holds the project's train lock: a second `train` is refused at once."""
+    accepted = gates_to_accept(accept, because)
     with opened.store.lock("train"):
         began = monotonic()
         job = prepare_job(opened, say, seconds(time), fresh)
         try:
-            outcome = run_job(opened, job, say, accept, because, began)
+            outcome = run_job(opened, job, say, accepted, because, began)
+        except StoreError:
+            raise  # a full disk passes: the same command goes on with this run
         except SnowrollError:
             opened.store.catalog.finish_run(job.run, "failed", None)
             raise
@@ -109,7 +113,7 @@ def _unfinished(opened: Opened, plan: Plan, version: Version) -> RunFolder | Non
 
 
 def run_job(
-    opened: Opened, job: Job, say: Say, accept: str = "", because: str = "", began: float | None = None
+    opened: Opened, job: Job, say: Say, accept: Sequence[str] = (), because: str = "", began: float | None = None
 ) -> Outcome | list[Gate]:
     """Gates, the run, the locked test set. Returns the gates alone where one failed and was not accepted."""
     from snowroll.train.exact import settle
@@ -163,7 +167,10 @@ def _stopped(opened: Opened, job: Job, gates: list[Gate], seconds: float) -> Ans
     """A gate failed: the whole `train` object, exit 1."""
     failed = [gate for gate in gates if not gate.passed]
     lines = [f"stopped   gate '{gate.name}': {gate.measured}, expected {gate.expected}" for gate in failed]
-    lines.append(f"          see {job.run.path / 'gates.json'}; to go on all the same: --accept NAME --because REASON")
+    names = ",".join(gate.name for gate in failed)
+    lines.append(
+        f"          see {job.run.path / 'gates.json'}; to go on all the same: --accept {names} --because REASON"
+    )
     answer = {
         "run": job.run.number,
         "metric": opened.task.headline,
