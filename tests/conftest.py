@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -33,3 +37,24 @@ def untrained(tmp_path: Path) -> Path:
     draw_shapes(root / "data", each=15)
     assert snowroll("init", root).code == 0
     return root
+
+
+@pytest.fixture
+def mount_disk() -> Iterator[Callable[[int], Path]]:
+    """Mounts an empty disk of so many megabytes. Only root can; elsewhere the test is skipped.
+
+    Not under `tmp_path`: what a killed test run leaves mounted must not be in pytest's way when it tidies up.
+    """
+    with ExitStack() as mounted:
+
+        def mount(megabytes: int) -> Path:
+            folder = Path(tempfile.mkdtemp(prefix="snowroll-disk-"))
+            mounted.callback(folder.rmdir)
+            command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)]
+            done = subprocess.run(command, capture_output=True, text=True)
+            if done.returncode:
+                pytest.skip(f"needs root to mount a small disk: {done.stderr.strip()}")
+            mounted.callback(subprocess.run, ["umount", "-l", str(folder)], check=True)
+            return folder
+
+        yield mount

@@ -110,8 +110,10 @@ def test_int8_is_smaller_work_and_near(tmp_path: Path) -> None:
     small = load(path.read_bytes(), "int8", open_raw, answer)
     assert small.facts["precision"] == "int8"
     assert small.labels == CLASSES
-    types = {tensor.data_type for tensor in onnx.load(path).graph.initializer}
-    assert onnx.TensorProto.INT8 in types
+    weights = [t for t in onnx.load(path).graph.initializer if t.data_type == onnx.TensorProto.INT8 and len(t.dims) > 1]
+    assert weights
+    # beyond seven bits, processors without VNNI saturate: the file would answer otherwise there
+    assert max(abs(onnx.numpy_helper.to_array(tensor).astype(int)).max() for tensor in weights) <= 64
     samples = [(png(seed), trained(png(seed))) for seed in range(100, 140)]
     found = parity(small, samples, Tolerance(mean=0.05, largest=0.5, agreement=0.8))
     assert found.largest > 1e-6, "nothing was rounded: the body is not int8"

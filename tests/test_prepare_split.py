@@ -183,9 +183,16 @@ def test_unlabelled_samples_are_no_items() -> None:
     assert set(items) == {"s0", "s2"}
 
 
-@pytest.mark.parametrize(("test", "val"), [(0.6, 0.4), (-0.1, 0.1), (1.0, 0.0)])
-def test_impossible_shares_are_refused(test: float, val: float) -> None:
-    with pytest.raises(UsageError, match="leave nothing to learn from"):
+@pytest.mark.parametrize(
+    ("test", "val", "told"),
+    [
+        (0.6, 0.4, "leave nothing to learn from"),
+        (1.0, 0.0, "leave nothing to learn from"),
+        (-0.1, 0.1, "prepare.test: -0.1 is out of bounds"),
+    ],
+)
+def test_impossible_shares_are_refused(test: float, val: float, told: str) -> None:
+    with pytest.raises(UsageError, match=told):
         split([sample(0)], test=test, val=val)
 
 

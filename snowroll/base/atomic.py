@@ -9,6 +9,7 @@ import errno
 import json
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -55,7 +56,8 @@ def publish(path: Path, fill: Callable[[Path], Any], *, durable: bool = True) ->
         if durable:
             _sync(path.parent)
     except BaseException as fault:
-        temp.unlink(missing_ok=True)
+        with suppress(OSError):  # a read-only disk; what is left is swept
+            temp.unlink(missing_ok=True)
         # torch and safetensors report a full disk as RuntimeError / SafetensorError, not OSError
         if isinstance(fault, OSError) or "No space left" in str(fault) or "unexpected pos" in str(fault):
             raise _in_words(path, fault) from fault

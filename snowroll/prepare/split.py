@@ -272,7 +272,7 @@ def _is_needed(
 
 
 def _refuse_shares(settings: PrepareSettings) -> None:
-    if not (0 <= settings.test < 1 and 0 <= settings.val < 1 and settings.test + settings.val < 1):
+    if settings.test + settings.val >= 1:
         told = f"test {settings.test:g} and val {settings.val:g} leave nothing to learn from"
         raise UsageError(told, where="prepare.test, prepare.val", cure="give shares from 0 whose sum is below 1")
 

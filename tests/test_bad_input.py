@@ -1,0 +1,389 @@
+"""What a user can get wrong, and what lies in wait in foreign files: one clear line, the exit code, a project intact.
+
+Each test says what the line must name: what is wrong, where, and what to do.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import struct
+import subprocess
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from house_kit import CLASSES, MACHINE, QUICK, SMALL, Said, draw_shapes, outside, png, shape, snowroll, tree
+from PIL import Image
+
+
+def refused(said: Said, *words: object, code: int) -> None:
+    """The command ended with `code`; the last line on stderr names all `words`; nothing stands on stdout."""
+    assert said.code == code, said.out + said.err
+    assert said.out == ""
+    line = said.err.splitlines()[-1]
+    assert line.startswith("snowroll: ")
+    assert "Traceback" not in said.err
+    for word in words:
+        assert str(word) in line, line
+
+
+def intact(root: Path) -> None:
+    """Every invariant holds, and no half-written file is left."""
+    said = snowroll("doctor", root, "--deep", "--json").json
+    assert said["healthy"], said["broken"]
+
+
+# folders -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("verb", ["init", "check", "train", "serve", "label", "roll"])
+def test_a_missing_folder(verb: str, tmp_path: Path) -> None:
+    refused(snowroll(verb, tmp_path / "nowhere"), tmp_path / "nowhere", "no such folder", "give the", code=2)
+
+
+def test_data_that_is_missing(tmp_path: Path) -> None:
+    refused(snowroll("init", tmp_path / "p", "--data", tmp_path / "gone"), tmp_path / "gone", "no such folder", code=2)
+    assert not (tmp_path / "p").exists()
+
+
+def test_data_that_went_away(project: Path) -> None:
+    """A disk that was pulled out is no reason to forget its samples."""
+    (project / "data").rename(project.parent / "elsewhere")
+    refused(snowroll("check", project), project / "data", "gone", "put it back", code=1)
+    intact(project)
+    (project.parent / "elsewhere").rename(project / "data")
+    assert snowroll("check", project, "--json").json["samples"] == 90
+
+
+@pytest.mark.parametrize("inside", [(), ("bar", "cross"), (".git",)], ids=["empty", "empty classes", "hidden"])
+def test_an_empty_folder(inside: tuple[str, ...], tmp_path: Path) -> None:
+    root = tmp_path / "empty"
+    root.mkdir()
+    for name in inside:
+        (root / name).mkdir()
+    refused(snowroll("init", root), root, "no data that any task recognises", "put class folders", code=1)
+    assert not (root / "snowroll.toml").exists()
+
+
+def test_a_folder_of_something_else(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("nothing to see")
+    refused(snowroll("init", tmp_path), tmp_path, "no data that any task recognises", code=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_a_file_in_the_place_of_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "photo.png").write_bytes(png(shape("bar", 0)))
+    assert snowroll("init", tmp_path / "photo.png").code in (1, 2)
+    refused(snowroll("check", tmp_path / "photo.png"), tmp_path / "photo.png", code=2)
+
+
+# classes -------------------------------------------------------------------------------------------------------------
+
+
+def test_one_class_only(tmp_path: Path) -> None:
+    draw_shapes(tmp_path / "data", each=12, classes=("bar",))
+    assert snowroll("init", tmp_path).code == 0
+    checked = snowroll("check", tmp_path, "--json")
+    assert checked.code == 1
+    assert [fault["code"] for fault in checked.json["faults"] if fault["severity"] == "block"] == ["one_class"]
+    refused(snowroll("train", tmp_path, *QUICK), "one class, 'bar'", "at least one other class", code=1)
+    intact(tmp_path)
+
+
+def test_a_class_with_two_images(tmp_path: Path) -> None:
+    draw_shapes(tmp_path / "data", each=12, classes=("bar", "cross"))
+    draw_shapes(tmp_path / "data" / "more", each=2, classes=("ring",)).joinpath("ring").rename(tmp_path / "data/ring")
+    (tmp_path / "data" / "more").rmdir()
+    assert snowroll("init", tmp_path).code == 0
+    refused(snowroll("train", tmp_path, *QUICK), tmp_path / "data", "3 more of 'ring'", "snowroll label", code=1)
+    assert snowroll("status", tmp_path, "--json").json["runs"] == 0
+    intact(tmp_path)
+
+
+def test_a_label_file_that_names_absent_pictures(tmp_path: Path) -> None:
+    data = draw_shapes(tmp_path / "data", each=10)
+    rows = [f"{kind}/{number:02}.png,{kind}" for kind in CLASSES for number in range(10)]
+    absent = [f"bar/{number}.png,bar" for number in range(500, 520)]
+    (data / "labels.csv").write_text("\n".join(["path,label", *rows, *absent]))
+    found = snowroll("init", tmp_path, "--json").json
+    assert found["samples"] == 30
+    assert "20 rows name pictures that cannot be found" in found["evidence"]
+    (fault,) = [f for f in snowroll("check", tmp_path, "--json").json["faults"] if f["code"] == "absent_files"]
+    assert "labels.csv" in fault["message"]
+    assert len(fault["paths"]) == 20
+    assert "bar/500.png" in fault["paths"]
+    assert "take their rows out" in fault["cure"]
+
+
+# settings ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("verb", ["check", "train", "status", "doctor", "explain", "eval"])
+def test_a_config_key_that_does_not_exist(verb: str, project: Path) -> None:
+    """Told before any work, whichever verb meets it first."""
+    config = project / "snowroll.toml"
+    config.write_text(config.read_text() + "\n[train]\noptimiser = 'sgd'\n")
+    line = config.read_text().splitlines().index("optimiser = 'sgd'") + 1
+    said = snowroll(verb, project)
+    refused(said, f"snowroll.toml:{line}", "train.optimiser", "did you mean 'optimizer'?", code=2)
+    assert len(said.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--train.batch", "0"), ("train.batch", "1 or more")),
+        (("--train.lr", "nan"), ("train.lr", "nan")),
+        (("--train.threads", "many"), ("--train.threads", "a valid integer")),
+        (("--train.optimizer", "adam"), ("--train.optimizer", "'adamw'")),
+        (("--task.dropout", "7"), ("task.dropout", "between 0 and 1")),
+        (("--task.modle", "vgg11"), ("--task.modle", "did you mean 'model'?")),
+        (("--prepare.group", "(("), ("prepare.group", "((")),
+    ],
+    ids=lambda value: " ".join(value),
+)
+def test_settings_that_cannot_be(flags: tuple[str, ...], words: tuple[str, ...], untrained: Path) -> None:
+    refused(snowroll("train", untrained, *flags), *words, code=2)
+    assert snowroll("status", untrained, "--json").json["runs"] == 0
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--task.model", "resnet19"), ("task.model", "did you mean 'resnet18'?")),
+        (("--train.device", "banana"), ("train.device", "cuda")),
+        (("--task.model", "convnet", "--task.size_px", "4"), ("4 px", "8 or more")),
+        (("--task.model", "convnet", "--task.size_px", "100000"), ("not one of the 45 samples", "MB")),
+    ],
+    ids=lambda value: " ".join(value),
+)
+def test_plans_that_cannot_be_carried_out(flags: tuple[str, ...], words: tuple[str, ...], untrained: Path) -> None:
+    refused(snowroll("train", untrained, "--train.threads", "1", *flags), *words, code=1)
+    intact(untrained)
+
+
+# foreign files -------------------------------------------------------------------------------------------------------
+
+
+def giant() -> bytes:
+    """A PNG of a few hundred bytes whose header promises 40,000 x 40,000 pixels."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", 40_000, 40_000, 8, 2, 0, 0, 0)
+    body = zlib.compress(bytes(100_000))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+
+
+def cut_jpeg() -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(shape("bar", 900, 64)).save(file, "JPEG")
+    return file.getvalue()[: len(file.getvalue()) // 2]
+
+
+def test_a_giant_picture_and_a_cut_one_are_named_and_left_out(untrained: Path) -> None:
+    (untrained / "data" / "bar" / "giant.png").write_bytes(giant())
+    (untrained / "data" / "bar" / "cut.jpg").write_bytes(cut_jpeg())
+    faults = {f["code"]: f for f in snowroll("check", untrained, "--json").json["faults"]}
+    assert faults["unreadable_file"]["paths"] == ["bar/giant.png"]
+    assert "40,000 x 40,000" in faults["unreadable_file"]["message"]
+    assert faults["truncated_file"]["paths"] == ["bar/cut.jpg"]
+    assert "replace or delete" in faults["truncated_file"]["cure"]
+    trained = snowroll("train", untrained, *QUICK, "--json")
+    assert trained.code == 0
+    lines = snowroll("predict", untrained, untrained / "data" / "bar").out.splitlines()
+    failed = {Path(row["path"]).name: row for row in map(json.loads, lines) if "error" in row}
+    assert failed.keys() == {"giant.png", "cut.jpg"}
+    assert all(row["error"] and row["cure"] for row in failed.values())
+    intact(untrained)
+
+
+def test_a_zip_with_ways_out(tmp_path: Path) -> None:
+    root = tmp_path / "inside"
+    root.mkdir()
+    with zipfile.ZipFile(root / "photos.zip", "w") as archive:
+        for kind in CLASSES:
+            for number in range(8):
+                archive.writestr(f"{kind}/{number}.png", png(shape(kind, number)))
+        for evil in ("../evil.png", "/evil.png", "bar/../../evil.png"):
+            archive.writestr(evil, png(shape("bar", 99)))
+    found = snowroll("init", root, "--json").json
+    assert (found["samples"], found["classes"]) == (24, dict.fromkeys(CLASSES, 8))
+    faults = snowroll("check", root, "--json").json["faults"]
+    named = {path for fault in faults if fault["code"] == "skipped_files" for path in fault["paths"]}
+    assert {path.rpartition("!")[2] for path in named} == {"../evil.png", "/evil.png", "bar/../../evil.png"}
+    assert not list(tmp_path.rglob("evil.png"))
+    assert not Path("/evil.png").exists()
+    intact(root)
+
+
+def test_an_archive_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "photos.zip").write_bytes(b"PK\3\4 and then nothing of the kind" * 9)
+    refused(snowroll("init", tmp_path), tmp_path, "photos.zip was not read", code=1)
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> Path:
+    """Weights from elsewhere, and what only looks like it."""
+    import torch
+    from safetensors.torch import save_file
+
+    folder = tmp_path / "foreign"
+    folder.mkdir()
+    save_file({"x.weight": torch.zeros(3, 3)}, folder / "other.safetensors")
+    torch.save({"y": torch.zeros(2)}, folder / "other.pth")
+    torch.save(Path("an object"), folder / "object.pth")
+    (folder / "rubbish.safetensors").write_bytes(b"hello" * 50)
+    (folder / "rubbish.pth").write_bytes(b"hello" * 50)
+    (folder / "picture.png").write_bytes(png(shape("bar", 0)))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("other.safetensors", "another network"),
+        ("other.pth", "another network"),
+        ("object.pth", "more than tensors"),
+        ("rubbish.safetensors", "not a safetensors file"),
+        ("rubbish.pth", "cannot be read as plain weights"),
+        ("picture.png", ""),
+        ("absent.safetensors", "no such file"),
+    ],
+)
+def test_a_model_file_from_elsewhere(name: str, words: str, foreign: Path, untrained: Path) -> None:
+    flags = (*MACHINE, "--task.model", "convnet", "--task.size_px", "16", "--task.pretrained", foreign / name)
+    said = snowroll("train", untrained, *flags)
+    refused(said, foreign / name, words, code=1)
+    assert "\x1b" not in said.err
+    assert "weights_only" not in said.err  # nobody is told to switch a guard off
+    intact(untrained)
+
+
+def test_a_damaged_model_is_never_used(project: Path) -> None:
+    weights = project / "runs" / "0001-train" / "model" / "model.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[: len(whole) // 2])
+    refused(snowroll("predict", project, project / "data" / "bar" / "00.png"), "damaged", "roll back", code=1)
+    weights.write_bytes(whole)
+    config = weights.with_name("config.json")
+    config.write_text(config.read_text().replace('"classify_images"', '"detect_objects"'))
+    refused(snowroll("eval", project), "detect_objects", code=1)
+
+
+# gates ---------------------------------------------------------------------------------------------------------------
+
+DEAF = (*MACHINE, *SMALL, "--train.steps", "30", "--task.dropout", "0.999")  # the head hears nothing
+
+
+def test_a_failed_gate_stops_the_run_and_says_all_of_it(untrained: Path) -> None:
+    said = snowroll("train", untrained, *DEAF, "--json")
+    assert said.code == 1
+    told = said.json
+    assert {"run", "metric", "value", "interval", "n", "gates", "seconds", "report"} <= told.keys()
+    assert (told["value"], told["interval"], told["report"]) == (None, None, None)
+    failed = [gate["name"] for gate in told["gates"] if not gate["passed"]]
+    assert "beats_blind" in failed
+    assert snowroll("status", untrained, "--json").json["champion"] is None
+    plain = snowroll("train", untrained, *DEAF)
+    assert plain.code == 1
+    assert f"--accept {','.join(failed)} --because" in plain.out
+    accepted = snowroll("train", untrained, *DEAF, "--accept", ",".join(failed), "--because", "to see it", "--json")
+    assert accepted.code == 0
+    measured = {gate["name"]: gate["measured"] for gate in accepted.json["gates"]}
+    assert all("accepted: to see it" in measured[name] for name in failed)
+    assert "to see it" in Path(accepted.json["report"]).read_text()
+    intact(untrained)
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--accept", "beats_blind"), ("--because",)),
+        (("--accept", "beats_blnd", "--because", "so"), ("beats_blnd", "did you mean 'beats_blind'?")),
+    ],
+    ids=["no reason", "no gate"],
+)
+def test_accepting_is_checked_before_anything_is_spent(flags: tuple[str, ...], words: tuple, untrained: Path) -> None:
+    refused(snowroll("train", untrained, *QUICK, *flags), *words, code=2)
+    assert snowroll("status", untrained, "--json").json["runs"] == 0
+
+
+# the machine ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_second_train_is_refused_while_one_runs(project: Path) -> None:
+    from snowroll.project.opened import open_project
+
+    opened = open_project(project, {})
+    with opened.store.lock("train"):
+        said = outside("train", project, *QUICK)
+    opened.store.close()
+    refused(said, project, "another 'train' runs", os.getpid(), "wait for it to end", code=1)
+    assert snowroll("status", project, "--json").json["runs"] == 1
+
+
+def test_data_in_a_read_only_folder_is_never_written_to(tmp_path: Path) -> None:
+    data = draw_shapes(tmp_path / "data", each=8)
+    before = tree(data)
+    for path in [data, *data.rglob("*")]:
+        path.chmod(path.stat().st_mode & ~0o222)
+    assert snowroll("init", tmp_path / "p", "--data", data).code == 0
+    assert snowroll("check", tmp_path / "p").code == 0
+    assert tree(data) == before
+    assert len(before) == 24
+
+
+@pytest.fixture
+def disk(mount_disk: Callable[[int], Path]) -> Path:
+    return mount_disk(24)
+
+
+@pytest.mark.slow
+def test_a_read_only_project_can_be_read_and_says_so_when_written(disk: Path, home: Path) -> None:
+    """As on a share that was mounted read-only."""
+    root = Path(shutil.copytree(home, disk / "shapes"))
+    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+    before = tree(root)
+    stands = outside("status", root, "--json")
+    assert (stands.code, stands.json["champion"]) == (0, 1)
+    said = outside("predict", root, root / "data" / "bar" / "00.png", "--json")
+    assert said.code == 0, said.err
+    assert said.json["prediction"] in CLASSES
+    assert outside("doctor", root, "--json").json["healthy"]
+    for verb in (("train", root, *QUICK), ("check", root), ("label", root), ("export", root), ("eval", root)):
+        told = outside(*verb)
+        assert "Traceback" not in told.err, told.err
+        if told.code:
+            refused(told, root, code=told.code)
+    refused(outside("train", root, *QUICK), root, code=1)
+    refused(outside("init", disk / "new", "--data", root / "data"), disk / "new", code=1)
+    assert tree(root) == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("left_kb", [0, 200, 1500])
+def test_a_full_disk(left_kb: int, disk: Path, home: Path) -> None:
+    """Wherever the disk fills up: one line, the old champion, and the same command goes on once there is room."""
+    root = Path(shutil.copytree(home, disk / "shapes"))
+    flags = (*QUICK, "--train.checkpoint_every", "5", "--train.seed", "5")
+    with open(disk / "filler", "wb") as file:
+        file.write(bytes(max(0, shutil.disk_usage(disk).free - left_kb * 1024)))
+    said = outside("train", root, *flags)
+    refused(said, "disk is full", "free some space", code=1)
+    (disk / "filler").unlink()
+    intact(root)
+    stands = snowroll("status", root, "--json").json
+    assert stands["champion"] == 1
+    again = outside("train", root, *flags, "--json")
+    assert again.code == 0, again.err
+    if stands["unfinished"]:
+        assert again.json["run"] in stands["unfinished"]  # not begun anew
+    assert len(list((root / "runs").glob("*/model/model.safetensors"))) == 2
+    intact(root)
