@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from statistics import mean, median
 
@@ -79,9 +80,7 @@ def show(legs: dict[str, list[Leg]], px: int) -> None:
             print(f"{OURS} / {name}: images/s {ratios(legs[OURS], runs, 'at_s')}, "
                   f"images/CPU-s {ratios(legs[OURS], runs, 'cpu_s')}")  # fmt: skip
     shares = [share for leg in legs[OURS] for share in feeding(leg)]
-    print(
-        f"gathering and augmenting: {median(shares):.1%} of {OURS}'s training time [{min(shares):.1%}, {max(shares):.1%}]"
-    )
+    print(f"gathering and augmenting: {median(shares):.1%} of our training [{min(shares):.1%}, {max(shares):.1%}]")
 
 
 def ratios(ours: Sequence[Leg], theirs: Sequence[Leg], of: str) -> str:
@@ -91,7 +90,7 @@ def ratios(ours: Sequence[Leg], theirs: Sequence[Leg], of: str) -> str:
 def feeding(leg: Leg) -> list[float]:
     """For each epoch after the first, the share of its time in which batches were made."""
     epochs = leg.of("epoch")
-    return [line["feed_s"] / (line["at_s"] - before["at_s"]) for before, line in zip(epochs, epochs[1:], strict=False)]
+    return [line["feed_s"] / (line["at_s"] - before["at_s"]) for before, line in pairwise(epochs)]
 
 
 if __name__ == "__main__":

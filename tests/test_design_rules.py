@@ -98,8 +98,8 @@ def test_what_the_user_settled_steers_the_rest() -> None:
     assert fresh["train.optimizer"].value == "sgd"
     assert tuned["train.optimizer"].value == "adamw"
     assert tuned["train.lr"].value < fresh["train.lr"].value
-    assert 0 < tuned["task.freeze"].value < 1
-    assert "task.freeze" not in fresh
+    assert 0 < tuned["task.head_first"].value < 1
+    assert "task.head_first" not in fresh
 
 
 def test_grey_pictures_keep_their_light_and_odd_shapes_their_proportions() -> None:

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from snowroll.base.errors import PlanError
 from snowroll.design import fastnet, vit, zoo
-from snowroll.design.classifier import freeze_backbone, set_prior
+from snowroll.design.classifier import freeze_backbone, keep_weights, set_prior
 from snowroll.design.fastnet import whiten
 
 SMALL = ["convnet", *fastnet.SIZES, "vit_tiny", "resnet18", "mobilenet_v2", "timm:resnet18"]
@@ -153,3 +153,20 @@ def test_our_networks_need_no_torchvision() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_kept_weights_and_statistics_stand_still_and_the_rest_learns() -> None:
+    torch.manual_seed(0)
+    model = zoo.build("fastnet_small", 2, 32)
+    keep_weights(model, 0.35, statistics=True)
+    freeze_backbone(model)
+    freeze_backbone(model, frozen=False)  # the head learnt first: what is kept stays kept
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    model.train()
+    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1)
+    F.cross_entropy(model(pictures(8, 32)), torch.arange(8) % 2).backward()
+    optimizer.step()
+    moved = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
+    learnt = [name for name, _ in model.backbone.named_parameters()]
+    first = round(0.35 * len(learnt))
+    assert moved == {"head.weight", "head.bias", *(f"backbone.{name}" for name in learnt[first:])}

@@ -50,6 +50,8 @@ class Classifier(nn.Module):
         """backbone: normalised images to [B, width]."""
         super().__init__()
         self.frozen = False  # see `freeze_backbone`
+        self.kept: frozenset[str] = frozenset()  # see `keep_weights`
+        self.keeps_statistics = False
         self.loaded: Loaded | None = None  # what came from a file of weights
         self.normalise = Normalise(mean, std)
         self.backbone = backbone
@@ -61,8 +63,10 @@ class Classifier(nn.Module):
 
     def train(self, mode: bool = True) -> Classifier:
         super().train(mode)
-        if self.frozen:  # in training mode batch norm would forget what it was loaded with
-            self.backbone.eval()
+        if self.frozen or self.keeps_statistics:  # in training mode batch norm would forget what it was loaded with
+            for module in self.backbone.modules():
+                if self.frozen or isinstance(module, nn.modules.batchnorm._NormBase):
+                    module.training = False
         return self
 
     def features(self, images: Tensor) -> Tensor:
@@ -81,7 +85,20 @@ def set_prior(model: Classifier, log_prior: Tensor) -> None:
 
 def freeze_backbone(model: Classifier, frozen: bool = True) -> None:
     """Learn the head alone, or (False) everything that is learnt. Batch statistics stand still while frozen."""
-    for p in model.backbone.parameters():
-        p.requires_grad_(not frozen)
+    for name, p in model.backbone.named_parameters():
+        p.requires_grad_(not frozen and name not in model.kept)
     model.frozen = frozen
     model.train(model.training)
+
+
+def keep_weights(model: Classifier, share: float, statistics: bool) -> None:
+    """For fine-tuning: that share of the backbone's tensors, from the input on, never learns.
+
+    No gradient is worked out below the first layer that learns, which is where pictures are largest: with the first
+    third of mobilenet_v2 kept, a step takes half the time. statistics: batch norm keeps what it was loaded with, so
+    that small batches of few kinds of pictures do not wash it out.
+    """
+    names = [name for name, _ in model.backbone.named_parameters()]
+    model.kept = frozenset(names[: round(share * len(names))])
+    model.keeps_statistics = statistics
+    freeze_backbone(model, model.frozen)

@@ -16,7 +16,7 @@ from snowroll.base.task import Fingerprint
 
 SMALL_PX = 64  # pictures up to here are seen whole
 ENOUGH_FOR_WIDTH = 5_000  # training pictures; a guess to be revisited
-FASTNET_PER_CORE_S = 400  # pictures of 32 px that fastnet learns from in a second of one busy core; measured in bf16
+FASTNET_PER_CORE_S = {True: 400, False: 200}  # bf16 or not: pictures of 32 px it learns from in a second of one core
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,9 @@ class ImageOptions:
     cutout: float = 0.0  # side of the grey square, share of the side
     mix: Literal["none", "mixup", "cutmix"] = "none"
     mix_alpha: float = 0.2
-    freeze: float = 0.0  # share of the steps in which only the head learns
+    head_first: float = 0.0  # share of the steps in which only the head learns
+    keep: float = 0.0  # share of the backbone's tensors, from the input on, that keep the weights they were loaded with
+    keep_statistics: bool = False  # batch norm keeps the means and variances it was loaded with
     backbone_lr: float = 1.0  # the backbone's learning rate, times the head's
 
     def __post_init__(self) -> None:
@@ -51,7 +53,7 @@ class ImageOptions:
             self,
             from_1="size_px",
             from_0="scale shift mix_alpha backbone_lr",
-            shares="dropout label_smoothing brightness contrast saturation cutout freeze",
+            shares="dropout label_smoothing brightness contrast saturation cutout head_first keep",
         )
 
 
@@ -92,10 +94,11 @@ def image_plan(fingerprint: Fingerprint) -> list[Choice]:
     """
     facts = fingerprint.facts
     asked: Mapping[str, Json] = facts.get("asked") or {}
-    size = _size(fingerprint)
+    pretrained = bool(asked.get("pretrained"))
+    size = _size(fingerprint, pretrained)
     size_px = int(asked.get("size_px") or size.value)
     network = _network(fingerprint, size_px)
-    model, pretrained = str(asked.get("model") or network.value), bool(asked.get("pretrained"))
+    model = str(asked.get("model") or network.value)
     batch = _batch(fingerprint, size_px)
     epochs = _epochs(fingerprint.n["train"])
     return [
@@ -105,6 +108,7 @@ def image_plan(fingerprint: Fingerprint) -> list[Choice]:
         batch,
         _steps(fingerprint, int(batch.value), epochs),
         *_learning(model, pretrained, int(batch.value), int(facts["classes"])),
+        *(_fine_tuning(fingerprint) if pretrained else ()),
         _flip(facts),
         *_augmentation(fingerprint, size_px, epochs),
         *_machine(fingerprint),
@@ -115,16 +119,18 @@ def _side(facts: Mapping[str, Json]) -> int:
     return min(int(facts["median_width"]), int(facts["median_height"]))
 
 
-def _size(fingerprint: Fingerprint) -> Choice:
+def _size(fingerprint: Fingerprint, pretrained: bool) -> Choice:
     side = _side(fingerprint.facts)
     if side <= 16:
         return Choice("task.size_px", 16, f"the median picture is {side} px; below 16 nothing is left after pooling")
     if side <= SMALL_PX:
         return Choice("task.size_px", side, f"the median picture is {side} px, small enough to see whole")
-    most = 224 if fingerprint.device.startswith("cuda") else 128
-    size = min(most, side // 32 * 32)
-    where = "a GPU" if most == 224 else "a processor"
-    return Choice("task.size_px", size, f"the median picture is {side} px; on {where} {most} px is what time allows")
+    gpu = fingerprint.device.startswith("cuda")
+    most = 224 if gpu else 192 if pretrained else 128
+    why = f"on {'a GPU' if gpu else 'a processor'} {most} px is what time allows"
+    if pretrained and not gpu:
+        why = f"pretrained layers know things at about 224 px, and {why}"
+    return Choice("task.size_px", min(most, side // 32 * 32), f"the median picture is {side} px; {why}")
 
 
 def _fit(facts: Mapping[str, Json]) -> Choice:
@@ -143,7 +149,8 @@ def _network(fingerprint: Fingerprint, size_px: int) -> Choice:
         name = "fastnet" if n >= ENOUGH_FOR_WIDTH else "fastnet_small"
         return Choice("task.model", name, f"{n} training pictures; more channels pay from {ENOUGH_FOR_WIDTH}")
     # how often the budget lets the middle network see each picture
-    passes = fingerprint.time_s * fingerprint.threads * FASTNET_PER_CORE_S * (32 / min(size_px, 32)) ** 2 / max(1, n)
+    seen = fingerprint.time_s * fingerprint.threads * FASTNET_PER_CORE_S[fingerprint.bf16]
+    passes = seen * (32 / min(size_px, 32)) ** 2 / max(1, n)
     why = f"{fingerprint.time_s:.0f} s let fastnet see each picture about {passes:.0f} times"
     for name, least in (("fastnet_deep", 120), ("fastnet_wide", 40), ("fastnet", 12)):
         if passes >= least:
@@ -176,7 +183,7 @@ def _learning(model: str, pretrained: bool, batch: int, classes: int) -> list[Ch
     recipe = FINE_TUNE if pretrained else RECIPES[family]
     lr = float(f"{recipe.lr * (batch / 128) ** 0.5:.2g}")
     smoothing = 0.2 if classes >= 10 and not pretrained else 0.1
-    choices = [
+    return [
         Choice("train.optimizer", recipe.optimizer, f"for {model}: {recipe.why}"),
         Choice("train.lr", lr, f"{recipe.lr} for {model} at batch 128, times the square root of {batch} / 128"),
         Choice("train.momentum", recipe.momentum, f"goes with {recipe.optimizer} for {model}"),
@@ -186,11 +193,18 @@ def _learning(model: str, pretrained: bool, batch: int, classes: int) -> list[Ch
         Choice("train.warmup", 0.1, "the first tenth of the steps rises, while batch statistics settle"),
         Choice("task.label_smoothing", smoothing, f"{classes} classes; keeps a short run from growing overconfident"),
     ]
-    if pretrained:
-        choices += [
-            Choice("task.freeze", 0.1, "the new head learns first, or its noise would spoil the pretrained layers"),
-            Choice("task.backbone_lr", 0.3, "pretrained layers need smaller steps than the new head"),
-        ]
+
+
+def _fine_tuning(fingerprint: Fingerprint) -> list[Choice]:
+    """What keeps loaded weights from being spoilt, and where time is saved on them."""
+    choices = [
+        Choice("task.head_first", 0.1, "the new head learns first, or its noise would spoil the pretrained layers"),
+        Choice("task.backbone_lr", 0.3, "pretrained layers need smaller steps than the new head"),
+        Choice("task.keep_statistics", True, "batches of few kinds of pictures would wash out what batch norm knows"),
+    ]
+    if not fingerprint.device.startswith("cuda"):
+        why = "edges and textures are the same everywhere, and on a processor a step takes half the time without them"
+        choices.append(Choice("task.keep", 0.35, why))
     return choices
 
 

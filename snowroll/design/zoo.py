@@ -9,7 +9,7 @@ from torch import nn
 
 from snowroll.base.errors import PlanError, did_you_mean
 from snowroll.design import fastnet, vit
-from snowroll.design.classifier import IMAGENET_MEAN, IMAGENET_STD, RGB, Classifier
+from snowroll.design.classifier import IMAGENET_MEAN, IMAGENET_STD, RGB, Classifier, keep_weights
 from snowroll.design.convnet import WIDTH, convnet
 from snowroll.design.hub import import_timm, timm_weights, torchvision_weights
 from snowroll.design.padding import pad_as_tensorflow
@@ -68,7 +68,7 @@ def build(
 
 def build_from(options: ImageOptions, classes: int) -> Classifier:
     """The network that a plan's image options describe."""
-    return build(
+    model = build(
         options.model,
         classes,
         options.size_px,
@@ -78,6 +78,9 @@ def build_from(options: ImageOptions, classes: int) -> Classifier:
         pretrained=options.pretrained,
         padding=options.padding,
     )
+    if options.keep or options.keep_statistics:
+        keep_weights(model, options.keep, options.keep_statistics)
+    return model
 
 
 def _backbone(name: str, size_px: int) -> tuple[nn.Module, int]:

@@ -79,9 +79,9 @@ def fit_run(opened: Opened, packed: Packed, plan: Plan, folder: Path, say: Say) 
 def _in_phases(
     opened: Opened, model: nn.Module, plan: Plan, state: State, steps: Callable[[], Iterator[Step]]
 ) -> Iterator[Step]:
-    """The loop, its first `options.freeze` with the backbone standing still, where the task knows how."""
+    """The loop, its first `options.head_first` with the backbone standing still, where the task knows how."""
     freeze = getattr(opened.task, "freeze", None)
-    still = int(plan.steps * getattr(plan.task, "freeze", 0.0)) if freeze else 0
+    still = int(plan.steps * getattr(plan.task, "head_first", 0.0)) if freeze else 0
     if freeze is not None and state.step < still:
         freeze(model, True)
         for step in steps():

@@ -1,0 +1,130 @@
+"""Every verb on real data sets, through the command line as a user types it; prints a table.
+
+    python benchmarks/real_sets.py [--only trashnet,brain_mri] [--share 1.0]
+
+Data: SNOWROLL_DATA (default ../shared/data). Projects are kept under .benchmarks/real_sets/: a killed call goes on
+where it stopped, and a finished set is not trained again. --share scales every time budget.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+import urllib.request
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from measuring import DATA, WORK, machine
+
+BACKBONE = DATA / "backbone_mobilenet_v2" / "mobilenet_v2_imagenet_tv.pth"
+# what these weights were trained with: their README says so
+TENSORFLOW = ["--task.padding", "same", "--task.mean", "0.5,0.5,0.5", "--task.std", "0.5,0.5,0.5"]
+
+
+@dataclass(frozen=True)
+class RealSet:
+    """One folder of data and what is asked of it."""
+
+    minutes: float
+    settings: tuple[str, ...] = ()
+    train: tuple[str, ...] = ()  # flags of the verb
+    data: str = ""  # another set's folder
+
+
+SETS = {
+    "trashnet": RealSet(10, ("--task.model", "mobilenet_v2", "--task.pretrained", str(BACKBONE), *TENSORFLOW)),
+    "trashnet_scratch": RealSet(10, data="trashnet"),
+    "brain_mri": RealSet(3),
+    "magnetic_tile": RealSet(4, ("--prepare.group", "(.*)_num_"), ("--beside-random",)),
+    "pneumoniamnist": RealSet(3),
+    "cifar10_jpeg": RealSet(8),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default=",".join(SETS))
+    parser.add_argument("--share", type=float, default=1.0)
+    told = parser.parse_args()
+    rows = [one_set(name, SETS[name], told.share) for name in told.only.split(",")]
+    print(f"\n{machine()}\n\n| set | samples | classes | time given | accuracy on the locked test set | exported |")
+    print("|---|---|---|---|---|---|")
+    print("\n".join(rows))
+
+
+def one_set(name: str, real: RealSet, share: float) -> str:
+    project = WORK / "real_sets" / name
+    done = project / "told.json"
+    if not done.exists():
+        project.parent.mkdir(parents=True, exist_ok=True)
+        told = every_verb(project, real, share)
+        done.write_text(json.dumps(told))
+    told = json.loads(done.read_text())
+    found, trained = told["init"], told["train"]
+    low, high = trained["interval"]
+    beside = trained.get("beside_random")
+    random = f"; split at random it would claim {beside['value']:.3f}" if beside else ""
+    figure = f"{trained['value']:.3f} [{low:.3f}, {high:.3f}], n = {trained['n']}{random}"
+    budget = f"{real.minutes * share:g} min"
+    parity = f"{told['export']['parity']['agreement']:.1%} same answers"
+    return f"| {name} | {found['samples']:,} | {len(found['classes'])} | {budget} | {figure} | {parity} |"
+
+
+def every_verb(project: Path, real: RealSet, share: float) -> dict[str, Any]:
+    data = DATA / (real.data or project.name)
+    told: dict[str, Any] = {}
+    if not (project / "snowroll.toml").exists():
+        told["init"] = verb("init", project, "--data", data, *real.settings)
+        (project / "init.json").write_text(json.dumps(told["init"]))
+    told["init"] = json.loads((project / "init.json").read_text())
+    told["check"] = verb("check", project, *real.settings, may_fail=True)
+    print(f"  faults: {dict(Counter(fault['code'] for fault in told['check']['faults']))}", flush=True)
+    minutes = f"{real.minutes * 60 * share:.0f}s"
+    told["train"] = verb("train", project, "--time", minutes, *real.train, *real.settings)
+    for name in ("eval", "export", "status", "explain"):
+        told[name] = verb(name, project, *real.settings)
+    told["doctor"] = verb("doctor", project, "--deep")
+    picture = next(path for path in (Path(__file__).parent.parent / "docs").glob("*.png"))
+    told["predict"] = verb("predict", project, picture)
+    told["serve"] = served("serve", project, real, "/v1/model")
+    told["label"] = served("label", project, real, "")
+    told["roll"] = verb("roll", project, *real.settings, may_fail=True)
+    told["rollback"] = verb("rollback", project, may_fail=True)
+    return told
+
+
+def verb(name: str, project: Path, *flags: object, may_fail: bool = False) -> dict[str, Any]:
+    """What the verb answers as JSON. Stops the benchmark if it fails and may not."""
+    command = [sys.executable, "-m", "snowroll", name, str(project), *map(str, flags), "--json"]
+    began = time.perf_counter()
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    print(f"{project.name}: {name} {time.perf_counter() - began:.0f} s, exit code {done.returncode}", flush=True)
+    if done.returncode and not may_fail:
+        raise SystemExit(f"{' '.join(command)}: {done.stdout}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def served(name: str, project: Path, real: RealSet, path: str) -> dict[str, Any]:
+    """Start a server, ask it once, stop it."""
+    command = [sys.executable, "-m", "snowroll", name, str(project), "--json", *real.settings]
+    if name == "serve":
+        command += ["--serve.port", "0"]
+    life = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert life.stdout is not None
+        told = json.loads(life.stdout.readline())
+        with urllib.request.urlopen(f"{told['url'].rstrip('/')}{path}", timeout=60) as answer:
+            print(f"{project.name}: {name} answers {answer.status}", flush=True)
+        return told
+    finally:
+        life.terminate()
+        life.wait(60)
+
+
+if __name__ == "__main__":
+    main()
