@@ -113,7 +113,7 @@ class ClassifyImages:
         whiten(model, batch.inputs)
 
     def freeze(self, model: nn.Module, frozen: bool) -> None:
-        """Learn the head alone for the first `options.head_first` of the steps: a new head's noise spoils nothing then."""
+        """Learn the head alone for the first `options.head_first` of the steps: new heads are noisy."""
         from snowroll.design.classifier import Classifier, freeze_backbone
 
         assert isinstance(model, Classifier)
