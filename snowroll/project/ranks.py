@@ -140,7 +140,7 @@ def _start(desk: Path, number: int, plan: Plan) -> subprocess.Popen[bytes]:
     told = {"RANK": number, "LOCAL_RANK": number, "WORLD_SIZE": plan.processes, "OMP_NUM_THREADS": plan.threads_each}
     environment = {"GLOO_SOCKET_IFNAME": alone, "NCCL_SOCKET_IFNAME": alone, **os.environ}
     return subprocess.Popen(
-        [sys.executable, "-m", "snowroll.project.rank", str(desk)],
+        [sys.executable, "-P", "-m", "snowroll.project.rank", str(desk)],  # -P: no module from this folder
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=environment | {key: str(value) for key, value in told.items()},
