@@ -1,8 +1,8 @@
 """One run on several processes of this machine: start them, hear them, and be sure that none is left behind.
 
-They find each other in a file, so that no port is opened for it (docs/decisions/ranks.md). Each holds the end of a
-pipe whose other end is here: when this process is gone, however it went, the pipe closes and they stop at once.
-What they say comes back as lines of JSON.
+They find each other in a file, so that no port is opened for it: see docs/decisions/003-ranks-are-started-by-us.md.
+Each holds the end of a pipe whose other end is here: when this process is gone, however it went, the pipe closes and
+they stop at once. What they say comes back as lines of JSON.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
@@ -59,7 +59,8 @@ def steps_in_ranks(opened: Opened, packed: Packed, plan: Plan, time_s: float, no
     """
     from snowroll.train.calibrate import MEASURED, steps_within
 
-    began, heard = now(), []
+    began = now()
+    heard: list[float] = []
     with _desk(opened, packed, plan, opened.store.dot, "measure") as desk:
         _work(desk, plan, lambda told: heard.append(told["step_s"]))
     step_s = max(heard)
@@ -150,8 +151,10 @@ def _start(desk: Path, number: int, plan: Plan) -> subprocess.Popen[bytes]:
 
 def _listen(number: int, rank: subprocess.Popen[bytes], heard: SimpleQueue[tuple[int, dict[str, Json] | None]]) -> None:
     assert rank.stdout is not None
-    for line in rank.stdout:
-        heard.put((number, json.loads(line)))
+    with rank.stdout as lines:
+        for line in lines:
+            with suppress(json.JSONDecodeError):  # the line at which it was killed
+                heard.put((number, json.loads(line)))
     heard.put((number, None))
 
 

@@ -85,6 +85,22 @@ def first_decides(step: int, decision: bool) -> bool:
 
 
 @torch.no_grad()
+def words_of_the_one(mine: str, is_cause: bool, device: torch.device) -> str:
+    """What the first process with the cause says, on every process; the very first's words if it lies with none."""
+    if world() == 1:
+        return mine
+    causes = torch.zeros(world(), device=device)
+    causes[rank()] = is_cause
+    (causes,) = add_up([causes])
+    store, key = dist.distributed_c10d._get_default_store(), "snowroll/words"
+    if rank() == int(causes.argmax()):
+        store.set(key, mine)
+    else:
+        store.wait([key])
+    return store.get(key).decode()
+
+
+@torch.no_grad()
 def add_up(tensors: list[Tensor]) -> list[Tensor]:
     """Replace each tensor by its sum over all processes, in place, in one exchange. Returns the list."""
     if world() > 1 and tensors:
