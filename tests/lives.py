@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+import time
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -12,9 +13,9 @@ import torch
 from blobs import batches_of, loss, pictures, small_net
 from torch import nn
 
-from snowroll.base.nouns import Plan
+from snowroll.base.nouns import Batch, Plan
 from snowroll.train import checkpoint
-from snowroll.train.distributed import processes
+from snowroll.train.distributed import add_up, first_decides, processes
 from snowroll.train.exact import settle
 from snowroll.train.fit import State, begin, fit
 
@@ -46,8 +47,10 @@ def live(folder: Path, plan: Plan, pipe: Connection) -> None:
     pipe.send(fingerprint(model, state))
 
 
-def work_together(rank: int, world: int, port: int, out: Path, plan: Plan, fails: int) -> None:
-    """One of `world` processes on the same run. `fails`: the process that meets an unreadable batch, or -1."""
+def work_together(rank: int, world: int, port: int, out: Path, plan: Plan, fails: int, spoils: int = -1) -> None:
+    """One of `world` processes on the same run. `fails`, `spoils`: the process that meets an unreadable batch, or one
+    with a NaN; -1: none.
+    """
     os.environ |= {"RANK": str(rank), "WORLD_SIZE": str(world), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     sys.stderr = open(out / f"said-{rank}.txt", "w")  # noqa: SIM115 (for the process's whole life)
     settle(1)
@@ -56,9 +59,29 @@ def work_together(rank: int, world: int, port: int, out: Path, plan: Plan, fails
         model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(288, 4))
         state = begin(model, plan)
         mine = batches_of(*pictures(64, 8), plan, all_of_us, me)
-        for step in fit(model, mine, loss, plan, state):
+
+        def seen(step: int) -> Batch:
+            batch = mine(step)
+            if step == 2 and me == spoils:
+                batch.inputs[1] = torch.nan
+            return batch
+
+        for step in fit(model, seen, loss, plan, state):
             if step.number == 3 and me == fails:
                 raise ValueError("this batch cannot be read\nand a second line")
         if me == 0:
             checkpoint.save(out, model, state, plan.id, "v")
         (out / f"loss-{me}.txt").write_text(repr(step.loss))
+
+
+def wait_for_the_first(rank: int, world: int, port: int, out: Path, plan: Plan, fails: int, spoils: int) -> None:
+    """Two decisions for which the first takes longer than an exchange may; they meet in a file."""
+    os.environ |= {"RANK": str(rank), "WORLD_SIZE": str(world)}
+    with processes(timeout_s=1, meet=out / "meet") as (me, _):
+        decided = []
+        for step in (1, 2):
+            if me == 0:
+                time.sleep(2)
+            decided.append(first_decides(step, me == 0 and step == 2))
+            add_up([torch.ones(3)])
+        (out / f"decided-{me}.txt").write_text(repr(decided))

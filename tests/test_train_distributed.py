@@ -7,12 +7,13 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from blobs import batches_of, loss, pictures
-from lives import ignore, work_together
+from lives import ignore, wait_for_the_first, work_together
 from torch import nn
 
 from snowroll.base.nouns import Plan
@@ -28,12 +29,15 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
-def start(out: Path, world: int, fails: int = -1) -> list[int]:
+def start(
+    out: Path, world: int, fails: int = -1, spoils: int = -1, life: Callable[..., None] = work_together
+) -> list[int]:
     """Run `world` processes; their exit codes."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["torch", "safetensors.torch", "snowroll.train.checkpoint"])
     port = free_port()
-    ranks = [context.Process(target=work_together, args=(rank, world, port, out, PLAN, fails)) for rank in range(world)]
+    given = (world, port, out, PLAN, fails, spoils)
+    ranks = [context.Process(target=life, args=(rank, *given)) for rank in range(world)]
     for process in ranks:
         process.start()
     for process in ranks:
@@ -80,6 +84,17 @@ def test_one_process_fails_and_all_stop_with_one_line(tmp_path: Path) -> None:
     assert start(tmp_path, 2, fails=1) == [1, 1]
     said = [(tmp_path / f"said-{rank}.txt").read_text() for rank in range(2)]
     assert said == ["", "process 1 of 2: ValueError: this batch cannot be read\n"]
+
+
+def test_the_process_with_the_bad_sample_is_the_one_that_is_believed(tmp_path: Path) -> None:
+    assert start(tmp_path, 2, spoils=1) == [1, 1]
+    (said,) = filter(None, [(tmp_path / f"said-{rank}.txt").read_text() for rank in range(2)])
+    assert "step 3: the inputs of samples" in said
+
+
+def test_the_others_wait_for_the_first_longer_than_for_an_exchange(tmp_path: Path) -> None:
+    assert start(tmp_path, 2, life=wait_for_the_first) == [0, 0]
+    assert {(tmp_path / f"decided-{rank}.txt").read_text() for rank in range(2)} == {"[False, True]"}
 
 
 @pytest.mark.slow

@@ -22,6 +22,24 @@ def choose_device(wanted: str = "auto") -> str:
     return wanted
 
 
+def refuse_processes(processes: int, device: str) -> None:
+    """Raise PlanError where this machine has less than a core, or a GPU, for each process."""
+    if processes == 1:
+        return
+    if ":" in device:
+        told = f"'{device}' is one GPU, and each of {processes} processes needs its own"
+        raise PlanError(told, where="train.device", cure="use --train.device cuda")
+    if device == "cuda":
+        import torch
+
+        there, what = torch.cuda.device_count(), "GPUs"
+    else:
+        there, what = cores(), "cores"
+    if processes > there:
+        told = f"{processes} processes, but {there} {what if there != 1 else what[:-1]} on this machine"
+        raise PlanError(told, where="train.processes", cure=f"set it to {there} at most")
+
+
 def cores() -> int:
     """CPU cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

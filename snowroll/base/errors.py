@@ -41,6 +41,10 @@ class StoreError(SnowrollError):
     """The project folder cannot be read or written."""
 
 
+class Interrupted(SnowrollError):
+    """A run was broken off from outside; the same command goes on with it."""
+
+
 class GateError(SnowrollError):
     """A training gate failed, so the run was stopped before it cost time."""
 

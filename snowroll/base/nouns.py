@@ -133,13 +133,14 @@ class Plan:
     compile: bool = False
     seed: int = 0
     threads: int = 0  # CPU threads; part of the plan because it decides the bits; 0: all cores
+    processes: int = 1  # that share each batch, on one machine; decides the bits as threads do
     device: str = "cpu"
 
     def __post_init__(self) -> None:
         check_numbers(
             "train",
             self,
-            from_1="steps batch checkpoint_every",
+            from_1="steps batch checkpoint_every processes",
             from_0="time_s lr weight_decay clip patience eval_every threads",
             shares="momentum warmup ema",
         )
@@ -147,6 +148,11 @@ class Plan:
     @property
     def id(self) -> str:
         return digest(canonical(self))
+
+    @property
+    def threads_each(self) -> int:
+        """CPU threads of one process."""
+        return self.threads if self.processes == 1 else max(1, self.threads // self.processes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,23 @@ class Fitted:
 
 def fit_run(opened: Opened, packed: Packed, plan: Plan, folder: Path, say: Say) -> Fitted:
     """Train to `plan.steps` or to the end of patience, from the newest whole checkpoint in `folder`."""
+    if plan.processes > 1:
+        from snowroll.project.ranks import fit_in_ranks
+
+        kept = fit_in_ranks(opened, packed, plan, folder, say)
+    else:
+        kept = fit_rank(opened, packed, plan, folder, say)
+    log = Log(folder / "metrics.jsonl", upto=plan.steps)
+    log.to_tensorboard(folder / "tb")
+    return Fitted(kept.eval(), calibrate(opened, packed, kept, plan), log.validations())
+
+
+def fit_rank(opened: Opened, packed: Packed, plan: Plan, folder: Path, say: Say) -> nn.Module:
+    """The loop of one process; where several run it, the first alone validates, writes and speaks. Returns the model
+    whose weights are to be kept.
+    """
     from snowroll.train import checkpoint
+    from snowroll.train.distributed import first_decides, rank, world
     from snowroll.train.fit import begin, fit
     from snowroll.train.optim import optimizer_for
 
@@ -49,8 +65,9 @@ def fit_run(opened: Opened, packed: Packed, plan: Plan, folder: Path, say: Say) 
     if saved is not None:
         checkpoint.load(saved, model, state, plan.id, packed.version.id, say)
         say(f"going on from step {state.step:,} of {plan.steps:,}")
-    log = Log(folder / "metrics.jsonl", upto=state.step)
-    batches = training_batches(opened, packed, packed.rows["train"], plan)
+    is_first = rank() == 0
+    log = Log(folder / "metrics.jsonl", upto=state.step, is_kept=is_first)
+    batches = training_batches(opened, packed, packed.rows["train"], plan, rank(), world())
     objective = objective_of(opened, plan)
     save = partial(checkpoint.save, folder / "checkpoints", model, state, plan.id, packed.version.id)
     began, first = monotonic(), state.step
@@ -59,21 +76,21 @@ def fit_run(opened: Opened, packed: Packed, plan: Plan, folder: Path, say: Say) 
         if step.number % max(1, plan.steps // LOGGED) == 0 or last:
             log.add({"step": step.number, "loss": step.loss, "lr": step.lr, "grad_norm": step.grad_norm})
         if step.number % _eval_every(plan) == 0 or last:
-            told = validate(opened, packed, state.average or model, plan)
-            log.add({"step": step.number, **told})
-            say(_progress(step.number, plan, step.loss, told, first, monotonic() - began))
-            if plan.patience and log.is_best():
-                keep_best(folder, state.average or model)
-            if plan.patience and log.since_best() >= plan.patience:
+            if is_first:
+                told = validate(opened, packed, state.average or model, plan)
+                log.add({"step": step.number, **told})
+                say(_progress(step.number, plan, step.loss, told, first, monotonic() - began))
+                if plan.patience and log.is_best():
+                    keep_best(folder, state.average or model)
+            if first_decides(step.number, bool(plan.patience) and log.since_best() >= plan.patience):
                 say(f"stopped early: {plan.patience} validations without a better loss")
                 break
-        if step.number % plan.checkpoint_every == 0 or last:
+        if is_first and (step.number % plan.checkpoint_every == 0 or last):
             save()
-    log.to_tensorboard(folder / "tb")
     kept = state.average or model
-    if plan.patience:
+    if plan.patience and is_first:
         load_best(folder, kept)
-    return Fitted(kept.eval(), calibrate(opened, packed, kept, plan), log.validations())
+    return kept
 
 
 def _in_phases(
@@ -185,16 +202,18 @@ def load_best(folder: Path, model: nn.Module) -> None:
 class Log:
     """metrics.jsonl: one JSON line a measurement. Lines past the checkpoint are cut at resume: they come again."""
 
-    def __init__(self, path: Path, upto: int) -> None:
-        self.path = path
+    def __init__(self, path: Path, upto: int, is_kept: bool = True) -> None:
+        """is_kept: whether the file is this process's to write."""
+        self.path, self.is_kept = path, is_kept
         lines = path.read_text().splitlines() if path.exists() else []
         self.rows = [row for line in lines if (row := _whole(line)) and row["step"] <= upto]
-        if len(self.rows) != len(lines):
+        if is_kept and len(self.rows) != len(lines):
             atomic.write_text(path, "".join(json.dumps(row) + "\n" for row in self.rows))
 
     def add(self, row: Mapping[str, float]) -> None:
         self.rows.append(dict(row))
-        atomic.append_line(self.path, json.dumps(row, allow_nan=False))
+        if self.is_kept:
+            atomic.append_line(self.path, json.dumps(row, allow_nan=False))
 
     def validations(self) -> list[dict[str, float]]:
         return [row for row in self.rows if "val_loss" in row]
@@ -239,10 +258,15 @@ def fit_into_time(
 
     if plan.time_s is None:
         return plan
-    batches = training_batches(opened, packed, packed.rows["train"], plan)
-    objective = objective_of(opened, plan)
     left_s = max(plan.time_s - spent_s, plan.time_s / 2)  # a short budget must not be eaten by the checks
-    steps = plan_steps(new_model(opened, packed, plan), batches, objective, plan, left_s, now=now)
+    if plan.processes > 1:
+        from snowroll.project.ranks import steps_in_ranks
+
+        steps = steps_in_ranks(opened, packed, plan, left_s, now)
+    else:
+        batches = training_batches(opened, packed, packed.rows["train"], plan)
+        objective = objective_of(opened, plan)
+        steps = plan_steps(new_model(opened, packed, plan), batches, objective, plan, left_s, now=now)
     epochs = steps * plan.batch / max(1, len(packed.rows["train"]))
     say(f"{plan.time_s:,.0f} s allow {steps:,} steps ({epochs:.1f} epochs)")
     return replace(plan, steps=steps)

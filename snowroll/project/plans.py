@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from snowroll.base import atomic
-from snowroll.base.device import bf16_pays, choose_device, cores
-from snowroll.base.errors import UsageError
+from snowroll.base.device import bf16_pays, choose_device, cores, refuse_processes
+from snowroll.base.errors import PlanError, UsageError
 from snowroll.base.nouns import Choice, Json, Plan, Version
 from snowroll.base.settings import Settings, as_toml, read_settings
 from snowroll.base.task import Fingerprint, Task
@@ -50,8 +50,18 @@ def make_plan(opened: Opened, version: Version, facts: dict[str, Json], time_s: 
     settings = _resolved(settings, device, threads)
     options, told_task = settings.section("task", opened.task.Options, choices=choices, beside=("name",))
     plan, told_train = _train_section(settings, choices, options)
+    refuse_processes(plan.processes, plan.device)
+    _share_batch(plan, n["train"])
     told = {f"train.{key}": value for key, value in told_train.items()}
     return plan, told | {f"task.{key}": value for key, value in told_task.items()}
+
+
+def _share_batch(plan: Plan, n: int) -> None:
+    """Raise PlanError where a process would get no row of the batch."""
+    batch = min(plan.batch, n)
+    if batch < plan.processes:
+        told = f"a batch of {batch} cannot be shared by {plan.processes} processes"
+        raise PlanError(told, where="train.processes", cure=f"set it to {batch} at most")
 
 
 def write_plan(folder: Path, plan: Plan, told: Told) -> None:

@@ -16,6 +16,7 @@ from snowroll.base.nouns import Plan
 from snowroll.train.fit import Batches, Objective, fit
 
 MARGIN = 0.1  # share of the budget kept back for what was not measured: a guess to be revisited
+MEASURED = 7  # steps; the first two (allocation) are not counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +42,11 @@ def plan_steps(
 
 
 def step_seconds(
-    model: nn.Module, batches: Batches, objective: Objective, plan: Plan, now: Callable[[], float], steps: int = 5
+    model: nn.Module, batches: Batches, objective: Objective, plan: Plan, now: Callable[[], float]
 ) -> float:
-    """Median time of a warm step on the run's own batches. The first two (allocation) are not counted."""
+    """Median time of a warm step on the run's own batches."""
     times = [now()]
-    for _ in fit(model, batches, objective, replace(plan, steps=steps + 2)):
+    for _ in fit(model, batches, objective, replace(plan, steps=MEASURED)):
         if plan.device.startswith("cuda"):
             torch.cuda.synchronize()
         times.append(now())

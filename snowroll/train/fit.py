@@ -26,7 +26,7 @@ from snowroll.base.errors import GateError
 from snowroll.base.nouns import Batch, Plan
 from snowroll.train.compiled import compiled
 from snowroll.train.diagnose import why_not_finite
-from snowroll.train.distributed import add_up, rank, share_buffers
+from snowroll.train.distributed import add_up, rank, share_buffers, words_of_the_one
 from snowroll.train.nested import each
 from snowroll.train.optim import Optimizer, optimizer_for
 
@@ -108,6 +108,7 @@ def fit(
         (whole,) = add_up([loss.detach().clone()])
         if not (math.isfinite(whole.item()) and math.isfinite(norm.item())):
             fault = why_not_finite(model, batch, objective, losses.detach())
+            fault = words_of_the_one(fault, not bool(torch.isfinite(losses).all()), losses.device)
             raise GateError(f"step {step + 1}: {fault}", cure="look at those samples, or lower --train.lr")
         if plan.clip:
             nn.utils.clip_grads_with_norm_(parameters, plan.clip, norm)

@@ -9,7 +9,7 @@ from time import time as utc_seconds
 from typing import TYPE_CHECKING
 
 from snowroll.base import atomic
-from snowroll.base.errors import DataError, SnowrollError, StoreError
+from snowroll.base.errors import DataError, Interrupted, SnowrollError, StoreError
 from snowroll.base.nouns import Fault, Gate, Json, Metric, Plan, Version
 from snowroll.project.artifacts import find_artifact
 from snowroll.project.data import Packed, freeze, pack_version, take_stock
@@ -64,7 +64,7 @@ def train(
         job = prepare_job(opened, say, seconds(time), fresh)
         try:
             outcome = run_job(opened, job, say, accepted, because, began)
-        except StoreError:
+        except (StoreError, Interrupted):
             raise  # a full disk passes: the same command goes on with this run
         except SnowrollError:
             opened.store.catalog.finish_run(job.run, "failed", None)
@@ -159,6 +159,8 @@ def _environment(plan: Plan) -> dict[str, Json]:
         "numpy": numpy.__version__,
         "machine": platform.machine(),
         "threads": plan.threads,
+        "processes": plan.processes,
+        "threads_each": plan.threads_each,
         "device": plan.device,
     }
 
