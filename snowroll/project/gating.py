@@ -20,7 +20,7 @@ from snowroll.project.opened import Opened, Say
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-NOTHING_TO_DO = ("steps", "time_s", "eval_every", "checkpoint_every", "patience", "ema")
+NOTHING_TO_DO = ("steps", "time_s", "eval_every", "checkpoint_every", "folds", "patience", "ema")
 TILE_PX = 96  # each picture of what the network sees
 
 
