@@ -48,10 +48,8 @@ class BesideRandom:
         if gap.low > 0:
             return f"a split that ignores groups would have claimed {told} more than a new group will give"
         if gap.high < 0:
-            return (
-                f"the random split scores {told}: here it flatters nothing, and the split by group may be a lucky one"
-            )
-        return f"random less grouped is {told}: so few samples cannot tell whether ignoring groups would flatter"
+            return f"the random split scores {told}: here it flatters nothing; the groups locked away may be easy ones"
+        return f"the random split scores {told}: so few samples and groups cannot tell whether ignoring groups flatters"
 
     def as_json(self) -> dict[str, Json]:
         """The random run's figure as a run's is written, the grouped one beside it."""
