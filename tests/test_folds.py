@@ -29,6 +29,7 @@ from snowroll.project.opened import Opened, open_project
 from snowroll.project.plans import make_plan
 from snowroll.tasks.classify_images.task import ClassifyImages
 from snowroll.train.exact import settle
+from snowroll.verbs.train import prepare_job
 
 GROUP = ("--prepare.group", "(m[0-9]+)_")
 
@@ -70,6 +71,14 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     plan, _ = make_plan(opened, version, measure_facts(opened, version, ignore), None)
     yield Bench(opened, plan, pack_version(opened, version, plan.task, ignore))
     torch.set_num_threads(before)
+
+
+def test_copies_across_groups_leave_training_at_once_and_for_good(tmp_path: Path) -> None:
+    """The same command means the same version, else a killed run could never be gone on with."""
+    opened = open_project(draw_machines(tmp_path / "machines"), split_flags(list(QUICK))[1])
+    jobs = [prepare_job(opened, ignore, None) for _ in range(3)]
+    assert "near_copies_across_splits" in jobs[0].version.left_out.values()
+    assert {job.version.id for job in jobs} == {jobs[0].version.id}
 
 
 def test_no_group_and_no_copy_straddles_folds(bench: Bench) -> None:
@@ -226,7 +235,10 @@ def test_the_command_from_folds_to_the_door(bench: Bench, tmp_path: Path) -> Non
     crossed = told["cross_validation"]
     assert crossed["folds"] == len(crossed["by_fold"]) == 3
     assert crossed["interval"][0] <= crossed["value"] <= crossed["interval"][1]
-    assert crossed["n"] + told["n"] == 48
+    catalog = open_project(root, {}).store.catalog
+    version = catalog.version(catalog.pointer("version") or "", open_project(root, {}).store.blobs)
+    assert version is not None
+    assert crossed["n"] + told["n"] == len(version.items)
     page = Path(told["report"]).read_text()
     assert "Cross-validation by group" in page
     assert json.loads(Path(told["report"]).with_suffix(".json").read_text())["extras"]["cross_validation"] == crossed
