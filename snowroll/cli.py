@@ -68,16 +68,20 @@ def train(
     accept: str = "",
     because: str = "",
     fresh: bool = False,
+    beside_random: bool = False,
     json: Json = False,
 ) -> Any:
     """Pass the gates, then train; the same command resumes an unfinished run.
 
     --time 10m: plan the run to finish in this time. --accept GATE,GATE --because "...": go on past failed gates.
-    --fresh: start a new run even if one is unfinished.
+    --fresh: start a new run even if one is unfinished. --beside-random: once more on splits that ignore groups, for
+    comparison; takes as long again.
     """
     from snowroll.verbs.train import train as verb
 
-    return verb(opened(project), say, time=time, accept=accept, because=because, fresh=fresh)
+    return verb(
+        opened(project), say, time=time, accept=accept, because=because, fresh=fresh, beside_random=beside_random
+    )
 
 
 @app.command(name="eval")

@@ -19,6 +19,7 @@ from snowroll.evaluate.metrics import class_recall, confusion, majority, per_cla
 from snowroll.evaluate.plots import curve, matrix, thin, ticks
 from snowroll.evaluate.report import Background, Curve, Ledger, Shot, opening, render, thumbnail
 from snowroll.evaluate.slices import find_slices
+from snowroll.evaluate.splits import BesideRandom, CrossValidated
 
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)>'
 
@@ -50,6 +51,8 @@ def a_report(classes=("bolt", "nut", "washer"), n=240, gates_pass=True, verdict=
         floor=majority(truth),
         intervals=interval_in_words(n, n),
         verdict=promotion_test(old, credit, strata=[classes[c] for c in truth]) if verdict else None,
+        crossed=CrossValidated("accuracy", Metric(0.8, 0.7, 0.9, 400), (Metric(0.75, 0.6, 0.9, 200),) * 2),
+        beside=BesideRandom("accuracy", Metric(0.7, 0.6, 0.8, n), Metric(0.95, 0.9, 0.98, n)),
         ledger=Ledger(n + 1, {name: {"train": 7, "test": 3} for name in classes}, {"the file ends early": 1}),
         curves=[Curve("Loss", {"training": [(k, 1 / (k + 1)) for k in range(900)]}, "nats", log=True)],
         classes=classes,

@@ -203,6 +203,27 @@ def test_export_agrees(bench: Bench, tmp_path: Path) -> None:
     assert [p.value for p in loaded.predict(bench.raws())] == [p.value for p in bench.say(bench.batch())]
 
 
+def test_ensemble_is_one_model(bench: Bench, tmp_path: Path) -> None:
+    """A model joined with itself says what it says; joined with another it is saved, loaded and exported like any."""
+    join = getattr(bench.task, "ensemble", None)
+    if join is None:
+        pytest.skip(f"{bench.task.name} joins no models: train.folds is refused")
+    options, schema, batch = bench.plan.task, bench.packed.schema, bench.batch()
+    alone, twice = bench.arrays(batch), bench.arrays(batch, join([bench.model, bench.model]).eval())
+    for name, value in alone.items():
+        np.testing.assert_allclose(twice[name], value, rtol=1e-4, atol=1e-5)
+    joined = join([bench.model, new_model(bench.opened, bench.packed, bench.plan)]).eval()
+    mine = bench.arrays(batch, joined)
+    save_model(tmp_path, bench.task, joined, replace(bench.plan, folds=2), schema, bench.packed.version.id, None)
+    loaded = bench.arrays(batch, read_model(tmp_path, bench.task)[0])
+    assert all(np.array_equal(mine[name], loaded[name]) for name in mine)
+    export_onnx(bench.task.deployable(joined, options, schema), tmp_path / "model.onnx", {"name": "example"})
+    ways = partial(bench.task.open_raw, options=options), partial(bench.task.decode, schema=schema, options=options)
+    exported = load((tmp_path / "model.onnx").read_bytes(), "example", *ways, threads=1)
+    rows = [{name: value[row] for name, value in mine.items()} for row in range(16)]
+    assert parity(exported, zip(bench.raws(), rows, strict=True)).agreement == 1
+
+
 def test_doubt_is_a_share(bench: Bench) -> None:
     untrained = new_model(bench.opened, bench.packed, bench.plan).eval()
     for model in (bench.model, untrained):

@@ -216,6 +216,20 @@ def test_folds_keep_groups_whole_and_every_fold_is_used(samples: list[Sample], k
     assert [replace(item, fold=None) for item in done] == items
 
 
+@given(POPULATION, st.integers(2, 4))
+@settings(max_examples=60, deadline=None)
+def test_copies_share_a_fold_with_the_groups_they_join(samples: list[Sample], k: int) -> None:
+    items = [Item(s.id, s.target, "train", s.group) for s in samples]
+    contents = [s.content for s in samples]
+    try:
+        done = folds(items, k, [str(s.target) for s in samples], 0, contents)
+    except UsageError:
+        return
+    for names in (contents, [item.group or item.sample for item in items]):
+        homes = {(name, item.fold) for name, item in zip(names, done, strict=True)}
+        assert len(homes) == len(set(names))
+
+
 def test_folds_are_stratified() -> None:
     items = [Item(f"s{i}", "ab"[i % 5 == 0], "train") for i in range(500)]
     done = folds(items, 5, [str(item.target) for item in items], 0)

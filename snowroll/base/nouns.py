@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field, is_dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from snowroll.base.bounds import check_numbers
+from snowroll.base.errors import UsageError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -125,6 +126,7 @@ class Plan:
     warmup: float = 0.1  # share of the steps
     ema: float = 0.0  # decay of the weight average that is evaluated; 0: off
     clip: float = 0.0  # largest gradient norm; 0: off
+    folds: int = 0  # models of cross-validation by group, joined into one; 0: off, else 2 or more
     patience: int = 0  # evaluations without a better validation loss before stopping; 0: never
     eval_every: int = 0  # steps between validations; 0: ten times a run
     checkpoint_every: int = 200  # steps
@@ -141,9 +143,11 @@ class Plan:
             "train",
             self,
             from_1="steps batch checkpoint_every processes",
-            from_0="time_s lr weight_decay clip patience eval_every threads",
+            from_0="time_s lr weight_decay clip folds patience eval_every threads",
             shares="momentum warmup ema",
         )
+        if self.folds == 1:
+            raise UsageError("1 is out of bounds", where="train.folds", cure="set it to 0 (off), or to 2 or more")
 
     @property
     def id(self) -> str:

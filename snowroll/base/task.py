@@ -218,6 +218,7 @@ class Deployable:
 
 # What a task may bring beside the protocol, looked up with getattr:
 #   fit(columns, targets, plan, schema, report) -> nn.Module    its own fit: trees, memory banks, self-play
+#   ensemble(models) -> nn.Module                               models of one plan as one model: what train.folds needs
 #   routes(app, ...)                                            its own HTTP routes
 #   after_train(model, ...)                                     its own closing of `train`
 #   widget: Path                                                its own label widget: a JavaScript module
@@ -242,3 +243,12 @@ def find_task(name: str) -> Task:
         if point.name == name:
             return point.load()
     return import_module(f"snowroll.tasks.{name}").task
+
+
+def ensemble_of(task: Task) -> Callable[[Sequence[nn.Module]], nn.Module]:
+    """How the task joins the models of the folds. Raises UsageError where it does not say."""
+    join = getattr(task, "ensemble", None)
+    if join is None:
+        told = f"task '{task.name}' does not say how several models are joined into one"
+        raise UsageError(told, where="train.folds", cure="set it to 0, or give the task a method `ensemble(models)`")
+    return join

@@ -22,6 +22,7 @@ from snowroll.evaluate import plots
 from snowroll.evaluate.calibration import Bin, Temperature
 from snowroll.evaluate.compare import Verdict, signed_points
 from snowroll.evaluate.metrics import IN_WORDS, LABELS
+from snowroll.evaluate.splits import BesideRandom, CrossValidated
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -86,6 +87,8 @@ class Background:
     words: Mapping[str, str] = field(default_factory=lambda: IN_WORDS)  # metric -> what it is, in words
     intervals: str = ""  # how the intervals were made: interval_in_words
     verdict: Verdict | None = None
+    crossed: CrossValidated | None = None
+    beside: BesideRandom | None = None
     ledger: Ledger | None = None
     curves: Sequence[Curve] = ()
     classes: Sequence[str] = ()

@@ -8,7 +8,7 @@ fills up what is short, so that no test sample ever wanders into training.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from snowroll.base.errors import UsageError
@@ -68,14 +68,20 @@ def assign(
     return items, [_counted(items, strata, rows), *words]
 
 
-def folds(items: Sequence[Item], k: int, strata: Sequence[str], seed: int) -> list[Item]:
+def folds(
+    items: Sequence[Item], k: int, strata: Sequence[str], seed: int, contents: Sequence[str] | None = None
+) -> list[Item]:
     """The items with `fold` set in 0..k-1 by group, stratified by class; strata [n] beside the items.
 
+    contents [n]: items with the same content share a fold, and so do the groups they join.
     Raises UsageError with fewer than k groups.
     """
+    names = [_own_name(item.group, item.sample) for item in items]
+    own = [f"content {content}" for content in contents] if contents is not None else names
+    find = _joined(zip(names, own, strict=True))
     groups: dict[str, list[int]] = defaultdict(list)
-    for row, item in enumerate(items):
-        groups[_own_name(item.group, item.sample)].append(row)
+    for row, name in enumerate(names):
+        groups[find(name)].append(row)
     units = [Unit(name, tuple(rows), Counter(strata[row] for row in rows)) for name, rows in sorted(groups.items())]
     if not 2 <= k <= len(units):
         cure = f"choose 2 to {len(units)}" if len(units) > 1 else "give more groups"
@@ -99,6 +105,15 @@ def _own_name(group: str | None, sample: str) -> str:
 
 def _units(samples: Sequence[Sample], strata: Sequence[str], rows: Sequence[int]) -> list[Unit]:
     """Groups, joined where they share a content; a sample without a group is its own."""
+    find = _joined((_own_name(samples[row].group, samples[row].id), f"content {samples[row].content}") for row in rows)
+    together: dict[str, list[int]] = defaultdict(list)
+    for row in sorted(rows, key=lambda row: samples[row].id):
+        together[find(f"content {samples[row].content}")].append(row)
+    return [Unit(name, tuple(r), Counter(strata[row] for row in r)) for name, r in sorted(together.items())]
+
+
+def _joined(pairs: Iterable[tuple[str, str]]) -> Callable[[str], str]:
+    """name -> the one name of everything that the pairs join it to, whatever their order."""
     leader: dict[str, str] = {}
 
     def find(name: str) -> str:
@@ -107,13 +122,10 @@ def _units(samples: Sequence[Sample], strata: Sequence[str], rows: Sequence[int]
             name = leader[name]
         return name
 
-    for row in rows:
-        ends = find(_own_name(samples[row].group, samples[row].id)), find(f"content {samples[row].content}")
+    for one, other in pairs:
+        ends = find(one), find(other)
         leader[max(ends)] = min(ends)
-    together: dict[str, list[int]] = defaultdict(list)
-    for row in sorted(rows, key=lambda row: samples[row].id):
-        together[find(f"content {samples[row].content}")].append(row)
-    return [Unit(name, tuple(r), Counter(strata[row] for row in r)) for name, r in sorted(together.items())]
+    return find
 
 
 # what is decided already --------------------------------------------------------------------------------------------

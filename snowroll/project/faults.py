@@ -10,7 +10,7 @@ from pathlib import Path
 
 from snowroll.base import atomic
 from snowroll.base.nouns import Fault, Json, Sample, Split, canonical, digest
-from snowroll.prepare.check import check, left_out
+from snowroll.prepare.check import LEAVES_TRAINING, check, left_out
 from snowroll.prepare.duplicates import Group, copy_groups, pairs_of
 from snowroll.prepare.read import OURS
 from snowroll.prepare.view import View
@@ -68,11 +68,20 @@ def _passed_over(why: str, paths: tuple[str, ...]) -> Fault:
 
 
 def _splits(opened: Opened, stock: Stock) -> dict[str, Split]:
-    """Where the latest version put each sample; what it has not seen stands where the folder declares it."""
+    """Where the latest version put each sample; what it has not seen stands where the folder declares it.
+
+    A copy that had to leave training counts as training's still: else it would come back at the next look.
+    """
     catalog = opened.store.catalog
     latest = catalog.pointer("version")
     version = catalog.version(latest, opened.store.blobs) if latest else None
-    return {item.sample: item.split for item in version.items} if version else {}
+    if version is None:
+        return {}
+    splits: dict[str, Split] = {item.sample: item.split for item in version.items}
+    for sample, code in version.left_out.items():
+        if code in LEAVES_TRAINING:
+            splits[sample] = "train"
+    return splits
 
 
 def _named(samples: list[Sample], groups: list[Group]) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -45,7 +45,7 @@ def fit_run(opened: Opened, packed: Packed, plan: Plan, folder: Path, say: Say) 
         kept = fit_rank(opened, packed, plan, folder, say)
     log = Log(folder / "metrics.jsonl", upto=plan.steps)
     log.to_tensorboard(folder / "tb")
-    return Fitted(kept.eval(), calibrate(opened, packed, kept, plan), log.validations())
+    return Fitted(kept.eval(), calibrate(opened, [(packed, kept)], plan), log.validations())
 
 
 def fit_rank(opened: Opened, packed: Packed, plan: Plan, folder: Path, say: Say) -> nn.Module:
@@ -169,20 +169,24 @@ def validate(opened: Opened, packed: Packed, model: nn.Module, plan: Plan) -> di
     return {"val_loss": float(torch.cat(losses).mean()), f"val_{task.headline}": float(headline)}
 
 
-def calibrate(opened: Opened, packed: Packed, model: nn.Module, plan: Plan) -> Json:
-    """What the task fits on the validation rows so that probabilities mean what they say; None if it has nothing."""
+def calibrate(opened: Opened, parts: Sequence[tuple[Packed, nn.Module]], plan: Plan) -> Json:
+    """What the task fits on validation rows so that probabilities mean what they say; None if it has nothing.
+
+    parts: each model beside the data that holds its own validation rows; several where there are folds.
+    """
     import torch
 
     fitter = getattr(opened.task, "calibrate", None)
-    rows = packed.rows["val"]
-    if fitter is None or len(rows) < 20:  # fewer say nothing about confidence: a guess
+    if fitter is None or sum(len(packed.rows["val"]) for packed, _ in parts) < 20:  # fewer say nothing: a guess
         return None
     outputs, targets = [], []
     with torch.inference_mode():
-        for start in range(0, len(rows), JUDGED):
-            batch = gather(opened, packed, rows[start : start + JUDGED], plan.device)
-            outputs.append(model.eval()(batch.inputs))
-            targets.append(batch.targets)
+        for packed, model in parts:
+            rows = packed.rows["val"]
+            for start in range(0, len(rows), JUDGED):
+                batch = gather(opened, packed, rows[start : start + JUDGED], plan.device)
+                outputs.append(model.eval()(batch.inputs))
+                targets.append(batch.targets)
     return fitter(torch.cat(outputs), torch.cat(targets))
 
 
@@ -259,6 +263,7 @@ def fit_into_time(
     if plan.time_s is None:
         return plan
     left_s = max(plan.time_s - spent_s, plan.time_s / 2)  # a short budget must not be eaten by the checks
+    left_s /= max(1, plan.folds)
     if plan.processes > 1:
         from snowroll.project.ranks import steps_in_ranks
 
@@ -268,5 +273,6 @@ def fit_into_time(
         objective = objective_of(opened, plan)
         steps = plan_steps(new_model(opened, packed, plan), batches, objective, plan, left_s, now=now)
     epochs = steps * plan.batch / max(1, len(packed.rows["train"]))
-    say(f"{plan.time_s:,.0f} s allow {steps:,} steps ({epochs:.1f} epochs)")
+    each = f" for each of {plan.folds} folds" if plan.folds else ""
+    say(f"{plan.time_s:,.0f} s allow {steps:,} steps ({epochs:.1f} epochs){each}")
     return replace(plan, steps=steps)

@@ -20,7 +20,7 @@ from snowroll.project.opened import Opened, Say
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-NOTHING_TO_DO = ("steps", "time_s", "eval_every", "checkpoint_every", "patience", "ema", "processes")
+NOTHING_TO_DO = ("steps", "time_s", "eval_every", "checkpoint_every", "folds", "patience", "ema", "processes")
 TILE_PX = 96  # each picture of what the network sees
 
 

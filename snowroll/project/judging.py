@@ -32,16 +32,21 @@ class Judged:
 def judge(opened: Opened, trained: Trained, packed: Packed, split: Split) -> Judged:
     """Predict the split's rows and set them beside the truth. Every row, no batch-smoothed figure."""
     rows = packed.rows[split]
-    predictions = predict_rows(opened, trained, packed, rows)
+    return beside_truth(opened.task, packed, rows, predict_rows(opened, trained, packed, rows), trained.schema)
+
+
+def beside_truth(
+    task: Task, packed: Packed, rows: np.ndarray, predictions: list[Prediction], schema: Mapping[str, Json]
+) -> Judged:
+    """What was said of these rows, whoever said it, beside the truth."""
     items = [packed.version.items[row] for row in rows]
     targets = [item.target for item in items]
-    task = opened.task
     return Judged(
         predictions,
         targets,
         [item.group or item.sample for item in items],
         task.strata(targets),
-        task.credit(predictions, targets, trained.schema),
+        task.credit(predictions, targets, schema),
         [item.sample for item in items],
     )
 

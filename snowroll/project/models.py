@@ -12,7 +12,7 @@ from snowroll.base import atomic
 from snowroll.base.errors import DataError, StoreError
 from snowroll.base.nouns import Json, Plan
 from snowroll.base.settings import Settings
-from snowroll.base.task import Task
+from snowroll.base.task import Task, ensemble_of
 from snowroll.project.opened import Opened, champion_run
 from snowroll.project.plans import read_plan
 
@@ -46,6 +46,7 @@ def save_model(
         "format": FORMAT,
         "task": task.name,
         "options": asdict(plan.task),
+        "folds": plan.folds,
         "schema": dict(schema),
         "calibration": calibration,
         "version": version,
@@ -82,7 +83,7 @@ def read_model(folder: Path, task: Task) -> tuple[nn.Module, dict[str, Any]]:
             f"this model is for task '{config.get('task')}'", where=folder, cure="open it in its own project"
         )
     options = options_of(task, config)
-    model = build_blank(task, options, config["schema"])
+    model = _blank(task, options, config)
     try:
         model.load_state_dict(state)
     except RuntimeError as fault:
@@ -90,10 +91,21 @@ def read_model(folder: Path, task: Task) -> tuple[nn.Module, dict[str, Any]]:
         raise StoreError(f"the weights do not fit the model: {told}", where=folder, cure="train again") from None
     if not all(torch.isfinite(value).all() for value in state.values() if value.is_floating_point()):
         raise StoreError("the weights are not finite", where=folder, cure="roll back, or train again")
-    calibrated = getattr(task, "calibrated", None)
-    if calibrated is not None and config.get("calibration") is not None:
-        model = calibrated(model, config["calibration"])
-    return model.eval(), config
+    return calibrated(task, model, config.get("calibration")).eval(), config
+
+
+def calibrated(task: Task, model: nn.Module, calibration: Json) -> nn.Module:
+    """The model with what `fitting.calibrate` found; the model itself where that is nothing."""
+    wrap = getattr(task, "calibrated", None)
+    return wrap(model, calibration) if wrap is not None and calibration is not None else model
+
+
+def _blank(task: Task, options: Any, config: Mapping[str, Json]) -> nn.Module:
+    """What the weights of a model folder go into: one model, or those of the folds as one."""
+    folds = config.get("folds", 0)
+    if not folds:
+        return build_blank(task, options, config["schema"])
+    return ensemble_of(task)([build_blank(task, options, config["schema"]) for _ in range(folds)])
 
 
 def options_of(task: Task, config: Mapping[str, Json]) -> Any:

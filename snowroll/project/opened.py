@@ -10,7 +10,7 @@ from typing import Any
 from snowroll.base.errors import DataError, StoreError, UsageError
 from snowroll.base.nouns import Json, Plan, Sample
 from snowroll.base.settings import FILE, Settings, read_settings
-from snowroll.base.task import Task, find_task
+from snowroll.base.task import Task, ensemble_of, find_task
 from snowroll.deploy.settings import ServeSettings
 from snowroll.evaluate.settings import PromotionSettings
 from snowroll.prepare.read import Folder
@@ -105,7 +105,9 @@ def open_project(root: Path, flags: dict[str, Json], *, write: bool = True) -> O
 def _refuse_unfit(settings: Settings, task: Task) -> PrepareSettings:
     """Every section is read once, so that a wrong key or number is told before any work. Returns [prepare]."""
     options, _ = settings.section("task", task.Options, beside=("name",))
-    settings.section("train", Plan, made={"task": options})
+    plan, _ = settings.section("train", Plan, made={"task": options})
+    if plan.folds:
+        ensemble_of(task)
     for name, kind in (("promotion", PromotionSettings), ("serve", ServeSettings), ("label", LabelSettings)):
         settings.section(name, kind)
     return settings.section("prepare", PrepareSettings)[0]

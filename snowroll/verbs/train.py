@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING
 from snowroll.base import atomic
 from snowroll.base.errors import DataError, Interrupted, SnowrollError, StoreError
 from snowroll.base.nouns import Fault, Gate, Json, Metric, Plan, Version
+from snowroll.evaluate.splits import BesideRandom, CrossValidated, splits_json
 from snowroll.project.artifacts import find_artifact
+from snowroll.project.beside import beside_random, refuse_ungrouped
 from snowroll.project.data import Packed, freeze, pack_version, take_stock
 from snowroll.project.facts import known_facts, measure_facts
 from snowroll.project.faults import Inspected, inspect
-from snowroll.project.fitting import Fitted, fit_into_time, fit_run
+from snowroll.project.fitting import Fitted, fit_into_time
+from snowroll.project.folding import fit_plan, folded
 from snowroll.project.gating import gates_to_accept, pass_gates
 from snowroll.project.judging import Judged, judge, metrics
 from snowroll.project.models import Trained, load_model, save_model
@@ -39,6 +42,7 @@ class Job:
     inspected: Inspected
     words: list[str]  # how the data was split
     resumed: bool
+    beside_random: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +56,25 @@ class Outcome:
     gates: list[Gate]
     judged: Judged
     scores: dict[str, Metric]
+    crossed: CrossValidated | None = None
+    beside: BesideRandom | None = None
 
 
 def train(
-    opened: Opened, say: Say, *, time: str = "", accept: str = "", because: str = "", fresh: bool = False
+    opened: Opened,
+    say: Say,
+    *,
+    time: str = "",
+    accept: str = "",
+    because: str = "",
+    fresh: bool = False,
+    beside_random: bool = False,
 ) -> Answer:
     """See the command line. Holds the project's train lock: a second `train` is refused at once."""
     accepted = gates_to_accept(accept, because)
     with opened.store.lock("train"):
         began = monotonic()
-        job = prepare_job(opened, say, seconds(time), fresh)
+        job = prepare_job(opened, say, seconds(time), fresh, beside_random)
         try:
             outcome = run_job(opened, job, say, accepted, because, began)
         except (StoreError, Interrupted):
@@ -75,24 +88,36 @@ def train(
         return _finished(opened, outcome, decision, monotonic() - began)
 
 
-def prepare_job(opened: Opened, say: Say, time_s: float | None, fresh: bool = False) -> Job:
+def prepare_job(
+    opened: Opened, say: Say, time_s: float | None, fresh: bool = False, beside_random: bool = False
+) -> Job:
     """What would be trained now: the data checked and frozen, the plan made; an unfinished run of it goes on."""
     stock = take_stock(opened, say)
     inspected = inspect(opened, stock, say)
     _refuse_blocking(inspected.faults)
     version, words = freeze(opened, stock, inspected.left_out, inspected.alike)
+    drawn = inspect(opened, stock, say)
+    if (
+        drawn.left_out != inspected.left_out
+    ):  # the split just drawn cuts through copies: known now, not at the next call
+        inspected = drawn
+        version, words = freeze(opened, stock, inspected.left_out, inspected.alike)
     facts = known_facts(opened, version) or measure_facts(opened, version, say)
     plan, told = make_plan(opened, version, facts, time_s)
+    if plan.folds:
+        folded(opened, version, plan)  # refused before anything is spent
+    if beside_random:
+        refuse_ungrouped(opened, version)
     unfinished = None if fresh else _unfinished(opened, plan, version)
     if unfinished is not None:
         say(f"run {unfinished.number} goes on: same plan, same data")
         plan, told = read_plan(unfinished.path, opened.task), read_told(unfinished.path)
-        return Job(unfinished, plan, told, version, inspected, words, resumed=True)
+        return Job(unfinished, plan, told, version, inspected, words, True, beside_random)
     run = opened.store.new_run("train")
     for sentence in words:
         say(sentence)
     say(f"run {run.number}: {len(version.of('train')):,} samples to learn from, version {version.id}")
-    return Job(run, plan, told, version, inspected, words, resumed=False)
+    return Job(run, plan, told, version, inspected, words, False, beside_random)
 
 
 def _refuse_blocking(faults: list[Fault]) -> None:
@@ -131,7 +156,7 @@ def run_job(
     if not all(gate.passed for gate in gates):
         opened.store.catalog.finish_run(job.run, "failed", None)
         return gates
-    fitted = fit_run(opened, packed, job.plan, job.run.path, say)
+    fitted, crossed = fit_plan(opened, packed, job.plan, job.run.path, say)
     version = job.version
     save_model(
         job.run.path / "model", opened.task, fitted.model, job.plan, version.schema, version.id, fitted.calibration
@@ -139,8 +164,12 @@ def run_job(
     trained = load_model(opened, job.run.number)
     judged = judge(opened, trained, packed, "test")
     scores = metrics(opened.task, judged, trained.schema)
-    outcome = Outcome(job, packed, trained, fitted, gates, judged, scores)
-    opened.store.catalog.finish_run(job.run, "done", scores[opened.task.headline])
+    headline = scores[opened.task.headline]
+    beside = None
+    if job.beside_random:  # before the run is done: killed here, the same command comes back to it
+        beside = beside_random(opened, packed, job.plan, headline, job.run.path / "random", say)
+    outcome = Outcome(job, packed, trained, fitted, gates, judged, scores, crossed, beside)
+    opened.store.catalog.finish_run(job.run, "done", headline)
     return outcome
 
 
@@ -194,6 +223,8 @@ def _finished(opened: Opened, outcome: Outcome, decision: Decision, seconds: flo
         f"gates     {passed} of {len(outcome.gates)} passed",
         *[f"          {gate.name}: {gate.measured}" for gate in outcome.gates],
         f"train     {opened.task.headline} {metric} on the locked test set",
+        *(outcome.crossed.lines() if outcome.crossed else []),
+        *(outcome.beside.lines() if outcome.beside else []),
         *_proved(opened, outcome.trained.run),
         f"promote   {decision.outcome}: {decision.reason}",
         f"report    {told}",
@@ -208,6 +239,7 @@ def _finished(opened: Opened, outcome: Outcome, decision: Decision, seconds: flo
         "seconds": round(seconds, 1),
         "report": told,
         "promotion": decision.as_json(),
+        **splits_json(outcome.crossed, outcome.beside),
     }
     return Answer(answer, lines, next=f"snowroll serve {opened.root}")
 
@@ -238,6 +270,8 @@ def report_of(opened: Opened, outcome: Outcome, decision: Decision | None, secon
         words=job.words,
         curve=outcome.fitted.curve,
         decision=decision,
+        crossed=outcome.crossed,
+        beside=outcome.beside,
         seconds=seconds,
         written_at=utc_seconds(),
     )

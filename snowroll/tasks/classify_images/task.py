@@ -119,6 +119,12 @@ class ClassifyImages:
         assert isinstance(model, Classifier)
         freeze_backbone(model, frozen)
 
+    def ensemble(self, models: Sequence[nn.Module]) -> nn.Module:
+        """The models of the folds as one: the mean of their probabilities."""
+        from snowroll.design.ensemble import Ensemble
+
+        return Ensemble(models)
+
     # 3 train
 
     def loss(self, model: nn.Module, batch: Batch, options: ImageOptions) -> Tensor:
