@@ -15,7 +15,6 @@ import asyncio
 import io
 import json
 import os
-import platform
 import signal
 import socket
 import subprocess
@@ -29,11 +28,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+import measuring
 import numpy as np
+from measuring import HERE, cpu_seconds, machine, peer_python, spread, versions
 from PIL import Image
 
-HERE = Path(__file__).parent
-WORK = HERE.parent / ".benchmarks" / "serving"
+WORK = measuring.WORK / "serving"
+PACKAGES = ["litserve", "python-multipart", "onnxruntime", "pillow", "numpy", "torch", "torchvision"]
 CLASSES = [f"class {n}" for n in range(10)]
 CLIENTS = 16
 
@@ -137,30 +138,6 @@ def serve_ours(precision: str, port: int) -> None:
     run_server(make_app(lambda: precision, read, settings), settings, bind(settings))
 
 
-def peer_python() -> Path:
-    """The interpreter of an environment that holds LitServe and nothing of ours."""
-    folder = WORK / "litserve"
-    python = folder / "bin" / "python"
-    if not (folder / "ready").exists():
-        wanted = ["litserve", "python-multipart", "onnxruntime", "pillow", "numpy", "torch", "torchvision"]
-        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        uv = Path(sys.executable).parent / "uv"
-        tool = (
-            [uv, "pip", "install", "-q", "--python", python] if uv.exists() else [python, "-m", "pip", "install", "-q"]
-        )
-        subprocess.run([*tool, *wanted], check=True)
-        (folder / "ready").touch()
-    return python
-
-
-def versions(python: Path) -> str:
-    code = (
-        "from importlib.metadata import version\n"
-        "print(', '.join(f'{name} {version(name)}' for name in ('litserve', 'torch', 'onnxruntime', 'uvicorn')))"
-    )
-    return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
-
-
 @contextmanager
 def running(command: list[str | Path], port: int, health: str) -> Iterator[int]:
     """The server's process group, once it answers; stopped (SIGSTOP) until it is measured."""
@@ -184,19 +161,6 @@ def answers(port: int, health: str) -> bool:
             return response.status == 200
     except (urllib.error.URLError, OSError):
         return False
-
-
-def cpu_seconds(group: int) -> float:
-    """Used so far by a server and its workers."""
-    ticks = 0
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue  # it has ended
-        if int(fields[2]) == group:
-            ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def free_port() -> int:
@@ -275,7 +239,7 @@ async def scores_of(port: int, request: bytes) -> list[float]:
 
 def measure(rounds: int, seconds: float) -> None:
     make_models()
-    python = peer_python()
+    python = peer_python("litserve", PACKAGES)
     pictures = [jpeg(seed) for seed in range(64)]
     raw = [raw_request(picture) for picture in pictures]
     same = [multipart_request("/v1/predict", picture) for picture in pictures]
@@ -306,11 +270,11 @@ def measure(rounds: int, seconds: float) -> None:
                 results[name].append(asyncio.run(load_on(ports[server], pids[server], requests, seconds)))
                 told[name] = asyncio.run(scores_of(ports[server], requests[0]))
                 os.killpg(pids[server], signal.SIGSTOP)
-    show(results, told, versions(python))
+    show(results, told, versions(python, ["litserve", "torch", "onnxruntime", "uvicorn"]))
 
 
 def show(results: dict[str, list[Leg]], told: dict[str, list[float]], peers: str) -> None:
-    print(f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, load {os.getloadavg()[0]:.1f}; peers: {peers}")
+    print(f"{machine()}\npeers: {peers}")
     print(f"{CLIENTS} clients, median of {len(next(iter(results.values())))} interleaved rounds\n")
     print(f"{'server':28}{'req/s':>8}{'p50 ms':>9}{'p99 ms':>9}{'req/CPU-s':>11}{'failed':>8}{'gap to eager':>14}")
     for name, legs in results.items():
@@ -327,10 +291,6 @@ def show(results: dict[str, list[Leg]], told: dict[str, list[float]], peers: str
             speed = spread([a.rate_hz / b.rate_hz for a, b in pairs])
             thrift = spread([a.per_cpu_s / b.per_cpu_s for a, b in pairs])
             print(f"{ours} / {peer}: requests/s {speed}, requests/CPU-s {thrift}")
-
-
-def spread(ratios: list[float]) -> str:
-    return f"{median(ratios):.2f}x [{min(ratios):.2f}, {max(ratios):.2f}]"
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 HELP = """An open data engine for deep learning: prepare, design, train, evaluate & tune, deploy, and round again.
 
-Every setting of snowroll.toml is also a flag: --train.lr 0.05 --task.model resnet18 --prepare.group '(.*)_num_'.
+Every setting of snowroll.toml is also a flag: --train.lr 0.05 --task.model resnet18 --prepare.group '_num_(\d+)'.
 `snowroll explain` prints them all with their values and where each came from."""
 
 app = App(

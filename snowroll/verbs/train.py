@@ -97,9 +97,8 @@ def prepare_job(
     _refuse_blocking(inspected.faults)
     version, words = freeze(opened, stock, inspected.left_out, inspected.alike)
     drawn = inspect(opened, stock, say)
-    if (
-        drawn.left_out != inspected.left_out
-    ):  # the split just drawn cuts through copies: known now, not at the next call
+    if drawn.left_out != inspected.left_out:
+        # the split just drawn cuts through copies: known now, not at the next call
         inspected = drawn
         version, words = freeze(opened, stock, inspected.left_out, inspected.alike)
     facts = known_facts(opened, version) or measure_facts(opened, version, say)
