@@ -9,7 +9,7 @@ test: .venv/tested
 	$(BIN)/ruff check -q .
 	$(BIN)/ruff format -q --check .
 	$(BIN)/pyright
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4
 
 quick: .venv/tested  # the fast set
 	$(BIN)/python -m pytest -m "not slow and not soak"

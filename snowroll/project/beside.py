@@ -27,9 +27,8 @@ def beside_random(opened: Opened, packed: Packed, plan: Plan, grouped: Metric, f
     """Train the plan once more in `folder`, and set its figure beside `grouped`. Killed, it goes on like any run."""
     drawn = at_random(opened, packed, plan.seed)
     say("once more, on splits of the same sizes drawn at random: for comparison only, never a champion ...")
-    alone = replace(plan, processes=1)  # several find their version in the catalog, which must never hold this one
     try:
-        fitted, _ = fit_plan(opened, drawn, alone, folder, say)
+        fitted, _ = fit_plan(opened, drawn, plan, folder, say)
     except GateError as fault:  # told as a store's fault, the run is not given up: its own model is sound
         cure = "the same command without --beside-random finishes the run"
         raise StoreError(f"the random run beside it stopped: {fault.what}", where=folder, cure=cure) from fault

@@ -21,6 +21,7 @@ from snowroll.project.opened import Opened, Say
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from snowroll.train.calibrate import Budget
     from snowroll.train.fit import Objective, State, Step
 
 JUDGED = 256  # rows at a time when nothing is trained
@@ -257,22 +258,51 @@ def _progress(step: int, plan: Plan, loss: float, told: Mapping[str, float], fir
 def fit_into_time(
     opened: Opened, packed: Packed, plan: Plan, spent_s: float, say: Say, now: Callable[[], float]
 ) -> Plan:
-    """A time budget becomes a number of steps, once, before the first step. Later nothing reads the clock."""
-    from snowroll.train.calibrate import plan_steps
+    """A time budget becomes a number of steps, once, before the first step. Later nothing reads the clock.
 
+    spent_s: what checks, pack and gates took of it. Validations are measured and taken off too; judging and exporting
+    must fit into the margin.
+    """
     if plan.time_s is None:
         return plan
     left_s = max(plan.time_s - spent_s, plan.time_s / 2)  # a short budget must not be eaten by the checks
     left_s /= max(1, plan.folds)
-    if plan.processes > 1:
-        from snowroll.project.ranks import steps_in_ranks
+    model = _to_measure(opened, packed, plan)
+    began = now()
+    validate(opened, packed, model, plan)
+    budget = _budget(opened, packed, plan, model, left_s, now() - began, now)
+    epochs = budget.steps * plan.batch / max(1, len(packed.rows["train"]))
+    each = f" for each of {plan.folds} folds" if plan.folds else ""
+    say(f"{plan.time_s:,.0f} s allow {budget.steps:,} steps ({epochs:.1f} epochs){each}")
+    return replace(
+        plan,
+        steps=budget.steps,
+        eval_every=plan.eval_every or budget.eval_every,
+        checkpoint_every=min(plan.checkpoint_every, budget.checkpoint_every),
+    )
 
-        steps = steps_in_ranks(opened, packed, plan, left_s, now)
+
+def _to_measure(opened: Opened, packed: Packed, plan: Plan) -> nn.Module:
+    """A model of this plan on its device, to measure with: what it learns is thrown away."""
+    from snowroll.train.fit import begin
+
+    model = new_model(opened, packed, plan)
+    begin(model, replace(plan, ema=0.0))
+    return model
+
+
+def _budget(
+    opened: Opened, packed: Packed, plan: Plan, model: nn.Module, left_s: float, eval_s: float, now: Callable[[], float]
+) -> Budget:
+    """What fits into `left_s`, by steps measured on this machine."""
+    from snowroll.train.calibrate import step_seconds, steps_within
+
+    if plan.processes > 1:
+        from snowroll.project.ranks import measure_in_ranks
+
+        step_s, start_s = measure_in_ranks(opened, packed, plan, now)
+        left_s = max(left_s - start_s, left_s / 2)
     else:
         batches = training_batches(opened, packed, packed.rows["train"], plan)
-        objective = objective_of(opened, plan)
-        steps = plan_steps(new_model(opened, packed, plan), batches, objective, plan, left_s, now=now)
-    epochs = steps * plan.batch / max(1, len(packed.rows["train"]))
-    each = f" for each of {plan.folds} folds" if plan.folds else ""
-    say(f"{plan.time_s:,.0f} s allow {steps:,} steps ({epochs:.1f} epochs){each}")
-    return replace(plan, steps=steps)
+        step_s = step_seconds(model, batches, objective_of(opened, plan), plan, now)
+    return steps_within(left_s, step_s, eval_s)

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from snowroll.base import atomic
-from snowroll.base.errors import SnowrollError, StoreError
-from snowroll.base.nouns import Json, Plan
+from snowroll.base.errors import SnowrollError
+from snowroll.base.nouns import Item, Json, Plan, Version
 from snowroll.project.data import Packed, pack_version, training_batches
 from snowroll.project.fitting import fit_rank, new_model, objective_of
 from snowroll.project.opened import Opened, Say, open_project
@@ -67,9 +67,10 @@ def main(desk: Path) -> None:
 
 def _packed(opened: Opened, plan: Plan, order: Json) -> Packed:
     """What the starter trains on: the pack it made, mapped into memory, and the rows it chose."""
-    version = opened.store.catalog.version(order["version"], opened.store.blobs)
-    if version is None:
-        raise StoreError("the data version is gone", where=opened.root, cure="repeat the command")
+    told = order["version"]
+    items = [Item(**item) for item in told["items"]]
+    version = Version.freeze(items, told["schema"], told["parent"], told["left_out"])
+    assert version.id == told["id"], "the version changed on its way"
     packed = pack_version(opened, version, plan.task, lambda text: None)
     return replace(packed, rows={split: np.array(rows, np.int64) for split, rows in order["rows"].items()})
 

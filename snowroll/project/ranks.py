@@ -15,6 +15,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
@@ -52,20 +53,17 @@ def fit_in_ranks(opened: Opened, packed: Packed, plan: Plan, folder: Path, say: 
     return _laid_out(model, plan)
 
 
-def steps_in_ranks(opened: Opened, packed: Packed, plan: Plan, time_s: float, now: Callable[[], float]) -> int:
-    """How many steps fit into `time_s`, measured by all processes together, exchange of gradients included.
-
-    They are started once to measure and once to train: both starts are taken from the time.
+def measure_in_ranks(opened: Opened, packed: Packed, plan: Plan, now: Callable[[], float]) -> tuple[float, float]:
+    """(seconds of a step, seconds that starting the processes costs): measured by all of them together, exchange of
+    gradients included. They are started once to measure and once to train, so both starts are counted.
     """
-    from snowroll.train.calibrate import MEASURED, steps_within
+    from snowroll.train.calibrate import MEASURED
 
-    began = now()
-    heard: list[float] = []
+    began, heard = now(), []
     with _desk(opened, packed, plan, opened.store.dot, "measure") as desk:
         _work(desk, plan, lambda told: heard.append(told["step_s"]))
     step_s = max(heard)
-    start_s = max(0.0, now() - began - MEASURED * step_s)
-    return steps_within(max(time_s - 2 * start_s, time_s / 2), step_s).steps
+    return step_s, 2 * max(0.0, now() - began - MEASURED * step_s)
 
 
 def _laid_out(model: nn.Module, plan: Plan) -> nn.Module:
@@ -88,7 +86,7 @@ def _desk(opened: Opened, packed: Packed, plan: Plan, folder: Path, work: Work) 
         "work": work,
         "root": str(opened.root.resolve()),
         "flags": flags,
-        "version": packed.version.id,
+        "version": asdict(packed.version),  # a fold's is in no catalog
         "rows": {split: rows.tolist() for split, rows in packed.rows.items()},
         "folder": str(folder.resolve()),
     }

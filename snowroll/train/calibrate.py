@@ -28,19 +28,6 @@ class Budget:
     checkpoint_every: int  # steps
 
 
-def plan_steps(
-    model: nn.Module,
-    batches: Batches,
-    objective: Objective,
-    plan: Plan,
-    time_s: float,
-    now: Callable[[], float],
-    eval_s: float = 0.0,
-) -> int:
-    """How many steps of this plan fit into `time_s`, ten evaluations of `eval_s` included. Changes `model`."""
-    return steps_within(time_s, step_seconds(model, batches, objective, plan, now), eval_s).steps
-
-
 def step_seconds(
     model: nn.Module, batches: Batches, objective: Objective, plan: Plan, now: Callable[[], float]
 ) -> float:

@@ -145,14 +145,15 @@ def run_job(
     began = monotonic() if began is None else began
     settle(job.plan.threads, job.plan.device)
     packed = pack_version(opened, job.version, job.plan.task, say)
+    gates = pass_gates(opened, packed, job.plan, job.run.path, say, accept, because)
+    passed = all(gate.passed for gate in gates)
     if not job.resumed:
-        plan = fit_into_time(opened, packed, job.plan, monotonic() - began, say, monotonic)
+        plan = fit_into_time(opened, packed, job.plan, monotonic() - began, say, monotonic) if passed else job.plan
         job = replace(job, plan=plan)
         write_plan(job.run.path, plan, job.told)
         atomic.write_json(job.run.path / "env.json", _environment(plan))
         opened.store.catalog.start_run(job.run, plan, job.version)
-    gates = pass_gates(opened, packed, job.plan, job.run.path, say, accept, because)
-    if not all(gate.passed for gate in gates):
+    if not passed:
         opened.store.catalog.finish_run(job.run, "failed", None)
         return gates
     fitted, crossed = fit_plan(opened, packed, job.plan, job.run.path, say)
