@@ -357,7 +357,7 @@ def test_a_read_only_project_can_be_read_and_says_so_when_written(disk: Path, ho
     assert said.code == 0, said.err
     assert said.json["prediction"] in CLASSES
     assert outside("doctor", root, "--json").json["healthy"]
-    for verb in (("train", root, *QUICK), ("check", root), ("label", root), ("export", root), ("eval", root)):
+    for verb in (("label", root), ("export", root), ("eval", root)):
         told = outside(*verb)
         assert "Traceback" not in told.err, told.err
         if told.code:

@@ -1,5 +1,6 @@
 """The README cannot rot: its commands parse, the files it names exist, its setup targets are there."""
 
+import json
 import re
 import shlex
 import subprocess
@@ -43,13 +44,43 @@ def test_make_has_its_two_targets(target: str) -> None:
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
 
-@pytest.mark.slow
-def test_the_example_runs(tmp_path: Path) -> None:
-    from test_kill_train import make_folder
-
-    root = make_folder(tmp_path / "parts")
-    command = [sys.executable, str(ROOT / "examples" / "one_roll.py"), str(root), "40"]
+def example(name: str, *arguments: object) -> str:
+    """What the script says, run as its first line tells."""
+    command = [sys.executable, str(ROOT / "examples" / name), *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
-    assert "95 % interval" in done.stdout
-    assert "'dark':" in done.stdout
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_one_roll_runs(tmp_path: Path) -> None:
+    from test_kill_train import make_folder
+
+    said = example("one_roll.py", make_folder(tmp_path / "parts"), 40)
+    assert "95 % interval" in said
+    assert "'dark':" in said
+
+
+@pytest.mark.slow
+def test_a_loop_of_ones_own_runs(project: Path) -> None:
+    said = example("own_loop.py", project, 20)
+    assert "step    0  loss" in said
+    assert re.search(r"hardest sample is (bar|cross|ring)/\d+\.png, labelled (bar|cross|ring)", said)
+
+
+@pytest.mark.slow
+def test_a_client_is_answered(project: Path) -> None:
+    command = [sys.executable, "-m", "snowroll", "serve", str(project), "--json", "--serve.port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+        try:
+            assert server.stdout is not None
+            url = json.loads(server.stdout.readline())["url"]
+            said = example("ask_the_server.py", url, project / "data" / "bar" / "00.png")
+        finally:
+            server.terminate()
+    assert re.search(r"00\.png: (bar|cross|ring), doubt \d\.\d\d", said)
+
+
+def test_every_example_is_run_here() -> None:
+    here = Path(__file__).read_text()
+    assert {path.name for path in (ROOT / "examples").glob("*.py")} <= set(re.findall(r'example\("(\w+\.py)"', here))
