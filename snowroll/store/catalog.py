@@ -188,14 +188,18 @@ class Catalog:
         self.write(job)
 
     def add_artifact(self, artifact: Artifact) -> None:
-        """Keep an artifact, whose bytes are a blob already. Harmless if known."""
+        """Keep an artifact, whose bytes are a blob already. Harmless if known; a known one takes what changed."""
         row = as_row(artifact)
 
         def job(conn: Connection) -> None:
-            if not changes.by_key(conn, tables.artifacts.c.id, [artifact.id]):
-                at = self.clock()
-                conn.execute(tables.artifacts.insert(), {**row, "at": at})
+            table, at = tables.artifacts, self.clock()
+            known = changes.by_key(conn, table.c.id, [artifact.id])
+            if not known:
+                conn.execute(table.insert(), {**row, "at": at})
                 journal.append(conn, "artifact.added", row, at)
+            elif any(known[0][key] != value for key, value in row.items()):
+                conn.execute(table.update().where(table.c.id == artifact.id).values(**row))
+                journal.append(conn, "artifact.changed", row, at)
 
         self.write(job)
 

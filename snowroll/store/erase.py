@@ -7,6 +7,7 @@ still noted. The journal keeps ids, and salted hashes whose salts are gone.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -62,6 +63,8 @@ def named_blobs(conn: Connection) -> set[str]:
     """Every blob that some row names."""
     columns = (records.c.content, versions.c.blob, artifacts.c.blob)
     named = {sha for column in columns for sha in conn.execute(select(column)).scalars()}
+    contracts = map(json.loads, conn.execute(select(artifacts.c.contract)).scalars())
+    named |= {contract["examples"] for contract in contracts if "examples" in contract}  # the server's self-test
     wheres = conn.execute(select(samples.c.where).where(samples.c.where.startswith("blob:"))).scalars()
     return named | {where.removeprefix("blob:") for where in wheres}
 

@@ -134,6 +134,7 @@ _SAYS: dict[str, Callable[[Facts, Json], None]] = {
     "run.started": _run_changed,
     "run.finished": _run_changed,
     "artifact.added": _artifact_added,
+    "artifact.changed": _artifact_added,
     "pointer.set": _pointer_set,
     "roll.stage": _roll_stage,
 }
