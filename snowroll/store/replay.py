@@ -128,6 +128,7 @@ _SAYS: dict[str, Callable[[Facts, Json], None]] = {
     "label.undone": _label_undone,
     "records.added": _records_added,
     "records.erased": _records_erased,
+    "records.evicted": _records_erased,
     "version.added": _version_added,
     "version.redacted": _version_redacted,
     "run.made": _run_changed,
