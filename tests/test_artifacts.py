@@ -1,21 +1,25 @@
-"""What is kept beside an exported model: it outlasts every clean-up, is made again when lost, and is nobody else's."""
+"""What serving keeps: a model's examples outlast every clean-up and are nobody else's; what was sent grows old."""
 
 import json
 from base64 import b64decode
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+from time import monotonic, sleep, time
 
 import pytest
 from house_kit import snowroll
 
 from snowroll.base.errors import StoreError
+from snowroll.base.nouns import Record
+from snowroll.demo import running
 from snowroll.deploy.session import self_test
+from snowroll.deploy.settings import ServeSettings
 from snowroll.project.artifacts import load_artifact, make_artifact
 from snowroll.project.data import Packed, pack_version
 from snowroll.project.models import Trained, load_model
 from snowroll.project.opened import Opened, open_project
-from snowroll.verbs.serve import current_artifact
+from snowroll.verbs.serve import current_artifact, make_service
 
 DAY_S = 86_400.0
 
@@ -81,3 +85,16 @@ def test_no_example_is_what_production_sent(project: Path) -> None:
     own = [sample.content for sample in opened.samples([items[row].sample for row in rows[-3:]]).values()]
     kept = json.loads(opened.store.blobs.get(examples_of(opened)))
     assert sorted(sha(row["raw"]) for row in kept) == sorted(own)
+
+
+def test_a_server_erases_what_grew_too_old_while_none_ran(project: Path) -> None:
+    opened = open_project(project, {})
+    record = Record("r1", "a", time() - 31 * DAY_S, sha256(b"old").hexdigest(), "bar", 0.9, 0.1, "")
+    opened.store.capture([(record, b"old")])
+    settings = ServeSettings(port=0)
+    with running(make_service(opened, settings), settings):
+        deadline = monotonic() + 30
+        while opened.store.catalog.records():
+            assert monotonic() < deadline, "it is still there"
+            sleep(0.02)
+    assert not opened.store.blobs.has(record.content)

@@ -20,12 +20,17 @@ def capture(project: Project, id: str, raw: bytes, at: float = 0.0, prediction: 
     return record
 
 
-def adopt(project: Project, record: Record, target: str) -> Sample:
-    """Make a labelled sample of a record, as mining and labelling do."""
+def ask(project: Project, record: Record) -> Sample:
+    """Make a sample of a record and queue it, as mining does; it takes the place of the open questions."""
     where = f"blob:{record.content}"
     new = Sample(Sample.name(where, record.content), where, record.content, "image", origin="production")
-    project.catalog.add_samples([new])
-    project.catalog.fill_queue([Queued(new.id, "doubt", 0.0)])
+    project.catalog.fill_queue([Queued(new.id, "doubt", 0.0)], about=[new])
+    return new
+
+
+def adopt(project: Project, record: Record, target: str) -> Sample:
+    """Make a labelled sample of a record, as mining and labelling do."""
+    new = ask(project, record)
     project.catalog.add_label(Label(f"click {record.id}", new.id, target, "ann", 0.0))
     return new
 
@@ -242,6 +247,43 @@ def test_the_oldest_are_evicted_by_quota_and_age(tmp_path: Path) -> None:
         assert project.blobs.size() == 300
         assert learnt_from.id in project.catalog.samples(), "training data is not evicted behind anyone's back"
         assert left(project.root, [b"0" * 100]) == []
+        assert project.check_invariants(deep=True) == []
+
+
+def test_a_dropped_question_keeps_nothing(tmp_path: Path) -> None:
+    """Each roll asks about other inputs; those nobody answered count towards the quota and grow old like any."""
+    make_project(tmp_path / "p")
+    with Project.open(tmp_path / "p") as project:
+        for n in range(4):
+            ask(project, capture(project, f"r{n}", b"%d" % n * 100, at=float(n)))
+        assert project.prune(4.0, max_bytes=300) == [], "the open question does not count"
+        assert project.prune(4.0, max_bytes=200) == ["r0"]
+        assert project.prune(99.0, max_age_s=1.0) == ["r1", "r2"]
+        assert [one.id for one in project.catalog.records()] == ["r3"], "somebody may be looking at it"
+        assert project.check_invariants(deep=True) == []
+
+
+def test_an_answer_taken_back_keeps_only_what_a_version_names(tmp_path: Path) -> None:
+    make_project(tmp_path / "p")
+    with Project.open(tmp_path / "p") as project:
+        named, other = (adopt(project, capture(project, id, id.encode()), "cat") for id in ("r1", "r2"))
+        project.catalog.add_version(Version.freeze([Item(named.id, "cat", "train")], {}), project.blobs)
+        for id in ("r1", "r2"):
+            project.catalog.undo_label(f"click {id}")
+        assert project.prune(9.0, max_age_s=1.0) == [], "asked again"
+        project.catalog.fill_queue([])
+        assert project.prune(9.0, max_age_s=1.0) == ["r2"]
+        assert project.catalog.samples([named.id, other.id]).keys() == {named.id}
+        assert project.check_invariants(deep=True) == []
+
+
+def test_what_was_evicted_while_it_was_mined_is_not_asked_about(tmp_path: Path) -> None:
+    make_project(tmp_path / "p")
+    with Project.open(tmp_path / "p") as project:
+        record = capture(project, "r1", b"old")
+        project.prune(9.0, max_age_s=1.0)
+        ask(project, record)
+        assert project.catalog.left_in_queue() == 0
         assert project.check_invariants(deep=True) == []
 
 

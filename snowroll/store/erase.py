@@ -109,15 +109,17 @@ def is_pending(conn: Connection) -> bool:
     return bool(_notes(conn))
 
 
-def oldest_beyond(conn: Connection, now: float, max_bytes: int | None, max_age_s: float | None) -> list[str]:
-    """Records to evict, oldest first: too old, or more than the quota holds. Inputs that became samples stay: they
-    are training data now, and `forget` erases them.
+def oldest_beyond(
+    conn: Connection, blobs: Blobs, now: float, max_bytes: int | None, max_age_s: float | None
+) -> list[str]:
+    """Records to evict, oldest first: too old, or more than the quota holds. Inputs that became training data stay,
+    and those that a person is asked about; `forget` erases them. A question that was dropped keeps nothing.
     """
     total, oldest = conn.execute(select(func.coalesce(func.sum(records.c.bytes), 0), func.min(records.c.at))).one()
     if (max_bytes is None or total <= max_bytes) and (max_age_s is None or oldest is None or oldest >= now - max_age_s):
         return []
     query = select(records.c.id, records.c.at, records.c.bytes, records.c.content).order_by(records.c.at, records.c.id)
-    kept = set(conn.execute(select(samples.c.content).where(samples.c.origin == "production")).scalars())
+    kept = _kept(conn, blobs)
     rows = [row for row in conn.execute(query) if row.content not in kept]
     total = sum(row.bytes for row in rows)
     evicted = []
@@ -128,6 +130,22 @@ def oldest_beyond(conn: Connection, now: float, max_bytes: int | None, max_age_s
         evicted.append(row.id)
         total -= row.bytes
     return evicted
+
+
+def _kept(conn: Connection, blobs: Blobs) -> set[str]:
+    """Production's contents that have an answer, an open question, or a place in a version."""
+    answers = select(samples.c.id, samples.c.content, labels.c.undone).join(labels, labels.c.sample == samples.c.id)
+    answered = conn.execute(answers.where(samples.c.origin == "production")).all()
+    asked = select(samples.c.content).join(queue, queue.c.sample == samples.c.id).where(queue.c.answered.is_(None))
+    kept = {row.content for row in answered if not row.undone} | set(conn.execute(asked).scalars())
+    # whatever a version names was answered once: only where the answer was taken back must manifests be read
+    doubtful = {row.id: row.content for row in answered if row.content not in kept}
+    if doubtful:
+        manifests = [read_manifest(blobs, row) for row in conn.execute(select(versions)).mappings().all()]
+        named = {item.sample for version in manifests for item in version.items}
+        named |= {sample for version in manifests for sample in version.left_out}
+        kept |= {content for sample, content in doubtful.items() if sample in named}
+    return kept
 
 
 def _redact_versions(conn: Connection, gone: set[str], blobs: Blobs, at: float) -> list[str]:

@@ -153,10 +153,13 @@ class Project:
         return self.catalog.add_records([(record, len(raw)) for record, raw in inputs], ready)
 
     def prune(self, now: float, max_bytes: int | None = None, max_age_s: float | None = None) -> list[str]:
-        """Evict records, oldest first, until they are neither too old nor too many bytes. Returns their ids."""
+        """Evict records, oldest first, until they are neither too old nor too many bytes. Returns their ids.
+
+        Training data and open questions are not evicted, and do not count.
+        """
 
         def job(conn: Connection) -> list[str]:
-            ids = erase.oldest_beyond(conn, now, max_bytes, max_age_s)
+            ids = erase.oldest_beyond(conn, self.blobs, now, max_bytes, max_age_s)
             if ids:
                 erase.evict(conn, ids, self.blobs, now)
             return ids
