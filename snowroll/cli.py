@@ -167,7 +167,7 @@ def rollback(project: Path = Path(), *, json: Json = False) -> Any:
 
 @app.command
 def forget(project: Path, record: str, *, json: Json = False) -> Any:
-    """Erase one production record: its input, its rows, its caches."""
+    """Erase a production record: its input, every record of that input, what was made of it, reports that show it."""
     from snowroll.verbs.forget import forget as verb
 
     return verb(opened(project), record)

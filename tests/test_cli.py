@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
 import pytest
 from house_kit import QUICK, draw_shapes, outside, png, shape, snowroll
+
+from snowroll.base.nouns import Record
+from snowroll.store.project import Project
 
 METRICS = {"accuracy", "balanced_accuracy", "macro_f1", "ece", "nll"}
 KEYS = {
@@ -219,6 +223,16 @@ def test_a_wrong_command_is_one_line(tokens: tuple[str, ...], project: Path) -> 
     assert said.json.keys() == {"error", "where", "cure"}
     assert said.json["error"]
     assert "\n" not in said.json["error"]
+
+
+def test_forget_says_how_many_records_went(untrained: Path) -> None:
+    content = hashlib.sha256(b"face").hexdigest()
+    with Project.open(untrained) as store:
+        store.capture([(Record(id, "a", 0.0, content, "bar", 0.9, 0.1, ""), b"face") for id in ("r1", "r2")])
+    assert "came 2 times: all 2 records went" in snowroll("forget", untrained, "r1").out
+    said = snowroll("forget", untrained, "r2", "--json")
+    assert (said.code, said.json) == (0, {"record": "r2", "erased": True, "records": ["r1", "r2"], "runs": []})
+    assert snowroll("forget", untrained, "r3").code == 1
 
 
 def test_every_verb_names_the_next_command(project: Path) -> None:

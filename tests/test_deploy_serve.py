@@ -20,7 +20,7 @@ import pytest
 from deploy_kit import CLASSES, loaded, open_raw, png, serving
 
 from snowroll.base.errors import DataError, UsageError
-from snowroll.deploy.capture import Seen
+from snowroll.deploy.capture import Capture, Seen
 from snowroll.deploy.session import Loaded
 from snowroll.deploy.settings import ServeSettings
 
@@ -356,6 +356,22 @@ def test_sampling(share: float, low: int, high: int) -> None:
         for seed in range(60):
             client.post(f"{url}/v1/predict", content=png(seed))
     assert low <= len(kept) <= high
+
+
+def test_what_is_kept_is_tidied_at_the_start_and_again_though_nothing_comes_in(caplog) -> None:
+    told, again = [], threading.Event()
+
+    def tidy() -> None:
+        told.append(len(told))
+        if len(told) == 3:
+            again.set()
+        raise OSError("No space left on device")  # the next one is tried all the same
+
+    capture = Capture(lambda seen: None, 1.0, 1_000, tidy=tidy, tidy_s=0.01)
+    capture.start()
+    assert again.wait(10)
+    capture.stop()
+    assert "was not erased: No space" in caplog.text
 
 
 # clients that vanish, failures inside

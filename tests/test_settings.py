@@ -14,8 +14,11 @@ from snowroll.base.bounds import check_numbers
 from snowroll.base.errors import UsageError
 from snowroll.base.nouns import Choice, Plan
 from snowroll.base.settings import Settings, as_toml, read_settings, split_flags
+from snowroll.deploy.settings import ServeSettings
+from snowroll.evaluate.settings import PromotionSettings
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.project.plans import same_request, seconds
+from snowroll.project.settings import LabelSettings
 
 
 @dataclass(frozen=True)
@@ -153,6 +156,49 @@ def test_no_number_may_be_nan() -> None:
     check_numbers("oven", Oven(), from_0="heat", from_1="trays")
     with pytest.raises(AssertionError, match="names no field"):  # a misspelt bound would hold nothing
         check_numbers("oven", Oven(), from_0="heta")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("port", -1),
+        ("port", 65_536),
+        ("threads", -1),
+        ("max_body_mb", 0.0),
+        ("max_items", 0),
+        ("deadline_s", 0.0),
+        ("deadline_s", math.inf),
+        ("poll_s", -1.0),
+        ("sample", 1.1),
+        ("quota_mb", -1.0),
+        ("quota_mb", math.nan),
+        ("keep_days", -1.0),
+    ],
+)
+def test_a_server_out_of_bounds_cannot_be_set(key: str, value: float) -> None:
+    with pytest.raises(UsageError) as fault:
+        ServeSettings(**{key: value})
+    assert fault.value.where == f"serve.{key}"
+    assert fault.value.cure
+
+
+def test_a_server_may_keep_nothing_and_answer_fast() -> None:
+    assert ServeSettings(port=0, quota_mb=0.0, keep_days=0.0, max_body_mb=0.003, poll_s=0.01).max_body == 3_000
+
+
+@pytest.mark.parametrize("chance", [0.0, 1.0])
+@pytest.mark.parametrize("key", ["alpha", "harm_alpha"])
+def test_a_chance_of_being_wrong_is_neither_0_nor_1(key: str, chance: float) -> None:
+    with pytest.raises(UsageError, match=key):
+        PromotionSettings(**{key: chance})
+
+
+@pytest.mark.parametrize("settings", [ServeSettings, LabelSettings, PromotionSettings])
+def test_settings_of_no_run_refuse_nan(settings: type) -> None:
+    for f in fields(settings):
+        if isinstance(getattr(settings(), f.name), int | float):
+            with pytest.raises(UsageError):
+                settings(**{f.name: math.nan})
 
 
 def test_a_share_is_a_share() -> None:

@@ -113,7 +113,9 @@ def _act(conn: Connection, action: str, n: int, step: int) -> None:
     elif action == "record":
         changes.put_records(conn, [(Record(f"rec-{n}", "model", at, content(n), "cat", 0.5, 1, "ward 3"), 1)], at)
     elif action == "erase":
-        erase.take_rows(conn, [f"rec-{n}"], Blobs(Path("unused")), at)
+        erase.forget_input(conn, f"rec-{n}", Blobs(Path("unused")), at)
+    elif action == "evict":
+        erase.evict(conn, [f"rec-{n}"], Blobs(Path("unused")), at)
     elif action == "queue":
         changes.fill_queue(conn, [as_row(Queued(sample(n).id, "doubt", 0.5))] if known(conn, n) else [], at)
     elif action == "run":
@@ -126,7 +128,7 @@ def known(conn: Connection, n: int) -> bool:
     return bool(changes.by_key(conn, tables.samples.c.id, [sample(n).id]))
 
 
-ACTIONS = ["sample", "retire", "label", "undo", "record", "erase", "queue", "run", "pointer"]
+ACTIONS = ["sample", "retire", "label", "undo", "record", "erase", "evict", "queue", "run", "pointer"]
 histories = st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(0, THINGS - 1)), max_size=25)
 
 

@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from math import isfinite
+from math import isfinite, ulp
 from typing import Any
 
 from snowroll.base.errors import UsageError
 
 
-def check_numbers(section: str, settings: Any, *, from_1: str = "", from_0: str = "", shares: str = "") -> None:
+def check_numbers(
+    section: str,
+    settings: Any,
+    *,
+    from_1: str = "",
+    from_0: str = "",
+    above_0: str = "",
+    shares: str = "",
+    chances: str = "",
+    ports: str = "",
+) -> None:
     """Raise UsageError at the first number that is out of bounds or not finite.
 
-    from_1, from_0, shares: names of fields, in one string; shares lie between 0 and 1.
+    from_1, from_0, above_0, shares, chances, ports: names of fields, in one string. A share may be 0 or 1; a chance
+    of being wrong may not: no number of samples would be enough.
     """
     bounds = {name: ("1 or more", 1.0, float("inf")) for name in from_1.split()}
     bounds |= {name: ("0 or more", 0.0, float("inf")) for name in from_0.split()}
+    bounds |= dict.fromkeys(above_0.split(), ("more than 0", ulp(0.0), float("inf")))
     bounds |= dict.fromkeys(shares.split(), ("between 0 and 1", 0.0, 1.0))
+    bounds |= dict.fromkeys(chances.split(), ("between 0.000001 and 0.5", 1e-6, 0.5))
+    bounds |= dict.fromkeys(ports.split(), ("between 0 and 65535", 0.0, 65_535.0))
     assert bounds.keys() <= {f.name for f in fields(settings)}, f"a bound of [{section}] names no field"
     for f in fields(settings):
         value = getattr(settings, f.name)

@@ -8,12 +8,14 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Condition, Thread
+from time import monotonic
 
 from snowroll.base.nouns import Record
 
 log = logging.getLogger("snowroll.serve")
 _MOST = 512  # answers waiting to be stored
 _AT_ONCE = 64  # in one call of on_record: one transaction of the store
+TIDY_S = 600.0  # between two calls of tidy: what is kept may outlive its days by this much
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +49,15 @@ class Capture:
         share: float,
         most_bytes: int,
         told: Callable[[str, int], None] = lambda outcome, count: None,
+        tidy: Callable[[], None] = lambda: None,
+        tidy_s: float = TIDY_S,
     ) -> None:
-        """share: of the pictures, kept. most_bytes: waiting in memory. told: how many were kept, dropped or failed."""
+        """share: of the pictures, kept. most_bytes: waiting in memory. told: how many were kept, dropped or failed.
+
+        tidy: called at the start and every tidy_s seconds, whether anything comes in or not.
+        """
         self._on_record, self._share, self._most_bytes, self._told = on_record, share, most_bytes, told
+        self._tidy, self._tidy_s = tidy, tidy_s
         self._queue: deque[Answered] = deque()
         self._bytes = 0
         self._change = Condition()
@@ -82,21 +90,37 @@ class Capture:
             self._told("dropped", 1)
 
     def _drain(self) -> None:
-        while True:
-            with self._change:
-                while not self._queue and self._open:
-                    self._change.wait()
-                if not self._queue:
-                    return
-                some = [self._queue.popleft() for _ in range(min(_AT_ONCE, len(self._queue)))]
-            try:
-                self._on_record([_seen(one) for one in some])
-                self._told("kept", len(some))
-            except Exception as fault:  # a full disk must not stop the answers
-                log.warning("%d answers were not kept: %s", len(some), fault)
-                self._told("failed", len(some))
-            with self._change:
-                self._bytes -= sum(len(one.raw) for one in some)
+        due, going = monotonic(), True
+        while going:
+            if monotonic() >= due:
+                self._tidy_up()
+                due = monotonic() + self._tidy_s
+            some, going = self._next(due)
+            if some:
+                self._store(some)
+
+    def _next(self, due: float) -> tuple[list[Answered], bool]:
+        """What waits, at latest when tidying is due; and whether to go on afterwards."""
+        with self._change:
+            self._change.wait_for(lambda: self._queue or not self._open, max(0.0, due - monotonic()))
+            some = [self._queue.popleft() for _ in range(min(_AT_ONCE, len(self._queue)))]
+            return some, self._open or bool(some)
+
+    def _store(self, some: list[Answered]) -> None:
+        try:
+            self._on_record([_seen(one) for one in some])
+            self._told("kept", len(some))
+        except Exception as fault:  # a full disk must not stop the answers
+            log.warning("%d answers were not kept: %s", len(some), fault)
+            self._told("failed", len(some))
+        with self._change:
+            self._bytes -= sum(len(one.raw) for one in some)
+
+    def _tidy_up(self) -> None:
+        try:
+            self._tidy()
+        except Exception as fault:  # tried again when it is next due
+            log.warning("what is too old or too much was not erased: %s", fault)
 
 
 def _seen(one: Answered) -> Seen:

@@ -41,6 +41,7 @@ class Service:
         load: Callable[[str], Loaded],
         settings: ServeSettings,
         on_record: Callable[[list[Seen]], None] | None,
+        tidy: Callable[[], None],
     ) -> None:
         self.settings, self.measures = settings, Measures()
         self.champion = Champion(current, load, settings.poll_s, self._candidate)
@@ -48,7 +49,7 @@ class Service:
         self.batcher = batcher.Batcher(threads, settings.batch, settings.queue, self.measures.ran)
         share = settings.sample if on_record else 0.0
         most = 4 * settings.max_body
-        self.capture = Capture(on_record or (lambda seen: None), share, most, self._kept)
+        self.capture = Capture(on_record or (lambda seen: None), share, most, self._kept, tidy)
         self.measures.serves(self.champion.model.id)
 
     def _candidate(self, outcome: str, model: str) -> None:
@@ -158,13 +159,15 @@ def make_app(
     load: Callable[[str], Loaded],
     settings: ServeSettings,
     on_record: Callable[[list[Seen]], None] | None = None,
+    tidy: Callable[[], None] = lambda: None,
 ) -> FastAPI:
     """The app. Loads and self-tests the first model before it returns; raises when that fails.
 
     current: the champion's id, polled. load: a model from its id (`session.load`), with stored examples.
     on_record: given answered pictures in small lists, on a thread of its own; it may be slow and may fail.
+    tidy: called on the same thread at the start and every ten minutes.
     """
-    service = Service(current, load, settings, on_record)
+    service = Service(current, load, settings, on_record, tidy)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from snowroll.base.bounds import check_numbers
 from snowroll.base.errors import UsageError
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -36,11 +37,15 @@ class ServeSettings:
                 where="serve.token",
                 cure="set serve.token, or serve.host to 127.0.0.1",
             )
-        for name in ("max_body_mb", "max_items", "queue", "batch", "deadline_s", "receive_s", "connections", "poll_s"):
-            if getattr(self, name) <= 0:
-                raise UsageError(f"{name} = {getattr(self, name)} must be above 0", where=f"serve.{name}")
-        if not 0 <= self.sample <= 1:
-            raise UsageError(f"sample = {self.sample} is a share", where="serve.sample", cure="0 to 1")
+        check_numbers(
+            "serve",
+            self,
+            from_1="max_items queue batch connections",
+            from_0="threads quota_mb keep_days",
+            above_0="max_body_mb deadline_s receive_s poll_s",
+            shares="sample",
+            ports="port",
+        )
 
     @property
     def is_loopback(self) -> bool:

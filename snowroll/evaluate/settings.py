@@ -17,4 +17,4 @@ class PromotionSettings:
     worthwhile: float = 0.01  # a gain below this is not worth a swap: once it is ruled out, the answer is REFUSED
 
     def __post_init__(self) -> None:
-        check_numbers("promotion", self, shares="alpha margin harm_alpha worthwhile")
+        check_numbers("promotion", self, shares="margin worthwhile", chances="alpha harm_alpha")

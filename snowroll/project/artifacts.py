@@ -6,7 +6,7 @@ import base64
 import json
 import urllib.request
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from threading import Event, Thread
 
@@ -24,14 +24,14 @@ from snowroll.project.opened import Opened, Say
 
 PROVED_ON = 200  # validation samples sent through the exported file
 LOST = 0.005  # of the headline metric that int8 may cost
-EXAMPLES = 8  # of them kept beside the file, for the server's self-test
+EXAMPLES = 8  # kept beside the file, for the server's self-test
 
 
 def make_artifact(opened: Opened, trained: Trained, packed: Packed, say: Say) -> Artifact:
     """The run's ONNX file, made once. Raises PlanError when it does not say what the trained model says."""
     known = find_artifact(opened, trained.run)
     if known is not None:
-        return known
+        return _with_examples(opened, trained, packed, known, say)
     say("exporting, and proving the export on validation samples, from file bytes through HTTP ...")
     deployable = opened.task.deployable(trained.model, trained.plan.task, trained.schema)
     path = trained.folder / "export" / "model.onnx"
@@ -41,24 +41,59 @@ def make_artifact(opened: Opened, trained: Trained, packed: Packed, say: Say) ->
     name = f"run-{trained.run}"
     ways = functions(opened, trained.plan.task, trained.schema)
     bare = load(model, name, *ways)
-    examples = examples_of(bare, proof.raws[:EXAMPLES])
+    examples = examples_of(bare, _example_raws(opened, packed))
     loaded = load(model, name, *ways, examples=examples)
     measured = parity(loaded, zip(proof.raws, proof.outputs, strict=True)).as_json()
     measured |= _headlines(opened, trained, loaded, proof)
     measured["http"] = same_over_http(loaded, proof.raws)
     blob = opened.store.blobs.put(model)
-    kept = opened.store.blobs.put(canonical(_examples_as_json(examples)).encode())
     artifact = Artifact(
         id=digest(blob, trained.folder.name),
         run=trained.folder.name,
         format="onnx",
         blob=blob,
         bytes=len(model),
-        contract={**deployable.contract, "examples": kept},
+        contract={**deployable.contract, "examples": _keep(opened, examples)},
         parity=measured,
     )
     opened.store.catalog.add_artifact(artifact)
     return artifact
+
+
+def _with_examples(opened: Opened, trained: Trained, packed: Packed, known: Artifact, say: Say) -> Artifact:
+    """The known artifact. Where its stored examples are gone or damaged they are made again, by the same file."""
+    lost = known.contract["examples"]
+    if opened.store.blobs.is_sound(lost):
+        return known
+    say("its stored examples are gone; making them again ...")
+    ways = functions(opened, trained.plan.task, trained.schema)
+    bare = load(opened.store.blobs.get(known.blob), known.id, *ways)
+    kept = _keep(opened, examples_of(bare, _example_raws(opened, packed)))
+    for one in opened.store.catalog.artifacts(known.run):  # the int8 file shares them
+        if one.contract.get("examples") == lost:
+            opened.store.catalog.add_artifact(replace(one, contract={**one.contract, "examples": kept}))
+    return replace(known, contract={**known.contract, "examples": kept})
+
+
+def _example_raws(opened: Opened, packed: Packed) -> list[bytes]:
+    """Bytes of EXAMPLES files, evenly drawn from the validation part, else from the training part.
+
+    Of the user's own files only: examples outlive `forget`, so none may be what production sent.
+    """
+    samples = opened.samples([item.sample for item in packed.version.items])
+    for split in ("val", "train"):
+        of_split = [samples[item.sample] for item in packed.items(split)]
+        own = [sample.where for sample in of_split if sample.origin != "production"]
+        if own:
+            drawn = own[:: max(1, len(own) // EXAMPLES)][:EXAMPLES]
+            raw = dict(opened.stream(drawn))
+            return [raw[where] for where in drawn]
+    told = "every sample came from production: none may be kept for the server's self-test"
+    raise PlanError(told, where=opened.root, cure="keep some labelled files of your own in the data folder")
+
+
+def _keep(opened: Opened, examples: Sequence[Example]) -> str:
+    return opened.store.blobs.put(canonical(_examples_as_json(examples)).encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +173,9 @@ def load_artifact(opened: Opened, id: str, threads: int = 0) -> Loaded:
     model = opened.store.blobs.get(artifact.blob)
     config = json.loads((opened.store.runs / artifact.run / "model" / "config.json").read_text())
     options = options_of(opened.task, config)
+    if not opened.store.blobs.has(artifact.contract["examples"]):
+        cure = f"run `snowroll export {opened.root} --run {int(artifact.run.partition('-')[0])}`"
+        raise StoreError(f"the stored examples of artifact '{id}' are gone", where=opened.root, cure=cure)
     examples = _examples_from_json(json.loads(opened.store.blobs.get(artifact.contract["examples"])))
     return load(model, id, *functions(opened, options, config["schema"]), threads=threads, examples=examples)
 

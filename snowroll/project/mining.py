@@ -45,10 +45,9 @@ def mine(opened: Opened, k: int, say: Say, records: Sequence[Record] | None = No
     held = {sample.id for sample in test}
     rest = [sample for sample in pool if sample.id not in held]
     picks = _choose(opened, stock, rest, _doubts(opened), k or settings.k, settings.uniform, seed, say)
-    opened.store.catalog.add_samples([*test, *[sample for sample, _ in picks]])
     asked = [Queued(sample.id, FOR_TEST, float(place)) for place, sample in enumerate(test)]
     asked += [Queued(sample.id, why, float(len(test) + place)) for place, (sample, why) in enumerate(picks)]
-    opened.store.catalog.fill_queue(asked)
+    opened.store.catalog.fill_queue(asked, about=[*test, *[sample for sample, _ in picks]])
     return Mined(len(picks), len(test), len(pool))
 
 
@@ -57,8 +56,8 @@ def ask_test(opened: Opened, n: int, say: Say, seed: int = 0) -> int:
     stock = take_stock(opened, say)
     pool = _pool(opened, stock, opened.store.catalog.records())
     drawn = np.random.default_rng(seed).permutation(len(pool))[:n]
-    opened.store.catalog.add_samples([pool[row] for row in drawn])
-    opened.store.catalog.fill_queue([Queued(pool[row].id, FOR_TEST, float(i)) for i, row in enumerate(drawn)])
+    asked = [Queued(pool[row].id, FOR_TEST, float(place)) for place, row in enumerate(drawn)]
+    opened.store.catalog.fill_queue(asked, about=[pool[row] for row in drawn])
     return len(drawn)
 
 

@@ -18,4 +18,4 @@ class LabelSettings:
     person: str = ""  # who labels; the machine's user if empty
 
     def __post_init__(self) -> None:
-        check_numbers("label", self, from_0="first_test k port", shares="uniform test")
+        check_numbers("label", self, from_0="first_test k", shares="uniform test", ports="port")

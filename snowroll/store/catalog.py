@@ -119,10 +119,18 @@ class Catalog:
         """Take an answer back; its sample is asked for again. False if it was taken back already."""
         return self.write(lambda conn: changes.undo_label(conn, client_id, self.clock()))
 
-    def fill_queue(self, asked: Iterable[Queued]) -> int:
-        """Replace the unanswered part of the queue; answered samples are not asked again. Returns how many wait."""
-        rows = [as_row(item) for item in asked]
-        return self.write(lambda conn: changes.fill_queue(conn, rows, self.clock()))
+    def fill_queue(self, asked: Iterable[Queued], about: Iterable[Sample] = ()) -> int:
+        """Replace the unanswered part of the queue; answered samples are not asked again. Returns how many wait.
+
+        `about`: samples to make known with their questions. A production input evicted meanwhile is not asked about.
+        """
+        rows, told = [as_row(item) for item in asked], [{**as_row(sample), "retired": None} for sample in about]
+
+        def job(conn: Connection) -> int:
+            gone = changes.put_asked(conn, told, self.clock())
+            return changes.fill_queue(conn, [row for row in rows if row["sample"] not in gone], self.clock())
+
+        return self.write(job)
 
     def next_queued(self, n: int, by: str = "", again_after_s: float = 300.0) -> list[Queued]:
         """The n most worthwhile samples to ask `by` for. What another person was shown just now is passed over."""
@@ -188,14 +196,18 @@ class Catalog:
         self.write(job)
 
     def add_artifact(self, artifact: Artifact) -> None:
-        """Keep an artifact, whose bytes are a blob already. Harmless if known."""
+        """Keep an artifact, whose bytes are a blob already. Harmless if known; a known one takes what changed."""
         row = as_row(artifact)
 
         def job(conn: Connection) -> None:
-            if not changes.by_key(conn, tables.artifacts.c.id, [artifact.id]):
-                at = self.clock()
-                conn.execute(tables.artifacts.insert(), {**row, "at": at})
+            table, at = tables.artifacts, self.clock()
+            known = changes.by_key(conn, table.c.id, [artifact.id])
+            if not known:
+                conn.execute(table.insert(), {**row, "at": at})
                 journal.append(conn, "artifact.added", row, at)
+            elif any(known[0][key] != value for key, value in row.items()):
+                conn.execute(table.update().where(table.c.id == artifact.id).values(**row))
+                journal.append(conn, "artifact.changed", row, at)
 
         self.write(job)
 

@@ -54,6 +54,16 @@ def put_samples(conn: Connection, rows: Sequence[Row], at: float) -> int:
     return len(new) + len(changed)
 
 
+def put_asked(conn: Connection, rows: Sequence[Row], at: float) -> set[str]:
+    """Put the samples, but for production inputs that no record holds any more. Returns the ids of those."""
+    sent = {row["id"]: row["content"] for row in rows if row["origin"] == "production"}
+    held = {row["content"] for row in by_key(conn, records.c.content, sorted(set(sent.values())))}
+    gone = {id for id, content in sent.items() if content not in held}
+    for chunk in chunks([row for row in rows if row["id"] not in gone]):
+        put_samples(conn, chunk, at)
+    return gone
+
+
 def retire_samples(conn: Connection, ids: Sequence[str], why: str, at: float) -> None:
     for chunk in chunks(ids):
         conn.execute(samples.update().where(samples.c.id.in_(chunk)).values(retired=why))

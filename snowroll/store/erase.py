@@ -1,14 +1,17 @@
-"""Forgetting production inputs: rows, blob, manifests, caches, deleted pages. Finished even if it is killed.
+"""Taking production inputs away: rows, samples, labels, manifests, blob. Finished even if it is killed.
 
-First one transaction takes the rows and notes which contents must go; then the contents go, and the note says only
-that deleted pages are to be overwritten; when they are, the note goes. Whoever opens the project next finishes what is
-still noted. The journal keeps ids, and salted hashes whose salts are gone.
+First one transaction takes the rows and notes which contents must go; then the contents and their notes go. Whoever
+opens the project next finishes what is still noted. Retention ends here. Forgetting notes its journal row as well: it
+owes the pictures that the runs of that row show, the caches and the deleted pages, and its note goes when they are
+gone. The journal keeps ids, and salted hashes whose salts are gone.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from sqlalchemy import Connection, func, select
 
@@ -19,15 +22,34 @@ from snowroll.store.changes import by_key, chunks
 from snowroll.store.files import Blobs
 from snowroll.store.tables import artifacts, erasures, labels, queue, records, runs, samples, versions
 
-PAGES = "deleted pages"  # the note that no longer names a content
+ROW = "journal row "  # begins a note that names no content
 
 
-def take_rows(conn: Connection, ids: Sequence[str], blobs: Blobs, at: float) -> list[int]:
-    """Delete the rows of these records and of the samples made from them. Returns the runs that learned from them."""
+def forget_input(conn: Connection, record: str, blobs: Blobs, at: float) -> None:
+    """Take every record that holds the same input as this one, and note what is owed. Harmless if it is gone."""
+    content = conn.execute(select(records.c.content).where(records.c.id == record)).scalar()
+    if content is None:
+        return
+    ids = sorted(conn.execute(select(records.c.id).where(records.c.content == content)).scalars())
+    samples, touched = _take_rows(conn, ids, blobs, at)
+    learned = select(runs.c.number).where(runs.c.version.in_(touched)).order_by(runs.c.number)
+    told = {"ids": ids, "samples": samples, "runs": list(conn.execute(learned).scalars())}
+    _note(conn, f"{ROW}{journal.append(conn, 'records.erased', told, at)}")
+
+
+def evict(conn: Connection, ids: Sequence[str], blobs: Blobs, at: float) -> None:
+    """Take these records. An input that another record holds goes with the last of them."""
+    samples, _ = _take_rows(conn, ids, blobs, at)
+    journal.append(conn, "records.evicted", {"ids": list(ids), "samples": samples}, at)
+
+
+def _take_rows(conn: Connection, ids: Sequence[str], blobs: Blobs, at: float) -> tuple[list[str], list[str]]:
+    """Delete the rows of these records and of the samples made from them. Returns those samples, and the versions
+    that held them.
+    """
     contents = {row["content"] for row in by_key(conn, records.c.id, ids)}
     for chunk in chunks(ids):
         conn.execute(records.delete().where(records.c.id.in_(chunk)))
-    # the same picture sent twice is two records of one content: it goes with the last of them
     contents -= {row["content"] for row in by_key(conn, records.c.content, sorted(contents))}
     gone = [row["id"] for row in by_key(conn, samples.c.where, [f"blob:{content}" for content in sorted(contents)])]
     touched = _redact_versions(conn, set(gone), blobs, at)
@@ -36,49 +58,68 @@ def take_rows(conn: Connection, ids: Sequence[str], blobs: Blobs, at: float) -> 
             conn.execute(table.delete().where(column.in_(chunk)))
     for content in sorted(contents):
         _note(conn, content)
-    journal.append(conn, "records.erased", {"ids": list(ids), "samples": gone}, at)
-    learned = select(runs.c.number).where(runs.c.version.in_(touched)).order_by(runs.c.number)
-    return list(conn.execute(learned).scalars())
+    return gone, touched
 
 
-def finish(conn: Connection, blobs: Blobs) -> int:
-    """Delete the noted contents that nothing names any more; `done` is still to be said. Returns how many."""
-    noted = list(conn.execute(select(erasures.c.content)).scalars())
+def delete_contents(conn: Connection, blobs: Blobs) -> None:
+    """Delete the noted contents that nothing names any more, and their notes."""
     named = named_blobs(conn)
-    for content in noted:
-        if content not in named and content != PAGES:
+    for content in _notes(conn):
+        if content.startswith(ROW):
+            continue
+        if content not in named:
             blobs.forget(content)
-    done(conn)
-    _note(conn, PAGES)
-    return len(noted)
+        conn.execute(erasures.delete().where(erasures.c.content == content))
 
 
-def done(conn: Connection) -> None:
-    """Nothing is owed any more."""
-    conn.execute(erasures.delete())
+def owed(conn: Connection) -> list[journal.Entry]:
+    """What was forgotten and may still be seen in pictures, caches or deleted pages."""
+    rows = [int(note.removeprefix(ROW)) for note in _notes(conn) if note.startswith(ROW)]
+    return [entry for entry in journal.entries(conn, "records.erased") if entry.seq in rows] if rows else []
+
+
+def done(conn: Connection, entries: Sequence[journal.Entry]) -> None:
+    """Of these nothing is left; what another process forgot meanwhile is its own to finish."""
+    for entry in entries:
+        conn.execute(erasures.delete().where(erasures.c.content == f"{ROW}{entry.seq}"))
+
+
+def erasure_of(conn: Connection, record: str) -> journal.Entry | None:
+    """The journal's last row that tells how this record was forgotten."""
+    told = [entry for entry in journal.entries(conn, "records.erased") if record in entry.body["ids"]]
+    return told[-1] if told else None
+
+
+def pictures(run: Path) -> list[Path]:
+    """The files in a run's folder that show pictures of its data."""
+    return [*run.rglob("report.html"), *run.glob("batches/*.png")]
 
 
 def named_blobs(conn: Connection) -> set[str]:
     """Every blob that some row names."""
     columns = (records.c.content, versions.c.blob, artifacts.c.blob)
     named = {sha for column in columns for sha in conn.execute(select(column)).scalars()}
+    contracts = map(json.loads, conn.execute(select(artifacts.c.contract)).scalars())
+    named |= {contract["examples"] for contract in contracts if "examples" in contract}  # the server's self-test
     wheres = conn.execute(select(samples.c.where).where(samples.c.where.startswith("blob:"))).scalars()
     return named | {where.removeprefix("blob:") for where in wheres}
 
 
 def is_pending(conn: Connection) -> bool:
-    return conn.execute(select(erasures.c.content).limit(1)).first() is not None
+    return bool(_notes(conn))
 
 
-def oldest_beyond(conn: Connection, now: float, max_bytes: int | None, max_age_s: float | None) -> list[str]:
-    """Records to evict, oldest first: too old, or more than the quota holds. Inputs that became samples stay: they
-    are training data now, and `forget` erases them.
+def oldest_beyond(
+    conn: Connection, blobs: Blobs, now: float, max_bytes: int | None, max_age_s: float | None
+) -> list[str]:
+    """Records to evict, oldest first: too old, or more than the quota holds. Inputs that became training data stay,
+    and those that a person is asked about; `forget` erases them. A question that was dropped keeps nothing.
     """
     total, oldest = conn.execute(select(func.coalesce(func.sum(records.c.bytes), 0), func.min(records.c.at))).one()
     if (max_bytes is None or total <= max_bytes) and (max_age_s is None or oldest is None or oldest >= now - max_age_s):
         return []
     query = select(records.c.id, records.c.at, records.c.bytes, records.c.content).order_by(records.c.at, records.c.id)
-    kept = set(conn.execute(select(samples.c.content).where(samples.c.origin == "production")).scalars())
+    kept = _kept(conn, blobs)
     rows = [row for row in conn.execute(query) if row.content not in kept]
     total = sum(row.bytes for row in rows)
     evicted = []
@@ -89,6 +130,22 @@ def oldest_beyond(conn: Connection, now: float, max_bytes: int | None, max_age_s
         evicted.append(row.id)
         total -= row.bytes
     return evicted
+
+
+def _kept(conn: Connection, blobs: Blobs) -> set[str]:
+    """Production's contents that have an answer, an open question, or a place in a version."""
+    answers = select(samples.c.id, samples.c.content, labels.c.undone).join(labels, labels.c.sample == samples.c.id)
+    answered = conn.execute(answers.where(samples.c.origin == "production")).all()
+    asked = select(samples.c.content).join(queue, queue.c.sample == samples.c.id).where(queue.c.answered.is_(None))
+    kept = {row.content for row in answered if not row.undone} | set(conn.execute(asked).scalars())
+    # whatever a version names was answered once: only where the answer was taken back must manifests be read
+    doubtful = {row.id: row.content for row in answered if row.content not in kept}
+    if doubtful:
+        manifests = [read_manifest(blobs, row) for row in conn.execute(select(versions)).mappings().all()]
+        named = {item.sample for version in manifests for item in version.items}
+        named |= {sample for version in manifests for sample in version.left_out}
+        kept |= {content for sample, content in doubtful.items() if sample in named}
+    return kept
 
 
 def _redact_versions(conn: Connection, gone: set[str], blobs: Blobs, at: float) -> list[str]:
@@ -107,6 +164,10 @@ def _redact_versions(conn: Connection, gone: set[str], blobs: Blobs, at: float) 
         journal.append(conn, "version.redacted", {"id": row["id"], **values}, at)
         touched.append(row["id"])
     return touched
+
+
+def _notes(conn: Connection) -> list[str]:
+    return list(conn.execute(select(erasures.c.content)).scalars())
 
 
 def _note(conn: Connection, content: str) -> None:

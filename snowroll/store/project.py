@@ -27,7 +27,8 @@ from snowroll.store import changes, erase, invariants
 from snowroll.store.catalog import Catalog
 from snowroll.store.engine import scrub
 from snowroll.store.files import Blobs
-from snowroll.store.rows import RunFolder
+from snowroll.store.journal import Entry
+from snowroll.store.rows import Forgotten, RunFolder
 
 RESERVE = 1 << 20  # bytes kept aside so that a full disk still lets us delete and checkpoint; a guess
 IDLE_S = 86_400.0  # a blob may wait this long for the row that names it: longer than any verb takes
@@ -152,35 +153,41 @@ class Project:
         return self.catalog.add_records([(record, len(raw)) for record, raw in inputs], ready)
 
     def prune(self, now: float, max_bytes: int | None = None, max_age_s: float | None = None) -> list[str]:
-        """Evict records, oldest first, until they are neither too old nor too many bytes. Returns their ids."""
+        """Evict records, oldest first, until they are neither too old nor too many bytes. Returns their ids.
+
+        Training data and open questions are not evicted, and do not count.
+        """
 
         def job(conn: Connection) -> list[str]:
-            ids = erase.oldest_beyond(conn, now, max_bytes, max_age_s)
+            ids = erase.oldest_beyond(conn, self.blobs, now, max_bytes, max_age_s)
             if ids:
-                erase.take_rows(conn, ids, self.blobs, now)
+                erase.evict(conn, ids, self.blobs, now)
             return ids
 
         evicted = self.catalog.write(job)
         if evicted:
-            self.catalog.write(lambda conn: (erase.finish(conn, self.blobs), erase.done(conn)))
+            self.catalog.write(lambda conn: erase.delete_contents(conn, self.blobs))
         if now - self._tidied > TIDY_S or now < self._tidied:
             self._tidied = now
             self._drop_idle_blobs(now - IDLE_S)
         return evicted
 
-    def forget(self, record: str) -> list[int]:
-        """Erase a record: its input, its rows, the samples and labels made of it, caches, deleted pages.
+    def forget(self, record: str) -> Forgotten:
+        """Erase a record and all others of the same input: the input, rows, the samples and labels made of it, the
+        pictures its runs show, caches, deleted pages.
 
-        Returns the runs that learned from it. Raises StoreError if it is not there, or if a long-running reader keeps
-        old pages alive (the erasure is finished when the project is next opened).
+        Said again it answers the same, and goes on where it was stopped; so does the next opening. Raises StoreError
+        if there never was such a record, or if a long-running reader keeps old pages alive.
         """
-        if self.catalog.record(record) is None:
-            raise StoreError(f"there is no record '{record}'", where=self.root, cure="it may have been erased already")
-        learned = self.catalog.write(lambda conn: erase.take_rows(conn, [record], self.blobs, self.clock()))
+        self.catalog.write(lambda conn: erase.forget_input(conn, record, self.blobs, self.clock()))
+        erasure, owed = self.catalog.read(lambda conn: (erase.erasure_of(conn, record), erase.owed(conn)))
+        if erasure is None:
+            raise StoreError(f"there is no record '{record}'", where=self.root, cure="it may have grown too old")
+        shown = self._pictures([one for one in owed if one == erasure])
         if not self._finish_erasing():
-            cure = "stop `serve` and `label`, then run `snowroll doctor`"
+            cure = "stop `serve` and `label`, then repeat the command"
             raise StoreError("erased, but a reader keeps deleted pages alive", where=self.catalog.path, cure=cure)
-        return learned
+        return Forgotten(tuple(erasure.body["ids"]), tuple(erasure.body["runs"]), len(shown))
 
     def _drop_idle_blobs(self, before: float) -> None:
         """Delete blobs that nothing names and nobody wrote lately: a capture was killed before its record was kept."""
@@ -198,14 +205,26 @@ class Project:
         return invariants.broken(self, deep)
 
     def _finish_erasing(self) -> bool:
-        """Contents, caches, pages; the note that this is owed goes last. False: a reader holds old pages."""
+        """Contents; where something was forgotten also pictures, caches and pages, and the note that these are owed
+        goes last. False: a reader holds old pages.
+        """
+        owed = self.catalog.read(erase.owed)
+        self.catalog.write(lambda conn: erase.delete_contents(conn, self.blobs))
+        if not owed:  # retention was stopped: its caches stay, for a run may be learning from them
+            return True
+        for path in self._pictures(owed):
+            _delete(path)
         shutil.rmtree(self.packs, ignore_errors=True)  # decoded copies; made again when needed
         self.packs.mkdir(exist_ok=True)
-        self.catalog.write(lambda conn: erase.finish(conn, self.blobs))
         if not scrub(self.catalog.path):
             return False
-        self.catalog.write(erase.done)
+        self.catalog.write(lambda conn: erase.done(conn, owed))
         return True
+
+    def _pictures(self, erasures: Sequence[Entry]) -> list[Path]:
+        """What may show the forgotten inputs in the folders of the runs that learned from them."""
+        learned = {run for erasure in erasures for run in erasure.body["runs"]}
+        return [path for run in sorted(learned) for path in erase.pictures(self.run_folder(run))]
 
     def _clear_up(self) -> None:
         atomic.sweep(self.dot)
@@ -232,6 +251,13 @@ def _close_in_children() -> set[int]:
     held: set[int] = set()
     os.register_at_fork(after_in_child=lambda: [os.close(handle) for handle in held] and held.clear())
     return held
+
+
+def _delete(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as fault:
+        raise StoreError(f"cannot be deleted ({fault.strerror})", where=path, cure="repeat it when it can") from None
 
 
 def _is_writable(folder: Path) -> bool:

@@ -90,6 +90,15 @@ class Roll:
     at: float
 
 
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What an erasure took."""
+
+    records: tuple[str, ...]  # all that held the same input
+    runs: tuple[int, ...]  # that learned from it
+    pictures: int  # reports and contact sheets that may have shown it
+
+
 def as_row(noun: Any) -> Row:
     """A noun's fields as column values. Raises StoreError for NaN and infinities, which SQLite would turn to NULL."""
     row: Row = {}

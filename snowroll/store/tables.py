@@ -138,7 +138,8 @@ records = _table(
     Index("records_by_content", "content"),
 )
 
-# inputs whose rows are gone and whose blob is about to go: an erasure that was killed is finished at the next opening
+# blobs whose rows are gone and that are about to go, and journal rows of what was forgotten and may still be seen: what
+# was killed in between is finished at the next opening
 erasures = _table("erasures", _text("content", key=True))
 
 pointers = _table("pointers", _text("name", key=True), _text("value"))

@@ -47,15 +47,20 @@ def make_service(opened: Opened, settings: ServeSettings, run: int | None = None
 
     _refuse_full_disk(opened, settings)
 
+    def prune() -> None:
+        if not opened.store.read_only:
+            opened.store.prune(time.time(), int(settings.quota_mb * 1e6), settings.keep_days * 86_400)
+
     def keep(seen: list[Seen]) -> None:
         opened.store.capture([(one.record, one.raw) for one in seen])
-        opened.store.prune(time.time(), int(settings.quota_mb * 1e6), settings.keep_days * 86_400)
+        prune()
 
     return make_app(
         current=lambda: current_artifact(opened, run),
         load=lambda id: load_artifact(opened, id, settings.threads),
         settings=settings,
         on_record=None if opened.store.read_only else keep,
+        tidy=prune,
     )
 
 
