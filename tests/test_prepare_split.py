@@ -1,7 +1,7 @@
 """Splits: groups stay whole, shares are kept, nothing old ever moves."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pytest
@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snowroll.base.errors import UsageError
-from snowroll.base.nouns import Item, Sample, Split, Version
+from snowroll.base.nouns import Item, Sample, Split
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.prepare.split import assign, folds
 
@@ -27,16 +27,16 @@ def sample(
 
 
 def split(
-    samples: Sequence[Sample], parent: Version | None = None, **options: float
+    samples: Sequence[Sample], before: Mapping[str, Split] | None = None, **options: float
 ) -> tuple[dict[str, Item], list[str]]:
     targets = [s.target if s.target is not None else ("a" if s.origin == "production" else None) for s in samples]
     strata = [str(target) for target in targets]
     chosen = PrepareSettings(**options)  # type: ignore[arg-type]
-    items, words = assign(samples, targets, strata, chosen, parent)
+    items, words = assign(samples, targets, strata, chosen, before)
     return {item.sample: item for item in items}, words
 
 
-def places(items: dict[str, Item]) -> dict[str, str]:
+def places(items: dict[str, Item]) -> dict[str, Split]:
     return {name: item.split for name, item in items.items()}
 
 
@@ -69,9 +69,8 @@ def test_groups_and_copies_stay_whole_and_the_order_of_the_samples_does_not_matt
 @settings(max_examples=100, deadline=None)
 def test_nothing_old_moves_when_data_is_added(old: list[Sample], new: list[Sample]) -> None:
     before, _ = split(old)
-    parent = Version.freeze(before.values(), {})
     grown = old + [replace(s, id=f"new{s.id}", where=f"new{s.where}") for s in new]
-    after, words = split(grown, parent)
+    after, words = split(grown, places(before))
     assert {name: after[name].split for name in before} == places(before)
     assert any("keep the split" in line for line in words)
     joined = {s.group: before[s.id].split for s in old if s.group}
@@ -158,11 +157,11 @@ def test_a_group_over_two_declared_splits_goes_to_the_test_and_it_is_said() -> N
 
 def test_what_was_chosen_for_labelling_never_enters_the_test() -> None:
     old = [sample(i) for i in range(100)]
-    parent = Version.freeze(split(old)[0].values(), {})
+    before = places(split(old)[0])
     mined = [sample(200 + i, None, origin="production") for i in range(100)]
     drawn = [sample(400 + i, None, split="test", origin="production") for i in range(10)]
     learnt = [sample(500 + i, None, split="train", origin="production") for i in range(10)]
-    items, words = split(old + mined + drawn + learnt, parent)
+    items, words = split(old + mined + drawn + learnt, before)
     assert all(items[s.id].split == "train" for s in learnt)
     assert not any(items[s.id].split == "test" for s in mined)
     assert all(items[s.id].split == "test" for s in drawn)
@@ -174,7 +173,7 @@ def test_a_random_test_sample_whose_group_is_learnt_from_does_not_leak() -> None
     before, _ = split(old)
     learnt = next(item.group for item in before.values() if item.split == "train")
     late = sample(99, None, learnt, "test", origin="production")
-    items, _ = split([*old, late], Version.freeze(before.values(), {}))
+    items, _ = split([*old, late], places(before))
     assert items["s99"].split == "train"
 
 

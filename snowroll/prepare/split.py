@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from snowroll.base.errors import UsageError
-from snowroll.base.nouns import Item, Json, Sample, Split, Version, digest
+from snowroll.base.nouns import Item, Json, Sample, Split, digest
 from snowroll.prepare.settings import PrepareSettings
 
 _ALL = ""  # beside the classes: samples of whatever class
@@ -33,20 +33,21 @@ def assign(
     targets: Sequence[Json],
     strata: Sequence[str],
     settings: PrepareSettings,
-    parent: Version | None = None,
+    before: Mapping[str, Split] | None = None,
 ) -> tuple[list[Item], list[str]]:
     """An Item for each labelled sample (target not None), and the sentences that say how they were split.
 
-    strata [n]: the class under which each sample is balanced. A test split that the folder declares is the locked
-    test set; with only a val split declared, that is the locked test set and validation is carved out of training;
-    with neither, both are carved. A sample from production goes where its own split says. Without one it was chosen
-    for labelling by its worth, like every sample whose label did not come with the folder: no fair draw, so it never
-    enters a carved test set.
+    strata [n]: the class under which each sample is balanced. before: sample id -> the split that an earlier version,
+    however old, gave it. A test split that the folder declares is the locked test set; with only a val split declared,
+    that is the locked test set and validation is carved out of training; with neither, both are carved. A sample from
+    production goes where its own split says. Without one it was chosen for labelling by its worth, like every sample
+    whose label did not come with the folder: no fair draw, so it never enters a carved test set.
     """
     _refuse_shares(settings)
     rows = [row for row, target in enumerate(targets) if target is not None]
     units = _units(samples, strata, rows)
-    placed, words = _placed(samples, units, parent)
+    before = before or {}
+    placed, words = _placed(samples, units, before)
     free = [unit for unit in units if unit.name not in placed]
     shares, told = _shares(samples, rows, settings)
     words += told
@@ -56,11 +57,9 @@ def assign(
         words.append(f"{n:,} samples were chosen for labelling rather than drawn, so none of them enters the test set")
     placed.update(_carve(units, placed, chosen, shares, settings.seed))
     split_of: dict[int, Split] = {row: placed[unit.name] for unit in units for row in unit.rows}
-    if parent:  # a unit that was torn apart before (a copy joined two of them) stays torn: nothing old moves
-        before: dict[str, Split] = {item.sample: item.split for item in parent.items}
-        for row in rows:
-            if samples[row].id in before:
-                split_of[row] = before[samples[row].id]
+    for row in rows:  # a unit that was torn apart before (a copy joined two of them) stays torn: nothing old moves
+        if samples[row].id in before:
+            split_of[row] = before[samples[row].id]
     items = [
         Item(samples[row].id, targets[row], split_of[row], samples[row].group, weight=samples[row].weight)
         for row in rows
@@ -132,10 +131,9 @@ def _joined(pairs: Iterable[tuple[str, str]]) -> Callable[[str], str]:
 
 
 def _placed(
-    samples: Sequence[Sample], units: Sequence[Unit], parent: Version | None
+    samples: Sequence[Sample], units: Sequence[Unit], before: Mapping[str, Split]
 ) -> tuple[dict[str, Split], list[str]]:
     """unit -> split where an earlier version, the sample itself or the folder says so."""
-    before = {item.sample: item.split for item in parent.items} if parent else {}
     says = _declared(samples)
     placed: dict[str, Split] = {}
     torn = 0
@@ -157,7 +155,7 @@ def _placed(
         )
     if before:
         kept = sum(samples[row].id in before for unit in units for row in unit.rows)
-        words.append(f"{kept:,} samples keep the split they had in version {parent.id if parent else ''}")
+        words.append(f"{kept:,} samples keep the split they were given before")
     return placed, words
 
 

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from snowroll.base.errors import DataError
-from snowroll.base.nouns import Batch, Json, Plan, Sample, Split, Version, canonical, digest
+from snowroll.base.nouns import Batch, Item, Json, Plan, Sample, Split, Version, canonical, digest
 from snowroll.base.task import Columns, Reading
 from snowroll.prepare.index import index, stamp
 from snowroll.prepare.pack import Pack, Ragged
 from snowroll.prepare.split import assign
 from snowroll.project.opened import Opened, Say
+from snowroll.project.placements import placements
 
 MOST_SKIPPED = 1_000  # files passed over that are remembered by name
 
@@ -82,7 +83,8 @@ def freeze(
 ) -> tuple[Version, list[str]]:
     """An immutable version of the labelled samples, split by group; stored. Returns it and what was done, in words.
 
-    Splits of the latest version are kept, so that no sample ever moves from the locked test set into training.
+    A split once given is kept for ever, so that no sample ever moves from the locked test set into training, not even
+    one that was away for a while. Raises DataError where nothing is locked away: no model could be judged.
     left_out: sample id -> the fault that keeps it out. alike: sample id -> its group of near-copies, which stand in
     for a group where none is declared.
     """
@@ -96,7 +98,8 @@ def freeze(
     catalog = opened.store.catalog
     latest = catalog.pointer("version")
     parent = catalog.version(latest, opened.store.blobs) if latest else None
-    items, words = assign(usable, targets, opened.task.strata(targets), opened.prepare, parent)
+    items, words = assign(usable, targets, opened.task.strata(targets), opened.prepare, placements(opened))
+    _refuse_unjudged(opened, items)
     kept_out = {sample: code for sample, code in left_out.items() if sample in stock.targets}
     version = Version.freeze(items, stock.schema, parent.id if parent else None, kept_out)
     if parent and (parent.items, parent.schema, parent.left_out) == (version.items, version.schema, version.left_out):
@@ -111,6 +114,15 @@ def _declared(sample: Sample, stock: Stock) -> Split | None:
     if sample.id in stock.for_test:
         return "test"
     return "train" if sample.origin == "production" else sample.split
+
+
+def _refuse_unjudged(opened: Opened, items: Sequence[Item]) -> None:
+    """Refuse, before anything is spent, what would end as a model that nothing can judge."""
+    if not any(item.split == "test" for item in items):
+        share = opened.prepare.test
+        where = opened.data if share else "prepare.test 0"
+        cure = "put its files back, or label some for it with `snowroll label --test 60`" if share else "say 0.2"
+        raise DataError("the locked test set is empty, so no model could be judged", where=where, cure=cure)
 
 
 def _enough(opened: Opened, stock: Stock, usable: Sequence[Sample]) -> None:

@@ -9,14 +9,15 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from snowroll.base import atomic
-from snowroll.base.nouns import Fault, Json, Sample, Split, canonical, digest
-from snowroll.prepare.check import LEAVES_TRAINING, check, left_out
+from snowroll.base.nouns import Fault, Json, Sample, canonical, digest
+from snowroll.prepare.check import check, left_out
 from snowroll.prepare.duplicates import Group, copy_groups, pairs_of
 from snowroll.prepare.read import OURS
 from snowroll.prepare.view import View
 from snowroll.project.data import Stock
 from snowroll.project.looks import look_at
 from snowroll.project.opened import Opened, Say
+from snowroll.project.placements import placements
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +30,15 @@ class Inspected:
 
 
 def inspect(opened: Opened, stock: Stock, say: Say) -> Inspected:
-    """Check every sample, labelled or not. Cached by what was checked."""
+    """Check every sample, labelled or not, where versions placed it; else where the folder declares it. Cached."""
     samples = [replace(sample, target=stock.targets.get(sample.id)) for sample in stock.samples]
-    key = digest(
-        canonical([[asdict(sample) for sample in samples], stock.schema, stock.skipped, _splits(opened, stock)])
-    )
+    splits = placements(opened)
+    key = digest(canonical([[asdict(sample) for sample in samples], stock.schema, stock.skipped, splits]))
     path = opened.store.packs / "faults" / f"{key}.json"
     if (known := _load(path)) is not None:
         return known
     looks = look_at(opened, samples, say)
-    view = View.of(samples, looks, stock.schema, _splits(opened, stock))
+    view = View.of(samples, looks, stock.schema, splits)
     say("looking for copies, leaks and suspected labels ...")
     pairs = pairs_of(view)
     faults = [*check(view, pairs), *_skipped(opened, stock)]
@@ -65,23 +65,6 @@ def _passed_over(why: str, paths: tuple[str, ...]) -> Fault:
         return Fault("absent_files", "warn", paths, f"{len(paths):,} rows without a sample: {why}", cure)
     cure = "nothing, if that is right; else name what it is: `snowroll explain prepare` lists the settings"
     return Fault("skipped_files", "note", paths, f"{len(paths):,} not read as samples: {why}", cure)
-
-
-def _splits(opened: Opened, stock: Stock) -> dict[str, Split]:
-    """Where the latest version put each sample; what it has not seen stands where the folder declares it.
-
-    A copy that had to leave training counts as training's still: else it would come back at the next look.
-    """
-    catalog = opened.store.catalog
-    latest = catalog.pointer("version")
-    version = catalog.version(latest, opened.store.blobs) if latest else None
-    if version is None:
-        return {}
-    splits: dict[str, Split] = {item.sample: item.split for item in version.items}
-    for sample, code in version.left_out.items():
-        if code in LEAVES_TRAINING:
-            splits[sample] = "train"
-    return splits
 
 
 def _named(samples: list[Sample], groups: list[Group]) -> dict[str, str]:

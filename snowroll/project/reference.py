@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from snowroll.base.errors import StoreError
+from snowroll.base.errors import DataError, StoreError
 from snowroll.prepare.features import colours
 from snowroll.prepare.look import Look
 from snowroll.project.data import pack_version
@@ -28,7 +28,7 @@ class Reference:
 
 
 def reference(opened: Opened, say: Say) -> Reference:
-    """Looks at the test items, and the champion's doubt of them."""
+    """Looks at the test items, and the champion's doubt of them. Raises DataError where no collected one is left."""
     trained = load_model(opened)
     version = opened.store.catalog.version(trained.version, opened.store.blobs)
     if version is None:
@@ -36,6 +36,9 @@ def reference(opened: Opened, say: Say) -> Reference:
     packed = pack_version(opened, version, trained.plan.task, say)
     samples = opened.samples([item.sample for item in version.items])
     rows = [row for row in packed.rows["test"] if samples[version.items[row].sample].origin == "collected"]
+    if not rows:
+        cure = "nothing: it is judged again once a champion's locked test set holds files of the folder"
+        raise DataError("no collected sample is in the locked test set", where=opened.data, cure=cure)
     own = [samples[version.items[row].sample] for row in rows]
     looks = look_at(opened, own, say)
     said = predict_rows(opened, trained, packed, np.array(rows))

@@ -1,0 +1,61 @@
+"""What the splits remember: where every sample stands that was ever in a version, though the latest is without it.
+
+.snowroll/packs/placements/<version>.json    what all versions up to this one say; safe to delete, made again
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from snowroll.base import atomic
+from snowroll.base.errors import StoreError
+from snowroll.base.nouns import Split, Version
+from snowroll.prepare.check import LEAVES_TRAINING
+from snowroll.project.opened import Opened
+
+
+def placements(opened: Opened) -> dict[str, Split]:
+    """Sample id -> split, over the latest version and all it descends from; the later word counts.
+
+    A copy that had to leave training counts as training's still: else it would come back at the next look, or, once
+    its twin is deleted, come back anywhere. Only versions that are new since the last call are read.
+    """
+    latest = opened.store.catalog.pointer("version")
+    ahead, found, name = [], {}, latest
+    while name is not None:
+        if (known := _load(_path(opened, name))) is not None:
+            found = known
+            break
+        version = _version(opened, name)
+        ahead.append(version)
+        name = version.parent
+    for version in reversed(ahead):
+        found |= _placed(version)
+    if latest is not None and ahead and not opened.store.read_only:
+        atomic.write_json(_path(opened, latest), found, indent=None)
+    return found
+
+
+def _placed(version: Version) -> dict[str, Split]:
+    splits: dict[str, Split] = {item.sample: item.split for item in version.items}
+    return splits | {sample: "train" for sample, code in version.left_out.items() if code in LEAVES_TRAINING}
+
+
+def _version(opened: Opened, name: str) -> Version:
+    version = opened.store.catalog.version(name, opened.store.blobs)
+    if version is None:  # without it a test sample could wander into training
+        cure = f"see `snowroll doctor {opened.root}`"
+        raise StoreError(f"version {name} is gone, and with it where its samples stand", where=opened.root, cure=cure)
+    return version
+
+
+def _path(opened: Opened, version: str) -> Path:
+    return opened.store.packs / "placements" / f"{version}.json"
+
+
+def _load(path: Path) -> dict[str, Split] | None:
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
