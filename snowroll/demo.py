@@ -19,9 +19,9 @@ from time import monotonic, sleep, time
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from snowroll.base import atomic
 from snowroll.base.errors import SnowrollError, StoreError
 from snowroll.base.nouns import Json
-from snowroll.base.settings import FILE
 from snowroll.demo_data import Production, write_digits
 from snowroll.deploy.settings import ServeSettings
 from snowroll.project.opened import Answer, Opened, Say, open_project
@@ -34,6 +34,7 @@ from snowroll.verbs.train import train
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
+MARK = ".made-by-demo"  # a folder with this file may be deleted; a project of the user's never has it
 STEPS = {"train.steps": 250, "task.model": "fastnet_small"}  # the same on every machine, whatever its speed
 
 
@@ -77,11 +78,14 @@ def demo(folder: Path, say: Say, make_label_app: MakeLabelApp) -> Answer:
 
 
 def _make_room(folder: Path) -> None:
-    if not folder.exists():
-        return
-    if not (folder / FILE).exists() and any(folder.iterdir()):
+    """An empty folder that bears the demo's mark; what an earlier demo left there is deleted, nothing else."""
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise StoreError("this is no folder", where=folder, cure="give the demo a folder of its own")
+    if (folder / MARK).exists():
+        shutil.rmtree(folder)
+    elif folder.exists() and any(folder.iterdir()):
         raise StoreError("this folder holds something else", where=folder, cure="give the demo a folder of its own")
-    shutil.rmtree(folder)
+    atomic.write_text(folder / MARK, "made by `snowroll demo`, which deletes this folder when it is run here again\n")
 
 
 def _step(name: str, answer: Answer, told: dict[str, Json]) -> None:
