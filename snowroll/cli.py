@@ -16,7 +16,7 @@ from snowroll.base.settings import split_flags
 if TYPE_CHECKING:
     from snowroll.project.opened import Answer, Opened
 
-HELP = """An open data engine for deep learning: prepare, design, train, evaluate & tune, deploy, and round again.
+HELP = r"""An open data engine for deep learning: prepare, design, train, evaluate & tune, deploy, and round again.
 
 Every setting of snowroll.toml is also a flag: --train.lr 0.05 --task.model resnet18 --prepare.group '_num_(\d+)'.
 `snowroll explain` prints them all with their values and where each came from."""
