@@ -23,7 +23,7 @@ from snowroll.project.reporting import Story, slices_of, write_report
 def evaluate(opened: Opened, data: Path | None, run: int | None, say: Say) -> Answer:
     """See the command line. Nothing is trained, and no promotion test is spent."""
     began = monotonic()
-    trained = load_model(opened, run)
+    trained = load_model(opened, run, say)
     if data is None:
         reader, packed, on = opened, _own(opened, trained, say), "the locked test set, which nothing was trained on"
         folder = trained.folder / "eval"
