@@ -223,6 +223,24 @@ def test_a_giant_picture_and_a_cut_one_are_named_and_left_out(untrained: Path) -
     intact(untrained)
 
 
+def test_raising_the_limit_on_pixels_takes_effect(untrained: Path) -> None:
+    """Pictures of 900 pixels among those of 400: what the error names as the cure is one."""
+    wide = untrained / "data" / "bar" / "wide.png"
+    wide.write_bytes(png(shape("bar", 900, 30)))
+    low, high = ("--prepare.megapixels", "0.0005"), ("--prepare.megapixels", "0.001")
+    faults = {f["code"]: f for f in snowroll("check", untrained, *low, "--json").json["faults"]}
+    assert faults["unreadable_file"]["paths"] == ["bar/wide.png"]
+    faults = {f["code"]: f for f in snowroll("check", untrained, *high, "--json").json["faults"]}
+    assert "unreadable_file" not in faults
+
+
+def test_the_limit_on_pixels_holds_for_packs_too(project: Path) -> None:
+    wide = draw_shapes(project.parent / "wide", each=2, seed=3)
+    told = ("eval", project, "--data", wide)
+    refused(snowroll(*told, "--prepare.megapixels", "0.0001"), "not one of the 6 samples", "too large", code=1)
+    assert snowroll(*told, "--json").json["n"] == 6
+
+
 def test_a_zip_with_ways_out(tmp_path: Path) -> None:
     root = tmp_path / "inside"
     root.mkdir()

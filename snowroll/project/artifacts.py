@@ -146,7 +146,8 @@ def load_artifact(opened: Opened, id: str, threads: int = 0) -> Loaded:
 
 def functions(opened: Opened, options: object, schema: Mapping[str, Json]) -> tuple:
     """(bytes -> raw array, outputs -> predictions) of the task, as the server takes them."""
-    return partial(opened.task.open_raw, options=options), partial(opened.task.decode, schema=schema, options=options)
+    open_raw = partial(opened.task.open_raw, options=options, megapixels=opened.prepare.megapixels)
+    return open_raw, partial(opened.task.decode, schema=schema, options=options)
 
 
 def _metadata(opened: Opened, trained: Trained) -> dict[str, Json]:

@@ -31,9 +31,8 @@ class Inspected:
 def inspect(opened: Opened, stock: Stock, say: Say) -> Inspected:
     """Check every sample, labelled or not. Cached by what was checked."""
     samples = [replace(sample, target=stock.targets.get(sample.id)) for sample in stock.samples]
-    key = digest(
-        canonical([[asdict(sample) for sample in samples], stock.schema, stock.skipped, _splits(opened, stock)])
-    )
+    seen = [[asdict(sample) for sample in samples], stock.schema, stock.skipped, _splits(opened, stock)]
+    key = digest(canonical([*seen, opened.prepare.megapixels]))
     path = opened.store.packs / "faults" / f"{key}.json"
     if (known := _load(path)) is not None:
         return known
