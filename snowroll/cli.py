@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
 
-from snowroll.base.errors import SnowrollError, UsageError
+from snowroll.base.errors import SnowrollError, StoreError, UsageError
 from snowroll.base.settings import split_flags
 
 if TYPE_CHECKING:
@@ -231,6 +231,10 @@ def run(tokens: list[str]) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 1
+    except OSError as fault:  # the last net: where the place matters, it is told nearer to it
+        why = (fault.strerror or str(fault) or type(fault).__name__).lower()
+        cure = "see to it that it is there and may be used, then repeat"
+        return complain(StoreError(why, where=fault.filename or "", cure=cure), as_json)
     except KeyboardInterrupt:
         say("stopped; the same command goes on from here")
         return 130

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,10 +18,11 @@ from time import monotonic, sleep, time
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from snowroll.base.errors import SnowrollError, StoreError
+from snowroll.base import atomic
+from snowroll.base.errors import PlanError, SnowrollError, StoreError
 from snowroll.base.nouns import Json
-from snowroll.base.settings import FILE
 from snowroll.demo_data import Production, write_digits
+from snowroll.deploy.asking import ask
 from snowroll.deploy.settings import ServeSettings
 from snowroll.project.opened import Answer, Opened, Say, open_project
 from snowroll.roll import roll
@@ -34,6 +34,7 @@ from snowroll.verbs.train import train
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
+MARK = ".made-by-demo"  # a folder with this file may be deleted; a project of the user's never has it
 STEPS = {"train.steps": 250, "task.model": "fastnet_small"}  # the same on every machine, whatever its speed
 
 
@@ -77,11 +78,14 @@ def demo(folder: Path, say: Say, make_label_app: MakeLabelApp) -> Answer:
 
 
 def _make_room(folder: Path) -> None:
-    if not folder.exists():
-        return
-    if not (folder / FILE).exists() and any(folder.iterdir()):
+    """An empty folder that bears the demo's mark; what an earlier demo left there is deleted, nothing else."""
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise StoreError("this is no folder", where=folder, cure="give the demo a folder of its own")
+    if (folder / MARK).exists():
+        shutil.rmtree(folder)
+    elif folder.exists() and any(folder.iterdir()):
         raise StoreError("this folder holds something else", where=folder, cure="give the demo a folder of its own")
-    shutil.rmtree(folder)
+    atomic.write_text(folder / MARK, "made by `snowroll demo`, which deletes this folder when it is run here again\n")
 
 
 def _step(name: str, answer: Answer, told: dict[str, Json]) -> None:
@@ -131,7 +135,7 @@ def running(app: Starlette, settings: ServeSettings) -> Iterator[str]:
 
 def _send(url: str, production: Production) -> None:
     for image, source in zip(production.images, production.sources, strict=True):
-        _post(f"{url}/v1/predict", image, {"Content-Type": "image/png", "X-Source": source})
+        ask(f"{url}/v1/predict", image, {"Content-Type": "image/png", "X-Source": source})
 
 
 def _wait_for_records(opened: Opened, count: int) -> None:
@@ -142,8 +146,7 @@ def _wait_for_records(opened: Opened, count: int) -> None:
 
 
 def _model(url: str) -> str:
-    with urllib.request.urlopen(f"{url}/v1/model", timeout=30) as reply:
-        return json.loads(reply.read())["id"]
+    return ask(f"{url}/v1/model")["id"]
 
 
 @contextmanager
@@ -156,8 +159,8 @@ def _steady_requests(url: str, production: Production) -> Iterator[dict[str, int
             image = production.images[count["sent"] % len(production.images)]
             count["sent"] += 1
             try:
-                _post(f"{url}/v1/predict", image, {"Content-Type": "image/png", "X-Source": "scanner A"})
-            except OSError:
+                ask(f"{url}/v1/predict", image, {"Content-Type": "image/png", "X-Source": "scanner A"})
+            except PlanError:
                 count["failed"] += 1
 
     thread = Thread(target=send, daemon=True)
@@ -188,7 +191,7 @@ def _label(opened: Opened, production: Production, make_label_app: MakeLabelApp)
     settings = ServeSettings(port=0)
     with running(make_label_app(opened, token=token, person="robot", now=time), settings) as url:
         while True:
-            asked = _get(f"{url}/api/next?n=20", token)
+            asked = ask(f"{url}/api/next?n=20", headers=_headers(url, token))
             if not asked["items"]:
                 return answered
             contents = opened.store.catalog.samples([item["sample"] for item in asked["items"]])
@@ -202,23 +205,12 @@ def _label(opened: Opened, production: Production, make_label_app: MakeLabelApp)
                 }
                 for item in asked["items"]
             ]
-            _post(f"{url}/api/answers", json.dumps(answers).encode(), _json_headers(url, token))
+            ask(f"{url}/api/answers", json.dumps(answers).encode(), _headers(url, token))
             answered += len(answers)
 
 
-def _json_headers(url: str, token: str) -> dict[str, str]:
+def _headers(url: str, token: str) -> dict[str, str]:
     return {"Content-Type": "application/json", "Authorization": f"Bearer {token}", "Origin": url}
-
-
-def _get(url: str, token: str) -> Json:
-    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
-    with urllib.request.urlopen(request, timeout=30) as reply:
-        return json.loads(reply.read())
-
-
-def _post(url: str, body: bytes, headers: dict[str, str]) -> Json:
-    with urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=30) as reply:
-        return json.loads(reply.read())
 
 
 # nothing leaves the machine ------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ Each test says what the line must name: what is wrong, where, and what to do.
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -19,6 +20,8 @@ from pathlib import Path
 import pytest
 from house_kit import CLASSES, MACHINE, QUICK, SMALL, Said, draw_shapes, outside, png, shape, snowroll, tree
 from PIL import Image
+
+from snowroll.base.device import cores
 
 
 def refused(said: Said, *words: object, code: int) -> None:
@@ -152,6 +155,22 @@ def test_settings_that_cannot_be(flags: tuple[str, ...], words: tuple[str, ...],
     assert snowroll("status", untrained, "--json").json["runs"] == 0
 
 
+@pytest.mark.parametrize(("written", "becomes"), [("4.0", 4), ("'4'", 4), ("0", None), ("'0'", None), ("0.0", None)])
+def test_threads_however_they_are_written(written: str, becomes: int | None, project: Path) -> None:
+    """A whole number is one, whichever type the file gives it; 0 is all cores."""
+    config = project / "snowroll.toml"
+    config.write_text(f"{config.read_text()}\n[train]\nthreads = {written}\n")
+    told = snowroll("explain", project, "train.threads", "--json").json["train.threads"]["value"]
+    assert told == (becomes or cores())
+
+
+@pytest.mark.parametrize(("section", "line"), [("train", "threads = true"), ("train", "lr = true")])
+def test_true_is_no_number(section: str, line: str, project: Path) -> None:
+    config = project / "snowroll.toml"
+    config.write_text(f"{config.read_text()}\n[{section}]\n{line}\n")
+    refused(snowroll("explain", project), "snowroll.toml:", "'true'", "it takes a number", code=2)
+
+
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
@@ -202,6 +221,24 @@ def test_a_giant_picture_and_a_cut_one_are_named_and_left_out(untrained: Path) -
     assert failed.keys() == {"giant.png", "cut.jpg"}
     assert all(row["error"] and row["cure"] for row in failed.values())
     intact(untrained)
+
+
+def test_raising_the_limit_on_pixels_takes_effect(untrained: Path) -> None:
+    """Pictures of 900 pixels among those of 400: what the error names as the cure is one."""
+    wide = untrained / "data" / "bar" / "wide.png"
+    wide.write_bytes(png(shape("bar", 900, 30)))
+    low, high = ("--prepare.megapixels", "0.0005"), ("--prepare.megapixels", "0.001")
+    faults = {f["code"]: f for f in snowroll("check", untrained, *low, "--json").json["faults"]}
+    assert faults["unreadable_file"]["paths"] == ["bar/wide.png"]
+    faults = {f["code"]: f for f in snowroll("check", untrained, *high, "--json").json["faults"]}
+    assert "unreadable_file" not in faults
+
+
+def test_the_limit_on_pixels_holds_for_packs_too(project: Path) -> None:
+    wide = draw_shapes(project.parent / "wide", each=2, seed=3)
+    told = ("eval", project, "--data", wide)
+    refused(snowroll(*told, "--prepare.megapixels", "0.0001"), "not one of the 6 samples", "too large", code=1)
+    assert snowroll(*told, "--json").json["n"] == 6
 
 
 def test_a_zip_with_ways_out(tmp_path: Path) -> None:
@@ -275,6 +312,49 @@ def test_a_damaged_model_is_never_used(project: Path) -> None:
     config = weights.with_name("config.json")
     config.write_text(config.read_text().replace('"classify_images"', '"detect_objects"'))
     refused(snowroll("eval", project), "detect_objects", code=1)
+
+
+@pytest.fixture
+def locked(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
+    """Takes the right to open a folder away, as if somebody else owned it; the tests may run as root."""
+
+    def lock(folder: Path) -> None:
+        def refusing(path: object, *rest: object, **more: object) -> int:
+            if path == folder:
+                raise PermissionError(errno.EACCES, "Permission denied", str(folder))
+            return opens(path, *rest, **more)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(os, "open", refusing)
+
+    opens = os.open
+    return lock
+
+
+def test_a_data_folder_that_may_not_be_read(untrained: Path, locked: Callable[[Path], None]) -> None:
+    locked(untrained / "data")
+    refused(snowroll("check", untrained), untrained / "data", "permission denied", "right to read", code=1)
+
+
+def test_whatever_the_system_refuses_is_one_line(untrained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from snowroll.verbs import doctor
+
+    def refusing(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", "/somewhere")
+
+    monkeypatch.setattr(doctor, "doctor", refusing)
+    refused(snowroll("doctor", untrained), "/somewhere", "permission denied", "then repeat", code=1)
+    assert snowroll("doctor", untrained, "--json").json["where"] == "/somewhere"
+
+
+def test_a_model_of_a_gpu_answers_where_there_is_none(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    plan = project / "runs" / "0001-train" / "plan.toml"
+    plan.write_text(plan.read_text().replace('device = "cpu"', 'device = "cuda"'))
+    said = snowroll("eval", project, "--json")
+    assert said.code == 0, said.err
+    assert "run 1 was trained on cuda, which is not here: it answers on cpu" in said.err
 
 
 # gates ---------------------------------------------------------------------------------------------------------------

@@ -106,6 +106,19 @@ def test_eval_refuses_unknown_classes(project: Path, tmp_path: Path) -> None:
     assert "'ring'" in said.json["cure"]
 
 
+@pytest.mark.parametrize("said", ["labels = ['bar', 'cross', 'ring']", "group = '_num_(\\d+)'"])
+def test_eval_reads_an_outside_folder_as_it_is(said: str, project: Path, tmp_path: Path) -> None:
+    """What the project says of its own names and paths hides no class of another folder, and refuses none."""
+    config = project / "snowroll.toml"
+    config.write_text(config.read_text() + f"{said}\n")
+    out = draw_shapes(tmp_path / "out", each=6, seed=9)
+    assert snowroll("eval", project, "--data", out, "--json").json["n"] == 18
+    (out / "ring").rename(out / "rings")
+    refused = snowroll("eval", project, "--data", out, "--json")
+    assert refused.code == 1
+    assert "rings" in refused.json["error"]
+
+
 def test_predict_says_a_line_a_sample_and_goes_on_past_what_it_cannot_read(project: Path, tmp_path: Path) -> None:
     (tmp_path / "new").mkdir()
     for number in range(3):

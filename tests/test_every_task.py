@@ -195,7 +195,7 @@ def test_export_agrees(bench: Bench, tmp_path: Path) -> None:
     """From a file's bytes: the exported graphs say what the trained model says."""
     task, options, schema = bench.task, bench.plan.task, bench.packed.schema
     export_onnx(task.deployable(bench.model, options, schema), tmp_path / "model.onnx", {"name": "example"})
-    ways = partial(task.open_raw, options=options), partial(task.decode, schema=schema, options=options)
+    ways = partial(task.open_raw, options=options, megapixels=100), partial(task.decode, schema=schema, options=options)
     loaded = load((tmp_path / "model.onnx").read_bytes(), "example", *ways, threads=1)
     mine = bench.arrays(bench.batch())
     rows = [{name: value[row] for name, value in mine.items()} for row in range(16)]
@@ -218,7 +218,10 @@ def test_ensemble_is_one_model(bench: Bench, tmp_path: Path) -> None:
     loaded = bench.arrays(batch, read_model(tmp_path, bench.task)[0])
     assert all(np.array_equal(mine[name], loaded[name]) for name in mine)
     export_onnx(bench.task.deployable(joined, options, schema), tmp_path / "model.onnx", {"name": "example"})
-    ways = partial(bench.task.open_raw, options=options), partial(bench.task.decode, schema=schema, options=options)
+    ways = (
+        partial(bench.task.open_raw, options=options, megapixels=100),
+        partial(bench.task.decode, schema=schema, options=options),
+    )
     exported = load((tmp_path / "model.onnx").read_bytes(), "example", *ways, threads=1)
     rows = [{name: value[row] for name, value in mine.items()} for row in range(16)]
     assert parity(exported, zip(bench.raws(), rows, strict=True)).agreement == 1
@@ -295,7 +298,7 @@ def test_draws_a_sample_for_people(bench: Bench) -> None:
 
 
 def test_encode_is_in_the_pack_as_it_is(bench: Bench) -> None:
-    encoded = stacked([bench.task.encode(raw, bench.plan.task) for raw in bench.raws()], bench.task.ragged)
+    encoded = stacked([bench.task.encode(raw, bench.plan.task, 100) for raw in bench.raws()], bench.task.ragged)
     batch = bench.task.batch(encoded, torch.arange(16))
     assert batch.targets is None
     for mine, packed in zip(leaves(batch.inputs), leaves(bench.batch().inputs), strict=True):
@@ -305,8 +308,8 @@ def test_encode_is_in_the_pack_as_it_is(bench: Bench) -> None:
 @pytest.mark.parametrize("raw", [b"", b"\0" * 40, bytes(range(256)) * 4], ids=["empty", "zeros", "noise"])
 def test_foreign_bytes_end_in_words(bench: Bench, raw: bytes) -> None:
     ways: list[Callable[[], object]] = [
-        lambda: bench.task.encode(raw, bench.plan.task),
-        lambda: bench.task.open_raw(raw, bench.plan.task),
+        lambda: bench.task.encode(raw, bench.plan.task, 100),
+        lambda: bench.task.open_raw(raw, bench.plan.task, 100),
     ]
     for way in ways:
         with pytest.raises(DataError) as fault:
@@ -331,7 +334,8 @@ def test_children_need_no_torch(bench: Bench, tmp_path: Path) -> None:
     code = (
         "import sys\nfrom pathlib import Path\nfrom snowroll.base.task import find_task\n"
         f"task = find_task({bench.task.name!r})\nraw = Path({str(tmp_path / 'raw')!r}).read_bytes()\n"
-        "options = task.Options()\ntask.encode(raw, options), task.look(raw, 100), task.open_raw(raw, options)\n"
+        "options = task.Options()\n"
+        "task.encode(raw, options, 100), task.look(raw, 100), task.open_raw(raw, options, 100)\n"
         "assert 'torch' not in sys.modules"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import decode_jobs
@@ -37,7 +38,7 @@ class Shelf:
 
 def make(path: Path, items: dict[str, bytes], add: int = 0, **options: object) -> tuple[Pack, Shelf]:
     shelf = Shelf(items)
-    jobs = [(where, raw.hex()) for where, raw in items.items()] + options.pop("more", [])  # type: ignore[operator]
+    jobs = [(where, sha256(raw).hexdigest()) for where, raw in items.items()] + options.pop("more", [])  # type: ignore[operator]
     encode = (Encoder().columns, Options(add))
     pack = Pack.cached(path, jobs, stream=shelf.stream, encode=encode, ragged=RAGGED, workers=1, **options)  # type: ignore[arg-type]
     return pack, shelf
@@ -68,6 +69,16 @@ def test_rows_are_the_jobs_and_failures_have_reasons(made: Path) -> None:
         assert pack.columns["pairs"][row].shape == (len(raw), 2)
     assert (pack.columns["first"][40:] == 0).all()
     assert len(pack.columns["all"][41]) == 0
+
+
+def test_a_file_that_changed_in_place_fails(tmp_path: Path) -> None:
+    """It is another sample: packed as the old one, it would be judged by a target that is not its own."""
+    told = ("swapped", sha256(b"as it was indexed").hexdigest())
+    shelf = Shelf({"kept": b"abc", "swapped": b"as it is now"})
+    jobs = [("kept", sha256(b"abc").hexdigest()), told]
+    pack = Pack.cached(tmp_path / "p", jobs, stream=shelf.stream, encode=(Encoder().columns, Options()), ragged=RAGGED)
+    assert pack.failed == {1: "the file has changed since it was indexed"}
+    assert pack.columns["first"].tolist() == [[97, 98, 99], [0, 0, 0]]
 
 
 def test_gather_is_indexing(made: Path) -> None:
@@ -162,6 +173,7 @@ def test_a_build_that_is_killed_leaves_no_pack_and_the_next_one_finishes(tmp_pat
     code = f"""
         import sys, time
         from decode_jobs import Encoder, Options
+        from hashlib import sha256
         from pathlib import Path
         from snowroll.prepare.pack import Pack
         items = {{str(i): bytes(range(i + 1)) for i in range(40)}}
@@ -171,7 +183,7 @@ def test_a_build_that_is_killed_leaves_no_pack_and_the_next_one_finishes(tmp_pat
                     print("half way", flush=True)
                     time.sleep(60)
                 yield where, items[where]
-        jobs = [(where, raw.hex()) for where, raw in items.items()]
+        jobs = [(where, sha256(raw).hexdigest()) for where, raw in items.items()]
         Pack.cached(Path({str(tmp_path / "p")!r}), jobs, stream=stream, encode=(Encoder().columns, Options()),
                     ragged=frozenset({{"all", "pairs"}}), workers=1)
     """

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 
 import decode_jobs
@@ -82,7 +83,8 @@ def test_cifar_members_stream_into_a_pack(tmp_path: Path) -> None:
     assert Counter(found.target for found in reading.found) == dict.fromkeys(
         ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"], 5000
     )
-    jobs = [(found.where, found.where) for found in reading.found[:2000]]
+    raws = dict(folder.stream([found.where for found in reading.found[:2000]]))
+    jobs = [(found.where, sha256(raws[found.where]).hexdigest()) for found in reading.found[:2000]]
     encode = (partial(decode_jobs.picture), 32)
     pack = Pack.cached(tmp_path / "p", jobs, stream=folder.stream, encode=encode, workers=2)
     assert not pack.failed

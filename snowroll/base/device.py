@@ -22,6 +22,14 @@ def choose_device(wanted: str = "auto") -> str:
     return wanted
 
 
+def device_here(wanted: str) -> str:
+    """Where a model that was trained on `wanted` answers on this machine: there, or on the processor."""
+    import torch
+
+    is_here = not wanted.startswith("cuda") or int(wanted[5:] or 0) < torch.cuda.device_count()
+    return wanted if is_here else "cpu"
+
+
 def refuse_processes(processes: int, device: str) -> None:
     """Raise PlanError where this machine has less than a core, or a GPU, for each process."""
     if processes == 1:

@@ -126,6 +126,8 @@ def _coerce(value: Json, kind: Any, key: str, origin: str) -> Json:
         value = [part.strip() for part in value.split(",") if part.strip()]  # a flag's spelling of a list
     if value == "none" and type(None) in getattr(kind, "__args__", ()):
         return None
+    if isinstance(value, bool) and kind in (int, float):  # else it would be read as 1 or 0
+        raise UsageError(f"'{str(value).lower()}' does not fit {key}", where=_at(key, origin), cure="it takes a number")
     try:
         # flags arrive as text and are read leniently; the file has types of its own
         return TypeAdapter(kind).validate_python(value, strict=None)

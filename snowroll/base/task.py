@@ -108,10 +108,10 @@ class Task(Protocol):
         """Values for `[train]` and `[task]` that differ from the defaults, each with the rule that chose it."""
         ...
 
-    def encode(self, raw: bytes, options: Any) -> Columns:
+    def encode(self, raw: bytes, options: Any, megapixels: float) -> Columns:
         """One sample's bytes to numpy arrays, once, for the pack. Runs in a limited child: must not import torch.
 
-        Raises DataError when the bytes cannot be read.
+        megapixels: what is larger is refused from its header. Raises DataError when the bytes cannot be read.
         """
         ...
 
@@ -183,7 +183,7 @@ class Task(Protocol):
         ...
 
     def draw(self, raw: bytes, target: Json | None, prediction: Json | None, schema: Mapping[str, Json]) -> Image:
-        """The sample with its target and prediction, as a person wants to see it."""
+        """The sample with its target and prediction, as a person wants to see it; of any size: it was read before."""
         ...
 
     def show(self, batch: Batch, row: int) -> Image:
@@ -195,10 +195,10 @@ class Task(Protocol):
         """The model cut for export into `prepare` (raw input -> prepared) and `body` (prepared -> outputs)."""
         ...
 
-    def open_raw(self, raw: bytes, options: Any) -> np.ndarray:
+    def open_raw(self, raw: bytes, options: Any, megapixels: float) -> np.ndarray:
         """One request's bytes to the raw array `prepare` takes (RGB pixels [H, W, 3] uint8). No torch.
 
-        Raises DataError when the bytes cannot be read.
+        megapixels: as for `encode`. Raises DataError when the bytes cannot be read.
         """
         ...
 

@@ -10,6 +10,7 @@ The columns are page cache, not process memory: a pack larger than memory works,
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import shutil
@@ -87,7 +88,8 @@ class Pack:
     ) -> Pack:
         """The pack at `path`, if it is whole and holds these jobs; else decode them now and publish it.
 
-        jobs: (where, content hash) by row. Two processes asking at once: the second waits, then opens.
+        jobs: (where, SHA-256 of the content) by row; a file of another content
+        fails. Two processes asking at once: the second waits, then opens.
         """
         with suppress(StoreError):
             return Pack.open(path, _name_of(jobs))  # no lock: works in a read-only project
@@ -161,8 +163,12 @@ class _Builder:
 
         def items() -> Iterator[tuple[int, bytes]]:
             for where, raw in stream(list(rows)):
-                seen.add(rows[where])
-                yield rows[where], rows[where].to_bytes(8, "big") + raw
+                row = rows[where]
+                seen.add(row)
+                if hashlib.sha256(raw).hexdigest() == jobs[row][1]:
+                    yield row, row.to_bytes(8, "big") + raw
+                else:  # another sample now: scored as the old one, it would get a target that is not its own
+                    self._failed[row] = "the file has changed since it was indexed"
 
         function, options = encode
         child = partial(_encode_row, function=function, options=options, folder=str(self._path), ragged=[*self._ragged])

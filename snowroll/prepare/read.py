@@ -40,8 +40,11 @@ class Folder:
 
     def __init__(self, root: Path | str, limits: Limits | None = None) -> None:
         root = Path(root)
-        if not root.exists():
-            raise DataError("there is no such folder or file", where=root, cure="check the path")
+        try:
+            if not root.exists():
+                raise DataError("there is no such folder or file", where=root, cure="check the path")
+        except OSError as fault:  # a folder above it may not be entered
+            raise _no_entry(root, fault) from None
         self.root = root.resolve()
         self.limits = limits or Limits()
         self.refused: dict[str, str] = {}  # where -> reason
@@ -59,7 +62,10 @@ class Folder:
 
     def files(self) -> Iterator[Entry]:
         """Regular files on disk, archives as files, in the order of their names' bytes."""
-        base = os.open(self._base, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            base = os.open(self._base, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError as fault:
+            raise _no_entry(self._base, fault) from None
         try:
             yield from self._walk(base, b"", 0)
         finally:
@@ -169,7 +175,11 @@ class Folder:
 
     def _walk(self, folder: int, prefix: bytes, depth: int) -> Iterator[Entry]:
         """The files under an open folder. Symlinks, devices and pipes are refused without being opened."""
-        for name, what in _scan(folder):
+        try:
+            found = _scan(folder)
+        except OSError as fault:  # it can be listed but not entered
+            raise _no_entry(self._base / os.fsdecode(prefix), fault) from None
+        for name, what in found:
             if depth == 0 and self._only not in (None, name):
                 continue
             where = spell_file(prefix + name)
@@ -244,6 +254,10 @@ def _why_not(path: bytes) -> str:
         if name.lower().endswith(_OTHER_ARCHIVES):
             return "an archive of a kind that is not read: repack it as .zip or .tar"
     return ""
+
+
+def _no_entry(folder: Path, fault: OSError) -> DataError:
+    return DataError(f"cannot be read ({_in_words(fault)})", where=folder, cure="give yourself the right to read it")
 
 
 def _in_words(fault: OSError) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,9 +13,11 @@ import numpy as np
 
 from snowroll.base.errors import PlanError, StoreError
 from snowroll.base.nouns import Artifact, Json, Prediction, Split, canonical, digest
+from snowroll.deploy.asking import ask
 from snowroll.deploy.export import export_onnx
 from snowroll.deploy.parity import parity
 from snowroll.deploy.session import Example, Loaded, examples_of, load
+from snowroll.deploy.settings import ServeSettings
 from snowroll.project.data import Packed
 from snowroll.project.judging import outputs_of
 from snowroll.project.models import Trained, options_of
@@ -24,6 +25,8 @@ from snowroll.project.opened import Opened, Say
 
 PROVED_ON = 200  # validation samples sent through the exported file
 LOST = 0.005  # of the headline metric that int8 may cost
+PATIENCE_S = 300.0  # for one answer of the proof: only a server that hangs takes longer. A guess
+RAW = {"Content-Type": "application/octet-stream"}
 EXAMPLES = 8  # kept beside the file, for the server's self-test
 
 
@@ -128,9 +131,8 @@ def same_over_http(loaded: Loaded, raws: Sequence[bytes]) -> dict[str, Json]:
     """Send the bytes to a real server on loopback. Raises PlanError unless it answers as the file does."""
     from snowroll.deploy.process import bind, make_server
     from snowroll.deploy.serve import make_app
-    from snowroll.deploy.settings import ServeSettings
 
-    settings = ServeSettings(port=0, sample=0.0)
+    settings = _as_patient_as_it_takes(raws)
     sock = bind(settings)
     up = Event()
     server = make_server(make_app(lambda: loaded.id, lambda id: loaded, settings), settings, up.set)
@@ -139,7 +141,8 @@ def same_over_http(loaded: Loaded, raws: Sequence[bytes]) -> dict[str, Json]:
     try:
         if not up.wait(30):
             raise PlanError("the server did not come up within 30 s", cure="repeat the command")
-        said = [_ask(sock.getsockname()[1], raw) for raw in raws]
+        url = f"http://127.0.0.1:{sock.getsockname()[1]}/v1/predict"
+        said = [ask(url, raw, RAW, PATIENCE_S)["predictions"][0] for raw in raws]
     finally:
         server.should_exit = True
         thread.join()
@@ -151,11 +154,10 @@ def same_over_http(loaded: Loaded, raws: Sequence[bytes]) -> dict[str, Json]:
     return {"n": len(raws), "largest": max(gaps)}
 
 
-def _ask(port: int, raw: bytes) -> Json:
-    headers = {"Content-Type": "application/octet-stream"}
-    request = urllib.request.Request(f"http://127.0.0.1:{port}/v1/predict", raw, headers)
-    with urllib.request.urlopen(request, timeout=30) as reply:
-        return json.loads(reply.read())["predictions"][0]
+def _as_patient_as_it_takes(raws: Sequence[bytes]) -> ServeSettings:
+    """Limits that no validation sample meets: the answer is proved, not how strangers are kept out."""
+    largest_mb = max(len(raw) for raw in raws) / 1e6 + 1
+    return ServeSettings(port=0, sample=0.0, max_body_mb=largest_mb, deadline_s=PATIENCE_S, receive_s=PATIENCE_S)
 
 
 def find_artifact(opened: Opened, run: int) -> Artifact | None:
@@ -182,7 +184,8 @@ def load_artifact(opened: Opened, id: str, threads: int = 0) -> Loaded:
 
 def functions(opened: Opened, options: object, schema: Mapping[str, Json]) -> tuple:
     """(bytes -> raw array, outputs -> predictions) of the task, as the server takes them."""
-    return partial(opened.task.open_raw, options=options), partial(opened.task.decode, schema=schema, options=options)
+    open_raw = partial(opened.task.open_raw, options=options, megapixels=opened.prepare.megapixels)
+    return open_raw, partial(opened.task.decode, schema=schema, options=options)
 
 
 def _metadata(opened: Opened, trained: Trained) -> dict[str, Json]:

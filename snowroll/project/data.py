@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -179,12 +180,13 @@ def pack_version(opened: Opened, version: Version, options: Any, say: Say) -> Pa
 def packed_samples(opened: Opened, samples: Sequence[Sample], options: Any, say: Say) -> Pack:
     """The samples as columns, from the cache if these contents were encoded this way before."""
     task = opened.task
-    key = digest(task.name, canonical(task.pack_key(options)), *[sample.content for sample in samples])
+    limit = opened.prepare.megapixels
+    key = digest(task.name, canonical([task.pack_key(options), limit]), *[sample.content for sample in samples])
     return Pack.cached(
         opened.store.packs / key,
         [(sample.where, sample.content) for sample in samples],
         stream=opened.stream,
-        encode=(task.encode, options),
+        encode=(partial(task.encode, megapixels=limit), options),
         ragged=task.ragged,
         workers=opened.prepare.workers,
         say=say,

@@ -33,7 +33,8 @@ def inspect(opened: Opened, stock: Stock, say: Say) -> Inspected:
     """Check every sample, labelled or not, where versions placed it; else where the folder declares it. Cached."""
     samples = [replace(sample, target=stock.targets.get(sample.id)) for sample in stock.samples]
     splits = placements(opened)
-    key = digest(canonical([[asdict(sample) for sample in samples], stock.schema, stock.skipped, splits]))
+    seen = [[asdict(sample) for sample in samples], stock.schema, stock.skipped, splits]
+    key = digest(canonical([*seen, opened.prepare.megapixels]))
     path = opened.store.packs / "faults" / f"{key}.json"
     if (known := _load(path)) is not None:
         return known

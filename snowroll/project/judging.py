@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from snowroll.base.device import device_here
 from snowroll.base.nouns import Json, Metric, Prediction, Split
 from snowroll.base.task import Task
 from snowroll.evaluate.interval import bootstrap
@@ -61,11 +62,12 @@ def outputs_of(opened: Opened, trained: Trained, packed: Packed, rows: np.ndarra
     import torch
 
     plan, task = trained.plan, opened.task
-    model = trained.model.to(plan.device)
+    device = device_here(plan.device)
+    model = trained.model.to(device)
     parts: dict[str, list[np.ndarray]] = {}
     with torch.inference_mode():
         for start in range(0, len(rows), BATCH):
-            batch = gather(opened, packed, rows[start : start + BATCH], plan.device)
+            batch = gather(opened, packed, rows[start : start + BATCH], device)
             for name, value in task.postprocess(model(batch.inputs), plan.task).items():
                 parts.setdefault(name, []).append(value.cpu().numpy())
     return {name: np.concatenate(some) for name, some in parts.items()}

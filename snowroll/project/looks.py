@@ -24,7 +24,7 @@ _PLAIN = [f.name for f in fields(Look) if f.name != "thumbnail"]
 
 def look_at(opened: Opened, samples: Sequence[Sample], say: Say) -> dict[str, Look]:
     """Sample id -> Look, as the task looks. Only contents never seen before are decoded, in limited children."""
-    path = opened.store.packs / "looks"
+    path = opened.store.packs / "looks" / f"{opened.prepare.megapixels:g}"  # a raised limit shows more
     seen = _load(path)
     missing = {sample.content: sample.where for sample in samples if sample.content not in seen}
     if missing:

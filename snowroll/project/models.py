@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from snowroll.base import atomic
+from snowroll.base.device import device_here
 from snowroll.base.errors import DataError, StoreError
 from snowroll.base.nouns import Json, Plan
 from snowroll.base.settings import Settings
 from snowroll.base.task import Task, ensemble_of
-from snowroll.project.opened import Opened, champion_run
+from snowroll.project.opened import Opened, Say, champion_run
 from snowroll.project.plans import read_plan
 
 if TYPE_CHECKING:
@@ -54,15 +55,21 @@ def save_model(
     atomic.write_json(folder / "config.json", config)
 
 
-def load_model(opened: Opened, run: int | None = None) -> Trained:
-    """The model of a run (the champion's if None). Raises StoreError where there is none or the file is damaged."""
+def load_model(opened: Opened, run: int | None = None, say: Say = lambda text: None) -> Trained:
+    """The model of a run (the champion's if None). Raises StoreError where there is none or the file is damaged.
+
+    say: told where the model was trained on a device that this machine has not.
+    """
     number = champion_run(opened) if run is None else run
     row = opened.store.catalog.run(number)
     if row is None:
         raise StoreError(f"there is no run {number}", where=opened.root, cure=f"see `snowroll status {opened.root}`")
     folder = opened.store.run_folder(number)
     model, config = read_model(folder / "model", opened.task)
-    return Trained(number, model, read_plan(folder, opened.task), config["schema"], config["version"], folder)
+    plan = read_plan(folder, opened.task)
+    if (device := device_here(plan.device)) != plan.device:
+        say(f"run {number} was trained on {plan.device}, which is not here: it answers on {device}")
+    return Trained(number, model, plan, config["schema"], config["version"], folder)
 
 
 def read_model(folder: Path, task: Task) -> tuple[nn.Module, dict[str, Any]]:

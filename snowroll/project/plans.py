@@ -34,9 +34,10 @@ def seconds(text: str) -> float | None:
 def make_plan(opened: Opened, version: Version, facts: dict[str, Json], time_s: float | None) -> tuple[Plan, Told]:
     """The plan for this version on this machine, and for every setting its value and origin."""
     settings = opened.settings
-    device = choose_device(str(settings.values.get("train.device", "auto")))
-    threads = int(str(settings.values.get("train.threads", 0))) or cores()
-    asked = {key: settings.values[f"task.{key}"] for key in ASKED if f"task.{key}" in settings.values}
+    wanted, said = _as_wanted(settings, opened.task)
+    device = choose_device(wanted.device if "train.device" in settings.values else "auto")
+    threads = wanted.threads or cores()
+    asked = {key: said[key] for key in ASKED if f"task.{key}" in settings.values}
     facts = {**facts, "asked": asked}
     n = {split: len(version.of(split)) for split in ("train", "val", "test")}
     fingerprint = Fingerprint(n, version.schema, facts, device, threads, bf16_pays(device), time_s)
@@ -47,13 +48,20 @@ def make_plan(opened: Opened, version: Version, facts: dict[str, Json], time_s: 
     choices = [*machine, *opened.task.plan(fingerprint)]
     if time_s is not None:
         choices.append(Choice("train.time_s", time_s, "--time"))
-    settings = _resolved(settings, device, threads)
+    settings = _resolved(settings, wanted, device, threads)
     options, told_task = settings.section("task", opened.task.Options, choices=choices, beside=("name",))
     plan, told_train = _train_section(settings, choices, options)
     refuse_processes(plan.processes, plan.device)
     _share_batch(plan, n["train"])
     told = {f"train.{key}": value for key, value in told_train.items()}
     return plan, told | {f"task.{key}": value for key, value in told_task.items()}
+
+
+def _as_wanted(settings: Settings, task: Task) -> tuple[Plan, dict[str, Json]]:
+    """What the user wrote, each value of its setting's type: (the plan before any rule, values of [task] by key)."""
+    options, told = settings.section("task", task.Options, beside=("name",))
+    plan, _ = _train_section(settings, [], options)
+    return plan, {key: value for key, (value, _) in told.items()}
 
 
 def _share_batch(plan: Plan, n: int) -> None:
@@ -96,11 +104,11 @@ def _train_section(settings: Settings, choices: list[Choice], options: Any) -> t
     return settings.section("train", Plan, choices=choices, made={"task": options})
 
 
-def _resolved(settings: Settings, device: str, threads: int) -> Settings:
+def _resolved(settings: Settings, wanted: Plan, device: str, threads: int) -> Settings:
     """'auto' and 0 stand for what this machine has; the plan holds what they became."""
     values = dict(settings.values)
-    if values.get("train.device") == "auto":
+    if wanted.device == "auto":
         values["train.device"] = device
-    if str(values.get("train.threads", "")) == "0":
+    if "train.threads" in values and wanted.threads == 0:
         values["train.threads"] = threads
     return Settings(values, settings.origins)

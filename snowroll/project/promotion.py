@@ -45,7 +45,7 @@ def consider(opened: Opened, challenger: Trained, packed: Packed, judged: Judged
         return Decision("FIRST", "the first model to pass its gates", challenger.run)
     if int(holder) == challenger.run:
         return Decision("FIRST", "it is the champion already", challenger.run)
-    verdict = compare_with_champion(opened, load_model(opened, int(holder)), packed, judged, say)
+    verdict = compare_with_champion(opened, load_model(opened, int(holder), say), packed, judged, say)
     if verdict.outcome == "PROMOTED":
         make_artifact(opened, challenger, packed, say)
         _crown(opened, challenger, packed.version, {"outcome": "PROMOTED", "from": holder, "p": verdict.p})

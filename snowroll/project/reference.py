@@ -29,7 +29,7 @@ class Reference:
 
 def reference(opened: Opened, say: Say) -> Reference:
     """Looks at the test items, and the champion's doubt of them. Raises DataError where no collected one is left."""
-    trained = load_model(opened)
+    trained = load_model(opened, None, say)
     version = opened.store.catalog.version(trained.version, opened.store.blobs)
     if version is None:
         raise StoreError("the champion's data version is gone", where=opened.root, cure="run `snowroll train` again")

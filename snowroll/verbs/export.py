@@ -15,7 +15,7 @@ from snowroll.project.opened import Answer, Opened, Say
 
 def export(opened: Opened, run: int | None, int8: bool, out: Path | None, say: Say) -> Answer:
     """ONNX (raw RGB pixels in, labelled probabilities out) beside the safetensors model folder with its card."""
-    trained = load_model(opened, run)
+    trained = load_model(opened, run, say)
     version = opened.store.catalog.version(trained.version, opened.store.blobs)
     if version is None:
         raise StoreError("the run's data version is gone", where=opened.root, cure="train again")

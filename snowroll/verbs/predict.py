@@ -85,7 +85,7 @@ def predict_raw(opened: Opened, trained: Trained, raws: list[bytes]) -> list[Pre
     encoded: list[dict | DataError] = []
     for raw in raws:
         try:
-            encoded.append(task.encode(raw, options))
+            encoded.append(task.encode(raw, options, opened.prepare.megapixels))
         except DataError as fault:
             encoded.append(fault)
     good = [columns for columns in encoded if not isinstance(columns, DataError)]

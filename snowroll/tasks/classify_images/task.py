@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from math import log
+from math import inf, log
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -75,10 +75,10 @@ class ClassifyImages:
 
         return image_plan(fingerprint)
 
-    def encode(self, raw: bytes, options: ImageOptions) -> Columns:
-        from snowroll.prepare.pictures import open_rgb, resize
+    def encode(self, raw: bytes, options: ImageOptions, megapixels: float) -> Columns:
+        from snowroll.prepare.pictures import resize
 
-        return {"image": resize(open_rgb(raw, at_least_px=options.size_px), options.size_px, options.fit)}
+        return {"image": resize(self.open_raw(raw, options, megapixels), options.size_px, options.fit)}
 
     def pack_key(self, options: ImageOptions) -> Json:
         return [options.size_px, options.fit]
@@ -167,7 +167,7 @@ class ClassifyImages:
 
         from snowroll.prepare.pictures import open_rgb
 
-        return Image.fromarray(open_rgb(raw))
+        return Image.fromarray(open_rgb(raw, megapixels=inf))
 
     def show(self, batch: Batch, row: int) -> Image:
         from PIL import Image
@@ -202,10 +202,10 @@ class ClassifyImages:
 
         return deployable(model, partial(self.postprocess, options=options), options, schema)
 
-    def open_raw(self, raw: bytes, options: ImageOptions) -> np.ndarray:
+    def open_raw(self, raw: bytes, options: ImageOptions, megapixels: float) -> np.ndarray:
         from snowroll.prepare.pictures import open_rgb
 
-        return open_rgb(raw, at_least_px=options.size_px)
+        return open_rgb(raw, at_least_px=options.size_px, megapixels=megapixels)
 
 
 def _scores(predictions: Sequence[Prediction], schema: Schema) -> np.ndarray:

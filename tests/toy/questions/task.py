@@ -81,7 +81,7 @@ class Questions:
             Choice("train.steps", 100, "enough for a toy"),
         ]
 
-    def encode(self, raw: bytes, options: Options) -> Columns:
+    def encode(self, raw: bytes, options: Options, megapixels: float) -> Columns:
         return {"pairs": count_pairs(letters(raw))}
 
     def pack_key(self, options: Options) -> Json:
@@ -163,7 +163,7 @@ class Questions:
             contract={"input": f"letters: int64 [length], places in {LETTERS!r}", "classes": list(schema["classes"])},
         )
 
-    def open_raw(self, raw: bytes, options: Options) -> np.ndarray:
+    def open_raw(self, raw: bytes, options: Options, megapixels: float) -> np.ndarray:
         return letters(raw)
 
 
