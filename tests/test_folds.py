@@ -199,7 +199,7 @@ def test_a_budget_is_divided_over_the_folds(bench: Bench) -> None:
         plan = replace(bench.plan, folds=folds, time_s=600.0)
         return fit_into_time(bench.opened, bench.packed, plan, 0.0, ignore, lambda: float(next(ticks))).steps
 
-    assert steps(3) == pytest.approx(steps(0) / 3, rel=0.02)
+    assert steps(3) == pytest.approx(steps(0) / 3, rel=0.05)  # each fold validates as often as one run
 
 
 @pytest.mark.parametrize(("value", "says"), [("1", "0 (off), or to 2 or more"), ("-1", "0 or more")])

@@ -22,7 +22,9 @@ def placements(opened: Opened) -> dict[str, Split]:
     its twin is deleted, come back anywhere. Only versions that are new since the last call are read.
     """
     latest = opened.store.catalog.pointer("version")
-    ahead, found, name = [], {}, latest
+    ahead: list[Version] = []
+    found: dict[str, Split] = {}
+    name = latest
     while name is not None:
         if (known := _load(_path(opened, name))) is not None:
             found = known
@@ -39,7 +41,8 @@ def placements(opened: Opened) -> dict[str, Split]:
 
 def _placed(version: Version) -> dict[str, Split]:
     splits: dict[str, Split] = {item.sample: item.split for item in version.items}
-    return splits | {sample: "train" for sample, code in version.left_out.items() if code in LEAVES_TRAINING}
+    kept: dict[str, Split] = {sample: "train" for sample, code in version.left_out.items() if code in LEAVES_TRAINING}
+    return splits | kept
 
 
 def _version(opened: Opened, name: str) -> Version:
