@@ -41,6 +41,14 @@ def test_init_keeps_the_flags_about_the_data(tmp_path: Path) -> None:
     assert snowroll("explain", tmp_path, "prepare.seed", "--json").json["prepare.seed"]["value"] == 7
 
 
+def test_init_takes_the_space_after_a_comma_for_no_part_of_a_name(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "1.png").write_bytes(png(shape("bar", 1)))
+    assert snowroll("init", tmp_path, "--labels", "bar, cross , ,ring").code == 0
+    told = snowroll("explain", tmp_path, "prepare.labels", "--json").json
+    assert told["prepare.labels"]["value"] == ["bar", "cross", "ring"]
+
+
 def test_check_names_files_cause_and_cure(project: Path) -> None:
     (project / "data" / "bar" / "empty.png").write_bytes(b"")
     (project / "data" / "ring" / "00.png").write_bytes((project / "data" / "bar" / "00.png").read_bytes())
@@ -67,6 +75,8 @@ def test_train_says_the_whole_object(project: Path) -> None:
     assert told["n"] == 18  # a fifth of 90
     assert all(gate["passed"] for gate in told["gates"])
     assert Path(told["report"]).read_text().startswith("<!doctype html>")
+    split = next(line for line in said.err.splitlines() if "random" in line or "split" in line)
+    assert split in Path(told["report"]).read_text()  # how the data was split
     assert "step     30/30" in said.err  # progress goes to stderr
 
 
@@ -255,8 +265,16 @@ def test_doctor_finds_a_blob_that_rotted(project: Path) -> None:
 
 
 def test_eject_copies_the_loop_and_never_overwrites_it(project: Path) -> None:
-    assert snowroll("eject", project).code == 0
+    from torch import nn
+
+    from snowroll.project.models import load_model
+    from snowroll.project.opened import open_project
+
+    said = snowroll("eject", project)
+    assert said.code == 0
     loop = project / "fit.py"
+    assert f"load_model(open_project(Path({str(project)!r}), {{}})).model" in said.out
+    assert isinstance(load_model(open_project(project, {})).model, nn.Module)
     compile(loop.read_text(), "fit.py", "exec")
     loop.write_text("mine = True\n")
     assert snowroll("eject", project).code == 1
