@@ -49,7 +49,8 @@ def init(
     """
     from snowroll.verbs.init import init as verb
 
-    return verb(folder, data, tuple(name for name in labels.split(",") if name), task, flags(), say)
+    names = tuple(name.strip() for name in labels.split(",") if name.strip())
+    return verb(folder, data, names, task, flags(), say)
 
 
 @app.command
@@ -195,7 +196,7 @@ def demo(folder: Path = Path("demo"), *, json: Json = False) -> Any:
     from snowroll.demo import demo as verb
     from snowroll.web.app import make_label_app
 
-    return verb(folder, say, make_label_app)
+    return verb(folder, say, make_label_app, tell=say if json else lambda text: print(text, flush=True))
 
 
 _flags: dict[str, Any] = {}

@@ -41,38 +41,43 @@ STEPS = {"train.steps": 250, "task.model": "fastnet_small"}  # the same on every
 MakeLabelApp = Callable[..., "Starlette"]
 
 
-def demo(folder: Path, say: Say, make_label_app: MakeLabelApp) -> Answer:
+def demo(folder: Path, say: Say, make_label_app: MakeLabelApp, tell: Say) -> Answer:
     """Run it all in `folder`, which is made anew: an earlier demo there is replaced, nothing else ever is.
 
-    make_label_app: door 2, passed in by door 1.
+    make_label_app: door 2, passed in by door 1. tell: where each step's lines go.
     """
+    with _watched() as outside:
+        return _steps(folder, say, make_label_app, tell, outside)
+
+
+def _steps(folder: Path, say: Say, make_label_app: MakeLabelApp, tell: Say, outside: list[str]) -> Answer:
     began = monotonic()
-    outside = _watch_connections()
     _make_room(folder)
     production, planted = write_digits(folder / "data")
     told: dict[str, Json] = {}
-    _step("found", init(folder, None, (), "", {}, say), told)
+    _step("found", init(folder, None, (), "", {}, say), told, tell)
     opened = open_project(folder, STEPS)
-    print(f"planted   {'; '.join(planted)}")
-    _step("check", check(opened, say), told)
-    _step("train", train(opened, say), told)
+    _line("planted", "; ".join(planted), tell)
+    _step("check", check(opened, say), told, tell)
+    _step("train", train(opened, say), told, tell)
     with _served(opened) as url:
         _send(url, production)
         _wait_for_records(opened, len(production.images))
-        _line("serve", f"{len(production.images)} images sent to {url}, {_mix(production)}")
-        _step("roll", roll(opened, say), told)
+        _line("serve", f"{len(production.images)} images sent to {url}, {_mix(production)}", tell)
+        _step("roll", roll(opened, say), told, tell)
         answered = _label(opened, production, make_label_app)
-        _line("label", f"{answered} questions answered through the label page's interface, by a robot that knows")
+        _line("label", f"{answered} questions answered through the label page's interface, by a robot that knows", tell)
         before = _model(url)
         with _steady_requests(url, production) as failed:
-            _step("retrain", roll(opened, say), told)
+            _step("retrain", roll(opened, say), told, tell)
             after = _wait_for_swap(opened, url, before, told)
         swapped = f"the running server swapped from {before} to {after}" if after != before else "it keeps its model"
-        _line("swap", f"{swapped}; {failed['sent']} requests meanwhile, {failed['failed']} failed")
+        _line("swap", f"{swapped}; {failed['sent']} requests meanwhile, {failed['failed']} failed", tell)
     seconds = monotonic() - began
-    _line("total", f"{seconds:.0f} s, 1 process and its decoding children, {outside['bytes']} bytes sent outside")
+    reached = f"{len(outside)} attempts to reach outside this machine"
+    _line("total", f"{seconds:.0f} s, 1 process and its decoding children, {reached}", tell)
     report = told["retrain"]["train"]["report"]
-    told |= {"seconds": round(seconds, 1), "bytes_outside": outside["bytes"], "failed_requests": failed["failed"]}
+    told |= {"seconds": round(seconds, 1), "reached_outside": outside, "failed_requests": failed["failed"]}
     lines = [f"report    {report}", f"or look   snowroll status {folder}"]
     return Answer(told, lines, next=f"snowroll label {folder} --k 20")
 
@@ -88,15 +93,15 @@ def _make_room(folder: Path) -> None:
     atomic.write_text(folder / MARK, "made by `snowroll demo`, which deletes this folder when it is run here again\n")
 
 
-def _step(name: str, answer: Answer, told: dict[str, Json]) -> None:
-    print("\n".join(answer.lines), flush=True)
+def _step(name: str, answer: Answer, told: dict[str, Json], tell: Say) -> None:
+    tell("\n".join(answer.lines))
     told[name] = answer.json
     if not answer.ok:
         raise SnowrollError(f"the demo stopped at '{name}'", cure=answer.next or "see the lines above")
 
 
-def _line(name: str, text: str) -> None:
-    print(f"{name:<9} {text}", flush=True)
+def _line(name: str, text: str, tell: Say) -> None:
+    tell(f"{name:<9} {text}")
 
 
 def _mix(production: Production) -> str:
@@ -215,18 +220,33 @@ def _headers(url: str, token: str) -> dict[str, str]:
 
 # nothing leaves the machine ------------------------------------------------------------------------------------------
 
+_HERE = ("127.0.0.1", "::1", "localhost", "")
 
-def _watch_connections() -> dict[str, int]:
-    """Counts bytes this process could send outside: a connection to anything but loopback is refused, so 0."""
-    seen = {"bytes": 0}
 
-    def hook(event: str, arguments: Any) -> None:
-        if event != "socket.connect":
-            return
-        address = arguments[1]
-        host = address[0] if isinstance(address, tuple) else "local"
-        if host not in ("127.0.0.1", "::1", "localhost", "local"):
+@contextmanager
+def _watched() -> Iterator[list[str]]:
+    """The hosts outside this machine that this process tried to reach meanwhile; every attempt is refused."""
+    tried: list[str] = []
+    watching = True  # an audit hook cannot be taken away again
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        if watching and (host := _host(event, arguments)) not in _HERE:
+            tried.append(host)
             raise StoreError(f"something tried to reach {host}", cure="tell us: nothing may leave the machine")
 
     sys.addaudithook(hook)
-    return seen
+    try:
+        yield tried
+    finally:
+        watching = False
+
+
+def _host(event: str, arguments: tuple[Any, ...]) -> str:
+    """The host that an audited call would reach or look up; "" where it is none, or a socket of this machine's own."""
+    if event in ("socket.connect", "socket.sendto", "socket.sendmsg"):
+        address = arguments[1]
+        return str(address[0]) if isinstance(address, tuple) else ""
+    if event == "socket.getaddrinfo":
+        name = arguments[0] or ""
+        return name.decode(errors="replace") if isinstance(name, bytes) else name
+    return ""

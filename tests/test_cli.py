@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 from house_kit import QUICK, draw_shapes, outside, png, shape, snowroll
 
@@ -43,6 +45,14 @@ def test_init_keeps_the_flags_about_the_data(tmp_path: Path) -> None:
     assert snowroll("explain", tmp_path, "prepare.seed", "--json").json["prepare.seed"]["value"] == 7
 
 
+def test_init_takes_the_space_after_a_comma_for_no_part_of_a_name(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "1.png").write_bytes(png(shape("bar", 1)))
+    assert snowroll("init", tmp_path, "--labels", "bar, cross , ,ring").code == 0
+    told = snowroll("explain", tmp_path, "prepare.labels", "--json").json
+    assert told["prepare.labels"]["value"] == ["bar", "cross", "ring"]
+
+
 def test_check_names_files_cause_and_cure(project: Path) -> None:
     (project / "data" / "bar" / "empty.png").write_bytes(b"")
     (project / "data" / "ring" / "00.png").write_bytes((project / "data" / "bar" / "00.png").read_bytes())
@@ -69,6 +79,8 @@ def test_train_says_the_whole_object(project: Path) -> None:
     assert told["n"] == 18  # a fifth of 90
     assert all(gate["passed"] for gate in told["gates"])
     assert Path(told["report"]).read_text().startswith("<!doctype html>")
+    split = next(line for line in said.err.splitlines() if "random" in line or "split" in line)
+    assert split in Path(told["report"]).read_text()  # how the data was split
     assert "step     30/30" in said.err  # progress goes to stderr
 
 
@@ -138,6 +150,67 @@ def test_predict_says_a_line_a_sample_and_goes_on_past_what_it_cannot_read(proje
     assert bad["path"].endswith("broken.png")
 
 
+def test_predict_passes_nothing_over(project: Path, tmp_path: Path) -> None:
+    """The task tries every file, whatever it is called; what it cannot read has its own line."""
+    new = tmp_path / "new"
+    (new / "deep").mkdir(parents=True)
+    (new / "no-suffix").write_bytes(png(shape("ring", 500)))
+    (new / "deep" / "notes.txt").write_text("nothing to see")
+    (new / "link.png").symlink_to(new / "no-suffix")
+    (tmp_path / "empty").mkdir()
+    rows = [json.loads(line) for line in snowroll("predict", project, new, tmp_path / "empty").out.splitlines()]
+    told = {Path(row["path"]).name: row.get("error", row.get("prediction")) for row in rows}
+    assert told.keys() == {"no-suffix", "notes.txt", "link.png", "empty"}
+    assert told["no-suffix"] in ("bar", "cross", "ring")
+    assert "not a picture" in told["notes.txt"]
+    assert "symbolic link" in told["link.png"]
+    assert "nothing in it" in told["empty"]
+
+
+def test_predict_looks_into_archives_and_arrays(project: Path, tmp_path: Path) -> None:
+    new = tmp_path / "new"
+    new.mkdir()
+    with zipfile.ZipFile(new / "a.zip", "w") as archive:
+        archive.writestr("one/1.png", png(shape("bar", 500)))
+    images = np.stack([shape("ring", 501), shape("bar", 502)])
+    np.savez(new / "b.npz", images=images, labels=np.array([2, 0]))
+    rows = [json.loads(line) for line in snowroll("predict", project, new / "a.zip", new / "b.npz").out.splitlines()]
+    inside = ["a.zip!one/1.png", "b.npz#images/0", "b.npz#images/1"]
+    assert [row["path"] for row in rows] == [f"{new}/{name}" for name in inside]
+    assert all("error" not in row for row in rows)
+    among = [json.loads(line) for line in snowroll("predict", project, new).out.splitlines()]
+    assert {row["path"]: "error" in row for row in among} == {f"{new}/a.zip!one/1.png": False, f"{new}/b.npz": True}
+
+
+def test_predict_goes_on_past_a_file_it_may_not_read(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    locked, free = (project / "data" / "bar" / name for name in ("00.png", "01.png"))
+    reads = Path.read_bytes
+
+    def refusing(path: Path) -> bytes:
+        if path == locked:
+            raise PermissionError(13, "Permission denied", str(path))
+        return reads(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refusing)
+    said = snowroll("predict", project, locked, free)
+    good, bad = map(json.loads, said.out.splitlines())
+    assert (good["path"], said.code) == (str(free), 0)
+    assert (bad["path"], bad["error"]) == (str(locked), "permission denied")
+
+
+def test_predict_decodes_in_children_and_keeps_the_order(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More files than a child takes at once; not one of them is decoded in this process."""
+    from snowroll.tasks.classify_images.task import ClassifyImages
+
+    def encode(*_: object) -> None:
+        raise AssertionError("foreign bytes in the engine's own process")
+
+    monkeypatch.setattr(ClassifyImages, "encode", encode)
+    paths = sorted((project / "data").rglob("*.png"))
+    said = snowroll("predict", project, *paths)
+    assert [json.loads(line)["path"] for line in said.out.splitlines()] == [str(path) for path in paths]
+
+
 def test_predict_answers_alike_whatever_stands_beside_a_picture(project: Path) -> None:
     one = project / "data" / "bar" / "01.png"
     alone = json.loads(snowroll("predict", project, one).out)
@@ -196,8 +269,16 @@ def test_doctor_finds_a_blob_that_rotted(project: Path) -> None:
 
 
 def test_eject_copies_the_loop_and_never_overwrites_it(project: Path) -> None:
-    assert snowroll("eject", project).code == 0
+    from torch import nn
+
+    from snowroll.project.models import load_model
+    from snowroll.project.opened import open_project
+
+    said = snowroll("eject", project)
+    assert said.code == 0
     loop = project / "fit.py"
+    assert f"load_model(open_project(Path({str(project)!r}), {{}})).model" in said.out
+    assert isinstance(load_model(open_project(project, {})).model, nn.Module)
     compile(loop.read_text(), "fit.py", "exec")
     loop.write_text("mine = True\n")
     assert snowroll("eject", project).code == 1

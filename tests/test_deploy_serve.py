@@ -58,7 +58,9 @@ def truth(raw: bytes) -> str:
 # every body form
 
 
-@pytest.mark.parametrize("media", ["image/jpeg", "image/png", "application/octet-stream", None])
+@pytest.mark.parametrize(
+    "media", ["image/jpeg", "image/png", "application/octet-stream", "audio/wav", "text/plain", None]
+)
 def test_raw_bytes(url: str, media: str | None) -> None:
     told = httpx.post(f"{url}/v1/predict", content=png(3), headers={"content-type": media} if media else {}).json()
     (entry,) = told["predictions"]
@@ -110,7 +112,7 @@ def test_nothing_usable_is_422_with_the_reason(url: str) -> None:
         ("multipart/form-data", b"x", 400),
         ("multipart/form-data; boundary=b", b"--b\r\nContent-Disposition: form-data\r\n\r\nx\r\n--b--", 400),
         ("multipart/form-data; boundary=b", b"--c--", 400),
-        ("text/html", b"<p>", 415),
+        ("text/html", b"<p>", 422),
         ("image/jpeg", b"", 400),
     ],
 )

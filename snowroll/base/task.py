@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from snowroll.base.errors import UsageError, did_you_mean
-from snowroll.base.nouns import Batch, Choice, Fault, Json, Prediction, Split
+from snowroll.base.nouns import Batch, Choice, Json, Prediction, Split
 
 if TYPE_CHECKING:
     import numpy as np
@@ -86,10 +86,6 @@ class Task(Protocol):
 
     def problem(self, target: Json, schema: Mapping[str, Json]) -> str | None:
         """What is wrong with this target, in words, or None."""
-        ...
-
-    def faults(self, columns: Columns, targets: Sequence[Json], schema: Mapping[str, Json]) -> list[Fault]:
-        """Faults only this task can see. Paths and samples are filled in by row number: see prepare/check.py."""
         ...
 
     def look(self, raw: bytes, megapixels: float) -> Any:
@@ -217,12 +213,16 @@ class Deployable:
 
 
 # What a task may bring beside the protocol, looked up with getattr:
-#   fit(columns, targets, plan, schema, report) -> nn.Module    its own fit: trees, memory banks, self-play
-#   ensemble(models) -> nn.Module                               models of one plan as one model: what train.folds needs
-#   routes(app, ...)                                            its own HTTP routes
-#   after_train(model, ...)                                     its own closing of `train`
-#   widget: Path                                                its own label widget: a JavaScript module
-Optional = Callable[..., Any]
+#   start(model, batch, options)                       before the first step, on its batch: filters from the data
+#   freeze(model, frozen)                              hold all but the head still for the first `options.head_first`
+#   calibrate(outputs, targets) -> Json                fitted on the validation rows after training
+#   calibrated(model, calibration) -> nn.Module        the model with what `calibrate` found
+#   ensemble(models) -> nn.Module                      models of one plan as one model: what train.folds needs
+#   trials(targets, schema) -> Mapping[str, float]     on how many samples a metric rests, where they are not all
+#   details(predictions, targets, schema, groups)      fields of evaluate.report.Background: confusion, calibration
+#   pipeline: str                                      the model hubs' word for the task, for the model card
+#   widget: Path                                       its own label widget: a JavaScript module
+# and in its Options: head_first (share of the steps), backbone_lr (times train.lr), pretrained (weights to begin with)
 
 
 def task_names() -> list[str]:

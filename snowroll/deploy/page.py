@@ -24,7 +24,7 @@ PREDICT_BODIES: dict[str, Json] = {
     "requestBody": {
         "required": True,
         "content": {
-            "image/*": _PICTURE,
+            "*/*": _PICTURE,
             "application/octet-stream": _PICTURE,
             "multipart/form-data": {
                 "schema": {
@@ -53,7 +53,7 @@ PREDICT_BODIES: dict[str, Json] = {
                 }
             },
         },
-        **dict.fromkeys(("400", "401", "403", "408", "413", "415", "422", "429", "503"), _PROBLEM),
+        **dict.fromkeys(("400", "401", "403", "408", "413", "422", "429", "503"), _PROBLEM),
     },
 }
 _EXAMPLES = """curl --data-binary @picture.jpg -H 'Content-Type: image/jpeg' {base}/v1/predict

@@ -90,6 +90,7 @@ class Background:
     crossed: CrossValidated | None = None
     beside: BesideRandom | None = None
     ledger: Ledger | None = None
+    drawn: Sequence[str] = ()  # how the data was split, in sentences; shown beside the ledger
     curves: Sequence[Curve] = ()
     classes: Sequence[str] = ()
     confusion: Sequence[Sequence[int]] = ()  # [C][C], rows the truth

@@ -69,6 +69,11 @@ def is_archive(name: str) -> bool:
     return bool(_IS_ARCHIVE.search(name))
 
 
+def holds_rows(name: str) -> bool:
+    """Whether it is a file of arrays, whose rows may be samples."""
+    return name.lower().endswith(".npz")
+
+
 def without_suffix(name: str) -> str:
     """The name of an archive without '.zip', '.tar.gz', ..."""
     return _IS_ARCHIVE.sub("", name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from snowroll.base.bounds import check_numbers
 
@@ -26,3 +26,7 @@ class PrepareSettings:
 
     def __post_init__(self) -> None:
         check_numbers("prepare", self, from_0="seed workers megapixels", shares="test val")
+
+    def for_strangers(self) -> PrepareSettings:
+        """The limits alone: what is said here of the project's own names and paths is no rule for another folder."""
+        return replace(self, labels=(), group="", path_column="", label_column="", split_column="", group_column="")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from time import monotonic
 from time import time as utc_seconds
@@ -11,7 +11,6 @@ from snowroll.base.errors import DataError, StoreError, UsageError, did_you_mean
 from snowroll.base.nouns import Item, Sample, Version, digest
 from snowroll.prepare.index import index
 from snowroll.prepare.read import Folder
-from snowroll.prepare.settings import PrepareSettings
 from snowroll.project.data import Packed, pack_version
 from snowroll.project.judging import judge, metrics
 from snowroll.project.models import Trained, load_model
@@ -80,7 +79,7 @@ def _outside(opened: Opened, trained: Trained, data: Path, say: Say) -> tuple[Op
     if not data.exists():
         raise UsageError("there is no such folder", where=data, cure="check the spelling")
     folder = Folder(data)
-    reading = opened.task.recognise(folder, _as_a_stranger(opened.prepare))
+    reading = opened.task.recognise(folder, opened.prepare.for_strangers())
     if reading is None or not reading.found:
         raise DataError(f"nothing here that task '{opened.task.name}' can read", where=data, cure="see the README")
     found = [sample for sample in index(folder, reading, opened.task.kind) if sample.target is not None]
@@ -90,11 +89,6 @@ def _outside(opened: Opened, trained: Trained, data: Path, say: Say) -> tuple[Op
     items = [Item(s.id, s.target, "test", s.group) for s in declared or found]
     outside = opened.over(data, folder, found)
     return outside, pack_version(outside, Version.freeze(items, trained.schema), trained.plan.task, say)
-
-
-def _as_a_stranger(prepare: PrepareSettings) -> PrepareSettings:
-    """The limits alone: what the project says of its own names and paths is no rule for another folder's."""
-    return replace(prepare, labels=(), group="", path_column="", label_column="", split_column="", group_column="")
 
 
 def _refuse_unknown(opened: Opened, trained: Trained, found: list[Sample], data: Path) -> None:

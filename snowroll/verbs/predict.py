@@ -6,17 +6,23 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from functools import partial
+from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 
 from snowroll.base.errors import DataError, UsageError
 from snowroll.base.nouns import Json, Prediction, Sample
-from snowroll.prepare.pictures import format_of_name
+from snowroll.base.task import Columns
+from snowroll.prepare.decode import limited
+from snowroll.prepare.names import holds_rows, is_archive, take_apart
 from snowroll.prepare.read import Folder
 from snowroll.project.data import stacked
 from snowroll.project.models import Trained, load_model
 from snowroll.project.opened import Opened
 
 BATCH = 64
+Named = tuple[int, str, str]  # number, name and SHA-256 of an input
 FIELDS = ["id", "path", "prediction", "probability", "doubt", "error"]
 
 
@@ -32,73 +38,109 @@ def predict(opened: Opened, paths: list[Path], run: int | None, format: str) -> 
 
 
 def _lines(opened: Opened, trained: Trained, paths: list[Path], format: str) -> Iterator[str]:
+    """Decoded in limited children, answered in batches, told in the order given; what could not be read comes last."""
+    unread: dict[str, str] = {}
+    inputs = enumerate(_inputs(opened, paths, unread))
+    jobs = (((number, name, sha256(raw).hexdigest()), raw) for number, (name, raw) in inputs)
+    encode = partial(opened.task.encode, options=trained.plan.task, megapixels=opened.prepare.megapixels)
+    encoded = limited(encode, jobs, opened.prepare.workers)
     if format == "csv":
         yield ",".join(FIELDS)
-    waiting: list[tuple[str, bytes]] = []
-    for name, raw in _inputs(paths):
-        waiting.append((name, raw))
-        if len(waiting) == BATCH:
-            yield from _answered(opened, trained, waiting, format)
-            waiting = []
-    yield from _answered(opened, trained, waiting, format)
+    for row in _in_order(_answered(opened, trained, encoded)):
+        yield _spelled(row, format)
+    for name, why in unread.items():
+        fault = DataError(why, where=name, cure="see to it that it can be read, or leave it out")
+        yield _spelled({"path": name, **fault.as_json()}, format)
 
 
-def _inputs(paths: list[Path]) -> Iterator[tuple[str, bytes]]:
-    """(name, bytes) of every file given, and of every picture in the folders and archives given."""
+def _inputs(opened: Opened, paths: list[Path], unread: dict[str, str]) -> Iterator[tuple[str, bytes]]:
+    """(name, bytes) of every file given and of all in the folders and archives given; else name -> why in `unread`."""
     for path in paths:
-        if path.is_file() and (format_of_name(path.name) or not _is_archive(path)):
-            yield str(path), path.read_bytes()
+        if path.is_dir() or is_archive(path.name) or holds_rows(path.name):
+            yield from _inside(opened, path, unread)
+            continue
+        try:
+            raw = path.read_bytes()
+        except OSError as fault:
+            unread[str(path)] = (fault.strerror or str(fault)).lower()
         else:
-            folder = Folder(path)
-            wheres = [entry.where for entry in folder.entries() if format_of_name(entry.where) or "#" in entry.where]
-            for where, raw in folder.stream(wheres):
-                yield str(path / where) if path.is_dir() else f"{path}!{where}", raw
+            yield str(path), raw
 
 
-def _is_archive(path: Path) -> bool:
-    return path.name.lower().endswith((".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".npz"))
+def _inside(opened: Opened, path: Path, unread: dict[str, str]) -> Iterator[tuple[str, bytes]]:
+    base = path if path.is_dir() else path.parent
+    try:
+        folder = Folder(path)
+        wheres = _wheres(opened, folder)
+    except DataError as fault:
+        unread[str(path)] = fault.what
+        return
+    for where, raw in folder.stream(wheres):
+        yield str(base / where), raw
+    unread.update({str(base / where): why for where, why in folder.refused.items()})
+    if not wheres and not folder.refused:
+        unread[str(path)] = "there is nothing in it"
 
 
-def _answered(opened: Opened, trained: Trained, inputs: list[tuple[str, bytes]], format: str) -> Iterator[str]:
-    import hashlib
-
-    said = predict_raw(opened, trained, [raw for _, raw in inputs])
-    for (name, raw), answer in zip(inputs, said, strict=True):
-        if isinstance(answer, DataError):
-            row: dict[str, Json] = {"path": name, **answer.as_json()}
-        else:
-            row = {
-                "id": Sample.name(name, hashlib.sha256(raw).hexdigest()),
-                "path": name,
-                "prediction": answer.value,
-                "probability": None if answer.probability is None else round(answer.probability, 6),
-                "doubt": round(answer.doubt, 6),
-            }
-        yield _csv(row) if format == "csv" else json.dumps(row, ensure_ascii=False, allow_nan=False)
+def _wheres(opened: Opened, folder: Folder) -> list[str]:
+    """Every file, for the task says what is a sample when it encodes it; for arrays, the rows that it makes samples."""
+    files = [entry.where for entry in folder.entries()]
+    if not any(holds_rows(where) for where in files):
+        return files
+    reading = opened.task.recognise(folder, opened.prepare.for_strangers())
+    places = {found.where: take_apart(found.where) for found in reading.found} if reading else {}
+    rows = [where for where, place in places.items() if place.row is not None]
+    inside = {places[where].file for where in rows}
+    return [where for where in files if where not in inside] + rows
 
 
-def predict_raw(opened: Opened, trained: Trained, raws: list[bytes]) -> list[Prediction | DataError]:
-    """Bytes to predictions, in order; a DataError in the place of what cannot be read."""
+def _answered(
+    opened: Opened, trained: Trained, encoded: Iterator[tuple[Named, Columns | DataError]]
+) -> Iterator[tuple[int, dict[str, Json]]]:
+    """(number, row) of every input, in the order in which they were decoded."""
+    while some := list(islice(encoded, BATCH)):
+        good = [columns for _, columns in some if not isinstance(columns, DataError)]
+        said = iter(_predictions(opened, trained, good) if good else [])
+        for (number, name, content), columns in some:
+            if isinstance(columns, DataError):
+                yield number, {"path": name, **columns.as_json()}
+            else:
+                yield number, _told(name, content, next(said))
+
+
+def _predictions(opened: Opened, trained: Trained, encoded: list[Columns]) -> list[Prediction]:
     import torch
 
     task, options = opened.task, trained.plan.task
-    encoded: list[dict | DataError] = []
-    for raw in raws:
-        try:
-            encoded.append(task.encode(raw, options, opened.prepare.megapixels))
-        except DataError as fault:
-            encoded.append(fault)
-    good = [columns for columns in encoded if not isinstance(columns, DataError)]
-    said: list[Prediction] = []
-    if good:
-        ids = torch.arange(len(good))
-        batch = task.batch(stacked(good, task.ragged), ids)
-        with torch.inference_mode():
-            outputs = task.postprocess(trained.model(batch.inputs), options)
-        arrays = {name: value.cpu().numpy() for name, value in outputs.items()}
-        said = task.decode(arrays, trained.schema, options)
-    answers = iter(said)
-    return [columns if isinstance(columns, DataError) else next(answers) for columns in encoded]
+    batch = task.batch(stacked(encoded, task.ragged), torch.arange(len(encoded)))
+    with torch.inference_mode():
+        outputs = task.postprocess(trained.model(batch.inputs), options)
+    return task.decode({name: value.cpu().numpy() for name, value in outputs.items()}, trained.schema, options)
+
+
+def _told(name: str, content: str, answer: Prediction) -> dict[str, Json]:
+    return {
+        "id": Sample.name(name, content),
+        "path": name,
+        "prediction": answer.value,
+        "probability": None if answer.probability is None else round(answer.probability, 6),
+        "doubt": round(answer.doubt, 6),
+    }
+
+
+def _in_order(rows: Iterator[tuple[int, dict[str, Json]]]) -> Iterator[dict[str, Json]]:
+    """The rows by number. Only finished ones wait for an earlier one, so that a slow file keeps no pixels in memory."""
+    waiting: dict[int, dict[str, Json]] = {}
+    following = 0
+    for number, row in rows:
+        waiting[number] = row
+        while following in waiting:
+            yield waiting.pop(following)
+            following += 1
+
+
+def _spelled(row: dict[str, Json], format: str) -> str:
+    return _csv(row) if format == "csv" else json.dumps(row, ensure_ascii=False, allow_nan=False)
 
 
 def _csv(row: dict[str, Json]) -> str:

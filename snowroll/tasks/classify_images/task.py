@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from snowroll.base.errors import DataError, did_you_mean
-from snowroll.base.nouns import Batch, Choice, Fault, Json, Prediction
+from snowroll.base.nouns import Batch, Choice, Json, Prediction
 from snowroll.base.task import Columns, Deployable, Draw, Fingerprint, Reading
 from snowroll.design.rules import ImageOptions
 from snowroll.prepare.look import Look, look
@@ -49,9 +49,6 @@ class ClassifyImages:
         if target in schema["classes"]:
             return None
         return f"label '{target}' is not in the schema; {did_you_mean(str(target), schema['classes'])}"
-
-    def faults(self, columns: Columns, targets: Sequence[Json], schema: Schema) -> list[Fault]:
-        return []  # what can be wrong with one class a picture is what check knows of every task
 
     def look(self, raw: bytes, megapixels: float) -> Look:
         return look(raw, megapixels)

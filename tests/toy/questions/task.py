@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from snowroll.base.errors import DataError, did_you_mean
-from snowroll.base.nouns import Batch, Choice, Fault, Json, Prediction
+from snowroll.base.nouns import Batch, Choice, Json, Prediction
 from snowroll.base.task import Columns, Deployable, Draw, Fingerprint, Found, Reading
 from snowroll.prepare.look import Look
 
@@ -56,9 +56,6 @@ class Questions:
     def problem(self, target: Json, schema: Schema) -> str | None:
         known = schema["classes"]
         return None if target in known else f"unknown kind '{target}'; {did_you_mean(str(target), known)}"
-
-    def faults(self, columns: Columns, targets: Sequence[Json], schema: Schema) -> list[Fault]:
-        return []
 
     def look(self, raw: bytes, megapixels: float) -> Look:
         try:
