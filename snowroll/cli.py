@@ -128,7 +128,7 @@ def serve(project: Path = Path(), *, run: Run = None, json: Json = False) -> Any
 
 @app.command
 def label(project: Path = Path(), *, k: int = 0, port: int = 0, test: int = 0, json: Json = False) -> Any:
-    """Open the label page: a queue ordered by worth. --k: mine so many first. --test: so many random test items."""
+    """Open the label page: a queue by worth. --k: mine so many first. --test: so many random ones to judge by."""
     from snowroll.web.label import label as verb
 
     return verb(opened(project), k, port, test, say, as_json=json)

@@ -101,7 +101,10 @@ def measure_drift(opened: Opened, records: list[Record], look: int, say: Say) ->
 def _mine(opened: Opened, turn: Roll, say: Say, time: str, k: int) -> tuple[Roll, str]:
     mined = mine(opened, k, say, seed=turn.number)
     state = {**turn.state, "mined": mined.learn, "test": mined.test}
-    line = f"mine      {mined.learn} of {mined.pool:,} chosen to learn from, {mined.test} drawn for the locked test set"
+    line = (
+        f"mine      {mined.learn} of {mined.pool:,} chosen to learn from, {mined.test} drawn for the locked test set; "
+        f"{mined.kept:,} are never mined, so that this draw is uniform"
+    )
     return _save(opened, turn.number, "label", state), line
 
 

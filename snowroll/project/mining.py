@@ -16,59 +16,77 @@ from snowroll.project.opened import Opened, Say
 from snowroll.project.settings import LabelSettings
 from snowroll.store.rows import FOR_TEST, Queued
 
+NEVER_MINED = 0.2  # share of all samples, by their ids, that only the locked test set takes from; a guess
 WIDTH = 32  # principal components in which alike samples lie close
 
 
 @dataclass(frozen=True, slots=True)
 class Mined:
-    """What was put into the queue."""
+    """What was put into the queue, and what of."""
 
     learn: int
     test: int
     pool: int
+    kept: int  # of the pool: never mined
 
 
 def mine(opened: Opened, k: int, say: Say, records: Sequence[Record] | None = None, seed: int = 0) -> Mined:
     """Queue the `k` most worthwhile of what is not labelled yet, and a uniform share for the locked test set.
 
-    The test share is drawn by the hash of each input's id before anything is mined, so that doubt never decides what
-    the models are judged on.
+    A fifth of all samples, by the hash of their ids, is never mined (NEVER_MINED), and neither is what waits to be
+    answered for the test. The test takes from that fifth, the smallest hashes first, whenever it is asked for: so it
+    is a uniform draw over all of production, and doubt never decides what the models are judged on.
     """
     settings = opened.section("label", LabelSettings)
     stock = take_stock(opened, say)
     pool = _pool(opened, stock, opened.store.catalog.records() if records is None else records)
     if stock.targets:
-        from_production = [sample for sample in pool if sample.origin == "production"]
-        test = [sample for sample in from_production if is_for_test(sample.id, settings.test)]
+        test = [s for s in pool if s.origin == "production" and place_of_draw(s.id) < settings.test]
     else:  # nothing is labelled yet: what models will be judged on comes first, before any is chosen for its worth
-        test = [pool[row] for row in np.random.default_rng(seed).permutation(len(pool))[: settings.first_test]]
+        test = _drawn(opened, stock, pool, settings.first_test)
     held = {sample.id for sample in test}
-    rest = [sample for sample in pool if sample.id not in held]
+    kept = {sample.id for sample in pool if place_of_draw(sample.id) < max(NEVER_MINED, settings.test)}
+    rest = [sample for sample in pool if sample.id not in held | kept]
     picks = _choose(opened, stock, rest, _doubts(opened), k or settings.k, settings.uniform, seed, say)
     asked = [Queued(sample.id, FOR_TEST, float(place)) for place, sample in enumerate(test)]
     asked += [Queued(sample.id, why, float(len(test) + place)) for place, (sample, why) in enumerate(picks)]
     opened.store.catalog.fill_queue(asked, about=[*test, *[sample for sample, _ in picks]])
-    return Mined(len(picks), len(test), len(pool))
+    return Mined(len(picks), len(test), len(pool), len(kept))
 
 
-def ask_test(opened: Opened, n: int, say: Say, seed: int = 0) -> int:
-    """Queue `n` unlabelled samples, uniform at random, for the locked test set. Returns how many there were."""
+def ask_test(opened: Opened, n: int, say: Say) -> int:
+    """Let `n` unlabelled samples wait for the locked test set, drawn as `mine` draws them. Returns how many wait."""
+    catalog = opened.store.catalog
     stock = take_stock(opened, say)
-    pool = _pool(opened, stock, opened.store.catalog.records())
-    drawn = np.random.default_rng(seed).permutation(len(pool))[:n]
-    asked = [Queued(pool[row].id, FOR_TEST, float(place)) for place, row in enumerate(drawn)]
-    opened.store.catalog.fill_queue(asked, about=[pool[row] for row in drawn])
-    return len(drawn)
+    drawn = _drawn(opened, stock, _pool(opened, stock, catalog.records()), n)
+    asked = [Queued(sample.id, FOR_TEST, place_of_draw(sample.id)) for sample in drawn]
+    catalog.fill_queue(asked, about=drawn)
+    waiting = len(catalog.asked_for_test())
+    if waiting < n:
+        say(
+            f"{waiting} of the {n} test questions asked for: they are drawn from the {NEVER_MINED:.0%} of all inputs "
+            "that are never mined, so that the draw is uniform; more come with more inputs"
+        )
+    return waiting
 
 
-def is_for_test(sample: str, share: float) -> bool:
-    """A uniform draw that depends on the sample alone: asked again, the same answer."""
-    return int(digest("test", sample), 16) / 2**64 < share
+def place_of_draw(sample: str) -> float:
+    """In [0, 1), uniform, and of the sample alone: the smallest are drawn for the locked test set first."""
+    return int(digest("test", sample), 16) / 2**64
+
+
+def _drawn(opened: Opened, stock: Stock, pool: Sequence[Sample], n: int) -> list[Sample]:
+    """What is missing for `n` to wait for the locked test set: from what is never mined, or from all while no label
+    has been given, since nothing can have been chosen for its worth yet.
+    """
+    missing = max(0, n - len(opened.store.catalog.asked_for_test()))
+    free = [sample for sample in pool if not stock.targets or place_of_draw(sample.id) < NEVER_MINED]
+    return sorted(free, key=lambda sample: place_of_draw(sample.id))[:missing]
 
 
 def _pool(opened: Opened, stock: Stock, records: Sequence[Record]) -> list[Sample]:
-    """Unlabelled files and production inputs, each content once, by id."""
-    answered = set(opened.store.catalog.labels())
+    """Unlabelled files and production inputs that do not wait for the locked test set, each content once, by id."""
+    answered = opened.store.catalog.labels().keys() | opened.store.catalog.asked_for_test()
     known = {sample.content for sample in stock.samples if sample.id in stock.targets or sample.id in answered}
     pool = {s.content: s for s in stock.samples if s.id not in stock.targets and s.id not in answered}
     for sample in samples_of(opened, records):

@@ -20,7 +20,7 @@ from snowroll.base.nouns import Artifact, Item, Json, Record, Sample, Version, c
 from snowroll.store import changes, journal, tables
 from snowroll.store.engine import in_words, reading_engine, writing_engine
 from snowroll.store.files import Blobs
-from snowroll.store.rows import Label, Queued, Roll, Row, Run, RunFolder, Status, as_json, as_row, noun
+from snowroll.store.rows import FOR_TEST, Label, Queued, Roll, Row, Run, RunFolder, Status, as_json, as_row, noun
 from snowroll.store.writer import Writer
 
 T = TypeVar("T")
@@ -120,7 +120,8 @@ class Catalog:
         return self.write(lambda conn: changes.undo_label(conn, client_id, self.clock()))
 
     def fill_queue(self, asked: Iterable[Queued], about: Iterable[Sample] = ()) -> int:
-        """Replace the unanswered part of the queue; answered samples are not asked again. Returns how many wait.
+        """Replace the unanswered part of the queue, but not what waits for the locked test set; answered samples are
+        not asked again. Returns how many were added.
 
         `about`: samples to make known with their questions. A production input evicted meanwhile is not asked about.
         """
@@ -140,6 +141,12 @@ class Catalog:
     def left_in_queue(self) -> int:
         query = select(func.count()).select_from(tables.queue).where(tables.queue.c.answered.is_(None))
         return self.read(lambda conn: conn.execute(query).scalar_one())
+
+    def asked_for_test(self) -> set[str]:
+        """Samples that wait for a person because models will be judged on them."""
+        table = tables.queue
+        waits = select(table.c.sample).where(table.c.answered.is_(None), table.c.why.startswith(FOR_TEST))
+        return {row["sample"] for row in self._rows(waits)}
 
     # versions -------------------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from sqlalchemy import Column, Connection, RowMapping, or_, select
 from snowroll.base.errors import StoreError
 from snowroll.base.nouns import Json, Record
 from snowroll.store import journal
-from snowroll.store.rows import Label, Row, as_row, noun, seal
+from snowroll.store.rows import FOR_TEST, Label, Row, as_row, noun, seal
 from snowroll.store.tables import labels, pointers, queue, records, runs, samples
 
 T = TypeVar("T")
@@ -111,11 +111,14 @@ def undo_label(conn: Connection, client_id: str, at: float) -> bool:
 
 
 def fill_queue(conn: Connection, rows: Sequence[Row], at: float) -> int:
-    conn.execute(queue.delete().where(queue.c.answered.is_(None)))
+    # a question for the locked set stays: were it dropped unanswered, the set would no longer be the draw that was made
+    gone = select(samples.c.id).where(samples.c.retired.is_not(None))  # its picture cannot be shown any more
+    is_replaced = or_(~queue.c.why.startswith(FOR_TEST), queue.c.sample.in_(gone))
+    conn.execute(queue.delete().where(queue.c.answered.is_(None), is_replaced))
     told = {row["sample"]: row for row in rows}
-    answered = {row["sample"] for row in by_key(conn, queue.c.sample, list(told))}
+    kept = {row["sample"] for row in by_key(conn, queue.c.sample, list(told))}  # answered, or waiting for the test
     new = [{**row, "served": None, "served_to": None, "answered": None} for row in told.values()]
-    new = [row for row in new if row["sample"] not in answered]
+    new = [row for row in new if row["sample"] not in kept]
     if new:
         conn.execute(queue.insert(), new)
     journal.append(conn, "queue.filled", {"ids": [row["sample"] for row in new]}, at)
