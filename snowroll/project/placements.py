@@ -39,7 +39,8 @@ def placements(opened: Opened) -> dict[str, Split]:
 
 def _placed(version: Version) -> dict[str, Split]:
     splits: dict[str, Split] = {item.sample: item.split for item in version.items}
-    return splits | {sample: "train" for sample, code in version.left_out.items() if code in LEAVES_TRAINING}
+    splits.update((sample, "train") for sample, code in version.left_out.items() if code in LEAVES_TRAINING)
+    return splits
 
 
 def _version(opened: Opened, name: str) -> Version:
