@@ -19,7 +19,7 @@ from snowroll.project.mining import mine, samples_of
 from snowroll.project.opened import Answer, Opened, Say
 from snowroll.project.reference import features_of, reference
 from snowroll.store.rows import Roll
-from snowroll.verbs.train import train
+from snowroll.verbs.train import answer_of, train
 
 STAGES = ("collect", "drift", "mine", "label", "train", "done")
 
@@ -109,16 +109,26 @@ def _mine(opened: Opened, turn: Roll, say: Say, time: str, k: int) -> tuple[Roll
 
 
 def _label(opened: Opened, turn: Roll, say: Say, time: str, k: int) -> tuple[Roll, str]:
-    return _save(opened, turn.number, "train", turn.state), "label     every question is answered"
+    runs = opened.store.catalog.runs()
+    state = {**turn.state, "last_run": runs[-1].number if runs else 0}
+    return _save(opened, turn.number, "train", state), "label     every question is answered"
 
 
 def _train(opened: Opened, turn: Roll, say: Say, time: str, k: int) -> tuple[Roll, str]:
     began = monotonic()
-    answer = train(opened, say, time=time)
+    answer = _trained_already(opened, turn) or train(opened, say, time=time)
     state = {**turn.state, "train": answer.json, "ok": answer.ok}
     line = "\n".join(line for line in answer.lines if not line.startswith("promote"))
     say(f"trained in {monotonic() - began:,.0f} s")
     return _save(opened, turn.number, "done", state), line
+
+
+def _trained_already(opened: Opened, turn: Roll) -> Answer | None:
+    """What the newest run since this turn's data was complete answered: the turn was killed before it noted that."""
+    for run in reversed(opened.store.catalog.runs()):
+        if run.number > turn.state["last_run"] and run.status == "done":
+            return answer_of(opened, run.number)
+    return None
 
 
 _STEP = {"collect": _collect, "drift": _drift, "mine": _mine, "label": _label, "train": _train}
@@ -147,4 +157,4 @@ def _finished(opened: Opened, turn: Roll, lines: list[str]) -> Answer:
 
 
 def _public(state: Json) -> Json:
-    return {key: value for key, value in state.items() if key not in ("since", "until", "ok")}
+    return {key: value for key, value in state.items() if key not in ("since", "until", "ok", "last_run")}

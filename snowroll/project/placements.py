@@ -41,8 +41,8 @@ def placements(opened: Opened) -> dict[str, Split]:
 
 def _placed(version: Version) -> dict[str, Split]:
     splits: dict[str, Split] = {item.sample: item.split for item in version.items}
-    kept: dict[str, Split] = {sample: "train" for sample, code in version.left_out.items() if code in LEAVES_TRAINING}
-    return splits | kept
+    splits.update((sample, "train") for sample, code in version.left_out.items() if code in LEAVES_TRAINING)
+    return splits
 
 
 def _version(opened: Opened, name: str) -> Version:

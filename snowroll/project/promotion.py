@@ -8,13 +8,14 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from snowroll.base.errors import StoreError
-from snowroll.base.nouns import Json, Version
+from snowroll.base.nouns import Json, Metric, Version
 from snowroll.evaluate.compare import Pairs, PromotionSettings, Verdict, promotion_test
 from snowroll.project.artifacts import make_artifact
 from snowroll.project.data import Packed, pack_version
 from snowroll.project.judging import Judged, judge
 from snowroll.project.models import Trained, load_model
 from snowroll.project.opened import Opened, Say
+from snowroll.store.rows import Move, RunFolder
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,28 +37,42 @@ class Decision:
 
 
 def consider(opened: Opened, challenger: Trained, packed: Packed, judged: Judged, say: Say) -> Decision:
-    """Test the challenger against the champion; move the pointer if it may move. Every look is counted and kept."""
-    catalog = opened.store.catalog
-    holder = catalog.pointer("champion")
+    """Test the challenger against the champion, and export it if it may follow. No pointer moves: `conclude` does that.
+
+    Every look is counted. Asked again, since it was killed or the disk was full, it gives the same answer.
+    """
+    holder = opened.store.catalog.pointer("champion")
     if holder is None:
         make_artifact(opened, challenger, packed, say)
-        _crown(opened, challenger, packed.version, {"outcome": "FIRST"})
         return Decision("FIRST", "the first model to pass its gates", challenger.run)
-    if int(holder) == challenger.run:
-        return Decision("FIRST", "it is the champion already", challenger.run)
-    verdict = compare_with_champion(opened, load_model(opened, int(holder), say), packed, judged, say)
+    champion = load_model(opened, int(holder), say)
+    verdict = compare_with_champion(opened, champion, challenger.run, packed, judged, say)
     if verdict.outcome == "PROMOTED":
         make_artifact(opened, challenger, packed, say)
-        _crown(opened, challenger, packed.version, {"outcome": "PROMOTED", "from": holder, "p": verdict.p})
         return Decision("PROMOTED", verdict.reason, challenger.run, verdict)
-    event = {"run": challenger.run, "outcome": verdict.outcome, "p": verdict.p, "look": verdict.look}
-    catalog.note("promotion", event)
-    return Decision(verdict.outcome, verdict.reason, int(holder), verdict)
+    return Decision(verdict.outcome, verdict.reason, champion.run, verdict)
 
 
-def compare_with_champion(opened: Opened, champion: Trained, packed: Packed, judged: Judged, say: Say) -> Verdict:
+def conclude(opened: Opened, run: RunFolder, headline: Metric, decision: Decision, version: Version) -> None:
+    """The run is done, and the pointers move if it was promoted: both or neither, whatever is killed when."""
+    catalog = opened.store.catalog
+    event: dict[str, Json] = {"outcome": decision.outcome}
+    if decision.verdict:
+        event |= {"p": decision.verdict.p, "look": decision.verdict.look}
+    if not decision.promoted:
+        catalog.note("promotion", {"run": run.number, **event})
+        catalog.finish_run(run, "done", headline)
+        return
+    locked: Move = ("locked", version.id, {"n": len(version.of("test"))})
+    crowned = {"event": "promotion", "from": catalog.pointer("champion"), **event}
+    catalog.finish_run(run, "done", headline, [locked, ("champion", str(run.number), crowned)])
+
+
+def compare_with_champion(
+    opened: Opened, champion: Trained, challenger: int, packed: Packed, judged: Judged, say: Say
+) -> Verdict:
     """Both models on the same locked rows, paired. The look is counted before its result is known."""
-    look = _count_look(opened, champion.run)
+    look = _count_look(opened, champion.run, challenger)
     same_view = opened.task.pack_key(champion.plan.task) == opened.task.pack_key(packed.options)
     theirs = packed if same_view else pack_version(opened, packed.version, champion.plan.task, say)
     old = judge(opened, champion, theirs, "test")
@@ -89,18 +104,14 @@ def _earlier_sets(opened: Opened, old: Judged, new: Judged) -> dict[str, Pairs]:
     return found
 
 
-def _count_look(opened: Opened, champion: int) -> int:
-    """How many promotion tests this champion has faced, this one included."""
-    told = json.loads(opened.store.catalog.pointer("looks") or "{}")
-    look = told.get("n", 0) + 1 if told.get("champion") == champion else 1
-    opened.store.catalog.set_pointer("looks", json.dumps({"champion": champion, "n": look}), {"look": look})
-    return look
-
-
-def _crown(opened: Opened, trained: Trained, version: Version, event: dict[str, Json]) -> None:
-    catalog = opened.store.catalog
-    catalog.set_pointer("locked", version.id, {"n": len(version.of("test"))})
-    catalog.set_pointer("champion", str(trained.run), {"event": "promotion", **event})
+def _count_look(opened: Opened, champion: int, challenger: int) -> int:
+    """How many challengers this champion has faced up to this one; looking at the same one again is no new look."""
+    looks: dict[str, list[int]] = json.loads(opened.store.catalog.pointer("looks") or "{}")  # champion -> challengers
+    faced = looks.setdefault(str(champion), [])
+    if challenger not in faced:
+        faced.append(challenger)
+        opened.store.catalog.set_pointer("looks", json.dumps(looks), {"look": len(faced)})
+    return faced.index(challenger) + 1
 
 
 def _plain(value: Json) -> Json:

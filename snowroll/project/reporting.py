@@ -92,13 +92,14 @@ def _card(opened: Opened, report: Report, background: Background, trained: Train
 
 
 def _add_result(opened: Opened, story: Story, report: Report) -> None:
-    """One line a run; the first line names the columns."""
+    """One line a run, written anew where the run was killed after it; the first line names the columns."""
     path = opened.root / "results.tsv"
-    if not path.exists():
-        atomic.append_line(path, "\t".join(COLUMNS))
+    lines = path.read_bytes().splitlines() if path.exists() else ["\t".join(COLUMNS).encode()]
+    kept = [line for line in lines if not line.startswith(f"{report.run}\t".encode())]
     at = datetime.fromtimestamp(story.written_at, UTC).isoformat(timespec="seconds")
     verdict = story.decision.outcome if story.decision else ""
-    atomic.append_line(path, results_row(report, at=at, verdict=verdict, changed=_changed(opened, story)))
+    kept.append(results_row(report, at=at, verdict=verdict, changed=_changed(opened, story)).encode())
+    atomic.write(path, b"\n".join(kept) + b"\n")
 
 
 def _changed(opened: Opened, story: Story) -> str:

@@ -20,7 +20,7 @@ from snowroll.base.nouns import Artifact, Item, Json, Record, Sample, Version, c
 from snowroll.store import changes, journal, tables
 from snowroll.store.engine import in_words, reading_engine, writing_engine
 from snowroll.store.files import Blobs
-from snowroll.store.rows import FOR_TEST, Label, Queued, Roll, Row, Run, RunFolder, Status, as_json, as_row, noun
+from snowroll.store.rows import FOR_TEST, Label, Move, Queued, Roll, Row, Run, RunFolder, Status, as_json, as_row, noun
 from snowroll.store.writer import Writer
 
 T = TypeVar("T")
@@ -180,10 +180,10 @@ class Catalog:
         row = {"plan": as_json(plan, "plan"), "version": version.id if version else None, "status": "running"}
         self._change_run(run, "run.started", row)
 
-    def finish_run(self, run: RunFolder, status: Status, metric: Json) -> None:
-        """How the run ended. `metric`: a Metric or None."""
+    def finish_run(self, run: RunFolder, status: Status, metric: Json, moves: Sequence[Move] = ()) -> None:
+        """How the run ended. `metric`: a Metric or None. `moves`: pointers that move with it, all or none."""
         text = None if metric is None else as_json(metric, "metric")
-        self._change_run(run, "run.finished", {"status": status, "metric": text, "ended": self.clock()})
+        self._change_run(run, "run.finished", {"status": status, "metric": text, "ended": self.clock()}, moves)
 
     def run(self, number: int) -> Run | None:
         rows = self._rows(select(tables.runs).where(tables.runs.c.number == number))
@@ -193,12 +193,14 @@ class Catalog:
         """All runs, oldest first."""
         return [noun(Run, row) for row in self._rows(select(tables.runs).order_by(tables.runs.c.number))]
 
-    def _change_run(self, run: RunFolder, kind: str, values: Row) -> None:
+    def _change_run(self, run: RunFolder, kind: str, values: Row, moves: Sequence[Move] = ()) -> None:
         def job(conn: Connection) -> None:
             table = tables.runs
             if not conn.execute(table.update().where(table.c.number == run.number).values(**values)).rowcount:
                 raise StoreError(f"there is no run {run.number}", where=self.path, cure="see `snowroll status`")
             journal.append(conn, kind, {"number": run.number, **values}, self.clock())
+            for name, value, event in moves:
+                changes.move_pointer(conn, name, value, event, self.clock())
 
         self.write(job)
 

@@ -15,6 +15,7 @@ from snowroll.base.nouns import Json, canonical
 
 T = TypeVar("T")
 Row = dict[str, Any]
+Move = tuple[str, str, Json]  # a pointer's name, where it goes, and the event that tells why
 Status = Literal["new", "running", "done", "failed", "stopped"]
 
 AS_JSON = {

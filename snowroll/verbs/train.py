@@ -1,9 +1,13 @@
-"""`train`: check, version, plan, gates, the run, its report, and the question whether it becomes the champion."""
+"""`train`: check, version, plan, gates, the run, its report, and the question whether it becomes the champion.
+
+runs/0007-train/answer.json    what was decided and said; a run is done only when it is there
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from time import monotonic
 from time import time as utc_seconds
 from typing import TYPE_CHECKING
@@ -24,11 +28,14 @@ from snowroll.project.judging import Judged, judge, metrics
 from snowroll.project.models import Trained, load_model, save_model
 from snowroll.project.opened import Answer, Opened, Say
 from snowroll.project.plans import Told, make_plan, read_plan, read_told, same_request, seconds, write_plan
-from snowroll.project.promotion import Decision, consider
+from snowroll.project.promotion import Decision, conclude, consider
 from snowroll.project.reporting import Story, write_report
 
 if TYPE_CHECKING:
     from snowroll.store.rows import RunFolder
+
+
+ANSWER = "answer.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +54,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A finished run, judged on the locked test set."""
+    """A trained model, judged on the locked test set; what follows from it is still to be decided."""
 
     job: Job
     packed: Packed
@@ -84,8 +91,17 @@ def train(
             raise
         if isinstance(outcome, list):
             return _stopped(opened, job, outcome, monotonic() - began)
+        # whatever breaks from here on, the run is not done: the same command comes back to this model
         decision = consider(opened, outcome.trained, outcome.packed, outcome.judged, say)
-        return _finished(opened, outcome, decision, monotonic() - began)
+        answer = _finished(opened, outcome, decision, monotonic() - began)
+        atomic.write_json(job.run.path / ANSWER, asdict(answer))
+        conclude(opened, job.run, outcome.scores[opened.task.headline], decision, job.version)
+        return answer
+
+
+def answer_of(opened: Opened, run: int) -> Answer:
+    """What `train` answered of a run that is done."""
+    return Answer(**json.loads((opened.store.run_folder(run) / ANSWER).read_text()))
 
 
 def prepare_job(
@@ -166,11 +182,9 @@ def run_job(
     scores = metrics(opened.task, judged, trained.schema)
     headline = scores[opened.task.headline]
     beside = None
-    if job.beside_random:  # before the run is done: killed here, the same command comes back to it
+    if job.beside_random:
         beside = beside_random(opened, packed, job.plan, headline, job.run.path / "random", say)
-    outcome = Outcome(job, packed, trained, fitted, gates, judged, scores, crossed, beside)
-    opened.store.catalog.finish_run(job.run, "done", headline)
-    return outcome
+    return Outcome(job, packed, trained, fitted, gates, judged, scores, crossed, beside)
 
 
 def _environment(plan: Plan) -> dict[str, Json]:

@@ -1,0 +1,96 @@
+"""A trained model is considered once, whatever breaks on the way: nothing is trained twice, no look is spent twice."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from house_kit import QUICK, snowroll
+
+from snowroll.base.errors import PlanError, StoreError
+from snowroll.project import promotion
+from snowroll.project.opened import open_project
+
+pytestmark = pytest.mark.slow
+
+DIES = """
+import os, signal, sys
+import snowroll.cli, snowroll.roll, snowroll.verbs.train
+
+def die(*told):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def save(opened, number, stage, state, kept=snowroll.roll._save):
+    return die() if stage == "done" else kept(opened, number, stage, state)
+
+if sys.argv[1] == "saved":
+    snowroll.roll._save = save
+else:
+    setattr(snowroll.verbs.train, sys.argv[1], die)
+snowroll.cli.run(sys.argv[2:])
+"""
+
+
+def once(fault: Exception, then: Callable[..., Any]) -> Callable[..., Any]:
+    """`then`, but the first call fails."""
+    faults = [fault]
+
+    def job(*given: Any, **named: Any) -> Any:
+        if faults:
+            raise faults.pop()
+        return then(*given, **named)
+
+    return job
+
+
+def lines(root: Path) -> list[str]:
+    """First cells of results.tsv: a run each."""
+    return [line.partition("\t")[0] for line in (root / "results.tsv").read_text().splitlines()[1:]]
+
+
+def statuses(root: Path) -> list[str]:
+    return [run.status for run in open_project(root, {}).store.catalog.runs()]
+
+
+@pytest.mark.parametrize("verb", ["train", "roll"])
+def test_an_export_that_fails_is_tried_again_on_the_same_model(
+    untrained: Path, verb: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fault = PlanError("the export differs", cure="repeat the command")
+    monkeypatch.setattr(promotion, "make_artifact", once(fault, promotion.make_artifact))
+    assert "the export differs" in snowroll(verb, untrained, *QUICK).err
+    assert statuses(untrained) == ["running"]
+    again = snowroll(verb, untrained, *QUICK)
+    assert again.code == 0, again.err
+    assert "going on from step 30 of 30" in again.err
+    assert statuses(untrained) == ["done"]
+    assert open_project(untrained, {}).store.catalog.pointer("champion") == "1"
+    assert lines(untrained) == ["1"]
+
+
+def test_a_look_is_counted_once_for_each_challenger(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(promotion, "promotion_test", once(StoreError("the disk is full"), promotion.promotion_test))
+    second = (*QUICK, "--train.seed", "1", "--json")
+    assert snowroll("train", project, *second).json["error"] == "the disk is full"
+    told = snowroll("train", project, *second).json
+    assert (told["run"], told["promotion"]["test"]["look"]) == (2, 1)
+    assert told["promotion"]["outcome"] != "PROMOTED"  # else the next look would be another champion's first
+    told = snowroll("train", project, *QUICK, "--train.seed", "2", "--json").json
+    assert (told["run"], told["promotion"]["test"]["look"]) == (3, 2)
+    assert lines(project) == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize("where", ["consider", "conclude", "saved"])
+def test_a_killed_roll_takes_the_model_it_has(untrained: Path, where: str) -> None:
+    command = ["roll", str(untrained), *QUICK, "--json"]
+    killed = subprocess.run([sys.executable, "-c", DIES, where, *command], capture_output=True, timeout=300)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    assert statuses(untrained) == ["done" if where == "saved" else "running"]
+    told = snowroll(*command).json
+    assert (told["verdict"], told["train"]["run"]) == ("FIRST", 1)
+    assert statuses(untrained) == ["done"]
+    assert lines(untrained) == ["1"]
+    assert snowroll("doctor", untrained).code == 0
