@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -214,6 +215,9 @@ def opened(project: Path, *, write: bool = True) -> Opened:
 
 def main(tokens: list[str] | None = None) -> None:
     """Run one command and exit: 0 ok, 1 a check or gate failed, 2 the command is wrong."""
+    # Threads that wait for one another spin, unless told to sleep before torch is loaded. Where something else runs on
+    # the same cores, a small step took four times as long spinning (benchmarks/busy.py).
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     sys.exit(run(sys.argv[1:] if tokens is None else tokens))
 
 

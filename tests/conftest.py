@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import pytest
 from house_kit import QUICK, draw_shapes, snowroll
+
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as the command line does, before anything loads torch
 
 
 @pytest.fixture(scope="session")
