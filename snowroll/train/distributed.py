@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -57,8 +57,9 @@ def processes(
         dist.destroy_process_group()
     except Exception as fault:
         # the first to fail speaks; the others only see a lost connection, or fail in the same way at the same step
-        if store.add("snowroll/failed", 1) == 1:
-            tell(fault)
+        with suppress(dist.DistError):  # the store went with the process that held it: that one has spoken
+            if store.add("snowroll/failed", 1) == 1:
+                tell(fault)
         os._exit(1)  # not sys.exit: gloo's threads would wait for the peers
 
 

@@ -161,14 +161,15 @@ def run_job(
     began = monotonic() if began is None else began
     settle(job.plan.threads, job.plan.device)
     packed = pack_version(opened, job.version, job.plan.task, say)
+    to_be_timed = job.plan.time_s is not None and not job.resumed  # the gates are part of what the time is for
+    if not job.resumed and not to_be_timed:
+        _start(opened, job)
     gates = pass_gates(opened, packed, job.plan, job.run.path, say, accept, because)
     passed = all(gate.passed for gate in gates)
-    if not job.resumed:
+    if to_be_timed:
         plan = fit_into_time(opened, packed, job.plan, monotonic() - began, say, monotonic) if passed else job.plan
         job = replace(job, plan=plan)
-        write_plan(job.run.path, plan, job.told)
-        atomic.write_json(job.run.path / "env.json", _environment(plan))
-        opened.store.catalog.start_run(job.run, plan, job.version)
+        _start(opened, job)
     if not passed:
         opened.store.catalog.finish_run(job.run, "failed", None)
         return gates
@@ -185,6 +186,13 @@ def run_job(
     if job.beside_random:
         beside = beside_random(opened, packed, job.plan, headline, job.run.path / "random", say)
     return Outcome(job, packed, trained, fitted, gates, judged, scores, crossed, beside)
+
+
+def _start(opened: Opened, job: Job) -> None:
+    """From here on the same command goes on with this run."""
+    write_plan(job.run.path, job.plan, job.told)
+    atomic.write_json(job.run.path / "env.json", _environment(job.plan))
+    opened.store.catalog.start_run(job.run, job.plan, job.version)
 
 
 def _environment(plan: Plan) -> dict[str, Json]:
