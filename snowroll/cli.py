@@ -216,7 +216,7 @@ def opened(project: Path, *, write: bool = True) -> Opened:
 def main(tokens: list[str] | None = None) -> None:
     """Run one command and exit: 0 ok, 1 a check or gate failed, 2 the command is wrong."""
     # Threads that wait for one another spin, unless told to sleep before torch is loaded. Where something else runs on
-    # the same cores, a small step took four times as long spinning (benchmarks/busy.py).
+    # the same cores, a spinning step takes several times as long; alone there is no difference (benchmarks/busy.py).
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     sys.exit(run(sys.argv[1:] if tokens is None else tokens))
 
