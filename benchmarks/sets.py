@@ -38,9 +38,12 @@ def photos(n: int = 800, judged: int = 240) -> Path:
     if not (folder / "ready").exists():
         with zipfile.ZipFile(DATA / "trashnet" / "trashnet_256.zip") as archive:
             names = [name for name in archive.namelist() if name.endswith(".jpg")]
-            for split, part, most in (("train", "train/", n), ("val", "val/", judged), ("test", "train/", 60)):
-                of = sorted(name for name in names if f"/{name}".rpartition(part)[1] and part in f"/{name}")
-                kept = of[:: max(1, len(of) // most)][:most] if split != "test" else of[1 :: len(of) // most][:most]
+            learned, held_out = (
+                sorted(name for name in names if f"/{part}/" in f"/{name}") for part in ("train", "val")
+            )
+            train = _spread(learned, n)
+            test = _spread(sorted(set(learned) - set(train)), 90)
+            for split, kept in (("train", train), ("val", _spread(held_out, judged)), ("test", test)):
                 counts: Counter[str] = Counter()
                 for name in kept:
                     kind = Path(name).parent.name
@@ -48,6 +51,11 @@ def photos(n: int = 800, judged: int = 240) -> Path:
                     _put(folder / split / kind / f"{counts[kind]:04}.jpg", _enlarged(archive.read(name)))
         (folder / "ready").touch()
     return folder
+
+
+def _spread(names: list[str], n: int) -> list[str]:
+    """`n` of the names at even distances, so that every class has its share."""
+    return [names[k * len(names) // n] for k in range(min(n, len(names)))]
 
 
 def _enlarged(raw: bytes) -> bytes:

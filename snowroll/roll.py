@@ -17,6 +17,7 @@ from snowroll.evaluate.drift import Drift, alpha_of_look, drift
 from snowroll.project.looks import look_at
 from snowroll.project.mining import mine, samples_of
 from snowroll.project.opened import Answer, Opened, Say
+from snowroll.project.plans import read_plan
 from snowroll.project.reference import features_of, reference
 from snowroll.store.rows import Roll
 from snowroll.verbs.train import answer_of, train
@@ -116,11 +117,18 @@ def _label(opened: Opened, turn: Roll, say: Say, time: str, k: int) -> tuple[Rol
 
 def _train(opened: Opened, turn: Roll, say: Say, time: str, k: int) -> tuple[Roll, str]:
     began = monotonic()
-    answer = _trained_already(opened, turn) or train(opened, say, time=time)
+    answer = _trained_already(opened, turn) or train(opened, say, time=time or _time_of_champion(opened))
     state = {**turn.state, "train": answer.json, "ok": answer.ok}
     line = "\n".join(line for line in answer.lines if not line.startswith("promote"))
     say(f"trained in {monotonic() - began:,.0f} s")
     return _save(opened, turn.number, "done", state), line
+
+
+def _time_of_champion(opened: Opened) -> str:
+    """What the champion was given: a turn of the loop takes no longer unless it is told to."""
+    champion = opened.store.catalog.pointer("champion")
+    plan = read_plan(opened.store.run_folder(int(champion)), opened.task) if champion else None
+    return f"{plan.time_s}s" if plan and plan.time_s else ""
 
 
 def _trained_already(opened: Opened, turn: Roll) -> Answer | None:
@@ -146,14 +154,22 @@ def _waiting(opened: Opened, turn: Roll, lines: list[str]) -> Answer:
 
 
 def _finished(opened: Opened, turn: Roll, lines: list[str]) -> Answer:
-    stopped: Json = {"outcome": "STOPPED", "reason": "a gate failed"}
-    promotion: Json = turn.state["train"].get("promotion") or stopped
+    promotion = _promotion(turn)
     lines = [*lines, f"promote   {promotion['outcome']}: {promotion['reason']}"]
     told = {"roll": turn.number, "stage": "done", "verdict": promotion["outcome"], "reason": promotion["reason"]}
     cannot = promotion["outcome"] == "CANNOT TELL YET"
     more = (promotion.get("test") or {}).get("more") or 0
     following = f"snowroll label {opened.root} --test {more}" if cannot and more else f"snowroll status {opened.root}"
     return Answer({**told, **_public(turn.state)}, lines, next=following, ok=turn.state["ok"])
+
+
+def _promotion(turn: Roll) -> Json:
+    """What became of the model this turn trained, or why there is none."""
+    trained = turn.state["train"]
+    if trained["run"] <= turn.state["last_run"]:
+        reason = f"no label and no setting is new since run {trained['run']}"
+        return {"outcome": "NOTHING NEW", "reason": reason}
+    return trained.get("promotion") or {"outcome": "STOPPED", "reason": "a gate failed"}
 
 
 def _public(state: Json) -> Json:

@@ -33,21 +33,19 @@ def seconds(text: str) -> float | None:
 
 def make_plan(opened: Opened, version: Version, facts: dict[str, Json], time_s: float | None) -> tuple[Plan, Told]:
     """The plan for this version on this machine, and for every setting its value and origin."""
-    settings = opened.settings
+    settings = opened.settings.over({"train.time_s": time_s}) if time_s else opened.settings
     wanted, said = _as_wanted(settings, opened.task)
     device = choose_device(wanted.device if "train.device" in settings.values else "auto")
     threads = wanted.threads or cores()
     asked = {key: said[key] for key in ASKED if f"task.{key}" in settings.values}
     facts = {**facts, "asked": asked}
     n = {split: len(version.of(split)) for split in ("train", "val", "test")}
-    fingerprint = Fingerprint(n, version.schema, facts, device, threads, bf16_pays(device), time_s)
+    fingerprint = Fingerprint(n, version.schema, facts, device, threads, bf16_pays(device), wanted.time_s)
     machine = [
         Choice("train.device", device, "a GPU is used if there is one"),
         Choice("train.threads", threads, "all cores this process may use"),
     ]
     choices = [*machine, *opened.task.plan(fingerprint)]
-    if time_s is not None:
-        choices.append(Choice("train.time_s", time_s, "--time"))
     settings = _resolved(settings, wanted, device, threads)
     options, told_task = settings.section("task", opened.task.Options, choices=choices, beside=("name",))
     plan, told_train = _train_section(settings, choices, options)

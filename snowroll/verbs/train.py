@@ -27,7 +27,7 @@ from snowroll.project.gating import gates_to_accept, pass_gates
 from snowroll.project.judging import Judged, judge, metrics
 from snowroll.project.models import Trained, load_model, save_model
 from snowroll.project.opened import Answer, Opened, Say
-from snowroll.project.plans import Told, make_plan, read_plan, read_told, same_request, seconds, write_plan
+from snowroll.project.plans import PLAN, Told, make_plan, read_plan, read_told, same_request, seconds, write_plan
 from snowroll.project.promotion import Decision, conclude, consider
 from snowroll.project.reporting import Story, write_report
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 
 ANSWER = "answer.json"
+ENVIRONMENT = "env.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class Job:
     words: list[str]  # how the data was split
     resumed: bool
     beside_random: bool = False
+    done: bool = False  # an earlier run did exactly this
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,8 @@ def train(
     with opened.store.lock("train"):
         began = monotonic()
         job = prepare_job(opened, say, seconds(time), fresh, beside_random)
+        if job.done:
+            return answer_of(opened, job.run.number)
         try:
             outcome = run_job(opened, job, say, accepted, because, began)
         except (StoreError, Interrupted):
@@ -108,31 +112,42 @@ def prepare_job(
     opened: Opened, say: Say, time_s: float | None, fresh: bool = False, beside_random: bool = False
 ) -> Job:
     """What would be trained now: the data checked and frozen, the plan made; an unfinished run of it goes on."""
-    stock = take_stock(opened, say)
-    inspected = inspect(opened, stock, say)
-    _refuse_blocking(inspected.faults)
-    version, words = freeze(opened, stock, inspected.left_out, inspected.alike)
-    drawn = inspect(opened, stock, say)
-    if drawn.left_out != inspected.left_out:
-        # the split just drawn cuts through copies: known now, not at the next call
-        inspected = drawn
-        version, words = freeze(opened, stock, inspected.left_out, inspected.alike)
+    version, inspected, words = check_and_freeze(opened, say)
     facts = known_facts(opened, version) or measure_facts(opened, version, say)
     plan, told = make_plan(opened, version, facts, time_s)
     if plan.folds:
         folded(opened, version, plan)  # refused before anything is spent
     if beside_random:
         refuse_ungrouped(opened, version)
-    unfinished = None if fresh else _unfinished(opened, plan, version)
-    if unfinished is not None:
-        say(f"run {unfinished.number} goes on: same plan, same data")
-        plan, told = read_plan(unfinished.path, opened.task), read_told(unfinished.path)
-        return Job(unfinished, plan, told, version, inspected, words, True, beside_random)
+    earlier = None if fresh else _earlier(opened, plan, version, beside_random)
+    if earlier is not None:
+        done = (earlier.path / ANSWER).exists()
+        same = f"run {earlier.number}: same plan, same data"
+        say(f"{same}; it is done, --fresh trains once more" if done else f"{same}; it goes on")
+        plan, told = read_plan(earlier.path, opened.task), read_told(earlier.path)
+        return Job(earlier, plan, told, version, inspected, words, True, beside_random, done)
     run = opened.store.new_run("train")
     for sentence in words:
         say(sentence)
     say(f"run {run.number}: {len(version.of('train')):,} samples to learn from, version {version.id}")
     return Job(run, plan, told, version, inspected, words, False, beside_random)
+
+
+def check_and_freeze(opened: Opened, say: Say) -> tuple[Version, Inspected, list[str]]:
+    """What there is now, checked, as a version; and how it was split, in words. Raises DataError where a fault blocks.
+
+    A split that was just drawn can cut through copies, which only shows once it is drawn: then it is checked again,
+    so that it is known now and not at the next call.
+    """
+    stock = take_stock(opened, say)
+    inspected = inspect(opened, stock, say)
+    _refuse_blocking(inspected.faults)
+    version, words = freeze(opened, stock, inspected.left_out, inspected.alike)
+    drawn = inspect(opened, stock, say)
+    _refuse_blocking(drawn.faults)
+    if drawn.left_out != inspected.left_out:
+        version, words = freeze(opened, stock, drawn.left_out, drawn.alike)
+    return version, drawn, words
 
 
 def _refuse_blocking(faults: list[Fault]) -> None:
@@ -142,14 +157,25 @@ def _refuse_blocking(faults: list[Fault]) -> None:
         raise DataError(blocking[0].message + more, where=", ".join(blocking[0].paths[:3]), cure=blocking[0].cure)
 
 
-def _unfinished(opened: Opened, plan: Plan, version: Version) -> RunFolder | None:
-    """The newest run that was asked for in the same words on the same version and has not ended."""
+def _earlier(opened: Opened, plan: Plan, version: Version, beside_random: bool) -> RunFolder | None:
+    """The newest run that was asked for in the same words on the same version: unfinished, or done by this software."""
     for run in reversed(opened.store.catalog.runs()):
-        if run.kind == "train" and run.status == "running" and run.version == version.id:
+        if run.kind == "train" and run.status in ("running", "done") and run.version == version.id:
             folder = opened.store.run(run.number)
-            if same_request(read_plan(folder.path, opened.task), plan):
+            if not (folder.path / PLAN).exists() or not same_request(read_plan(folder.path, opened.task), plan):
+                continue
+            if run.status == "running" or _answers(folder, plan, beside_random):
                 return folder
     return None
+
+
+def _answers(folder: RunFolder, plan: Plan, beside_random: bool) -> bool:
+    """Whether a run that is done says all that was asked, and would say it again: same versions, same machine."""
+    answer, environment = folder.path / ANSWER, folder.path / ENVIRONMENT
+    if not (answer.exists() and environment.exists()):
+        return False
+    said = json.loads(answer.read_text())["json"]
+    return json.loads(environment.read_text()) == _environment(plan) and ("beside_random" in said) >= beside_random
 
 
 def run_job(
@@ -191,7 +217,7 @@ def run_job(
 def _start(opened: Opened, job: Job) -> None:
     """From here on the same command goes on with this run."""
     write_plan(job.run.path, job.plan, job.told)
-    atomic.write_json(job.run.path / "env.json", _environment(job.plan))
+    atomic.write_json(job.run.path / ENVIRONMENT, _environment(job.plan))
     opened.store.catalog.start_run(job.run, job.plan, job.version)
 
 
