@@ -1,0 +1,1 @@
+"""Cases, found by their files: see ../README.md."""
