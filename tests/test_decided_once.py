@@ -1,5 +1,6 @@
 """A trained model is considered once, whatever breaks on the way: nothing is trained twice, no look is spent twice."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -8,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from house_kit import QUICK, snowroll
+from house_kit import MACHINE, QUICK, SMALL, snowroll
 
 from snowroll.base.errors import PlanError, StoreError
+from snowroll.base.task import find_task
 from snowroll.project import promotion
 from snowroll.project.opened import open_project
+from snowroll.project.plans import read_plan
 
 pytestmark = pytest.mark.slow
 
@@ -94,3 +97,35 @@ def test_a_killed_roll_takes_the_model_it_has(untrained: Path, where: str) -> No
     assert statuses(untrained) == ["done"]
     assert lines(untrained) == ["1"]
     assert snowroll("doctor", untrained).code == 0
+
+
+def test_what_is_done_is_told_again_and_trained_once(untrained: Path) -> None:
+    first = snowroll("train", untrained, *QUICK, "--json").json
+    again = snowroll("train", untrained, *QUICK, "--json")
+    assert again.json == first
+    assert "it is done, --fresh trains once more" in again.err
+    assert snowroll("train", untrained, *QUICK, "--fresh", "--json").json["run"] == 2
+    assert snowroll("train", untrained, *QUICK, "--train.steps", "29", "--json").json["run"] == 3
+
+
+def test_a_run_of_other_software_is_not_taken_for_done(project: Path) -> None:
+    path = project / "runs" / "0001-train" / "env.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"torch": "0.1"}))
+    assert snowroll("train", project, *QUICK, "--json").json["run"] == 2
+
+
+def test_a_turn_with_nothing_new_trains_nothing(project: Path) -> None:
+    told = snowroll("roll", project, *QUICK, "--json")
+    assert (told.code, told.json["verdict"]) == (0, "NOTHING NEW")
+    assert "no label and no setting is new since run 1" in told.json["reason"]
+    assert statuses(project) == ["done"]
+
+
+def test_a_turn_takes_the_champion_s_time(untrained: Path) -> None:
+    timed = (*MACHINE, *SMALL)
+    assert snowroll("train", untrained, *timed, "--time", "6s").code == 0
+    told = snowroll("roll", untrained, *timed, "--train.seed", "1", "--json")
+    assert told.json["train"]["run"] == 2, told.err
+    plans = [read_plan(untrained / "runs" / f"000{number}-train", find_task("classify_images")) for number in (1, 2)]
+    assert [plan.time_s for plan in plans] == [6.0, 6.0]
+    assert all(plan.steps for plan in plans)
