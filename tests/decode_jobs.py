@@ -45,6 +45,8 @@ def obey(raw: bytes) -> object:
         os.write(1, b"noise")
     if raw == b"modules":
         return sorted({"torch", "PIL", "sqlalchemy", "decode_jobs"} & set(sys.modules))
+    if raw == b"pid":
+        return os.getpid()
     return len(raw)
 
 

@@ -1,9 +1,14 @@
 """Children that decode: what kills one costs one item, and nothing they say is trusted."""
 
+import gc
 import io
+import os
+import signal
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 
 import decode_jobs
 import numpy as np
@@ -13,7 +18,7 @@ from hypothesis import strategies as st
 
 from snowroll.base.errors import DataError
 from snowroll.prepare import wire
-from snowroll.prepare.decode import limited
+from snowroll.prepare.decode import Guarded, limited
 
 
 def test_a_culprit_is_named_and_the_rest_go_on() -> None:
@@ -134,3 +139,30 @@ FORGED = [
 def test_a_forged_message_is_refused(head: bytes) -> None:
     with pytest.raises((ValueError, EOFError, TypeError)):
         wire.receive(io.BytesIO(len(head).to_bytes(4, "big") + head + b"x" * 50))
+
+
+def test_a_guarded_call_outlives_what_it_is_sent() -> None:
+    call = Guarded(decode_jobs.obey, seconds_each=1)
+    assert call(b"four") == 4
+    for raw, words in ((b"crash", "SIGSEGV"), (b"spin", "more than 1 s"), (b"refuse", "not a picture")):
+        with pytest.raises(DataError, match=words):
+            call(raw)
+        assert call(b"still here") == 10
+
+
+def test_a_child_killed_from_outside_costs_no_answer() -> None:
+    call = Guarded(decode_jobs.obey)
+    pid = call(b"pid")
+    os.kill(pid, signal.SIGKILL)
+    assert call(b"pid") != pid
+
+
+def test_guarded_calls_from_many_threads_have_a_child_each_and_end_with_their_owner() -> None:
+    call = Guarded(decode_jobs.obey)
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(call, [b"x" * number for number in range(40)])) == list(range(40))
+    pids = [child.pid for child in call.children]
+    assert 1 <= len(pids) <= 4
+    del call
+    gc.collect()
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)

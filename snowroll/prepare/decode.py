@@ -20,8 +20,10 @@ import subprocess
 import sys
 import threading
 import traceback
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from functools import partial
 from typing import Any, BinaryIO, TypeVar, cast
 
 from snowroll.base.device import cores
@@ -54,6 +56,62 @@ def limited(
         yield from crew.results()
     finally:
         crew.dismiss()
+
+
+class Guarded:
+    """`fn` for callers who wait for the answer, from any thread: one warm child for each of them at a time.
+
+    The first child starts with the object, so that it is up when it is needed; all end with it. `limited` is for many
+    jobs at once; this is a server's door: one request's bytes, one answer.
+    """
+
+    def __init__(self, fn: Callable[[bytes], Any], memory_mb: int = 2048, seconds_each: float = 30.0) -> None:
+        """See `limited`."""
+        call, promised = wire.spell_call(fn), wire.promise(fn)
+        self._hire = partial(_Child, call, promised, memory_mb, seconds_each)
+        first = self._hire()
+        self.children, self._starting = {first}, [first]  # started, not known to be up
+        self._idle: list[_Child] = []
+        weakref.finalize(self, _dismiss, self.children)
+
+    def __call__(self, raw: bytes) -> Any:
+        """What `fn(raw)` returns. Raises DataError where it does, and for bytes that kill two children."""
+        for attempt in (1, 2):
+            child = self._take()
+            try:
+                child.ask([raw])
+                found = child.answer()
+            except (EOFError, OSError):
+                cause = child.cause_of_death()
+                self._let_go(child)
+                if attempt == 2:
+                    raise DataError(cause, cure="send another file") from None
+            else:
+                self._idle.append(child)
+                if isinstance(found, DataError):
+                    raise found
+                return found
+        return None
+
+    def _take(self) -> _Child:
+        with suppress(IndexError):
+            return self._idle.pop()
+        try:
+            child = self._starting.pop()
+        except IndexError:
+            child = self._hire()
+            self.children.add(child)
+        child.wait_until_ready()
+        return child
+
+    def _let_go(self, child: _Child) -> None:
+        child.kill()
+        self.children.discard(child)
+
+
+def _dismiss(children: set[_Child]) -> None:
+    for child in list(children):
+        child.kill()
 
 
 class _Crew:
@@ -193,6 +251,10 @@ class _Child:
             trouble = f"it ended with {self._process.wait()}"
         if trouble is not None:
             raise RuntimeError(f"a decoding child did not start: {trouble}")
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def ask(self, items: list[bytes]) -> None:
         wire.send(self._to, items)

@@ -18,6 +18,7 @@ from snowroll.deploy.export import export_onnx
 from snowroll.deploy.parity import parity
 from snowroll.deploy.session import Example, Loaded, examples_of, load
 from snowroll.deploy.settings import ServeSettings
+from snowroll.prepare.decode import Guarded
 from snowroll.project.data import Packed
 from snowroll.project.judging import outputs_of
 from snowroll.project.models import Trained, options_of
@@ -167,7 +168,10 @@ def find_artifact(opened: Opened, run: int) -> Artifact | None:
 
 
 def load_artifact(opened: Opened, id: str, threads: int = 0) -> Loaded:
-    """The artifact ready to answer, with its stored examples. Raises StoreError if it is gone or damaged."""
+    """The artifact ready to answer strangers, with its stored examples. Raises StoreError if it is gone or damaged.
+
+    What strangers send is opened in limited children, which end with the model.
+    """
     found = {artifact.id: artifact for artifact in opened.store.catalog.artifacts()}
     artifact = found.get(id)
     if artifact is None:
@@ -178,8 +182,10 @@ def load_artifact(opened: Opened, id: str, threads: int = 0) -> Loaded:
     if not opened.store.blobs.has(artifact.contract["examples"]):
         cure = f"run `snowroll export {opened.root} --run {int(artifact.run.partition('-')[0])}`"
         raise StoreError(f"the stored examples of artifact '{id}' are gone", where=opened.root, cure=cure)
+    open_raw, answer = functions(opened, options, config["schema"])
+    door = Guarded(open_raw)  # its first child starts while the graphs are loaded
     examples = _examples_from_json(json.loads(opened.store.blobs.get(artifact.contract["examples"])))
-    return load(model, id, *functions(opened, options, config["schema"]), threads=threads, examples=examples)
+    return load(model, id, door, answer, threads=threads, examples=examples)
 
 
 def functions(opened: Opened, options: object, schema: Mapping[str, Json]) -> tuple:
