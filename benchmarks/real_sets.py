@@ -9,17 +9,24 @@ where it stopped, and a finished set is not trained again. --share scales every 
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import subprocess
 import sys
 import time
 import urllib.request
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from measuring import DATA, WORK, machine
+from PIL import Image
+
+from snowroll.base.errors import DataError
+from snowroll.prepare.pictures import open_rgb
+from snowroll.project.opened import open_project
 
 BACKBONE = DATA / "backbone_mobilenet_v2" / "mobilenet_v2_imagenet_tv.pth"
 # what these weights were trained with: their README says so
@@ -91,8 +98,9 @@ def every_verb(project: Path, real: RealSet, share: float) -> dict[str, Any]:
     told["doctor"] = verb("doctor", project, "--deep")
     picture = next(path for path in (Path(__file__).parent.parent / "docs").glob("*.png"))
     told["predict"] = verb("predict", project, picture)
-    told["serve"] = served("serve", project, real, "/v1/model")
-    told["label"] = served("label", project, real, "")
+    told["serve"] = served("serve", project, real, send)
+    told["label"] = served("label", project, real, look_at)
+    # what was sent is mined, and the turn waits for a person's labels; with nothing sent it would say so
     told["roll"] = verb("roll", project, *real.settings, may_fail=True)
     told["rollback"] = verb("rollback", project, may_fail=True)
     return told
@@ -109,8 +117,8 @@ def verb(name: str, project: Path, *flags: object, may_fail: bool = False) -> di
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def served(name: str, project: Path, real: RealSet, path: str) -> dict[str, Any]:
-    """Start a server, ask it once, stop it."""
+def served(name: str, project: Path, real: RealSet, use: Callable[[str, Path], None]) -> dict[str, Any]:
+    """Start a server, use it, stop it."""
     command = [sys.executable, "-m", "snowroll", name, str(project), "--json", *real.settings]
     if name == "serve":
         command += ["--serve.port", "0"]
@@ -118,12 +126,31 @@ def served(name: str, project: Path, real: RealSet, path: str) -> dict[str, Any]
     try:
         assert life.stdout is not None
         told = json.loads(life.stdout.readline())
-        with urllib.request.urlopen(f"{told['url'].rstrip('/')}{path}", timeout=60) as answer:
-            print(f"{project.name}: {name} answers {answer.status}", flush=True)
+        use(told["url"], project)
+        print(f"{project.name}: {name} answers", flush=True)
         return told
     finally:
         life.terminate()
         life.wait(60)
+
+
+def look_at(url: str, project: Path) -> None:
+    urllib.request.urlopen(url, timeout=60).read()
+
+
+def send(url: str, project: Path) -> None:
+    """Thirty pictures of the project, mirrored, as production would send new ones."""
+    opened = open_project(project, {})
+    samples = list(opened.store.catalog.samples().values())
+    for sample in samples[:: max(1, len(samples) // 30)]:
+        try:
+            picture = Image.fromarray(open_rgb(opened.read(sample.where))[:, ::-1])
+        except DataError:
+            continue
+        out = io.BytesIO()
+        picture.save(out, "PNG")
+        request = urllib.request.Request(f"{url}/v1/predict", out.getvalue(), {"Content-Type": "image/png"})
+        urllib.request.urlopen(request, timeout=60).read()
 
 
 if __name__ == "__main__":

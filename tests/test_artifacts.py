@@ -8,7 +8,7 @@ from pathlib import Path
 from time import monotonic, sleep, time
 
 import pytest
-from house_kit import snowroll
+from house_kit import png, shape, snowroll
 
 from snowroll.base.errors import StoreError
 from snowroll.base.nouns import Record
@@ -17,6 +17,8 @@ from snowroll.deploy.session import self_test
 from snowroll.deploy.settings import ServeSettings
 from snowroll.project.artifacts import load_artifact, make_artifact
 from snowroll.project.data import Packed, pack_version
+from snowroll.project.looks import look_at
+from snowroll.project.mining import samples_of
 from snowroll.project.models import Trained, load_model
 from snowroll.project.opened import Opened, open_project
 from snowroll.verbs.serve import current_artifact, make_service
@@ -98,3 +100,15 @@ def test_a_server_erases_what_grew_too_old_while_none_ran(project: Path) -> None
             assert monotonic() < deadline, "it is still there"
             sleep(0.02)
     assert not opened.store.blobs.has(record.content)
+
+
+def test_an_evicted_picture_leaves_no_thumbnail(project: Path) -> None:
+    opened = open_project(project, {})
+    raws = [png(shape("bar", seed)) for seed in (9_001, 9_002)]
+    contents = [sha256(raw).hexdigest() for raw in raws]
+    for raw, content in zip(raws, contents, strict=True):
+        opened.store.capture([(Record(content[:8], "a", time(), content, "bar", 0.9, 0.1, ""), raw)])
+        look_at(opened, samples_of(opened, opened.store.catalog.records()), print)
+        opened.store.prune(time(), max_bytes=0)
+    looks = next((opened.store.packs / "looks").glob("*/looks.json")).read_text()
+    assert [content in looks for content in contents] == [False, True]

@@ -31,7 +31,8 @@ def look_at(opened: Opened, samples: Sequence[Sample], say: Say) -> dict[str, Lo
         say(f"looking at {len(missing):,} {opened.task.kind}s ...")
         seen |= _decode(opened, missing)
         if not opened.store.read_only:
-            _save(path, seen)
+            kept = opened.store.catalog.contents() | {sample.content for sample in samples}
+            _save(path, {sha: look for sha, look in seen.items() if sha in kept})  # what was evicted leaves no picture
     return {sample.id: seen[sample.content] for sample in samples if sample.content in seen}
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import Connection, RowMapping, Select, func, select
+from sqlalchemy import Connection, RowMapping, Select, func, select, union
 from sqlalchemy.exc import SQLAlchemyError
 
 from snowroll.base.errors import StoreError
@@ -91,6 +91,11 @@ class Catalog:
         else:
             rows = self.read(lambda conn: changes.by_key(conn, table.c.id, sorted(set(ids))))
         return {row["id"]: noun(Sample, row) for row in rows}
+
+    def contents(self) -> set[str]:
+        """Content hashes of every sample, retired or not, and of every record that is still kept."""
+        both = union(select(tables.samples.c.content), select(tables.records.c.content))
+        return self.read(lambda conn: set(conn.execute(both).scalars()))
 
     def retire_samples(self, ids: Iterable[str], why: str) -> None:
         """Offer these no more (file vanished, changed in place); versions that name them still find them."""
