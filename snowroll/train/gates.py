@@ -148,13 +148,17 @@ def samples_apart(trial: Trial) -> Measured:
 
 
 def same_twice(trial: Trial) -> Measured:
-    """Three steps, twice."""
+    """Three steps of eight rows, twice."""
     plan = gate_plan(trial.plan, 3)
+
+    def batches(step: int) -> Batch:
+        return few(trial.batches(step), 8)
+
     runs = []
     for _ in range(2):
         model = trial.make()
-        seen = [leaves(few(trial.batches(step)).inputs) for step in range(3)]
-        steps = list(fit(model, lambda step: few(trial.batches(step)), trial.objective, plan))
+        seen = [leaves(batches(step).inputs) for step in range(3)]
+        steps = list(fit(model, batches, trial.objective, plan))
         runs.append((seen, [[step.losses] for step in steps], [list(model.parameters())]))
     for what, first, second in zip(("batches", "losses", "weights"), *runs, strict=True):
         pairs = [(a, b) for one, other in zip(first, second, strict=True) for a, b in zip(one, other, strict=True)]
