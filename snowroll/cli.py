@@ -55,11 +55,15 @@ def init(
 
 
 @app.command
-def check(project: Path = Path(), *, json: Json = False) -> Any:
-    """Name the faults in the data, each with its files, cause and cure."""
+def check(project: Path = Path(), *, fix: str = "", undo: str = "", json: Json = False) -> Any:
+    """Name the faults in the data, each with its files, cause and cure.
+
+    --fix CODE,CODE: apply the cure of these findings, as a rule that stays. --undo CODE,CODE: take the rule back. Your
+    files are never touched.
+    """
     from snowroll.verbs.check import check as verb
 
-    return verb(opened(project), say)
+    return verb(opened(project), say, fix, undo)
 
 
 @app.command

@@ -182,6 +182,16 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True)
+class Fix:
+    """A fault's cure as the project can apply it: reversible, and never touching the user's files."""
+
+    does: Literal["leave out", "ask", "set"]
+    samples: tuple[str, ...] = ()  # ids that leave the versions made from now on, or that a person is asked about
+    setting: str = ""  # "prepare.group"
+    value: Json = None
+
+
+@dataclass(frozen=True, slots=True)
 class Fault:
     """Something wrong with the data: named with files, cause and cure."""
 
@@ -192,6 +202,7 @@ class Fault:
     cure: str
     confidence: float = 1.0
     samples: tuple[str, ...] = ()  # sample ids, in the order of paths, where they exist
+    fix: Fix | None = None
 
 
 @dataclass(frozen=True, slots=True)

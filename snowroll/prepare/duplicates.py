@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from snowroll.base.nouns import Fault
+from snowroll.base.nouns import Fault, Fix
 from snowroll.prepare.likeness import Pairs, find_pairs, groups
 from snowroll.prepare.view import View, count
 
@@ -77,12 +77,12 @@ def _conflicts(view: View, exact: list[Group], near: list[Group]) -> Iterator[Fa
 
     cure = "at least one label is wrong: correct it, or delete all but one of the files"
     clash = [group for group in exact if len(_labels(view, group)) > 1]
-    yield from _told(view, "conflicting_labels", clash, identical, cure)
+    yield from _told(view, "conflicting_labels", clash, identical, cure, fix=view.ask)
     # a group whose clash is between identical files has been told already
     told = {row for group in clash for row in group}
     clash = [group for group in near if len(_labels(view, [row for row in group if row not in told] or group)) > 1]
     clash = [group for group in clash if not told.issuperset(group)]
-    yield from _told(view, "conflicting_labels_near", clash, alike, cure, 0.9)
+    yield from _told(view, "conflicting_labels_near", clash, alike, cure, 0.9, view.ask)
 
 
 def _across(view: View, exact: list[Group], near: list[Group]) -> Iterator[Fault]:
@@ -119,7 +119,7 @@ def _within(view: View, exact: list[Group], near: list[Group]) -> Iterator[Fault
             f"for instance {view.names(same[0])}"
         )
         cure = "delete all but one of each; until then each group stays within one split"
-        yield view.fault("identical_files", "note", rows, message, cure)
+        yield view.fault("identical_files", "note", rows, message, cure, fix=view.leave_out(view.all_but_one(same)))
     alike = [group for group in near if len(_labels(view, group)) < 2]
     if alike:
         rows = [row for group in alike for row in group]
@@ -128,17 +128,23 @@ def _within(view: View, exact: list[Group], near: list[Group]) -> Iterator[Fault
             f"(re-encoded, resized, cropped or brightened), {len(rows):,} in all; for instance {view.names(alike[0])}"
         )
         cure = "delete all but one of each; until then each group stays within one split"
-        yield view.fault("near_copies", "note", rows, message, cure, 0.9)
+        yield view.fault("near_copies", "note", rows, message, cure, 0.9, view.leave_out(view.all_but_one(alike)))
 
 
 def _told(
-    view: View, code: str, found: list[Group], message: Callable[[Group], str], cure: str, confidence: float = 1.0
+    view: View,
+    code: str,
+    found: list[Group],
+    message: Callable[[Group], str],
+    cure: str,
+    confidence: float = 1.0,
+    fix: Callable[[Group], Fix | None] = lambda rows: None,
 ) -> Iterator[Fault]:
     """One Fault a group while they are few; the rest in one, so that a thousand groups make no thousand lines."""
     for group in found[:_APART]:
-        yield view.fault(code, "warn", group, message(group), cure, confidence)
+        yield view.fault(code, "warn", group, message(group), cure, confidence, fix(group))
     rest = found[_APART:]
     if rest:
         rows = [row for group in rest for row in group]
         text = f"{count(len(rest), 'more group')} like these; for instance {message(rest[0])}"
-        yield view.fault(code, "warn", rows, text, cure, confidence)
+        yield view.fault(code, "warn", rows, text, cure, confidence, fix(rows))

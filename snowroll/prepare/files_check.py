@@ -68,7 +68,8 @@ def _blank(view: View) -> Iterator[Fault]:
     rows = [row for row, seen in _seen(view) if seen.contrast < _BLANK]
     if rows:
         message = f"{count(len(rows), 'picture')} of one even colour: {view.names(rows)}"
-        yield view.fault("blank_picture", "warn", rows, message, "delete them, or find out what emptied them")
+        cure = "delete them, or find out what emptied them"
+        yield view.fault("blank_picture", "warn", rows, message, cure, fix=view.leave_out(rows))
 
 
 def _modes(view: View) -> Iterator[Fault]:
@@ -109,7 +110,7 @@ def _sizes(view: View) -> Iterator[Fault]:
             f"{view.where(rows[0])} is {first.width} x {first.height}"
         )
         cure = "look whether they are thumbnails, icons or scans that do not belong"
-        yield view.fault("odd_size", "note", rows, message, cure, confidence=0.7)
+        yield view.fault("odd_size", "note", rows, message, cure, confidence=0.7, fix=view.leave_out(rows))
 
 
 def _far(values: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from snowroll.base.nouns import Fault
+from snowroll.base.nouns import Fault, Fix
 from snowroll.prepare.duplicates import scene_groups
 from snowroll.prepare.likeness import Pairs
 from snowroll.prepare.view import View, count
@@ -42,7 +42,8 @@ def _straddling(view: View) -> Iterator[Fault]:
             "the test then measures memory"
         )
         cure = "move each group into one split, or remove the declared splits so that Snowroll splits by group"
-        yield view.fault("group_across_splits", "warn", rows, message, cure)
+        learned = [row for row in rows if view.splits[row] == "train"]
+        yield view.fault("group_across_splits", "warn", rows, message, cure, fix=view.leave_out(learned))
 
 
 def _undeclared(view: View, pairs: Pairs) -> Iterator[Fault]:
@@ -61,7 +62,8 @@ def _undeclared(view: View, pairs: Pairs) -> Iterator[Fault]:
         if pattern
         else "say which belong together: --prepare.group"
     )
-    yield view.fault("undeclared_groups", "warn", rows, message, cure, 0.9 if pattern else 0.7)
+    fix = Fix("set", setting="prepare.group", value=pattern) if pattern else None
+    yield view.fault("undeclared_groups", "warn", rows, message, cure, 0.9 if pattern else 0.7, fix)
 
 
 def _says_something(view: View, scene: list[int]) -> bool:

@@ -34,7 +34,8 @@ def _unknown(view: View) -> Iterator[Fault]:
             message = (
                 f"{count(len(rows), 'sample')} labelled '{label}', which is none of the {len(view.classes)} classes"
             )
-            yield view.fault("unknown_label", "block", rows, message, did_you_mean(label, list(view.classes)))
+            cure = did_you_mean(label, list(view.classes))
+            yield view.fault("unknown_label", "block", rows, message, cure, fix=view.leave_out(rows))
 
 
 def _one_class(view: View) -> Iterator[Fault]:

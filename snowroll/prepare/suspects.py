@@ -45,7 +45,8 @@ def suspect_faults(view: View, kept_together: Sequence[Sequence[int]] = ()) -> I
         f"'{view.labels[first]}' (wrong with probability {wrong[order[0]]:.2f})"
     )
     cure = "look at them and correct what is wrong; nothing is changed for you"
-    yield view.fault("suspect_labels", "warn", suspects, message, cure, float(np.mean(wrong[order])))
+    sure = float(np.mean(wrong[order]))
+    yield view.fault("suspect_labels", "warn", suspects, message, cure, sure, view.ask(suspects))
 
 
 def wrong_probability(

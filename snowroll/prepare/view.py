@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from snowroll.base.nouns import Fault, Json, Sample, Severity, Split, canonical
+from snowroll.base.nouns import Fault, Fix, Json, Sample, Severity, Split, canonical
 from snowroll.prepare.look import Look
 
 _NAMED = 3  # files that a sentence names before it says how many more there are
@@ -63,11 +63,31 @@ class View:
         return shown if len(rows) <= _NAMED else f"{shown} and {len(rows) - _NAMED:,} more"
 
     def fault(
-        self, code: str, severity: Severity, rows: Sequence[int], message: str, cure: str, confidence: float = 1.0
+        self,
+        code: str,
+        severity: Severity,
+        rows: Sequence[int],
+        message: str,
+        cure: str,
+        confidence: float = 1.0,
+        fix: Fix | None = None,
     ) -> Fault:
         paths = tuple(self.where(row) for row in rows)
-        ids = tuple(self.samples[row].id for row in rows)
-        return Fault(code, severity, paths, message, cure, round(confidence, 3), ids)
+        return Fault(code, severity, paths, message, cure, round(confidence, 3), self.ids(rows), fix)
+
+    def ids(self, rows: Sequence[int]) -> tuple[str, ...]:
+        return tuple(self.samples[row].id for row in rows)
+
+    def leave_out(self, rows: Sequence[int]) -> Fix:
+        return Fix("leave out", self.ids(rows))
+
+    def ask(self, rows: Sequence[int]) -> Fix:
+        return Fix("ask", self.ids(rows))
+
+    def all_but_one(self, groups: Sequence[Sequence[int]]) -> list[int]:
+        """The rows to leave out so that one of each group stays: the one that is judged on, if there is one."""
+        order = {"test": 0, "val": 1, "train": 2, None: 3}
+        return [row for group in groups for row in sorted(group, key=lambda row: order[self.splits[row]])[1:]]
 
 
 def label_of(target: Json | None) -> str | None:

@@ -9,12 +9,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from snowroll.base import atomic
-from snowroll.base.nouns import Fault, Json, Sample, canonical, digest
+from snowroll.base.nouns import Fault, Fix, Json, Sample, canonical, digest
 from snowroll.prepare.check import check, left_out
 from snowroll.prepare.duplicates import Group, copy_groups, pairs_of
 from snowroll.prepare.read import OURS
 from snowroll.prepare.view import View
 from snowroll.project.data import Stock
+from snowroll.project.fixing import left_out_by_rule, rules_of, settled
 from snowroll.project.looks import look_at
 from snowroll.project.opened import Opened, Say
 from snowroll.project.placements import placements
@@ -34,7 +35,8 @@ def inspect(opened: Opened, stock: Stock, say: Say) -> Inspected:
     samples = [replace(sample, target=stock.targets.get(sample.id)) for sample in stock.samples]
     splits = placements(opened)
     seen = [[asdict(sample) for sample in samples], stock.schema, stock.skipped, splits]
-    key = digest(canonical([*seen, opened.prepare.megapixels]))
+    rules = rules_of(opened)
+    key = digest(canonical([*seen, opened.prepare.megapixels, rules]))
     path = opened.store.packs / "faults" / f"{key}.json"
     if (known := _load(path)) is not None:
         return known
@@ -43,7 +45,8 @@ def inspect(opened: Opened, stock: Stock, say: Say) -> Inspected:
     say("looking for copies, leaks and suspected labels ...")
     pairs = pairs_of(view)
     faults = [*check(view, pairs), *_skipped(opened, stock)]
-    found = Inspected(faults, left_out(faults, view), _named(samples, copy_groups(view, pairs)))
+    aside = left_out_by_rule(faults, rules) | left_out(faults, view)
+    found = Inspected(settled(faults, rules), aside, _named(samples, copy_groups(view, pairs)))
     if not opened.store.read_only:
         atomic.write_json(path, asdict(found), indent=None)
     return found
@@ -78,5 +81,9 @@ def _load(path: Path) -> Inspected | None:
         told: dict[str, Json] = json.loads(path.read_text())
     except (OSError, ValueError):
         return None
-    faults = [Fault(**{**f, "paths": tuple(f["paths"]), "samples": tuple(f["samples"])}) for f in told["faults"]]
-    return Inspected(faults, told["left_out"], told["alike"])
+    return Inspected([_fault(row) for row in told["faults"]], told["left_out"], told["alike"])
+
+
+def _fault(row: dict[str, Json]) -> Fault:
+    fix = row["fix"] and Fix(**{**row["fix"], "samples": tuple(row["fix"]["samples"])})
+    return Fault(**{**row, "paths": tuple(row["paths"]), "samples": tuple(row["samples"]), "fix": fix})

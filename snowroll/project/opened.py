@@ -54,6 +54,13 @@ class Opened:
             self._folder.append(Folder(self.data))
         return self._folder[0]
 
+    def reread(self) -> Opened:
+        """The same project after snowroll.toml was changed; flags stay laid over it."""
+        flags = {key: value for key, value in self.settings.values.items() if self.settings.origins[key] == "flag"}
+        settings = read_settings(self.root / FILE).over(flags)
+        prepare = _refuse_unfit(settings, self.task)
+        return Opened(self.root, settings, self.store, self.task, prepare, (self.root / prepare.data).resolve())
+
     def read(self, where: str) -> bytes:
         """The bytes of one sample, from the user's files or from the store."""
         kind, _, sha = where.partition(":")

@@ -138,6 +138,15 @@ class Catalog:
 
         return self.write(job)
 
+    def ask(self, asked: Iterable[Queued]) -> int:
+        """Add questions to those that wait. Returns how many were added."""
+        rows = [as_row(item) for item in asked]
+        return self.write(lambda conn: changes.ask(conn, rows, self.clock()))
+
+    def withdraw(self, why: str) -> int:
+        """Take the open questions of this reason back. Returns how many."""
+        return self.write(lambda conn: changes.withdraw(conn, why, self.clock()))
+
     def next_queued(self, n: int, by: str = "", again_after_s: float = 300.0) -> list[Queued]:
         """The n most worthwhile samples to ask `by` for. What another person was shown just now is passed over."""
         rows = self.write(lambda conn: changes.serve_queue(conn, n, by, self.clock(), again_after_s))

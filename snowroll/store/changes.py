@@ -14,7 +14,7 @@ from sqlalchemy import Column, Connection, RowMapping, or_, select
 from snowroll.base.errors import StoreError
 from snowroll.base.nouns import Json, Record
 from snowroll.store import journal
-from snowroll.store.rows import FOR_TEST, Label, Row, as_row, noun, seal
+from snowroll.store.rows import FOR_CHECK, FOR_TEST, Label, Row, as_row, noun, seal
 from snowroll.store.tables import labels, pointers, queue, records, runs, samples
 
 T = TypeVar("T")
@@ -113,8 +113,14 @@ def undo_label(conn: Connection, client_id: str, at: float) -> bool:
 def fill_queue(conn: Connection, rows: Sequence[Row], at: float) -> int:
     # a question for the locked set stays: were it dropped unanswered, the set would no longer be the draw that was made
     gone = select(samples.c.id).where(samples.c.retired.is_not(None))  # its picture cannot be shown any more
-    is_replaced = or_(~queue.c.why.startswith(FOR_TEST), queue.c.sample.in_(gone))
-    conn.execute(queue.delete().where(queue.c.answered.is_(None), is_replaced))
+    # and what the data check asks about stays until it is answered or withdrawn
+    is_kept = or_(queue.c.why.startswith(FOR_TEST), queue.c.why.startswith(FOR_CHECK))
+    conn.execute(queue.delete().where(queue.c.answered.is_(None), or_(~is_kept, queue.c.sample.in_(gone))))
+    return ask(conn, rows, at)
+
+
+def ask(conn: Connection, rows: Sequence[Row], at: float) -> int:
+    """Add questions; what was answered, or waits already, is not asked again. Returns how many were added."""
     told = {row["sample"]: row for row in rows}
     kept = {row["sample"] for row in by_key(conn, queue.c.sample, list(told))}  # answered, or waiting for the test
     new = [{**row, "served": None, "served_to": None, "answered": None} for row in told.values()]
@@ -123,6 +129,15 @@ def fill_queue(conn: Connection, rows: Sequence[Row], at: float) -> int:
         conn.execute(queue.insert(), new)
     journal.append(conn, "queue.filled", {"ids": [row["sample"] for row in new]}, at)
     return len(new)
+
+
+def withdraw(conn: Connection, why: str, at: float) -> int:
+    """Take the open questions of this reason back. Returns how many."""
+    is_open = (queue.c.why == why, queue.c.answered.is_(None))
+    ids = list(conn.execute(select(queue.c.sample).where(*is_open)).scalars())
+    conn.execute(queue.delete().where(*is_open))
+    journal.append(conn, "queue.withdrawn", {"ids": ids, "why": why}, at)
+    return len(ids)
 
 
 def serve_queue(conn: Connection, n: int, by: str, at: float, again_after_s: float) -> list[Any]:

@@ -46,6 +46,7 @@ class Label:
 
 
 # the reason of a queued sample that models will be judged on
+FOR_CHECK = "the data check doubts its label:"  # begins the reason of a question, before the finding's code
 FOR_TEST = "for the locked test set: drawn at random, answered without a suggestion"
 
 

@@ -5,16 +5,25 @@ from __future__ import annotations
 from snowroll.base.nouns import Fault
 from snowroll.project.data import take_stock
 from snowroll.project.faults import inspect
+from snowroll.project.fixing import apply
+from snowroll.project.fixing import undo as take_back
 from snowroll.project.opened import Answer, Opened, Say
 
 PATHS = 4  # shown to a person; --json has all
 MARK = {"block": "BLOCK", "warn": "warn ", "note": "note "}
 
 
-def check(opened: Opened, say: Say) -> Answer:
-    """Exit 1 when something blocks training."""
+def check(opened: Opened, say: Say, fix: str = "", undo: str = "") -> Answer:
+    """Exit 1 when something blocks training. fix, undo: codes of findings, with commas between them."""
+    done = [f"undone    {code}: {take_back(opened, code)}" for code in _codes(undo)]
+    opened = opened.reread() if undo else opened
     stock = take_stock(opened, say)
     faults = inspect(opened, stock, say).faults
+    if fix:
+        done += [f"fixed     {code}: {apply(opened, faults, code)}" for code in _codes(fix)]
+        opened = opened.reread()
+        stock = take_stock(opened, say)
+        faults = inspect(opened, stock, say).faults
     lines = [line for fault in faults for line in told(fault)]
     blocking = sum(fault.severity == "block" for fault in faults)
     head = f"check     {len(stock.samples):,} samples, {len(faults)} findings" + (
@@ -35,7 +44,11 @@ def check(opened: Opened, say: Say) -> Answer:
         ],
     }
     following = f"snowroll train {opened.root} --time 10m" if not blocking else f"snowroll check {opened.root}"
-    return Answer(answer, [head, *lines], next=following, ok=not blocking)
+    return Answer(answer, [*done, head, *lines], next=following, ok=not blocking)
+
+
+def _codes(told: str) -> list[str]:
+    return [code.strip() for code in told.split(",") if code.strip()]
 
 
 def told(fault: Fault) -> list[str]:

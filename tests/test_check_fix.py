@@ -1,0 +1,102 @@
+"""`check --fix`: each cure is one command, holds for what comes later, and is taken back without a trace."""
+
+from pathlib import Path
+
+import pytest
+from house_kit import QUICK, draw_shapes, png, shape, snowroll, tree
+
+from snowroll.project.opened import open_project
+from snowroll.store.rows import FOR_CHECK
+
+
+@pytest.fixture
+def faulty(tmp_path: Path) -> Path:
+    """45 shapes, an exact copy within a class, two blank pictures, and one picture under two labels."""
+    data = draw_shapes(tmp_path / "fresh" / "data", each=15)
+    (data / "bar" / "again.png").write_bytes((data / "bar" / "03.png").read_bytes())
+    (data / "ring" / "other.png").write_bytes((data / "cross" / "04.png").read_bytes())
+    for name, grey in (("x.png", 9), ("y.png", 200)):
+        (data / "ring" / name).write_bytes(png(shape("ring", 1) * 0 + grey))
+    assert snowroll("init", tmp_path / "fresh").code == 0
+    return tmp_path / "fresh"
+
+
+def severities(root: Path, *flags: object) -> dict[str, str]:
+    return {fault["code"]: fault["severity"] for fault in snowroll("check", root, *flags, "--json").json["faults"]}
+
+
+def left_out(root: Path) -> list[str]:
+    """Names of the files that the newest version leaves out."""
+    opened = open_project(root, {})
+    version = opened.store.catalog.version(opened.store.catalog.pointer("version") or "", opened.store.blobs)
+    assert version is not None
+    samples = opened.store.catalog.samples(version.left_out)
+    return sorted(Path(sample.where).name for sample in samples.values())
+
+
+def test_samples_leave_by_rule_and_come_back(faulty: Path) -> None:
+    before = tree(faulty / "data")
+    planted = {"blank_picture": "warn", "identical_files": "note", "conflicting_labels": "warn"}
+    assert severities(faulty).items() >= planted.items()
+    said = snowroll("check", faulty, "--fix", "blank_picture,identical_files")
+    assert "2 samples are left out of every version from now on" in said.out
+    assert severities(faulty)["blank_picture"] == "note"
+    assert snowroll("train", faulty, *QUICK).code == 0
+    assert left_out(faulty)[-2:] == ["x.png", "y.png"]
+    assert len(left_out(faulty)) == 3
+    (faulty / "data" / "bar" / "z.png").write_bytes(png(shape("bar", 1) * 0 + 77))
+    assert "(left out by your rule)" in snowroll("check", faulty).out  # a rule holds for what comes later
+    assert snowroll("train", faulty, *QUICK).code == 0
+    assert left_out(faulty)[-3:] == ["x.png", "y.png", "z.png"]
+    snowroll("check", faulty, "--undo", "blank_picture,identical_files")
+    assert severities(faulty)["blank_picture"] == "warn"
+    assert snowroll("train", faulty, *QUICK).code == 0
+    assert left_out(faulty) == []
+    (faulty / "data" / "bar" / "z.png").unlink()
+    assert tree(faulty / "data") == before
+    assert snowroll("doctor", faulty).code == 0
+
+
+def test_a_person_is_asked_and_the_questions_are_withdrawn(faulty: Path) -> None:
+    said = snowroll("check", faulty, "--fix", "conflicting_labels")
+    assert "2 questions wait on the label page" in said.out
+    catalog = open_project(faulty, {}).store.catalog
+    asked = catalog.next_queued(9)
+    assert [one.why for one in asked] == [f"{FOR_CHECK} conflicting_labels"] * 2
+    catalog.fill_queue([])  # what is mined replaces what was mined, not this
+    assert catalog.left_in_queue() == 2
+    assert "2 open questions are withdrawn" in snowroll("check", faulty, "--undo", "conflicting_labels").out
+    assert catalog.left_in_queue() == 0
+    assert snowroll("doctor", faulty).code == 0
+
+
+def test_a_setting_is_written_and_taken_out_again(tmp_path: Path) -> None:
+    data = tmp_path / "bursts" / "data"
+    for kind in ("bar", "ring"):
+        (data / kind).mkdir(parents=True)
+        for number in range(24):
+            scene, place = divmod(number, 3)
+            pixels = shape(kind, scene, 64)
+            pixels[: 2 + place, : 3 + place] = 255  # three exposures of one scene
+            (data / kind / f"s{scene}_{place}.png").write_bytes(png(pixels))
+    root = tmp_path / "bursts"
+    assert snowroll("init", root).code == 0
+    config = (root / "snowroll.toml").read_text()
+    faults = {fault["code"]: fault for fault in snowroll("check", root, "--json").json["faults"]}
+    assert "--fix undeclared_groups" in faults["undeclared_groups"]["cure"]
+    assert snowroll("check", root, "--fix", "undeclared_groups").code == 0
+    assert (root / "snowroll.toml").read_text().startswith(config.rstrip() + "\ngroup = ")
+    groups = {sample.group for sample in open_project(root, {}).store.catalog.samples().values()}
+    assert groups == {f"{kind}/s{scene}" for kind in ("bar", "ring") for scene in range(8)}
+    assert snowroll("check", root, "--undo", "undeclared_groups").code == 0
+    assert (root / "snowroll.toml").read_text() == config
+
+
+@pytest.mark.parametrize(
+    ("flag", "words"), [("--fix", "there is no finding 'blank'"), ("--undo", "'blank' was not fixed")]
+)
+def test_an_unknown_code_is_refused(faulty: Path, flag: str, words: str) -> None:
+    said = snowroll("check", faulty, flag, "blank", "--json")
+    assert said.code == 2
+    assert words in said.json["error"]
+    assert open_project(faulty, {}).store.catalog.pointer("fixes") is None
