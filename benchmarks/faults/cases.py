@@ -79,8 +79,9 @@ class Finding:
     """What a tool said: a cause of ours, or "other:ITS WORD"; the files it named; its own sentence."""
 
     cause: str
-    files: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()  # relative to the folder
     sentence: str = ""
+    severity: str = "warn"  # "note", "warn" or "block"; a tool that does not distinguish warns
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,7 +139,7 @@ def one_class_in_another_format(root: Path, rng: np.random.Generator) -> list[Pa
     return for_one_class(root, rng, other_format)
 
 
-@data_case("shortcut", on=("shapes", "textures_split"))
+@data_case("shortcut", on=("shapes",))
 def one_class_on_one_evening(root: Path, rng: np.random.Generator) -> list[Path]:
     """All files of one class were written within one evening, a year's files for the others: it was staged at once.
 
@@ -219,7 +219,7 @@ def judged_on_negatives(root: Path, rng: np.random.Generator) -> list[Path]:
     return for_one_split(root, str(rng.choice(["val", "test"])), ImageOps.invert)
 
 
-@data_case("split_shift", on=("textures_split", "photos_split"))
+@data_case("split_shift", on=("photos_split",))
 def judged_in_grey(root: Path, rng: np.random.Generator) -> list[Path]:
     """The validation pictures have no colour: they come from the archive's microfilm, or from a night camera.
 

@@ -45,7 +45,7 @@ def frames_of_one_colour(root: Path, rng: np.random.Generator) -> list[Path]:
     return found
 
 
-@data_case("rotation", on=("photos_split", "shapes"))
+@data_case("rotation", on=("photos_split",))
 def phones_held_upright(root: Path, rng: np.random.Generator) -> list[Path]:
     """Some JPEGs lie on their side and say so in EXIF only, as phones write them; the others are upright.
 
@@ -62,7 +62,7 @@ def phones_held_upright(root: Path, rng: np.random.Generator) -> list[Path]:
     return found
 
 
-@data_case("odd_size", on=("photos_split", "digits"))
+@data_case("odd_size", on=("photos_split",))
 def tracking_pixels(root: Path, rng: np.random.Generator) -> list[Path]:
     """Some files are 1 x 1 px: a web scraper saved the page's tracking pixels with its pictures.
 
@@ -71,7 +71,7 @@ def tracking_pixels(root: Path, rng: np.random.Generator) -> list[Path]:
     return [redraw(sample, sample.picture().resize((1, 1))) for sample in pick(root, rng, 0.02)]
 
 
-@data_case("odd_size", on=("shapes", "tiles"))
+@data_case("odd_size", on=("tiles",))
 def slivers_from_a_cropping_script(root: Path, rng: np.random.Generator) -> list[Path]:
     """Some pictures are three pixels wide and full height: a script cropped boxes that ended at the border.
 
@@ -85,7 +85,7 @@ def slivers_from_a_cropping_script(root: Path, rng: np.random.Generator) -> list
     return found
 
 
-@data_case("odd_size", on=("digits", "thumbnails"))
+@data_case("odd_size", on=("digits",))
 def whole_sheets_among_crops(root: Path, rng: np.random.Generator) -> list[Path]:
     """Some files are the whole scanned sheet, fifty times as wide, from which the other pictures were cut.
 
@@ -104,7 +104,7 @@ def sheet(root: Path, sample: Sample, rng: np.random.Generator) -> Image.Image:
     return page
 
 
-@data_case("blur", on=("photos_split", "shapes", "thumbnails"))
+@data_case("blur", on=("photos_split", "thumbnails"))
 def focus_on_the_background(root: Path, rng: np.random.Generator) -> list[Path]:
     """Some pictures are far out of focus among sharp ones, as in the minutes before somebody wiped the lens.
 
@@ -117,7 +117,7 @@ def focus_on_the_background(root: Path, rng: np.random.Generator) -> list[Path]:
     return spoilt(root, rng, 0.05, blurred)
 
 
-@data_case("exposure", on=("photos_split", "parts_split"))
+@data_case("exposure", on=("parts_split",))
 def lamp_was_off(root: Path, rng: np.random.Generator) -> list[Path]:
     """Some pictures are nearly black: the lamp was off and the exposure fixed, so a few grey levels are left.
 
@@ -126,7 +126,7 @@ def lamp_was_off(root: Path, rng: np.random.Generator) -> list[Path]:
     return spoilt(root, rng, 0.04, lambda picture: picture.point(lambda value: value * 0.045))
 
 
-@data_case("exposure", on=("shapes", "brains_split"))
+@data_case("exposure", on=("brains_split",))
 def flash_too_close(root: Path, rng: np.random.Generator) -> list[Path]:
     """Some pictures are nearly white: the flash was too close, or a window was set wrongly on export.
 
@@ -146,7 +146,7 @@ def spoilt(root: Path, rng: np.random.Generator, share: float, change: Callable)
 # --- folders ------------------------------------------------------------------------------------------------------
 
 
-@data_case("folders", on=("shapes", "photos_split"))
+@data_case("folders", on=("shapes",))
 def class_in_two_spellings(root: Path, rng: np.random.Generator) -> list[Path]:
     """A part of a class lies in a folder of the same name with a capital, as when a second person added pictures.
 
@@ -155,7 +155,7 @@ def class_in_two_spellings(root: Path, rng: np.random.Generator) -> list[Path]:
     return into_another_folder(root, rng, str.capitalize)
 
 
-@data_case("folders", on=("textures_split", "digits"))
+@data_case("folders", on=("textures_split",))
 def blank_after_a_class_name(root: Path, rng: np.random.Generator) -> list[Path]:
     """A part of a class lies in a folder whose name ends in a blank, which no file manager shows.
 
@@ -174,7 +174,7 @@ def into_another_folder(root: Path, rng: np.random.Generator, rename: Callable[[
     return []
 
 
-@data_case("folders", on=("textures_split", "shapes"))
+@data_case("folders", on=("shapes",))
 def class_folder_left_empty(root: Path, rng: np.random.Generator) -> list[Path]:
     """The folder of a class to be learnt is there and holds nothing: its copy failed, or the pictures are yet to come.
 
@@ -185,7 +185,7 @@ def class_folder_left_empty(root: Path, rng: np.random.Generator) -> list[Path]:
     return []
 
 
-@data_case("folders", on=("shapes", "chests_split"))
+@data_case("folders", on=("chests_split",))
 def archive_unpacked_into_itself(root: Path, rng: np.random.Generator) -> list[Path]:
     """Half of a class lies one level deeper, in a folder of the same name: an archive was unpacked in its own folder.
 
@@ -195,7 +195,7 @@ def archive_unpacked_into_itself(root: Path, rng: np.random.Generator) -> list[P
     return one_level_down(pick(root, rng, 0.5, learnt(root), label), label)
 
 
-@data_case("folders", on=("textures_split", "photos_split"))
+@data_case("folders", on=("photos_split",))
 def class_dropped_into_another(root: Path, rng: np.random.Generator) -> list[Path]:
     """A whole class folder lies inside another's: the mouse button was let go a line too early.
 
@@ -218,7 +218,7 @@ def one_level_down(chosen: list[Sample], name: str) -> list[Path]:
 # --- junk ---------------------------------------------------------------------------------------------------------
 
 
-@data_case("junk", on=("shapes", "photos_split"))
+@data_case("junk", on=("shapes",))
 def shadows_of_a_mac(root: Path, rng: np.random.Generator) -> list[Path]:
     """Beside pictures lie files of the same name behind "._", as a Mac leaves on foreign disks and in archives.
 
@@ -232,7 +232,7 @@ def shadows_of_a_mac(root: Path, rng: np.random.Generator) -> list[Path]:
     return found
 
 
-@data_case("junk", on=("photos_split", "thumbnails"))
+@data_case("junk", on=("photos_split",))
 def contact_sheets(root: Path, rng: np.random.Generator) -> list[Path]:
     """Every class folder holds a contact sheet of its pictures, made by a viewer to look through them.
 
@@ -251,7 +251,7 @@ def contact_sheets(root: Path, rng: np.random.Generator) -> list[Path]:
     return found
 
 
-@data_case("junk", on=("parts_split", "tiles"))
+@data_case("junk", on=("tiles",))
 def masks_beside_the_pictures(root: Path, rng: np.random.Generator) -> list[Path]:
     """Beside each picture lies the PNG mask that was drawn for it, black and white, as published sets often have it.
 
@@ -266,7 +266,7 @@ def masks_beside_the_pictures(root: Path, rng: np.random.Generator) -> list[Path
     return found
 
 
-@data_case("junk", on=("digits", "textures_split"))
+@data_case("junk", on=("digits",))
 def litter_of_systems_and_editors(root: Path, rng: np.random.Generator) -> list[Path]:
     """Among the pictures lie Thumbs.db, desktop.ini, a backup of an editor, and notes: what computers and people leave.
 
