@@ -56,7 +56,7 @@ CAUSES = {
     "not_repeatable": "the same seed gives another run",
     "augmentation": "augmentation changes the sample beyond its label, or leaves the target behind",
     "train_eval_gap": "the model in evaluation mode is another one than was trained: batch statistics, dropout left on",
-    "serving_differs": "what is served prepares inputs in another way: normalisation, channel order, resize, labels",
+    "serving_differs": "what is served prepares its inputs in another way: scale, channel order, resize, labels",
     "wrong_evaluation": "the reported figure is of a part, of the training data, or of averaged batches",
     "too_small": "the model cannot hold what the data hold",
 }
@@ -79,8 +79,9 @@ class Finding:
     """What a tool said: a cause of ours, or "other:ITS WORD"; the files it named; its own sentence."""
 
     cause: str
-    files: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()  # relative to the folder
     sentence: str = ""
+    severity: str = "warn"  # "note", "warn" or "block"; a tool that does not distinguish warns
 
 
 @dataclass(frozen=True, slots=True)
