@@ -1,6 +1,8 @@
 """Each fault of a single file is named with its cause; whole files raise none."""
 
 import io
+import zlib
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -71,3 +73,34 @@ def test_a_blurred_picture_is_less_sharp() -> None:
     sharp = PHOTOS[1]
     soft = np.asarray(Image.fromarray(sharp).resize((24, 24)).resize((96, 96)))
     assert look(saved(soft, "PNG")).sharpness < 0.5 * look(saved(sharp, "PNG")).sharpness
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (lambda rgb: np.asarray(Image.fromarray(rgb).resize((9, 9)).resize((96, 96))), "blurred_picture"),
+        (lambda rgb: (rgb * 0.08).astype(np.uint8), "underexposed_picture"),
+        (lambda rgb: (255 - (255 - rgb) * 0.05).astype(np.uint8), "overexposed_picture"),
+    ],
+)
+def test_pictures_of_which_little_is_left_are_named(change: Callable[[np.ndarray], np.ndarray], code: str) -> None:
+    faults = check(view_of([*WHOLE, ("x.jpg", saved(change(OTHER), "PNG"), None, None)]))
+    assert {fault.paths for fault in faults if fault.code == code} == {("x.jpg",)}
+
+
+def test_a_placeholder_is_named_and_not_taken_for_labels_that_clash() -> None:
+    drawn = np.full((96, 96, 3), 230, np.uint8)
+    drawn[40:56, 20:76] = 90
+    stock = [(f"{kind}/{k}.png", saved(drawn, "PNG"), kind, None) for kind in ("a", "b") for k in range(3)]
+    real = [(f"{'ab'[k % 2]}/{k}.jpg", jpeg(rgb), "ab"[k % 2], None) for k, rgb in enumerate(PHOTOS)]
+    faults = {fault.code: fault for fault in check(view_of([*real, *stock]))}
+    assert set(faults["placeholder_picture"].paths) == {name for name, *_ in stock}
+    assert "conflicting_labels" not in faults
+
+
+def test_a_bomb_is_told_by_its_header() -> None:
+    raw = bytearray(saved(OTHER, "PNG"))
+    raw[16:24] = (60_000).to_bytes(4, "big") * 2
+    raw[29:33] = zlib.crc32(raw[12:29]).to_bytes(4, "big")
+    faults = check(view_of([*WHOLE, ("x.png", bytes(raw), None, None)]))
+    assert [(fault.code, fault.paths) for fault in faults] == [("oversized_picture", ("x.png",))]

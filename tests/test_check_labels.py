@@ -1,5 +1,7 @@
 """Labels: what is missing, uneven, unknown or probably wrong; and silence where the probe has no skill."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
@@ -83,3 +85,27 @@ def test_suspects_are_ranked_and_named() -> None:
     hits = [wrong[int(sample[1:])] for sample in fault.samples]
     assert np.mean(hits[: len(hits) // 2]) >= 0.95
     assert fault.confidence >= 0.8
+
+
+@pytest.mark.parametrize(
+    ("counts", "found"),
+    [
+        ({"Cat": 30, "cat ": 20, "dog": 30}, True),
+        ({"cardboard": 200, "cardbaord": 12, "glass": 200}, True),
+        ({"class1": 200, "class2": 12, "glass": 200}, False),
+        ({"horse": 200, "house": 190, "glass": 200}, False),
+    ],
+)
+def test_a_class_spelt_twice_is_named(counts: dict[str, int], found: bool) -> None:
+    faults = check(labelled(counts, tuple(sorted(counts))))
+    assert ("class_names_alike" in {fault.code for fault in faults}) == found
+
+
+def test_a_class_that_is_judged_on_and_never_learnt_is_named() -> None:
+    view = labelled({"cat": 30, "dog": 30}, ("cat", "dog"))
+    splits = tuple("train" if k % 3 else "test" for k in range(60))
+    assert not [fault for fault in check(replace(view, splits=splits)) if fault.code == "class_in_one_split"]
+    splits = tuple("test" if k < 30 else "train" for k in range(60))
+    named = [fault.message for fault in check(replace(view, splits=splits)) if fault.code == "class_in_one_split"]
+    assert len(named) == 2
+    assert "'cat' is judged on and never learnt from" in named[0]

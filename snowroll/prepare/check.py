@@ -17,11 +17,12 @@ from snowroll.prepare.files_check import file_faults
 from snowroll.prepare.groups_check import group_faults
 from snowroll.prepare.label_check import label_faults
 from snowroll.prepare.likeness import Pairs
+from snowroll.prepare.shortcuts import shift_faults, shortcut_faults
 from snowroll.prepare.suspects import suspect_faults
 from snowroll.prepare.view import View
 
 _ORDER = {"block": 0, "warn": 1, "note": 2}
-_NEVER_USED = ("empty_file", "truncated_file", "unreadable_file")
+_NEVER_USED = ("empty_file", "truncated_file", "unreadable_file", "oversized_picture")
 LEAVES_TRAINING = ("copies_across_splits", "near_copies_across_splits")  # faults of training's own copies
 
 
@@ -33,6 +34,8 @@ def check(view: View, pairs: Pairs | None = None) -> list[Fault]:
         *label_faults(view),
         *duplicate_faults(view, pairs),
         *group_faults(view, pairs),
+        *shortcut_faults(view),
+        *shift_faults(view),
         *suspect_faults(view, copy_groups(view, pairs)),
     ]
     return sorted(faults, key=lambda fault: _ORDER[fault.severity])

@@ -11,6 +11,8 @@ from snowroll.prepare.likeness import Pairs, find_pairs, groups
 from snowroll.prepare.view import View, count
 
 _APART = 20  # groups that get a Fault of their own; the rest share one
+_OFTEN = 4  # times that one picture lies there before it may be a placeholder
+_ONE_TONE = 0.5  # share of a drawn picture in its commonest tone; photos stay below .2. A guess
 Group = list[int]
 
 
@@ -46,9 +48,17 @@ def scene_groups(view: View, pairs: Pairs) -> list[Group]:
 
 
 def duplicate_faults(view: View, pairs: Pairs) -> list[Fault]:
-    exact = exact_groups(view)
-    near = [group for group in copy_groups(view, pairs) if not _is_one_content(view, group)]
-    return [*_conflicts(view, exact, near), *_across(view, exact, near), *_within(view, exact, near)]
+    stock = [group for group in copy_groups(view, pairs) if _stands_in(view, group)]
+    told = {row for group in stock for row in group}
+    exact = [group for group in exact_groups(view) if told.isdisjoint(group)]
+    near = [group for group in copy_groups(view, pairs) if told.isdisjoint(group)]
+    near = [group for group in near if not _is_one_content(view, group)]
+    return [
+        *_placeholders(view, stock),
+        *_conflicts(view, exact, near),
+        *_across(view, exact, near),
+        *_within(view, exact, near),
+    ]
 
 
 def _joined(view: View, pairs: Pairs, chosen: np.ndarray) -> list[Group]:
@@ -60,6 +70,26 @@ def _joined(view: View, pairs: Pairs, chosen: np.ndarray) -> list[Group]:
 
 def _is_one_content(view: View, group: Group) -> bool:
     return len({view.samples[row].content for row in group}) == 1
+
+
+def _stands_in(view: View, group: Group) -> bool:
+    """Whether one picture lies there so often, for so much, that it shows nothing: 'image not available'."""
+    if len(group) < _OFTEN:
+        return False
+    (thumbnail,) = view.thumbnails(group[:1])
+    _, counts = np.unique(thumbnail.reshape(-1, 3) // 8, axis=0, return_counts=True)
+    is_drawn = counts.max() >= _ONE_TONE * counts.sum()
+    return is_drawn or len(_labels(view, group)) > 2
+
+
+def _placeholders(view: View, found: list[Group]) -> Iterator[Fault]:
+    for group in found:
+        message = (
+            f"one picture lies there {len(group):,} times ({', '.join(_labels(view, group)[:4])}), as a placeholder "
+            f"for what was missing: {view.names(group)}"
+        )
+        cure = "look at it, and get the pictures it stands for"
+        yield view.fault("placeholder_picture", "warn", group, message, cure, 0.8, view.leave_out(group))
 
 
 def _labels(view: View, group: Group) -> list[str]:

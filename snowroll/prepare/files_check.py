@@ -13,12 +13,22 @@ from snowroll.prepare.view import View, count
 
 _BLANK = 1.5 / 255  # standard deviation below which a picture shows nothing: rounding and faint JPEG noise
 _ODD_MODES = {"CMYK": "CMYK", "I;16": "16-bit", "I;16B": "16-bit", "I": "32-bit", "F": "floating point", "LAB": "Lab"}
+_SOME = 0.25  # share beyond which an oddity is how the data are
+_BLURRED = np.log(6)  # of the usual detail, at most a sixth is left; an aperture of two pixels takes more. A guess
 _FAR = 6.0  # robust standard deviations from the median, in log size, that count as an outlier
 
 
 def file_faults(view: View) -> list[Fault]:
     """Faults seen in each file by itself, one Fault a family."""
-    return [*_unreadable(view), *_names(view), *_blank(view), *_modes(view), *_sizes(view)]
+    return [
+        *_unreadable(view),
+        *_names(view),
+        *_blank(view),
+        *_modes(view),
+        *_sizes(view),
+        *_blurred(view),
+        *_badly_exposed(view),
+    ]
 
 
 def _rows(view: View, is_so: Sequence[bool]) -> list[int]:
@@ -35,9 +45,12 @@ def _unreadable(view: View) -> Iterator[Fault]:
     cure = "replace or delete these files; until then they are left out"
     families: dict[str, list[int]] = {}
     for row, seen in failed:
-        code = "empty_file" if seen.bytes == 0 else "truncated_file" if seen.cut_off else "unreadable_file"
-        families.setdefault(code, []).append(row)
-    said = {"empty_file": "without a single byte", "truncated_file": "cut off before their end"}
+        families.setdefault(_why_unreadable(seen), []).append(row)
+    said = {
+        "empty_file": "without a single byte",
+        "truncated_file": "cut off before their end",
+        "oversized_picture": "enormous once decoded, by what the header says",
+    }
     for code, rows in families.items():
         reason = view.looks[rows[0]].reason  # type: ignore[union-attr]
         what = said.get(code, f"cannot be read ({reason})")
@@ -46,6 +59,14 @@ def _unreadable(view: View) -> Iterator[Fault]:
         rows = [row for row, _ in failed]
         message = f"{len(rows):,} of {looked_at:,} files cannot be read as pictures"
         yield view.fault("mostly_unreadable", "block", rows, message, "check that this is the right folder")
+
+
+def _why_unreadable(seen: Look) -> str:
+    if seen.bytes == 0:
+        return "empty_file"
+    if seen.too_large:
+        return "oversized_picture"
+    return "truncated_file" if seen.cut_off else "unreadable_file"
 
 
 def _names(view: View) -> Iterator[Fault]:
@@ -85,6 +106,11 @@ def _modes(view: View) -> Iterator[Fault]:
         message = f"{count(len(turned), 'picture')} to be turned by EXIF; Snowroll turns them: {view.names(turned)}"
         cure = "make sure that whatever else reads these files turns them too"
         yield view.fault("exif_rotation", "note", turned, message, cure)
+    clear = [row for row, look in seen if look.see_through]
+    if 0 < len(clear) < _SOME * len(seen):
+        message = f"{count(len(clear), 'picture')} with transparency among others without: {view.names(clear)}"
+        cure = "look at them on white, as they are laid on it; what they hid may show"
+        yield view.fault("see_through", "note", clear, message, cure)
     odd = [row for row, look in seen if look.mode in _ODD_MODES]
     if 0 < len(odd) < len(seen):
         kinds = ", ".join(sorted({_ODD_MODES[look.mode] for _, look in seen if look.mode in _ODD_MODES}))
@@ -111,6 +137,42 @@ def _sizes(view: View) -> Iterator[Fault]:
         )
         cure = "look whether they are thumbnails, icons or scans that do not belong"
         yield view.fault("odd_size", "note", rows, message, cure, confidence=0.7, fix=view.leave_out(rows))
+
+
+def _blurred(view: View) -> Iterator[Fault]:
+    """Pictures with a small part of the fine detail that the others have."""
+    seen = [(row, look) for row, look in _seen(view) if look.contrast >= _BLANK]  # a blank one is told as that
+    detail = np.log([look.sharpness + 1e-6 for _, look in seen])
+    if len(seen) < 20:
+        return
+    below = np.median(detail) - detail
+    spread = 1.4826 * float(np.median(np.abs(below)))
+    rows = [row for (row, _), is_so in zip(seen, below > max(4 * spread, _BLURRED), strict=True) if is_so]
+    if 0 < len(rows) < _SOME * len(seen):
+        message = f"{count(len(rows), 'picture')} without the fine detail of the others, as if out of focus"
+        cure = "look at them; leave out what a person could not label"
+        yield view.fault(
+            "blurred_picture", "note", rows, f"{message}: {view.names(rows)}", cure, 0.7, view.leave_out(rows)
+        )
+
+
+def _badly_exposed(view: View) -> Iterator[Fault]:
+    """Pictures near black or near white that have lost most of the contrast of the others."""
+    seen = _seen(view)
+    if len(seen) < 20:
+        return
+    light = np.array([look.brightness for _, look in seen])
+    contrast = np.array([look.contrast for _, look in seen])
+    usual, flat = np.median(light), contrast < 0.5 * np.median(contrast)
+    dark = flat & (light < 0.15) & (light < usual / 2)
+    bright = flat & (light > 0.85) & (1 - light < (1 - usual) / 2)
+    shown = contrast >= _BLANK
+    for code, chosen, word in (("underexposed_picture", dark, "dark"), ("overexposed_picture", bright, "bright")):
+        rows = [row for (row, _), is_so in zip(seen, chosen & shown, strict=True) if is_so]
+        if 0 < len(rows) < _SOME * len(seen):
+            message = f"{count(len(rows), 'picture')} so {word} that little is left in them: {view.names(rows)}"
+            cure = "look at them; leave out what a person could not label"
+            yield view.fault(code, "note", rows, message, cure, 0.8, view.leave_out(rows))
 
 
 def _far(values: np.ndarray) -> np.ndarray:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import string
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator
+from difflib import SequenceMatcher
+from itertools import combinations
 
 from snowroll.base.errors import did_you_mean
 from snowroll.base.nouns import Fault
@@ -17,7 +21,7 @@ def label_faults(view: View) -> list[Fault]:
     """Only for targets that are a choice among classes; other targets are their task's business."""
     if not view.classes:
         return []
-    return [*_unknown(view), *_one_class(view), *_few(view), *_uneven(view)]
+    return [*_unknown(view), *_one_class(view), *_spelt_twice(view), *_few(view), *_uneven(view), *_unjudged(view)]
 
 
 def _rows_by_label(view: View) -> dict[str, list[int]]:
@@ -46,6 +50,58 @@ def _one_class(view: View) -> Iterator[Fault]:
         yield view.fault(
             "one_class", "block", rows[:1], message, "add a folder of pictures of at least one other class"
         )
+
+
+def _spelt_twice(view: View) -> Iterator[Fault]:
+    """Two classes that are one: names that differ in case, blanks or accents; a rare one that is a slip of another."""
+    rows = _rows_by_label(view)
+    for one, other in combinations(sorted(rows, key=lambda name: -len(rows[name])), 2):
+        plain = _plain(one), _plain(other)
+        is_slip = len(rows[other]) * 10 < len(rows[one]) and _is_slip(*plain)
+        if plain[0] == plain[1] or is_slip:
+            message = (
+                f"'{one}' ({len(rows[one]):,}) and '{other}' ({len(rows[other]):,}) look like one class spelt twice"
+            )
+            cure = f"give both one name, or leave it if they differ: rename '{other}' to '{one}'"
+            confidence = 0.9 if plain[0] == plain[1] else 0.7
+            yield view.fault("class_names_alike", "warn", rows[other], message, cure, confidence, view.ask(rows[other]))
+
+
+def _plain(name: str) -> str:
+    """
+    >>> _plain(" Café-noir"), _plain("cafe_Noir ")
+    ('cafenoir', 'cafenoir')
+    """
+    folded = unicodedata.normalize("NFKD", name).casefold()
+    return "".join(c for c in folded if c.isalnum() or c in "+#")
+
+
+def _is_slip(one: str, other: str) -> bool:
+    """Whether two words of five letters or more are one slip of the fingers apart.
+
+    >>> _is_slip("cardboard", "cardbaord"), _is_slip("cardboard", "cardbord"), _is_slip("class10", "class11")
+    (True, True, False)
+    """
+    letters = min(len(one), len(other))
+    if letters < 5 or one.strip(string.digits) == other.strip(string.digits):
+        return False
+    same = sum(block.size for block in SequenceMatcher(None, one, other).get_matching_blocks())
+    return max(len(one), len(other)) - same <= 1
+
+
+def _unjudged(view: View) -> Iterator[Fault]:
+    """A class that is judged on and never learnt, or the reverse."""
+    for split, others, words in (
+        ("test", ("train",), "is judged on and never learnt from"),
+        ("train", ("test",), "is learnt from and never judged on"),
+    ):
+        here = {label for label, place in zip(view.labels, view.splits, strict=True) if label and place == split}
+        there = {label for label, place in zip(view.labels, view.splits, strict=True) if label and place in others}
+        for label in sorted(here - there) if here and there else ():
+            rows = [row for row in _rows_by_label(view)[label] if view.splits[row] == split]
+            message = f"class '{label}' {words}: {count(len(rows), 'sample')} in {split}, none in {others[0]}"
+            cure = "put some of it into the other split, or take it out; a misspelt name does this too"
+            yield view.fault("class_in_one_split", "warn", rows, message, cure)
 
 
 def _few(view: View) -> Iterator[Fault]:

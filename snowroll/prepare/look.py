@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 
@@ -32,6 +34,11 @@ class Look:
     mode: str = ""  # PIL's name: L, RGB, CMYK, I;16, P ...
     frames: int = 1
     rotated: bool = False  # EXIF turns it: another reader may see it lying on its side
+    see_through: bool = False  # it has transparency: what is behind it is not in the file
+    too_large: bool = False  # refused by the size in its header
+    coarseness: float = 0.0  # of a JPEG: mean of its luminance quantisation table, 1 fine to 255 coarse; 0 for others
+    made_by: str = ""  # EXIF: maker, model and software
+    taken_at: float = 0.0  # EXIF: seconds since 1970 by the camera's clock; 0 where it is not told
     brightness: float = 0.0  # mean, 0 to 1
     contrast: float = 0.0  # standard deviation of the pixels, 0 to 0.5
     sharpness: float = 0.0  # Laplacian variance over pixel variance; a uniform blur lowers it
@@ -50,14 +57,14 @@ def look(raw: bytes, megapixels: float = 100) -> Look:
         rgb = pictures.open_rgb(raw, at_least_px=_DECODED_PX, megapixels=megapixels)
         header = _header(raw, format, rgb)
     except DataError as fault:
-        return Look(len(raw), format, fault.what, cut_off)
+        return Look(len(raw), format, fault.what, cut_off, too_large=fault.what.startswith("too large"))
     grey = rgb[:: _step(rgb), :: _step(rgb)].astype(np.float32).mean(axis=2)
     return Look(
         len(raw),
         format,
         "",
         False,  # it was decoded to its last row: what is missing at the end was not the picture
-        *header,
+        **header,
         brightness=float(rgb.mean() / 255),
         contrast=float(rgb.std(axis=(0, 1)).max() / 255),
         sharpness=_sharpness(grey),
@@ -65,14 +72,34 @@ def look(raw: bytes, megapixels: float = 100) -> Look:
     )
 
 
-def _header(raw: bytes, format: str, rgb: np.ndarray) -> tuple[int, int, str, int, bool]:
+def _header(raw: bytes, format: str, rgb: np.ndarray) -> dict[str, Any]:
+    """The fields of a Look that the file says of itself."""
     if format == "NumPy":
-        return rgb.shape[1], rgb.shape[0], "array", 1, False
+        return {"width": rgb.shape[1], "height": rgb.shape[0], "mode": "array"}
     from PIL import Image
 
     with Image.open(io.BytesIO(raw)) as image:
-        turned = image.getexif().get(0x0112, 1) not in (0, 1)
-        return image.width, image.height, image.mode, getattr(image, "n_frames", 1), turned
+        exif = image.getexif()
+        tables = getattr(image, "quantization", None) or {}
+        return {
+            "width": image.width,
+            "height": image.height,
+            "mode": image.mode,
+            "frames": getattr(image, "n_frames", 1),
+            "rotated": exif.get(0x0112, 1) not in (0, 1),
+            "see_through": image.has_transparency_data,
+            "coarseness": float(np.mean(tables[0])) if 0 in tables else 0.0,
+            "made_by": " ".join(str(exif.get(tag, "")).strip("\0 ") for tag in (0x010F, 0x0110, 0x0131)).strip()[:80],
+            "taken_at": _taken_at(exif),
+        }
+
+
+def _taken_at(exif: Any) -> float:
+    told = exif.get_ifd(0x8769).get(0x9003) or exif.get(0x0132)  # when it was taken, else when the file was written
+    try:
+        return datetime.strptime(str(told).strip("\0 "), "%Y:%m:%d %H:%M:%S").replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return 0.0
 
 
 def _step(rgb: np.ndarray) -> int:

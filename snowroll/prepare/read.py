@@ -21,6 +21,7 @@ from snowroll.prepare.archives import Archive, Limits
 from snowroll.prepare.arrays import Arrays
 from snowroll.prepare.names import is_archive, spell_file, take_apart, unspell
 
+EMPTY = "a folder without a file"
 OURS = frozenset({"snowroll.toml", ".snowroll", "runs", "results.tsv"})  # at the top of a project: never data
 _LITTER = frozenset({"thumbs.db", "desktop.ini", "__macosx"})  # what systems leave behind; hidden names too
 _OTHER_ARCHIVES = (".7z", ".rar", ".tar.zst", ".tar.lz4")
@@ -191,10 +192,15 @@ class Folder:
                 except OSError as fault:
                     self.refused[where] = _in_words(fault)
                     continue
+                empty = True
                 try:
-                    yield from self._walk(inner, prefix + name + b"/", depth + 1)
+                    for entry in self._walk(inner, prefix + name + b"/", depth + 1):
+                        empty = False
+                        yield entry
                 finally:
                     os.close(inner)
+                if empty and not any(refused.startswith(f"{where}/") for refused in self.refused):
+                    self.refused[where] = EMPTY
             else:
                 yield Entry(where, what.st_size, what.st_mtime_ns)
 

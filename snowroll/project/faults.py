@@ -12,8 +12,8 @@ from snowroll.base import atomic
 from snowroll.base.nouns import Fault, Fix, Json, Sample, canonical, digest
 from snowroll.prepare.check import check, left_out
 from snowroll.prepare.duplicates import Group, copy_groups, pairs_of
-from snowroll.prepare.read import OURS
-from snowroll.prepare.view import View
+from snowroll.prepare.read import EMPTY, OURS
+from snowroll.prepare.view import View, count
 from snowroll.project.data import Stock
 from snowroll.project.fixing import left_out_by_rule, rules_of, settled
 from snowroll.project.looks import look_at
@@ -67,6 +67,9 @@ def _passed_over(why: str, paths: tuple[str, ...]) -> Fault:
     if why.startswith("named in "):
         cure = "put the files there, or take their rows out of the manifest"
         return Fault("absent_files", "warn", paths, f"{len(paths):,} rows without a sample: {why}", cure)
+    if why == EMPTY:
+        told = f"{count(len(paths), 'folder')} without a file: {', '.join(paths[:3])}"
+        return Fault("empty_folder", "warn", paths, told, "put its pictures back, or remove it")
     cure = "nothing, if that is right; else name what it is: `snowroll explain prepare` lists the settings"
     return Fault("skipped_files", "note", paths, f"{len(paths):,} not read as samples: {why}", cure)
 

@@ -1,0 +1,167 @@
+"""What is no content must tell neither the label nor the split: size, compression, camera, time.
+
+A network finds such a shortcut before it finds the content, scores well on data taken the same way, and fails on all
+other. No picture is looked at here: only what the files say of themselves, and for shifts between splits how light
+and sharp they are as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from snowroll.base.nouns import Fault
+from snowroll.prepare.look import THUMBNAIL_PX
+from snowroll.prepare.view import View
+
+_FEWEST = 60  # labelled pictures
+_FOLDS = 5
+_TOLD = 0.3  # of the way from chance to certainty that metadata go before it is told; 0.1 is usual by content. A guess
+_APART = 0.5  # of the way from "alike" to "never overlapping" that a measure differs between splits. A guess
+_FAR_Z = 5.0  # standard errors: many measures are tried
+_KINDS = 8  # commonest values of a text column; the rest count as one
+
+Columns = dict[str, np.ndarray]  # name -> [n] numbers
+
+
+def shortcut_faults(view: View) -> Iterator[Fault]:
+    """One Fault where metadata alone predict the label, naming what tells the most."""
+    rows = [row for row in view.readable() if view.labels[row] in view.classes]
+    names, labels = np.unique([view.labels[row] or "" for row in rows], return_inverse=True)
+    if len(rows) < _FEWEST or len(names) < 2:
+        return
+    columns = {name: values for name, values in _metadata(view, rows).items() if len(np.unique(values)) > 1}
+    if not columns:
+        return
+    folds = _folds(view, rows)
+    told = {name: _gain(values[:, None], labels, folds) for name, values in columns.items()}
+    best = max(told, key=lambda name: round(told[name], 1))  # of those that tell about as much, the plainest
+    if told[best] < _TOLD:
+        return
+    shuffled = np.random.default_rng(0).permutation(labels)
+    if _gain(columns[best][:, None], shuffled, folds) > told[best] / 3:
+        return
+    right = 1 / len(names) + told[best] * (1 - 1 / len(names))
+    message = (
+        f"{best} alone tells the label: {right:.0%} of each class on average, where a guess gets {1 / len(names):.0%}; "
+        "a network may learn that instead of what the pictures show"
+    )
+    cure = "find out why the classes differ in it, and make them alike: the same source, size and format for all"
+    yield view.fault("shortcut", "warn", [], message, cure, min(1.0, told[best] + 0.4))
+
+
+def shift_faults(view: View) -> Iterator[Fault]:
+    """One Fault where what is judged on was taken in another way than what is learnt from, naming what differs most."""
+    rows = view.readable()
+    sides = np.array([view.splits[row] or "" for row in rows])
+    columns = {**_metadata(view, rows), **_appearance(view, rows)}
+    labels = np.array([view.labels[row] or "" for row in rows])
+    groups = np.array([view.samples[row].group or f"#{row}" for row in rows])
+    for split in ("test", "val"):
+        if min((sides == split).sum(), (sides == "train").sum()) < 10:
+            continue
+        found = {name: _apart(values, sides, split, labels, groups) for name, values in columns.items()}
+        best = max(found, key=lambda name: found[name])
+        if found[best] < _APART:
+            continue
+        here = [row for row, side in zip(rows, sides, strict=True) if side == split]
+        medians = (np.median(columns[best][sides == split]), np.median(columns[best][sides == "train"]))
+        message = (
+            f"{best} differs between {split} and train ({medians[0]:.3g} against {medians[1]:.3g} in the median): "
+            "they were taken in different ways, so the figure is not of what was learnt"
+        )
+        cure = "judge on data taken as the rest was, or declare the source as a group and split by it"
+        yield view.fault("split_shift", "warn", here, message, cure, min(1.0, found[best] + 0.3))
+        return
+
+
+def _metadata(view: View, rows: Sequence[int]) -> Columns:
+    looks = [seen for row in rows if (seen := view.looks[row]) is not None]
+    return {
+        "the width": np.array([float(seen.width) for seen in looks]),
+        "the height": np.array([float(seen.height) for seen in looks]),
+        "the aspect ratio": np.array([round(seen.width / max(1, seen.height), 2) for seen in looks]),
+        "the JPEG quality": np.array([round(seen.coarseness, 1) for seen in looks]),
+        "the mode": _numbered([seen.mode for seen in looks]),
+        "the format": _numbered([seen.format for seen in looks]),
+        "the camera or program": _numbered([seen.made_by for seen in looks]),
+        "the time": np.array([seen.taken_at for seen in looks]),
+    }
+
+
+def _appearance(view: View, rows: Sequence[int]) -> Columns:
+    looks = [seen for row in rows if (seen := view.looks[row]) is not None]
+    tints = view.thumbnails(rows).reshape(len(rows), THUMBNAIL_PX**2, 3).mean(axis=1)
+    return {
+        "the brightness": np.array([seen.brightness for seen in looks]),
+        "the contrast": np.array([seen.contrast for seen in looks]),
+        "the sharpness": np.array([seen.sharpness for seen in looks]),
+        "the tint (red less blue)": (tints[:, 0] - tints[:, 2]) / 255,
+    }
+
+
+def _numbered(words: Sequence[str]) -> np.ndarray:
+    """The commonest words by rank, the rest as one."""
+    names, counts = np.unique(words, return_counts=True)
+    rank = {str(names[k]): place for place, k in enumerate(np.argsort(-counts, kind="stable"))}
+    return np.array([float(min(rank[word], _KINDS)) for word in words])
+
+
+def _folds(view: View, rows: Sequence[int]) -> np.ndarray:
+    """[n] fold of each row; a group is in one."""
+    names = [view.samples[row].group or f"#{row}" for row in rows]
+    _, together = np.unique(names, return_inverse=True)
+    return np.random.default_rng(0).permutation(np.arange(together.max() + 1) % _FOLDS)[together]
+
+
+def _gain(columns: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> float:
+    """How far from chance (0) to certainty (1) a small tree on these columns [n, k] predicts, out of fold, class by
+    class.
+    """
+    from sklearn.tree import DecisionTreeClassifier
+
+    least = max(3, len(labels) // 200)
+    said = np.full(len(labels), -1)
+    for fold in np.unique(folds):
+        held = folds == fold
+        if held.all():
+            return 0.0
+        tree = DecisionTreeClassifier(
+            max_leaf_nodes=16, min_samples_leaf=least, class_weight="balanced", random_state=0
+        )
+        said[held] = tree.fit(columns[~held], labels[~held]).predict(columns[held])
+    present = np.unique(labels)
+    right = np.mean([np.mean(said[labels == label] == label) for label in present])
+    return float((right - 1 / len(present)) / (1 - 1 / len(present)))
+
+
+def _apart(values: np.ndarray, sides: np.ndarray, split: str, labels: np.ndarray, groups: np.ndarray) -> float:
+    """|2 AUC - 1| between the split and train, class by class, averaged; 0 where chance could do that much.
+
+    Groups count once, by their mean: forty pictures of one machine say no more of a split than one does.
+    """
+    found, weight, variance = 0.0, 0, 0.0
+    for label in np.unique(labels):
+        here = _means(values, groups, (labels == label) & (sides == split))
+        there = _means(values, groups, (labels == label) & (sides == "train"))
+        n, m = len(here), len(there)
+        if n < 3 or m < 3:
+            continue
+        there.sort()
+        beaten = (np.searchsorted(there, here, "left") + np.searchsorted(there, here, "right")).mean() / (2 * m)
+        found += n * (2 * beaten - 1)
+        variance += n**2 * (n + m + 1) / (3 * n * m)  # of 2 AUC - 1 under the hypothesis that the sides are alike
+        weight += n
+    if not weight:
+        return 0.0
+    gap, error = abs(found) / weight, variance**0.5 / weight
+    return gap if gap > _FAR_Z * error else 0.0
+
+
+def _means(values: np.ndarray, groups: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """The mean of each group's chosen values."""
+    if not chosen.any():
+        return np.zeros(0)
+    _, number = np.unique(groups[chosen], return_inverse=True)
+    return np.bincount(number, values[chosen]) / np.bincount(number)

@@ -1,0 +1,111 @@
+"""What is no content and tells the label or the split is named; what varies by itself is not."""
+
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+from test_check_duplicates import scenes
+
+from snowroll.base.nouns import Sample
+from snowroll.prepare.look import Look, look
+from snowroll.prepare.shortcuts import shift_faults, shortcut_faults
+from snowroll.prepare.view import View
+
+CLASSES = ("cat", "dog")
+
+
+def drawn(n: int = 160, seed: int = 0) -> list[Look]:
+    """Looks whose every field varies by itself."""
+    rng = np.random.default_rng(seed)
+    return [
+        Look(
+            int(rng.integers(4_000, 9_000)),
+            "JPEG",
+            width=int(rng.integers(200, 400)),
+            height=int(rng.integers(200, 400)),
+            mode="RGB",
+            brightness=float(rng.uniform(0.3, 0.7)),
+            contrast=float(rng.uniform(0.1, 0.3)),
+            sharpness=float(rng.uniform(0.1, 1)),
+            coarseness=float(rng.choice([3.0, 8.0, 20.0])),
+            made_by=str(rng.choice(["A", "B", ""])),
+            taken_at=float(rng.uniform(1e9, 2e9)),
+            thumbnail=rng.integers(0, 255, (32, 32, 3)).astype(np.uint8),
+        )
+        for _ in range(n)
+    ]
+
+
+def seen(looks: list[Look], split: bool = False) -> View:
+    samples = [
+        Sample(f"i{k}", f"{k}.jpg", f"c{k}", "image", CLASSES[k % 2], None, "train" if k % 4 < 2 else "test")
+        for k in range(len(looks))
+    ]
+    samples = samples if split else [replace(sample, split=None) for sample in samples]
+    return View.of(samples, {s.id: seen for s, seen in zip(samples, looks, strict=True)}, {"classes": CLASSES})
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"coarseness": 40.0}, "the JPEG quality"),
+        ({"width": 640}, "the width"),
+        ({"mode": "L"}, "the mode"),
+        ({"made_by": "Scanner 3"}, "the camera or program"),
+        ({"taken_at": 3e9}, "the time"),
+    ],
+)
+def test_metadata_that_tell_the_label_are_named(change: dict[str, object], words: str) -> None:
+    looks = [replace(one, **change) if k % 2 and k % 10 > 1 else one for k, one in enumerate(drawn())]  # type: ignore
+    (fault,) = shortcut_faults(seen(looks))
+    assert fault.message.startswith(words)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_varies_by_itself_is_no_shortcut_and_no_shift(seed: int) -> None:
+    assert not list(shortcut_faults(seen(drawn(seed=seed))))
+    assert not list(shift_faults(seen(drawn(seed=seed), split=True)))
+
+
+@pytest.mark.parametrize(
+    ("field", "factor", "words"),
+    [("brightness", 0.4, "the brightness"), ("sharpness", 0.05, "the sharpness"), ("width", 3, "the width")],
+)
+def test_a_test_taken_in_another_way_is_named(field: str, factor: float, words: str) -> None:
+    looks = drawn()
+    looks = [replace(one, **{field: getattr(one, field) * factor}) if k % 4 > 1 else one for k, one in enumerate(looks)]
+    (fault,) = shift_faults(seen(looks, split=True))
+    assert fault.message.startswith(words)
+    assert len(fault.samples) == len(looks) // 2
+
+
+def test_pictures_of_four_machines_say_little_of_a_split() -> None:
+    """Forty pictures each, and by chance the two that are judged on are the bright ones."""
+    looks = [replace(one, brightness=0.2 + 0.15 * (k % 4)) for k, one in enumerate(drawn())]
+    samples = [
+        Sample(f"i{k}", f"{k}.jpg", f"c{k}", "image", "cat", f"machine{k % 4}", "train" if k % 4 < 2 else "test")
+        for k in range(len(looks))
+    ]
+    view = View.of(samples, {s.id: seen for s, seen in zip(samples, looks, strict=True)}, {"classes": CLASSES})
+    assert not list(shift_faults(view))
+
+
+def test_a_look_holds_what_the_file_says_of_itself() -> None:
+    picture = Image.fromarray(scenes(1)[0])
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0110], exif[0x0132] = "Maker", "M3", "2021:05:06 07:08:09"
+    told = {}
+    for quality in (30, 90):
+        out = io.BytesIO()
+        picture.save(out, "JPEG", quality=quality, exif=exif)
+        told[quality] = look(out.getvalue())
+    assert told[30].coarseness > 2 * told[90].coarseness > 0
+    assert (told[30].made_by, told[30].taken_at) == ("Maker M3", 1620284889.0)
+    clear = picture.convert("RGBA")
+    clear.putalpha(100)
+    out = io.BytesIO()
+    clear.save(out, "PNG")
+    assert look(out.getvalue()).see_through
+    assert not told[30].see_through
