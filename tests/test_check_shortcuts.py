@@ -51,7 +51,7 @@ def seen(looks: list[Look], split: bool = False) -> View:
     ("change", "words"),
     [
         ({"coarseness": 40.0}, "the JPEG quality"),
-        ({"width": 640}, "the width"),
+        ({"width": 640, "height": 480}, "the width"),
         ({"mode": "L"}, "the mode"),
         ({"made_by": "Scanner 3"}, "the camera or program"),
         ({"taken_at": 3e9}, "the time"),
