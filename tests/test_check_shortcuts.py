@@ -1,6 +1,7 @@
 """What is no content and tells the label or the split is named; what varies by itself is not."""
 
 import io
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -51,7 +52,7 @@ def seen(looks: list[Look], split: bool = False) -> View:
     ("change", "words"),
     [
         ({"coarseness": 40.0}, "the JPEG quality"),
-        ({"width": 640, "height": 480}, "the width"),
+        ({"width": 640, "height": 480}, "the (width|height)"),
         ({"mode": "L"}, "the mode"),
         ({"made_by": "Scanner 3"}, "the camera or program"),
         ({"taken_at": 3e9}, "the time"),
@@ -60,7 +61,7 @@ def seen(looks: list[Look], split: bool = False) -> View:
 def test_metadata_that_tell_the_label_are_named(change: dict[str, object], words: str) -> None:
     looks = [replace(one, **change) if k % 2 and k % 10 > 1 else one for k, one in enumerate(drawn())]  # type: ignore
     (fault,) = shortcut_faults(seen(looks))
-    assert fault.message.startswith(words)
+    assert re.match(words, fault.message)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -77,7 +78,7 @@ def test_a_test_taken_in_another_way_is_named(field: str, factor: float, words: 
     looks = drawn()
     looks = [replace(one, **{field: getattr(one, field) * factor}) if k % 4 > 1 else one for k, one in enumerate(looks)]
     (fault,) = shift_faults(seen(looks, split=True))
-    assert fault.message.startswith(words)
+    assert re.match(words, fault.message)
     assert len(fault.samples) == len(looks) // 2
 
 
