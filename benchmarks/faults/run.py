@@ -19,6 +19,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -148,10 +149,8 @@ def ask(tool: ModuleType, subject: Subject) -> Answer:
 
 def end(life: subprocess.Popen) -> None:
     """A tool's children too, if they still live."""
-    try:
+    with suppress(ProcessLookupError):  # none is left
         os.killpg(life.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass  # none is left
     life.wait()
 
 
