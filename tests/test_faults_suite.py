@@ -93,6 +93,12 @@ def test_every_case_says_what_it_plants_and_has_a_place_of_its_own() -> None:
     assert {case.on for case in CASES} <= set(grounds.GROUNDS)
 
 
+def test_clean_projects_are_others_than_the_grounds() -> None:
+    assert len(grounds.PROJECTS) >= 12
+    assert not set(grounds.PROJECTS) & set(grounds.GROUNDS)
+    assert {project.seed for project in grounds.PROJECTS.values()}.isdisjoint({0})
+
+
 def test_every_data_cause_is_covered() -> None:
     assert {case.cause for case in CASES} == set(CAUSES) - set(TRAINING_CAUSES)
 
