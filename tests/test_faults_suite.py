@@ -17,7 +17,8 @@ sys.path.insert(0, str(SUITE))
 
 import grounds  # noqa: E402
 import layouts  # noqa: E402
-from cases import CAUSES, Case, all_cases  # noqa: E402
+from cases import CAUSES, Case, Finding, all_cases  # noqa: E402
+from verdicts import CAUGHT, FAILED, MISSED, OTHER, Answer, false_alarms, judge  # noqa: E402
 
 CASES = [case for case in all_cases() if case.kind == "data"]
 TRAINING_CAUSES = list(CAUSES)[list(CAUSES).index("wrong_init") :]
@@ -92,6 +93,12 @@ def test_every_case_says_what_it_plants_and_has_a_place_of_its_own() -> None:
     assert {case.on for case in CASES} <= set(grounds.GROUNDS)
 
 
+def test_clean_projects_are_others_than_the_grounds() -> None:
+    assert len(grounds.PROJECTS) >= 12
+    assert not set(grounds.PROJECTS) & set(grounds.GROUNDS)
+    assert {project.seed for project in grounds.PROJECTS.values()}.isdisjoint({0})
+
+
 def test_every_data_cause_is_covered() -> None:
     assert {case.cause for case in CASES} == set(CAUSES) - set(TRAINING_CAUSES)
 
@@ -113,3 +120,42 @@ def test_a_group_stays_in_one_split() -> None:
         split_of.setdefault(shot.group, set()).add(shot.split)
     assert all(len(splits) == 1 for splits in split_of.values())
     assert set.union(*split_of.values()) == set(layouts.SHARES)
+
+
+BLUR = Finding("blur", ("a.png", "b.png"))
+
+
+@pytest.mark.parametrize(
+    ("found", "clean", "word"),
+    [
+        ([BLUR], [], CAUGHT),
+        ([Finding("blur", ("a.png",))], [], CAUGHT),  # half of the files
+        ([Finding("blur", ("a.png",)), Finding("blur", ("b.png", "z.png"))], [], CAUGHT),
+        ([Finding("blur", ("z.png",))], [], OTHER),  # the right word for another file
+        ([Finding("blank", ("a.png", "b.png"))], [], OTHER),
+        ([BLUR], [BLUR], MISSED),  # it says so of the clean folder too
+        ([Finding("blur", ("a.png", "y.png"))], [Finding("blur", ("y.png",))], CAUGHT),
+        ([Finding("imbalance")], [Finding("imbalance", sentence="3 to 1")], MISSED),
+        ([], [], MISSED),
+    ],
+)
+def test_verdicts(found: list[Finding], clean: list[Finding], word: str) -> None:
+    answer = Answer(tuple(found), ("a.png", "b.png"))
+    assert judge("tool", "data", "case", "ground", "blur", answer, Answer(tuple(clean))).verdict == word
+
+
+def test_a_fault_of_no_file_is_caught_by_its_cause_and_a_folder_stands_for_its_files() -> None:
+    nothing_named = judge(
+        "tool", "data", "case", "on", "shortcut", Answer((Finding("shortcut", ("a.png",)),)), Answer()
+    )
+    assert nothing_named.verdict == CAUGHT
+    nested = Answer((Finding("folders", ("ring/ring",)),), ("ring/ring/a.png", "ring/ring/b.png"))
+    assert judge("tool", "data", "case", "on", "folders", nested, Answer()).verdict == CAUGHT
+
+
+def test_notes_catch_but_raise_no_alarm_and_a_tool_that_died_failed() -> None:
+    note = Answer((Finding("blur", ("a.png",), "blurred", "note"),), ("a.png",))
+    row = judge("tool", "data", "case", "on", "blur", note, Answer())
+    assert (row.verdict, row.by_note) == (CAUGHT, True)
+    assert false_alarms(note) == []
+    assert judge("tool", "data", "case", "on", "blur", Answer(failed="out of memory"), Answer()).verdict == FAILED

@@ -7,7 +7,6 @@ from collections.abc import Callable
 import numpy as np
 from layouts import Shot, encoded
 from PIL import Image, ImageDraw, ImageFilter
-from sklearn.datasets import load_digits
 
 SIZES = ((96, 96), (112, 96), (96, 120), (128, 112))  # width, height
 
@@ -249,6 +248,8 @@ def head(
 
 def digits(rng: np.random.Generator, each: int = 40) -> list[Shot]:
     """Handwriting of many people (UCI, by way of scikit-learn), enlarged from 8 x 8 to 32 x 32 px, grey PNG."""
+    from sklearn.datasets import load_digits  # two seconds, which a run over other grounds need not wait for
+
     source = load_digits()
     found = []
     for label in range(10):

@@ -84,10 +84,10 @@ def redraw(sample: Sample, picture: Image.Image, quality: int = 90) -> Path:
 
 
 def fresh_name(folder: Path, like: Path, rng: np.random.Generator) -> Path:
-    """A name that is not taken anywhere around, with other digits in the place of `like`'s."""
+    """A name that is not taken anywhere around: `like`'s with other digits, but for the first of each number."""
     taken = {path.name for path in (folder.parent if folder.parent.exists() else like.parent).rglob("*")}
     while True:
-        name = re.sub(r"\d", lambda _: str(rng.integers(10)), like.name)
+        name = re.sub(r"(?<=\d)\d", lambda _: str(rng.integers(10)), like.name)
         if name not in taken and not (folder / name).exists():
             return folder / name
 

@@ -19,6 +19,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -87,6 +88,11 @@ def is_wanted(subject: Subject, only: str) -> bool:
     return not only or subject.on in only.split(",") or (subject.case and subject.case.name in only.split(","))
 
 
+def as_it_is(subject: Subject) -> Subject:
+    """The ground or program without the fault."""
+    return Subject(subject.kind, subject.on)
+
+
 def ground_of(name: str) -> Ground:
     return (GROUNDS | PROJECTS)[name]
 
@@ -103,16 +109,15 @@ def ask_all(
     tools: Sequence[ModuleType], wanted: Sequence[Subject], fresh: bool
 ) -> tuple[list[Row], dict[tuple[str, str], Answer]]:
     """The rows of the cases, and the answers to clean projects and programs by tool and name."""
-    if fresh:
-        for tool in tools:
-            for subject in wanted:
-                answer_file(tool.NAME, subject.name).unlink(missing_ok=True)
-    rows, clean = [], {}
     pairs = [(tool, subject) for tool in tools for subject in wanted if hasattr(tool, subject.kind)]
+    for tool, subject in pairs if fresh else ():
+        for asked in (subject, as_it_is(subject)):
+            answer_file(tool.NAME, asked.name).unlink(missing_ok=True)
+    rows, clean = [], {}
     for number, (tool, subject) in enumerate(pairs, 1):
         answer = ask(tool, subject)
         if subject.case:
-            before = ask(tool, Subject(subject.kind, subject.on))
+            before = ask(tool, as_it_is(subject))
             told = (tool.NAME, subject.kind, subject.case.name, subject.on, subject.case.cause)
             rows.append(judge(*told, answer, before))
             word = rows[-1].verdict
@@ -148,10 +153,8 @@ def ask(tool: ModuleType, subject: Subject) -> Answer:
 
 def end(life: subprocess.Popen) -> None:
     """A tool's children too, if they still live."""
-    try:
+    with suppress(ProcessLookupError):  # none is left
         os.killpg(life.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass  # none is left
     life.wait()
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from cases import data_case
-from folder import Sample, add, learnt, pick, pick_class, set_time
+from folder import Sample, add, learnt, pick, pick_class, rewrite, set_time
 from layouts import encoded, read_rows, write_rows
 from PIL import Image, ImageEnhance, PngImagePlugin
 
@@ -32,7 +32,7 @@ def small_class_filled_up_with_copies(root: Path, rng: np.random.Generator) -> l
     all_of_it = pick(root, rng, 1, learnt(root), pick_class(root, rng))
     kept, rest = all_of_it[: len(all_of_it) // 4], all_of_it[len(all_of_it) // 4 :]
     for place, sample in enumerate(rest):
-        sample.path.write_bytes(kept[place % len(kept)].path.read_bytes())
+        rewrite(sample, kept[place % len(kept)].path.read_bytes())
     return [sample.path for sample in all_of_it]
 
 

@@ -130,7 +130,7 @@ def header_that_claims_65000_pixels(root: Path, rng: np.random.Generator) -> lis
 
 @data_case("bomb", on=("digits_manifest",))
 def white_page_of_400_megapixels(root: Path, rng: np.random.Generator) -> list[Path]:
-    """A valid PNG of 50 kB decodes to 20,000 x 20,000 px: an empty page of a large scanner, or an attack on an upload.
+    """A valid PNG of 80 kB decodes to 20,000 x 20,000 px: an empty page of a large scanner, or an attack on an upload.
 
     Small on disk and correct in every byte; as RGB it takes 1.2 GB in each worker that meets it.
     """

@@ -23,6 +23,7 @@ CAUSES = {
     "blurry": "blur",
     "grayscale": "odd_mode",
 }
+MAX_PREVALENCE = 0.5  # its default in `report()`: what more pictures have is not shown to the user
 
 
 def data(root: Path) -> list[Finding]:
@@ -40,7 +41,7 @@ def examine(root: Path) -> list[Finding]:
     found = []
     for issue, cause in CAUSES.items():
         flags = lab.issues.get(f"is_{issue}_issue")
-        if flags is not None and flags.any():
+        if flags is not None and 0 < flags.mean() <= MAX_PREVALENCE:
             files = [Path(name).relative_to(root).as_posix() for name in lab.issues.index[flags]]
             found.append(Finding(cause, tuple(files), f"{len(files)} {issue} issues"))
     return found
