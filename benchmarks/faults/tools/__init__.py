@@ -1,0 +1,1 @@
+"""Adapters, one a tool: NAME, PACKAGES, and data(root) or training(program). See ../README.md."""
