@@ -86,7 +86,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Fed:
-    """A batch: inputs [B, ...], targets [B] or [B, T], ids [B] rows of the samples."""
+    """A batch: inputs [B, ...], targets [B] or [B, T] class numbers, ids [B] rows of the samples."""
 
     inputs: Tensor
     targets: Tensor
@@ -97,31 +97,34 @@ class Fed:
 class Program:
     """A training program as people write it, taken apart so that one part can be replaced. All on the CPU.
 
-    A run is: model = make(); optimizer = optimizer(model); for step in range(steps): set the rate to lr * rate(step),
-    batch = feed(step), update(model, optimizer, loss(model, batch)); then figure(model) is what its author reports.
+    A run seeds torch, then: model = make(); optimizer = optimizer(model); for step in range(steps): set each group's
+    rate to its own * rate(step, steps); model.train(); update(model, optimizer, loss(model, feed(program, step))).
+    Then figure(program, model) is what its author reports. `healthy.loop.train` is that run. Every part may be called
+    out of turn, on a copy of the model, with fewer samples than a batch: none keeps anything between two calls.
     """
 
     name: str
     kind: str  # "pictures", "series", "text"
     classes: tuple[str, ...]
-    raw: Sequence[np.ndarray]  # samples as they are stored: pictures uint8 [H, W, 3] RGB, series float32 [T, C]
-    labels: np.ndarray  # [n] class numbers (text: [n, T] the next token at each place)
+    raw: Sequence[np.ndarray]  # as stored: pictures uint8 [H, W, 3] RGB, series float32 [T, C], text uint8 [T] ASCII
+    labels: np.ndarray  # [n] class numbers (text: [n, T] the next character at each place)
     train: np.ndarray  # rows to learn from
     held_out: np.ndarray  # rows to judge by
     causal: bool  # the output at place t may depend on inputs up to t only
 
-    encode: Callable[[np.ndarray], Tensor]  # a stored sample to the model's input, in training
+    encode: Callable[[np.ndarray], Tensor]  # a stored sample to the model's input
     augment: Callable[[Fed, int], Fed]  # a batch changed at random, a function of (batch, step)
+    batch: int  # samples that `feed` puts into a batch
     feed: Callable[[Program, int], Fed]  # the batch of a step: rows, encode, augment
     make: Callable[[], nn.Module]  # a fresh model; seeded, so equal at each call
-    loss: Callable[[nn.Module, Fed], Tensor]  # scalar, minimised
+    loss: Callable[[nn.Module, Fed], Tensor]  # scalar, minimised; leaves the model in the mode it finds it in
     optimizer: Callable[[nn.Module], Optimizer]
     rate: Callable[[int, int], float]  # (step, steps) -> share of the optimizer's learning rate
     steps: int
     update: Callable[[nn.Module, Optimizer, Tensor], None]  # zero_grad, backward, step
-    predict: Callable[[nn.Module, Tensor], Tensor]  # inputs [B, ...] -> probabilities [B, C], in evaluation
-    figure: Callable[[Program, nn.Module], float]  # the accuracy its author reports
-    serve: Callable[[Program, nn.Module, np.ndarray], str]  # a stored sample to an answer, as deployed
+    predict: Callable[[nn.Module, Tensor], Tensor]  # inputs [B, ...] -> probabilities [B, C] or [B, T, C], evaluating
+    figure: Callable[[Program, nn.Module], float]  # the accuracy on `held_out` that its author reports
+    serve: Callable[[Program, nn.Module, np.ndarray], str]  # a stored sample to an answer (text: the next character)
 
 
 CASES: list[Case] = []
