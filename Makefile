@@ -12,7 +12,7 @@ test: .venv/tested
 	$(BIN)/python -m pytest -n auto --maxprocesses 4
 
 quick: .venv/tested  # the fast set
-	$(BIN)/python -m pytest -m "not slow and not soak"
+	$(BIN)/python -m pytest -n auto -m "not slow and not soak"
 
 soak: .venv/tested  # hundreds of kills
 	$(BIN)/python -m pytest -m soak
