@@ -65,6 +65,7 @@ def main() -> None:
     if told.one:
         answer_one(*told.one)
         return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to stop"))  # by way of `end`, which stops the tool too
     tools = [import_module(f"tools.{name}") for name in told.tools.split(",")]
     for tool in tools:
         if tool.PACKAGES:
