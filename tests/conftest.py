@@ -61,3 +61,10 @@ def mount_disk() -> Iterator[Callable[[int], Path]]:
             return folder
 
         yield mount
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever needs the trained project is slow: the first of them has to train it."""
+    for item in items:
+        if "home" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)

@@ -23,6 +23,8 @@ from PIL import Image
 
 from snowroll.base.device import cores
 
+pytestmark = pytest.mark.slow
+
 
 def refused(said: Said, *words: object, code: int) -> None:
     """The command ended with `code`; the last line on stderr names all `words`; nothing stands on stdout."""
@@ -210,8 +212,8 @@ def test_a_giant_picture_and_a_cut_one_are_named_and_left_out(untrained: Path) -
     (untrained / "data" / "bar" / "giant.png").write_bytes(giant())
     (untrained / "data" / "bar" / "cut.jpg").write_bytes(cut_jpeg())
     faults = {f["code"]: f for f in snowroll("check", untrained, "--json").json["faults"]}
-    assert faults["unreadable_file"]["paths"] == ["bar/giant.png"]
-    assert "40,000 x 40,000" in faults["unreadable_file"]["message"]
+    assert faults["oversized_picture"]["paths"] == ["bar/giant.png"]
+    assert "40,000 x 40,000" in faults["oversized_picture"]["message"]
     assert faults["truncated_file"]["paths"] == ["bar/cut.jpg"]
     assert "replace or delete" in faults["truncated_file"]["cure"]
     trained = snowroll("train", untrained, *QUICK, "--json")
@@ -229,9 +231,9 @@ def test_raising_the_limit_on_pixels_takes_effect(untrained: Path) -> None:
     wide.write_bytes(png(shape("bar", 900, 30)))
     low, high = ("--prepare.megapixels", "0.0005"), ("--prepare.megapixels", "0.001")
     faults = {f["code"]: f for f in snowroll("check", untrained, *low, "--json").json["faults"]}
-    assert faults["unreadable_file"]["paths"] == ["bar/wide.png"]
+    assert faults["oversized_picture"]["paths"] == ["bar/wide.png"]
     faults = {f["code"]: f for f in snowroll("check", untrained, *high, "--json").json["faults"]}
-    assert "unreadable_file" not in faults
+    assert "oversized_picture" not in faults
 
 
 def test_the_limit_on_pixels_holds_for_packs_too(project: Path) -> None:

@@ -148,6 +148,7 @@ def test_a_thousand_groups_make_few_faults() -> None:
     assert sum(len(fault.paths) for fault in faults) == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("file", "count"), [("trashnet/trashnet_256.zip", 2), ("brain_mri/brain_mri_dev.zip", 15)])
 def test_known_faults_of_real_sets(file: str, count: int) -> None:
     if not (DATA / file).exists():

@@ -104,3 +104,8 @@ def test_a_bomb_is_told_by_its_header() -> None:
     raw[29:33] = zlib.crc32(raw[12:29]).to_bytes(4, "big")
     faults = check(view_of([*WHOLE, ("x.png", bytes(raw), None, None)]))
     assert [(fault.code, fault.paths) for fault in faults] == [("oversized_picture", ("x.png",))]
+
+
+def test_empty_files_of_two_classes_are_no_copies_with_labels_that_clash() -> None:
+    files = [("a/x.jpg", b"", "a", "train"), ("b/y.jpg", b"", "b", "test")]
+    assert [fault.code for fault in check(view_of([*WHOLE, *files]))] == ["empty_file"]

@@ -8,6 +8,8 @@ from house_kit import QUICK, draw_shapes, png, shape, snowroll, tree
 from snowroll.project.opened import open_project
 from snowroll.store.rows import FOR_CHECK
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def faulty(tmp_path: Path) -> Path:

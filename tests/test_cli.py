@@ -70,7 +70,7 @@ def test_check_names_files_cause_and_cure(project: Path) -> None:
 
 
 def test_train_says_the_whole_object(project: Path) -> None:
-    said = snowroll("train", project, *QUICK, "--json")
+    said = snowroll("train", project, *QUICK, "--fresh", "--json")
     assert said.code == 0
     told = said.json
     assert told.keys() == KEYS["train"]

@@ -15,6 +15,8 @@ from snowroll.deploy.asking import ask
 from snowroll.deploy.settings import ServeSettings
 from snowroll.project.artifacts import same_over_http
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(params=["http_proxy", "HTTP_PROXY", "all_proxy"], autouse=True)
 def proxy(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:

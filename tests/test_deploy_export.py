@@ -20,6 +20,8 @@ from snowroll.deploy.parity import Tolerance, parity
 from snowroll.deploy.quantize import quantize_int8
 from snowroll.deploy.session import Example, load, self_test
 
+pytestmark = pytest.mark.slow
+
 
 def trained(raw: bytes, seed: int = 0) -> dict[str, np.ndarray]:
     whole = deployable(seed)

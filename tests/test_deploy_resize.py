@@ -16,6 +16,8 @@ from PIL import Image
 from snowroll.deploy.export import export_onnx, split_graphs
 from snowroll.deploy.resize import Fit, PilResize
 
+pytestmark = pytest.mark.slow
+
 SIDE = st.integers(1, 300)
 
 

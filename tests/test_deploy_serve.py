@@ -24,6 +24,8 @@ from snowroll.deploy.capture import Capture, Seen
 from snowroll.deploy.session import Loaded
 from snowroll.deploy.settings import ServeSettings
 
+pytestmark = pytest.mark.slow
+
 PLAIN = ServeSettings(port=0, threads=2, max_body_mb=0.2, max_items=8, receive_s=1.0, poll_s=0.02)
 JPEG = {"content-type": "image/jpeg"}
 

@@ -14,6 +14,8 @@ from snowroll.deploy.champion import Champion
 from snowroll.deploy.session import Loaded
 from snowroll.deploy.settings import ServeSettings
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = ServeSettings(port=0, threads=2, poll_s=0.002)
 
 

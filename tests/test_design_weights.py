@@ -18,6 +18,8 @@ from snowroll.design.classifier import Classifier
 from snowroll.design.padding import SameConv2d, pad_as_tensorflow
 from snowroll.design.weights import load_weights, read_tensors
 
+pytestmark = pytest.mark.slow
+
 DATA = Path(os.environ.get("SNOWROLL_DATA", Path(__file__).parents[2] / "shared" / "data"))
 MOBILENET = DATA / "backbone_mobilenet_v2" / "mobilenet_v2_imagenet_tv.pth"
 needs_mobilenet = pytest.mark.skipif(not MOBILENET.exists(), reason="backbone_mobilenet_v2 is not at SNOWROLL_DATA")

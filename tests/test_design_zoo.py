@@ -14,6 +14,8 @@ from snowroll.design import fastnet, vit, zoo
 from snowroll.design.classifier import freeze_backbone, keep_weights, set_prior
 from snowroll.design.fastnet import whiten
 
+pytestmark = pytest.mark.slow
+
 SMALL = ["convnet", *fastnet.SIZES, "vit_tiny", "resnet18", "mobilenet_v2", "timm:resnet18"]
 SLOW = ["vit_small", "resnet34", "resnet50", "efficientnet_b0", "alexnet", "vgg11_bn", "timm:vit_tiny_patch16_224"]
 

@@ -14,6 +14,8 @@ from snowroll.base.nouns import canonical
 from snowroll.evaluate.compare import Pairs, PromotionSettings, bar_at, promotion_test
 from snowroll.evaluate.paired import holm, paired_difference, samples_to_tell, sign_flip
 
+pytestmark = pytest.mark.slow
+
 ALPHA = 0.05
 ROLLS = 1000
 # by chance alone at most this many of ROLLS when the true share is ALPHA (binomial, 99.9 %)

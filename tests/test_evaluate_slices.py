@@ -5,6 +5,8 @@ import pytest
 
 from snowroll.evaluate.slices import find_slices
 
+pytestmark = pytest.mark.slow
+
 
 def _right(rng, share) -> np.ndarray:
     return (rng.random(len(share)) < share).astype(float)

@@ -42,6 +42,8 @@ from snowroll.train.nested import leaves
 from snowroll.train.trial import gate_plan, take
 from snowroll.verbs.init import init
 
+pytestmark = pytest.mark.slow
+
 ONE_THREAD: dict[str, Json] = {"train.threads": 1, "train.device": "cpu", "train.precision": "fp32", "train.batch": 16}
 
 

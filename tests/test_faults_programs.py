@@ -18,6 +18,8 @@ from healthy.loop import train  # noqa: E402
 from healthy.plain import FLOORS  # noqa: E402
 from programs import CLEAN, PROGRAMS  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 CASES = [case for case in all_cases() if case.kind == "training"]
 HEALTHY = PROGRAMS | CLEAN
 

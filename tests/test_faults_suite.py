@@ -20,6 +20,8 @@ import layouts  # noqa: E402
 from cases import CAUSES, Case, Finding, all_cases  # noqa: E402
 from verdicts import CAUGHT, FAILED, MISSED, OTHER, Answer, false_alarms, judge  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 CASES = [case for case in all_cases() if case.kind == "data"]
 TRAINING_CAUSES = list(CAUSES)[list(CAUSES).index("wrong_init") :]
 quick = [case for case in CASES if not grounds.GROUNDS[case.on].is_real]

@@ -31,6 +31,8 @@ from snowroll.tasks.classify_images.task import ClassifyImages
 from snowroll.train.exact import settle
 from snowroll.verbs.train import prepare_job
 
+pytestmark = pytest.mark.slow
+
 GROUP = ("--prepare.group", "(m[0-9]+)_")
 
 

@@ -13,6 +13,8 @@ from snowroll.project.opened import Opened, open_project
 from snowroll.store.rows import FOR_TEST, Label, Queued
 from snowroll.web.label import fill
 
+pytestmark = pytest.mark.slow
+
 
 def ignore(text: str) -> None: ...
 

@@ -14,6 +14,8 @@ from snowroll.project.opened import Opened, open_project
 from snowroll.project.placements import placements
 from snowroll.project.reference import reference
 
+pytestmark = pytest.mark.slow
+
 NEAR = "near_copies_across_splits"
 
 

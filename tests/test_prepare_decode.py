@@ -21,6 +21,7 @@ from snowroll.prepare import wire
 from snowroll.prepare.decode import Guarded, limited
 
 
+@pytest.mark.slow
 def test_a_culprit_is_named_and_the_rest_go_on() -> None:
     deeds = [b"crash", b"killed", b"spin", b"memory", b"refuse", b"bug", b"print"]
     jobs = [(deed.decode(), deed) for deed in deeds] + [(str(i), bytes(i)) for i in range(60)]
@@ -39,6 +40,7 @@ def test_a_culprit_is_named_and_the_rest_go_on() -> None:
     assert got["refuse"].where == "here"
 
 
+@pytest.mark.slow
 def test_a_decoder_that_hangs_without_using_the_processor_is_ended() -> None:
     got = dict(limited(decode_jobs.obey, [(1, b"hang"), (2, b"xx")], workers=1, seconds_each=0.05))
     assert "hung" in got[1].what
@@ -141,6 +143,7 @@ def test_a_forged_message_is_refused(head: bytes) -> None:
         wire.receive(io.BytesIO(len(head).to_bytes(4, "big") + head + b"x" * 50))
 
 
+@pytest.mark.slow
 def test_a_guarded_call_outlives_what_it_is_sent() -> None:
     call = Guarded(decode_jobs.obey, seconds_each=1)
     assert call(b"four") == 4

@@ -200,8 +200,17 @@ def test_a_picture_with_two_labels_is_left_out_and_one_name_in_two_places_is_not
     files = names("x/1.jpg", "x/2.jpg", "x/3.jpg", "y/3.jpg", "x/4.jpg")
     reading = read(plant(tmp_path, {**files, "labels.csv": table(rows)}))
     assert targets(reading) == {"x/2.jpg": "a", "x/4.jpg": "b"}
-    assert reading.skipped["x/1.jpg"] == "two labels: 'a' (labels.csv line 2) and 'b' (labels.csv line 3)"
+    assert reading.skipped["x/1.jpg"] == (
+        "two rows that disagree: labels 'a' (labels.csv line 2) and 'b' (labels.csv line 3)"
+    )
     assert "2 files have that name" in reading.skipped["3.jpg"]
+
+
+def test_a_picture_with_rows_in_two_splits_is_left_out(tmp_path: Path) -> None:
+    rows = [["file", "class", "split"], ["1.jpg", "a", "train"], ["1.jpg", "a", "test"], ["2.jpg", "b", "train"]]
+    reading = read(plant(tmp_path, {**names("1.jpg", "2.jpg"), "labels.csv": table(rows)}))
+    assert targets(reading) == {"2.jpg": "b"}
+    assert reading.skipped["1.jpg"].startswith("two rows that disagree: splits 'train'")
 
 
 def test_a_manifest_without_header_or_in_another_encoding_or_as_json_lines(tmp_path: Path) -> None:

@@ -146,6 +146,7 @@ def test_a_damaged_or_foreign_pack_is_rebuilt(tmp_path: Path) -> None:
     assert changed.columns["first"][5].tolist() == [97, 98, 99]
 
 
+@pytest.mark.slow
 @given(st.lists(st.binary(max_size=30), min_size=1, max_size=12), st.integers(0, 9))
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_round_trip(tmp_path_factory: pytest.TempPathFactory, raws: list[bytes], add: int) -> None:
@@ -168,6 +169,7 @@ def test_a_pack_of_nothing_and_of_failures(tmp_path: Path) -> None:
     assert (len(failed), dict(failed.columns), failed.failed) == (1, {}, {0: "a bad sample"})
 
 
+@pytest.mark.slow
 def test_a_build_that_is_killed_leaves_no_pack_and_the_next_one_finishes(tmp_path: Path) -> None:
     """SIGKILL while the columns are half written; no lock and no half pack stays behind."""
     code = f"""

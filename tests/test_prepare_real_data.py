@@ -18,6 +18,8 @@ from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.prepare.split import assign
 
+pytestmark = pytest.mark.slow
+
 
 def read(name: str, **settings: str) -> tuple[Folder, Reading]:
     folder = Folder(real_data(name))

@@ -13,6 +13,8 @@ from store_children import capture_and_forget, kill, make_project, received, rec
 from snowroll.base.errors import StoreError
 from snowroll.store.project import Project
 
+pytestmark = pytest.mark.slow
+
 
 def kill_while_labelling(root: Path, lives: range) -> int:
     """Returns how many acknowledged labels went through it all."""

@@ -12,6 +12,8 @@ from snowroll.base.errors import StoreError
 from snowroll.store.project import Project
 from snowroll.store.rows import Label
 
+pytestmark = pytest.mark.slow
+
 
 def test_two_writers_take_turns(tmp_path: Path) -> None:
     root, each, count = tmp_path / "p", 60, 4 * 60

@@ -20,6 +20,8 @@ from snowroll.base.nouns import Plan
 from snowroll.train import checkpoint
 from snowroll.train.fit import State, begin, fit
 
+pytestmark = pytest.mark.slow
+
 PLAN = Plan(None, steps=6, batch=16, optimizer="adamw", lr=0.01, ema=0.9)
 
 

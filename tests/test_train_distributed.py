@@ -20,6 +20,8 @@ from snowroll.base.nouns import Plan
 from snowroll.train import checkpoint
 from snowroll.train.fit import begin, fit
 
+pytestmark = pytest.mark.slow
+
 PLAN = Plan(None, steps=8, batch=15, lr=0.05, clip=1.0, ema=0.9)  # 15: the two shares are not equal
 
 

@@ -17,6 +17,8 @@ from snowroll.base.nouns import Batch, Gate
 from snowroll.train.gates import hypotheses, pass_through
 from snowroll.train.trial import Trial
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def _one_thread():

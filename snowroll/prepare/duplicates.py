@@ -30,9 +30,11 @@ def pairs_of(view: View) -> Pairs:
 
 
 def exact_groups(view: View) -> list[Group]:
-    """Rows that hold the same bytes, two or more."""
+    """Rows that hold the same bytes, two or more. Unreadable files are told as that: two empty ones are no copies."""
     by_content: dict[str, Group] = {}
-    for row, sample in enumerate(view.samples):
+    for row, (sample, seen) in enumerate(zip(view.samples, view.looks, strict=True)):
+        if seen is not None and seen.reason:
+            continue
         by_content.setdefault(sample.content, []).append(row)
     return [rows for rows in by_content.values() if len(rows) > 1]
 

@@ -40,6 +40,9 @@ _SPLIT_WORDS: dict[Split, str] = {
 SPLITS: dict[str, Split] = {word: split for split, words in _SPLIT_WORDS.items() for word in words.split()}
 
 
+TWO_ROWS = "two rows that disagree"  # begins the reason why a file with such rows is left out
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """What manifests say of one picture."""
@@ -113,7 +116,9 @@ def _add(table: Table, lines: Lines, columns: Mapping[str, str], shelf: Shelf, s
         row = Row(line, label, its_split, f"{label}/{group}" if group and qualify else group)
         before = table.rows.setdefault(where, row)
         if before.label != label:
-            table.skipped[where] = f"two labels: '{before.label}' ({before.line}) and '{label}' ({line})"
+            table.skipped[where] = f"{TWO_ROWS}: labels '{before.label}' ({before.line}) and '{label}' ({line})"
+        elif before.split != its_split:
+            table.skipped[where] = f"{TWO_ROWS}: splits '{before.split}' ({before.line}) and '{its_split}' ({line})"
         labels.update([label] if label else [])
     table.has_labels = table.has_labels or bool(labels)
     told = ", ".join(f"{meaning} from '{name}'" for meaning, name in columns.items())

@@ -12,6 +12,7 @@ from snowroll.base import atomic
 from snowroll.base.nouns import Fault, Fix, Json, Sample, canonical, digest
 from snowroll.prepare.check import check, left_out
 from snowroll.prepare.duplicates import Group, copy_groups, pairs_of
+from snowroll.prepare.manifest import TWO_ROWS
 from snowroll.prepare.read import EMPTY, OURS
 from snowroll.prepare.view import View, count
 from snowroll.project.data import Stock
@@ -59,7 +60,8 @@ def _skipped(opened: Opened, stock: Stock) -> list[Fault]:
     for where, why in stock.skipped.items():
         if where in ours:
             continue
-        reasons.setdefault(re.sub(r" line \d+", "", why), []).append(where)
+        family = TWO_ROWS if why.startswith(TWO_ROWS) else re.sub(r" line \d+", "", why)
+        reasons.setdefault(family, []).append(where)
     return [_passed_over(why, tuple(paths)) for why, paths in reasons.items()]
 
 
@@ -67,6 +69,9 @@ def _passed_over(why: str, paths: tuple[str, ...]) -> Fault:
     if why.startswith("named in "):
         cure = "put the files there, or take their rows out of the manifest"
         return Fault("absent_files", "warn", paths, f"{len(paths):,} rows without a sample: {why}", cure)
+    if why == TWO_ROWS:
+        told = f"{count(len(paths), 'file')} left out, named in two rows with different labels or splits"
+        return Fault("conflicting_rows", "warn", paths, f"{told}: {', '.join(paths[:3])}", "keep the right row of each")
     if why == EMPTY:
         told = f"{count(len(paths), 'folder')} without a file: {', '.join(paths[:3])}"
         return Fault("empty_folder", "warn", paths, told, "put its pictures back, or remove it")
