@@ -35,7 +35,7 @@ def signs(count: int = 1_200, size: int = 40) -> Samples:
 
 
 def _sign(name: str, size: int, rng: np.random.Generator) -> np.ndarray:
-    radius = rng.uniform(0.18, 0.26) * size
+    radius = rng.uniform(0.22, 0.32) * size
     row, column = rng.uniform(radius, size - radius, 2)
     y, x = np.mgrid[:size, :size]
     y, x = (y - row) / radius, (x - column) / radius  # the sign fills [-1, 1]
