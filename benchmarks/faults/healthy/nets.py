@@ -62,13 +62,9 @@ class BeatNet(nn.Module):
         self.head = nn.Linear(width, classes)
 
     def forward(self, series: Tensor) -> Tensor:
-        x = self.tokens(self.stem(series))
+        x = self.stem(series).transpose(1, 2)
         x = self.norm(x + self.attention(x, x, x, need_weights=False)[0])
         return self.head(self.after(x.transpose(1, 2)).mean(dim=2))
-
-    def tokens(self, features: Tensor) -> Tensor:
-        """[B, D, T] to [B, T, D]."""
-        return features.transpose(1, 2)
 
 
 class LastState(nn.Module):
