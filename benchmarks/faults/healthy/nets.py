@@ -20,12 +20,14 @@ def plain_convnet(classes: int) -> nn.Sequential:
 
 
 class ResidualNet(nn.Module):
-    """A stem of stride 2, then residual blocks of one width (He et al. 2016), the mean over places, a linear head."""
+    """A convolution, a pooling, residual blocks of one width (He et al. 2016), the mean over places, a linear head."""
 
     def __init__(self, classes: int, width: int = 16, blocks: int = 3, norm: Callable[[int], nn.Module] | None = None):
         super().__init__()
         norm = norm or nn.BatchNorm2d
-        self.stem = nn.Sequential(nn.Conv2d(3, width, 3, stride=2, padding=1, bias=False), norm(width), nn.ReLU())
+        self.stem = nn.Sequential(
+            *(nn.Conv2d(3, width, 3, padding=1, bias=False), norm(width), nn.ReLU(), nn.MaxPool2d(2))
+        )
         self.blocks = nn.Sequential(*(ResidualBlock(width, norm) for _ in range(blocks)))
         self.head = nn.Linear(width, classes)
 
@@ -56,17 +58,13 @@ class BeatNet(nn.Module):
         )
         self.attention = nn.MultiheadAttention(width, 4, batch_first=True)
         self.norm = nn.LayerNorm(width)
-        self.after = nn.Sequential(nn.Conv1d(width, width, 3, padding=1), nn.ReLU())
+        self.after = nn.Sequential(nn.Conv1d(width, width, 7, padding=3), nn.ReLU())
         self.head = nn.Linear(width, classes)
 
     def forward(self, series: Tensor) -> Tensor:
-        x = self.tokens(self.stem(series))
+        x = self.stem(series).transpose(1, 2)
         x = self.norm(x + self.attention(x, x, x, need_weights=False)[0])
         return self.head(self.after(x.transpose(1, 2)).mean(dim=2))
-
-    def tokens(self, features: Tensor) -> Tensor:
-        """[B, D, T] to [B, T, D]."""
-        return features.transpose(1, 2)
 
 
 class LastState(nn.Module):

@@ -74,7 +74,7 @@ def beats() -> Program:
         train=learnt, held_out=judged, causal=False,
         encode=beat, augment=noisy, batch=48, feed=in_epochs,
         make=seeded(lambda: BeatNet(2, len(samples.BEATS))), loss=cross_entropy,
-        optimizer=lambda model: torch.optim.Adam(model.parameters(), lr=2e-3),
+        optimizer=lambda model: torch.optim.Adam(model.parameters(), lr=3e-3),
         rate=thirds, steps=300, update=update,
         predict=softmax, figure=accuracy, serve=answer,
     )  # fmt: skip

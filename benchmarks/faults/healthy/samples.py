@@ -35,7 +35,7 @@ def signs(count: int = 1_200, size: int = 40) -> Samples:
 
 
 def _sign(name: str, size: int, rng: np.random.Generator) -> np.ndarray:
-    radius = rng.uniform(0.18, 0.26) * size
+    radius = rng.uniform(0.22, 0.32) * size
     row, column = rng.uniform(radius, size - radius, 2)
     y, x = np.mgrid[:size, :size]
     y, x = (y - row) / radius, (x - column) / radius  # the sign fills [-1, 1]
@@ -93,8 +93,8 @@ def machines(count: int = 2_400, length: int = 40, rare: float = 0.08) -> Sample
     series = []
     for label in labels:
         load = 0.5 + 0.3 * np.sin(rng.uniform(2, 9) * t + rng.uniform(0, 6)) + rng.normal(0, 0.05, length)
-        heat = 40 + 30 * np.convolve(load, np.full(5, 0.2), "same") + rng.normal(0, 1.5, length)
-        heat += label * rng.uniform(8, 16) * np.clip(t - rng.uniform(0.1, 0.4), 0, None) / 0.6
+        heat = 40 + 30 * np.convolve(load, np.full(5, 0.2), "same") + rng.normal(0, 2.5, length)
+        heat += label * rng.uniform(1, 10) * np.clip(t - rng.uniform(0.1, 0.4), 0, None) / 0.6
         series.append(np.stack([load, heat], axis=1).astype(np.float32))
     return tuple(series), labels
 

@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 
 from healthy import plain, samples
 from healthy.loop import SEED, as_they_are, constant, gather, seeded
-from healthy.nets import LastState, ResidualNet, Writer
+from healthy.nets import ResidualNet, Writer
 
 
 def digits_smoothed() -> Program:
@@ -49,6 +49,19 @@ def digits_mixup() -> Program:
     return replace(plain.digits(), loss=mixed)
 
 
+def digits_group_norm() -> Program:
+    """Group norm for batch norm: no sample knows of its batch, in training either."""
+
+    def build() -> nn.Module:
+        layers = [
+            nn.GroupNorm(4, layer.num_features) if isinstance(layer, nn.BatchNorm2d) else layer
+            for layer in plain.plain_convnet(10)
+        ]
+        return nn.Sequential(*layers)
+
+    return replace(plain.digits(), make=seeded(build))
+
+
 def digits_large_batch() -> Program:
     """A third of the training data in each batch, at a larger rate: three steps an epoch."""
     return replace(
@@ -67,15 +80,6 @@ def digits_accumulated() -> Program:
             optimizer.zero_grad()
 
     return replace(plain.digits(), batch=32, steps=440, update=every_other)
-
-
-def signs_group_norm() -> Program:
-    """Group norm for batch norm."""
-    return replace(
-        plain.signs(),
-        make=seeded(lambda: ResidualNet(len(samples.SIGNS), norm=partial(nn.GroupNorm, 4))),
-        optimizer=lambda model: torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4),
-    )
 
 
 def signs_frozen_stem() -> Program:
@@ -107,14 +111,15 @@ def filter_bank() -> Tensor:
     return torch.cat([bank, -bank, rest, -rest])
 
 
+def clipped(model: nn.Module, optimizer: Optimizer, loss: Tensor) -> None:
+    optimizer.zero_grad()
+    loss.backward()
+    nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    optimizer.step()
+
+
 def signs_clipped() -> Program:
     """Gradients longer than 1 are cut to 1, which the first steps' are."""
-
-    def clipped(model: nn.Module, optimizer: Optimizer, loss: Tensor) -> None:
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
 
     return replace(plain.signs(), update=clipped)
 
@@ -124,22 +129,24 @@ def signs_unvaried() -> Program:
     return replace(plain.signs(), augment=as_they_are)
 
 
+class BothWays(nn.Module):
+    """An LSTM read from both ends, and the largest of each state over time. Inputs [B, C, T]."""
+
+    def __init__(self, classes: int, width: int = 32):
+        super().__init__()
+        self.layer = nn.LSTM(2, width, batch_first=True, bidirectional=True)
+        self.head = nn.Linear(2 * width, classes)
+
+    def forward(self, series: Tensor) -> Tensor:
+        states, _ = self.layer(series.transpose(1, 2)[:, ::2])
+        return self.head(states.amax(dim=1))
+
+
 def beats_lstm() -> Program:
-    """An LSTM that reads the beat from its first sample to its last; gradients are cut."""
-
-    class Read(LastState):
-        def forward(self, series: Tensor) -> Tensor:
-            return super().forward(series.transpose(1, 2)[:, ::2])
-
-    def clipped(model: nn.Module, optimizer: Optimizer, loss: Tensor) -> None:
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-
+    """A bidirectional LSTM for the convolutions, gradients longer than 1 cut to 1."""
     return replace(
         plain.beats(),
-        make=seeded(lambda: Read(nn.LSTM(2, 40, batch_first=True), len(samples.BEATS))),
+        make=seeded(lambda: BothWays(len(samples.BEATS))),
         optimizer=lambda model: torch.optim.Adam(model.parameters(), lr=1e-2),
         update=clipped,
     )
@@ -220,9 +227,9 @@ VARIANTS: tuple[Callable[[], Program], ...] = (
     digits_smoothed,
     digits_dropout,
     digits_mixup,
+    digits_group_norm,
     digits_large_batch,
     digits_accumulated,
-    signs_group_norm,
     signs_frozen_stem,
     signs_clipped,
     signs_unvaried,

@@ -1,4 +1,4 @@
-"""fastai's own checks: Learner.summary, lr_find, then a run that ends on NaN, and validate.
+"""fastai's own checks: Learner.summary, lr_find, then a run that ends on NaN.
 
 Runs where PACKAGES are installed. A warning or an error is a finding, and so is a learning rate that lies far from the
 one that lr_find suggests. fastai's loop has an `update` of its own, so faults of `update` are not in what it runs.
@@ -21,6 +21,8 @@ FAR = 30  # a factor between the rates that a reader of the plot would stop at: 
 
 
 def training(program: Program) -> list[Finding]:
+    import fastai.vision.all  # noqa: F401  as users do: it gives Learner its summary and lr_find
+
     found: list[Finding] = []
     for check in (summarised, suggested_rate, trained):
         with listening(found), redirect_stdout(StringIO()):
@@ -56,8 +58,12 @@ def trained(program: Program) -> list[Finding]:
     losses = [float(loss) for loss in learner.recorder.losses]
     if not all(map(isfinite, losses)) or len(losses) < program.steps:
         return [Finding("exploding", (), f"the run ended after {len(losses)} of {program.steps} batches")]
-    learner.validate()
     return []
+
+
+def is_shown(category: type[Warning]) -> bool:
+    """Deprecations are for the authors of libraries."""
+    return issubclass(category, (UserWarning, RuntimeWarning))
 
 
 @contextmanager

@@ -40,6 +40,11 @@ def training(program: Program) -> list[Finding]:
     return list({one.cause: one for one in found}.values())
 
 
+def is_shown(category: type[Warning]) -> bool:
+    """Deprecations are for the authors of libraries."""
+    return issubclass(category, (UserWarning, RuntimeWarning))
+
+
 @contextmanager
 def listening(found: list[Finding]) -> Iterator[None]:
     """Warnings and an error become findings."""
@@ -49,7 +54,7 @@ def listening(found: list[Finding]) -> Iterator[None]:
             yield
         except Exception as error:  # whatever the framework or the program raises is what its user sees
             found.append(finding(type(error).__name__, str(error)))
-    found += [finding(one.category.__name__, str(one.message)) for one in said]
+    found += [finding(one.category.__name__, str(one.message)) for one in said if is_shown(one.category)]
 
 
 def finding(kind: str, sentence: str) -> Finding:

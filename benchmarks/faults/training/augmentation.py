@@ -15,11 +15,11 @@ def chosen(fed: Fed, step: int, share: float = 0.5) -> Tensor:
     return torch.rand(len(fed.inputs), generator=drawn(step)) < share
 
 
-@training_case("augmentation", on=("digits",))
+@training_case("augmentation", on=("signs",))
 def upside_down(program: Program) -> Program:
-    """Half of the digits are turned by 180 degrees, as is fine for cells and stars. A 6 becomes a 9.
+    """Half of the signs are turned by 180 degrees, as is fine for cells and stars. Left becomes right.
 
-    The other digits are learnt in both positions, so the training loss is low but for two classes.
+    The other signs are learnt in both positions, so the training loss is low but for two classes.
     """
 
     def augment(fed: Fed, step: int) -> Fed:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 from cases import Program, training_case
-from healthy.loop import gather, judged
+from healthy.loop import gather
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -24,7 +24,7 @@ def with_momentum(program: Program, momentum: float) -> Program:
     return remade(program, change)
 
 
-@training_case("train_eval_gap", on=("digits", "signs"))
+@training_case("train_eval_gap", on=("digits",))
 def statistics_never_updated(program: Program) -> Program:
     """Batch norm with momentum 0: its running statistics stay at mean 0 and spread 1.
 
@@ -76,7 +76,7 @@ def dropout_left_on(program: Program) -> Program:
     return remade(program, lambda model: with_head(model, AlwaysDropped))
 
 
-@training_case("wrong_evaluation", on=("digits", "machines"))
+@training_case("wrong_evaluation", on=("digits",))
 def first_batch_only(program: Program) -> Program:
     """The figure is of the first 32 held-out rows: a `break` from the day when evaluation was slow.
 
@@ -87,7 +87,7 @@ def first_batch_only(program: Program) -> Program:
     )
 
 
-@training_case("wrong_evaluation", on=("digits", "signs"))
+@training_case("wrong_evaluation", on=("digits",))
 def figure_of_the_training_rows(program: Program) -> Program:
     """The reported accuracy is measured on the training rows: both loaders were built from one variable.
 
@@ -96,7 +96,7 @@ def figure_of_the_training_rows(program: Program) -> Program:
     return replace(program, figure=lambda told, model: program.figure(replace(told, held_out=told.train), model))
 
 
-@training_case("wrong_evaluation", on=("beats", "signs"))
+@training_case("wrong_evaluation", on=("dial", "talk"))
 def mean_over_unequal_batches(program: Program) -> Program:
     """The figure is the mean of the accuracies of batches, of which the last is smaller: its rows count more.
 
@@ -104,12 +104,13 @@ def mean_over_unequal_batches(program: Program) -> Program:
     """
 
     def figure(told: Program, model: nn.Module) -> float:
-        return float(np.mean([float(right.float().mean()) for right in judged(told, model)]))
+        batches = np.split(told.held_out, range(told.batch, len(told.held_out), told.batch))
+        return float(np.mean([program.figure(replace(told, held_out=rows), model) for rows in batches]))
 
     return replace(program, figure=figure)
 
 
-@training_case("wrong_evaluation", on=("signs", "machines"))
+@training_case("wrong_evaluation", on=("machines",))
 def last_batch_dropped(program: Program) -> Program:
     """`drop_last=True` in the loader of the held-out data: the rows that fill no batch of 128 are never judged.
 
@@ -138,7 +139,7 @@ def unsure_answers_left_out(program: Program) -> Program:
     return replace(program, figure=figure)
 
 
-@training_case("wrong_evaluation", on=("digits", "beats"))
+@training_case("wrong_evaluation", on=("digits",))
 def half_of_the_held_out_rows_trained_on(program: Program) -> Program:
     """Half of the held-out rows are among the training rows too: the split was drawn a second time with another seed.
 

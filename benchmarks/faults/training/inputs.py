@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 import torch
 from cases import Fed, Program, training_case
-from healthy.nets import BeatNet, LastState
+from healthy.nets import LastState
 from torch import Tensor, nn
 
 from training.planting import remade
 
 
-@training_case("input_not_seen", on=("digits", "dial"))
+@training_case("input_not_seen", on=("digits",))
 def whole_numbers_after_scaling(program: Program) -> Program:
     """Pictures are divided by 255 and stored as whole numbers, so nearly every pixel becomes 0.
 
@@ -46,27 +46,7 @@ def view_for_permute(program: Program) -> Program:
     return replace(program, encode=scrambled)
 
 
-class ScrambledBeatNet(BeatNet):
-    def tokens(self, features: Tensor) -> Tensor:
-        batch, width, length = features.shape
-        return features.reshape(batch, length, width)
-
-
 @training_case("input_not_seen", on=("beats",))
-def reshape_for_transpose_inside(program: Program) -> Program:
-    """Between the convolutions and the attention, [B, D, T] is reshaped to [B, T, D] instead of transposed.
-
-    What the attention takes for a moment is one feature over several moments. Shapes agree and the loss falls.
-    """
-
-    def change(model: nn.Module) -> nn.Module:
-        model.__class__ = ScrambledBeatNet
-        return model
-
-    return remade(program, change)
-
-
-@training_case("input_not_seen", on=("beats", "signs"))
 def one_buffer_for_the_batch(program: Program) -> Program:
     """The loader fills one buffer again and again, so every input of a batch is the last sample; the targets differ.
 

@@ -59,7 +59,7 @@ def cleared_before_the_step(program: Program) -> Program:
     return replace(program, update=update)
 
 
-@training_case("wrong_update", on=("talk", "dial"))
+@training_case("wrong_update", on=("talk",))
 def step_before_backward(program: Program) -> Program:
     """`step` comes before `backward` and after `zero_grad`: there is never a gradient when it is called.
 
@@ -109,7 +109,7 @@ def decay_that_kills(program: Program) -> Program:
     return replace(program, optimizer=optimizer)
 
 
-@training_case("wrong_rate", on=("signs", "talk", "beats"))
+@training_case("wrong_rate", on=("signs", "talk"))
 def rate_times_100(program: Program) -> Program:
     """The learning rate is a hundred times too high, as when one is taken over from another optimizer.
 
@@ -118,7 +118,7 @@ def rate_times_100(program: Program) -> Program:
     return at_rate(program, 100)
 
 
-@training_case("wrong_rate", on=("signs", "digits", "dial"))
+@training_case("wrong_rate", on=("signs", "digits"))
 def rate_by_100(program: Program) -> Program:
     """The learning rate is a hundred times too low, as when the rate of fine-tuning is kept for training anew.
 
@@ -141,7 +141,7 @@ def noise_without_a_seed(program: Program) -> Program:
     return replace(program, augment=augment)
 
 
-@training_case("not_repeatable", on=("signs", "talk"))
+@training_case("not_repeatable", on=("signs",))
 def order_without_a_seed(program: Program) -> Program:
     """The rows of a batch are drawn from a generator that is seeded by the clock.
 
