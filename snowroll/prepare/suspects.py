@@ -21,6 +21,10 @@ _PLANTED = 0.03  # share of labels changed on purpose in each trial
 _TRIALS = 8
 _SURE = 0.8  # probability from which a label is reported
 _SKILL = 0.5  # share of the planted ones that must be found at that probability
+_SKILL_MANY = (
+    0.6  # ... where more labels seem to be wrong than are planted: digits, cifar10 and trashnet, 0 to 25 % wrong
+)
+_FLAT, _MOST = 1.35, 0.3  # see `share_wrong`; the same sets: right labels called wrong stay under 1 %
 _FEWEST = 50  # labelled samples
 _SPREAD = 0.5  # kernel width: squared, as a share of the median squared distance; digits: 0.25 finds a tenth fewer
 _RIDGE = 1e-2  # relative to the mean kernel energy; digits: anything from 3e-4 to 1e-2 is as good at this width
@@ -64,12 +68,34 @@ def wrong_probability(
     doubts = [_doubt(score, version) for score, version in zip(scores, versions, strict=True)]
     planted = np.concatenate([version != labels for version in versions[1:]])
     trial = np.concatenate(doubts[1:])
+    wrong = share_wrong(doubts[0], trial[planted])
     # what the probe suspects in the labels as they are is perhaps wrong already: no example of a right label
-    settled = planted | (np.tile(doubts[0], _TRIALS) < np.quantile(doubts[0], 1 - _PLANTED))
+    settled = planted | (np.tile(doubts[0], _TRIALS) < np.quantile(doubts[0], 1 - max(wrong, _PLANTED)))
     believed = _calibrate(trial[settled], planted[settled])
     found = float(np.mean(believed(trial[planted]) >= _SURE))
-    probability = believed(doubts[0])
-    return (probability if found >= _SKILL else np.zeros(len(labels))), found
+    is_skilled = found >= (_SKILL_MANY if wrong > _PLANTED else _SKILL)
+    return (believed(doubts[0]) if is_skilled else np.zeros(len(labels))), found
+
+
+def share_wrong(doubt: np.ndarray, planted: np.ndarray) -> float:
+    """How many labels are wrong, 0 where the doubts [n] do not tell.
+
+    A share w of wrong labels puts at least w times the share r of planted errors (their doubts are `planted`) above any
+    threshold. If right labels hardly ever reach that high, the ratio is flat and is w; if it climbs with r, right
+    labels are among them and nothing can be said.
+
+    >>> rng = np.random.default_rng(0)
+    >>> right, wrong = rng.normal(-2, 0.5, 9000), rng.normal(2, 0.5, 1000)
+    >>> bool(0.08 < share_wrong(np.concatenate([right, wrong]), rng.normal(2, 0.5, 3000)) < 0.12)
+    True
+    >>> share_wrong(rng.normal(0, 1, 1000), rng.normal(0.5, 1, 300))
+    0.0
+    """
+    reached = np.arange(0.15, 0.75, 0.05)
+    above = np.array([np.mean(doubt >= np.quantile(planted, 1 - r)) for r in reached])
+    ratio = above / reached
+    least = float(ratio.min())
+    return least if ratio[-1] <= _FLAT * least and least <= _MOST else 0.0
 
 
 def _judged(view: View) -> tuple[list[int], np.ndarray]:
