@@ -38,7 +38,7 @@ def of(case: Case) -> str:
 
 def two_steps(program: Program) -> None:
     """A short run on few rows, its figure, one answer: none of the parts may raise."""
-    program = replace(program, batch=12, held_out=program.held_out[:30])
+    program = replace(program, batch=12, held_out=program.held_out[:130])
     model = train(program, steps=2)
     assert 0 <= program.figure(program, model) <= 1
     assert isinstance(program.serve(program, model, program.raw[0]), str)

@@ -1,4 +1,4 @@
-"""Six programs, and the parts that only one of them has. FLOORS: what each reaches, with some room."""
+"""Six programs, and the parts that only one of them has. FLOORS: what each and its variants reach."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from healthy.loop import (
 )
 from healthy.nets import BeatNet, GaugeNet, LastState, ResidualNet, Writer, plain_convnet
 
-FLOORS = {"digits": 0.9, "signs": 0.9, "beats": 0.9, "machines": 0.95, "dial": 0.8, "talk": 0.7}
+FLOORS = {"digits": 0.95, "signs": 0.93, "beats": 0.95, "machines": 0.96, "dial": 0.95, "talk": 0.8}
 
 
 def digits() -> Program:
-    """Handwritten digits, a convnet with batch norm, Adam, shifts by a pixel. Seen: ACC."""
+    """Handwritten digits, a convnet with batch norm, Adam, shifts by a pixel. Seen: 0.98."""
     raw, labels = samples.digits()
     learnt, judged = split(len(raw))
     return Program(
@@ -48,7 +48,7 @@ def digits() -> Program:
 
 
 def signs() -> Program:
-    """Road signs in colour, halved to 20 x 20, a small residual net, SGD with momentum. Seen: ACC.
+    """Road signs in colour, halved to 20 x 20, a small residual net, SGD with momentum. Seen: 0.99.
 
     Mirrored at random, except the two whose meaning would change: left and right.
     """
@@ -66,7 +66,7 @@ def signs() -> Program:
 
 
 def beats() -> Program:
-    """Heartbeats in two leads, 1-D convolutions and a layer of attention, Adam, a little noise. Seen: ACC."""
+    """Heartbeats in two leads, 1-D convolutions and a layer of attention, Adam, a little noise. Seen: 0.99."""
     raw, labels = samples.beats()
     learnt, judged = split(len(raw))
     return Program(
@@ -81,7 +81,7 @@ def beats() -> Program:
 
 
 def machines() -> Program:
-    """Machines of which one in twelve overheats, a GRU with one output whose bias starts at the prior. Seen: ACC."""
+    """Machines of which one in twelve overheats, a GRU with one output whose bias starts at the prior. Seen: 0.99."""
     raw, labels = samples.machines()
     learnt, judged = split(len(raw))
     return Program(
@@ -96,7 +96,7 @@ def machines() -> Program:
 
 
 def dial() -> Program:
-    """Gauges read in eight steps, in order: a score for each border, group norm, AdamW. Seen: ACC.
+    """Gauges read in eight steps, in order: a score for each border, group norm, AdamW. Seen: 0.99.
 
     Mirrored at random, and the reading with it.
     """
@@ -115,7 +115,7 @@ def dial() -> Program:
 
 
 def talk() -> Program:
-    """A character language model on made-up talk, a causal transformer, warm-up and cosine. Seen: ACC of the places."""
+    """A character language model on made-up talk, a causal transformer, warm-up and cosine. Seen: 0.86 (of places)."""
     raw, labels = samples.sentences()
     return Program(
         name="talk", kind="text", classes=tuple(samples.LETTERS), raw=raw, labels=labels,

@@ -96,7 +96,9 @@ def written_for_fastai(program: Program) -> object:
             self.model = model
 
         def forward(self, inputs: Tensor, targets: Tensor, ids: Tensor) -> Tensor:
-            return program.loss(self.model, Fed(inputs, targets, ids))
+            return program.loss(self.model, Fed(inputs, targets, ids)).expand(
+                len(inputs)
+            )  # one a sample, as fastai gathers
 
     class Batches:
         n_inp = 3
@@ -118,6 +120,6 @@ def written_for_fastai(program: Program) -> object:
     loaders = DataLoaders(*(DataLoader(batches, bs=None, num_workers=0) for batches in (learnt, judged)), device="cpu")
     model = WithLoss(program.make())
     return Learner(
-        loaders, model, loss_func=lambda loss, targets: loss,
+        loaders, model, loss_func=lambda losses, targets: losses.mean(),
         opt_func=lambda *_, **__: OptimWrapper(opt=program.optimizer(model.model)),
     )  # fmt: skip
