@@ -54,6 +54,14 @@ def test_flipped_digits_are_suspected_and_hardly_any_other(seed: int) -> None:
     assert suspected[wrong].mean() >= 0.6
 
 
+@pytest.mark.parametrize("share", [0.08, 0.15, 0.25])
+def test_many_wrong_labels_are_found_too(share: float) -> None:
+    features, labels, wrong = flipped(3, share)
+    told = wrong_probability(features, labels, np.arange(len(labels)))[0] >= 0.8
+    assert told[wrong].mean() > 0.7
+    assert wrong[told].mean() > 0.9
+
+
 def test_clean_digits_are_hardly_suspected() -> None:
     features, labels, _ = flipped(0, 0.0)
     probability, _ = wrong_probability(features, labels, np.arange(len(labels)))
