@@ -22,7 +22,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
@@ -99,8 +98,15 @@ def ground_of(name: str) -> Ground:
 
 
 def programs() -> dict[str, Callable]:
-    """The healthy training programs; none where the suite's training half is not there."""
-    return import_module("programs").PROGRAMS if find_spec("programs") else {}
+    """The healthy training programs, usual and unusual."""
+    from programs import CLEAN, PROGRAMS
+
+    return {**PROGRAMS, **CLEAN}
+
+
+def interpreter(tool: ModuleType, kind: str) -> str:
+    """A program is made of functions and cannot be sent: it is asked about where the tool is installed."""
+    return str(peer_python(tool.NAME, tool.PACKAGES)) if kind == "training" and tool.PACKAGES else sys.executable
 
 
 # --- asking -------------------------------------------------------------------------------------------------------
@@ -137,7 +143,7 @@ def ask(tool: ModuleType, subject: Subject) -> Answer:
         if subject.kind == "data":
             written(subject.on)
         began = time.perf_counter()
-        command = [sys.executable, str(HERE / "run.py"), "--one", tool.NAME, subject.name, str(file)]
+        command = [interpreter(tool, subject.kind), str(HERE / "run.py"), "--one", tool.NAME, subject.name, str(file)]
         life = subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
         )
