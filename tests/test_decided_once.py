@@ -108,6 +108,13 @@ def test_what_is_done_is_told_again_and_trained_once(untrained: Path) -> None:
     assert snowroll("train", untrained, *QUICK, "--train.steps", "29", "--json").json["run"] == 3
 
 
+def test_what_was_done_is_told_of_the_folder_where_it_lies_now(project: Path) -> None:
+    """`project` is a copy of one that was trained elsewhere."""
+    told = snowroll("train", project, *QUICK)
+    assert f"report    {project}/runs/0001-train/report.html" in told.out
+    assert told.out.endswith(f"next: snowroll serve {project}\n")
+
+
 def test_a_run_of_other_software_is_not_taken_for_done(project: Path) -> None:
     path = project / "runs" / "0001-train" / "env.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"torch": "0.1"}))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from time import monotonic
 from time import time as utc_seconds
 from typing import TYPE_CHECKING
@@ -104,8 +105,14 @@ def train(
 
 
 def answer_of(opened: Opened, run: int) -> Answer:
-    """What `train` answered of a run that is done."""
-    return Answer(**json.loads((opened.store.run_folder(run) / ANSWER).read_text()))
+    """What `train` answered of a run that is done; where its report lies now, should the project have moved."""
+    folder = opened.store.run_folder(run)
+    told = Answer(**json.loads((folder / ANSWER).read_text()))
+    if (then := told.json["report"]) is None:
+        return told
+    now = str(folder / Path(then).name)
+    lines = [line.replace(then, now) for line in told.lines]
+    return Answer({**told.json, "report": now}, lines, _following(opened), told.ok)
 
 
 def prepare_job(
@@ -289,7 +296,11 @@ def _finished(opened: Opened, outcome: Outcome, decision: Decision, seconds: flo
         "promotion": decision.as_json(),
         **splits_json(outcome.crossed, outcome.beside),
     }
-    return Answer(answer, lines, next=f"snowroll serve {opened.root}")
+    return Answer(answer, lines, next=_following(opened))
+
+
+def _following(opened: Opened) -> str:
+    return f"snowroll serve {opened.root}"
 
 
 def _proved(opened: Opened, run: int) -> list[str]:
