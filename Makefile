@@ -14,7 +14,7 @@ test: .venv/tested
 quick: .venv/tested  # the fast set
 	$(BIN)/python -m pytest -n auto -m "not slow and not soak"
 
-soak: .venv/tested  # hundreds of kills
+soak: .venv/tested  # hundreds of kills, and programs trained to the end
 	$(BIN)/python -m pytest -m soak
 
 lock: .venv/tested  # renew the pins

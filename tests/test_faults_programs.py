@@ -91,7 +91,7 @@ def test_every_cause_of_training_has_a_case():
     assert {case.cause for case in CASES} == set(causes[causes.index("wrong_init") :])
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.parametrize("name", HEALTHY)
 def test_a_healthy_program_learns(name: str):
     program = HEALTHY[name]()

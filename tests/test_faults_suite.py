@@ -83,7 +83,7 @@ def test_a_case_changes_its_folder_and_names_its_files(case: Case, ground, tmp_p
     check_case(case, ground(case.on), tmp_path)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.parametrize("case", [one for one in CASES if one not in quick], ids=lambda case: f"{case.name}-{case.on}")
 def test_a_case_on_real_data_does_too(case: Case, ground, tmp_path: Path) -> None:
     check_case(case, ground(case.on), tmp_path)

@@ -128,7 +128,8 @@ def prepare_job(
         refuse_ungrouped(opened, version)
     earlier = None if fresh else _earlier(opened, plan, version, beside_random)
     if earlier is not None:
-        done = (earlier.path / ANSWER).exists()
+        known = opened.store.catalog.run(earlier.number)
+        done = known is not None and known.status == "done"  # its answer alone does not tell: it is written before
         same = f"run {earlier.number}: same plan, same data"
         say(f"{same}; it is done, --fresh trains once more" if done else f"{same}; it goes on")
         plan, told = read_plan(earlier.path, opened.task), read_told(earlier.path)
