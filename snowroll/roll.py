@@ -110,8 +110,7 @@ def _mine(opened: Opened, turn: Roll, say: Say, time: str, k: int) -> tuple[Roll
 
 
 def _label(opened: Opened, turn: Roll, say: Say, time: str, k: int) -> tuple[Roll, str]:
-    runs = opened.store.catalog.runs()
-    state = {**turn.state, "last_run": runs[-1].number if runs else 0}
+    state = {**turn.state, "done": [run.number for run in opened.store.catalog.runs() if run.status == "done"]}
     return _save(opened, turn.number, "train", state), "label     every question is answered"
 
 
@@ -134,7 +133,7 @@ def _time_of_champion(opened: Opened) -> str:
 def _trained_already(opened: Opened, turn: Roll) -> Answer | None:
     """What the newest run since this turn's data was complete answered: the turn was killed before it noted that."""
     for run in reversed(opened.store.catalog.runs()):
-        if run.number > turn.state["last_run"] and run.status == "done":
+        if run.status == "done" and run.number not in turn.state["done"]:
             return answer_of(opened, run.number)
     return None
 
@@ -166,11 +165,11 @@ def _finished(opened: Opened, turn: Roll, lines: list[str]) -> Answer:
 def _promotion(turn: Roll) -> Json:
     """What became of the model this turn trained, or why there is none."""
     trained = turn.state["train"]
-    if trained["run"] <= turn.state["last_run"]:
+    if trained["run"] in turn.state["done"]:
         reason = f"no label and no setting is new since run {trained['run']}"
         return {"outcome": "NOTHING NEW", "reason": reason}
     return trained.get("promotion") or {"outcome": "STOPPED", "reason": "a gate failed"}
 
 
 def _public(state: Json) -> Json:
-    return {key: value for key, value in state.items() if key not in ("since", "until", "ok", "last_run")}
+    return {key: value for key, value in state.items() if key not in ("since", "until", "ok", "done")}

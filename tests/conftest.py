@@ -63,6 +63,17 @@ def mount_disk() -> Iterator[Callable[[int], Path]]:
         yield mount
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """torch computes on one thread, so that bits are the same however many cores there are."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whatever needs the trained project is slow: the first of them has to train it."""
     for item in items:

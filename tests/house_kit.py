@@ -89,3 +89,20 @@ def draw_shapes(folder: Path, each: int = 30, classes: Sequence[str] = CLASSES, 
 def tree(folder: Path) -> dict[str, bytes]:
     """Every file under `folder` with its bytes."""
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def refused(said: Said, *words: object, code: int) -> None:
+    """The command ended with `code`; the last line on stderr names all `words`; nothing stands on stdout."""
+    assert said.code == code, said.out + said.err
+    assert said.out == ""
+    line = said.err.splitlines()[-1]
+    assert line.startswith("snowroll: ")
+    assert "Traceback" not in said.err
+    for word in words:
+        assert str(word) in line, line
+
+
+def intact(root: Path) -> None:
+    """Every invariant holds, and no half-written file is left."""
+    said = snowroll("doctor", root, "--deep", "--json").json
+    assert said["healthy"], said["broken"]

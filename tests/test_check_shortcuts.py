@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from test_check_duplicates import scenes
 
@@ -110,3 +112,15 @@ def test_a_look_holds_what_the_file_says_of_itself() -> None:
     clear.save(out, "PNG")
     assert look(out.getvalue()).see_through
     assert not told[30].see_through
+
+
+@pytest.mark.filterwarnings("ignore")  # PIL's words on what it finds there; a child that decodes does not hear them
+@settings(max_examples=60, deadline=None)
+@given(st.binary(max_size=60))
+def test_damaged_exif_takes_nothing_from_the_picture(tail: bytes) -> None:
+    out = io.BytesIO()
+    Image.fromarray(scenes(1)[0]).save(
+        out, "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x87\x69\0\x04\0\0\0\x01" + tail
+    )
+    seen = look(out.getvalue())
+    assert (seen.reason, seen.width) == ("", 96)

@@ -128,6 +128,15 @@ def test_a_turn_with_nothing_new_trains_nothing(project: Path) -> None:
     assert statuses(project) == ["done"]
 
 
+def test_a_run_that_was_begun_before_the_turn_is_its_own(untrained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`train` was cut off after its model was made; the turn goes on with that run and must tell what became of it."""
+    monkeypatch.setattr(promotion, "make_artifact", once(StoreError("the disk is full"), promotion.make_artifact))
+    assert snowroll("train", untrained, *QUICK).code == 1
+    told = snowroll("roll", untrained, *QUICK, "--json").json
+    assert (told["verdict"], told["train"]["run"]) == ("FIRST", 1)
+    assert snowroll("roll", untrained, *QUICK, "--json").json["verdict"] == "NOTHING NEW"
+
+
 def test_a_turn_takes_the_champion_s_time(untrained: Path) -> None:
     timed = (*MACHINE, *SMALL)
     assert snowroll("train", untrained, *timed, "--time", "6s").code == 0

@@ -18,18 +18,10 @@ from healthy.loop import train  # noqa: E402
 from healthy.plain import FLOORS  # noqa: E402
 from programs import CLEAN, PROGRAMS  # noqa: E402
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 CASES = [case for case in all_cases() if case.kind == "training"]
 HEALTHY = PROGRAMS | CLEAN
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def of(case: Case) -> str:

@@ -22,16 +22,10 @@ from snowroll.train.calibrate import Budget, step_seconds, steps_within
 from snowroll.train.fit import begin, fit, lr_at
 from snowroll.train.order import order, rows, steps_per_epoch
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SHORT = Plan(None, steps=12, batch=16, seed=3)
 RULES = {"sgd": 0.1, "adamw": 0.01, "muon": 0.05}
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("channels_last", [False, True])

@@ -17,15 +17,7 @@ from snowroll.base.nouns import Batch, Gate
 from snowroll.train.gates import hypotheses, pass_through
 from snowroll.train.trial import Trial
 
-pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 
 def draw(images: Sequence[object], ids: Sequence[int]) -> str:

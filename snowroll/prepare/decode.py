@@ -76,7 +76,8 @@ class Guarded:
 
     def __call__(self, raw: bytes) -> Any:
         """What `fn(raw)` returns. Raises DataError where it does, and for bytes that kill two children."""
-        for attempt in (1, 2):
+        cause = ""
+        for _ in range(2):
             child = self._take()
             try:
                 child.ask([raw])
@@ -84,14 +85,12 @@ class Guarded:
             except (EOFError, OSError):
                 cause = child.cause_of_death()
                 self._let_go(child)
-                if attempt == 2:
-                    raise DataError(cause, cure="send another file") from None
-            else:
-                self._idle.append(child)
-                if isinstance(found, DataError):
-                    raise found
-                return found
-        return None
+                continue
+            self._idle.append(child)
+            if isinstance(found, DataError):
+                raise found
+            return found
+        raise DataError(cause, cure="send another file")
 
     def _take(self) -> _Child:
         with suppress(IndexError):

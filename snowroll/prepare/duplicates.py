@@ -12,7 +12,7 @@ from snowroll.prepare.view import View, count
 
 _APART = 20  # groups that get a Fault of their own; the rest share one
 _OFTEN = 4  # times that one picture lies there before it may be a placeholder
-_ONE_TONE = 0.5  # share of a drawn picture in its commonest tone; photos stay below .2. A guess
+_ONE_TONE = 0.5  # share of a drawn picture in its commonest tone. A guess
 Group = list[int]
 
 
@@ -50,11 +50,11 @@ def scene_groups(view: View, pairs: Pairs) -> list[Group]:
 
 
 def duplicate_faults(view: View, pairs: Pairs) -> list[Fault]:
-    stock = [group for group in copy_groups(view, pairs) if _stands_in(view, group)]
+    copied = copy_groups(view, pairs)
+    stock = [group for group in copied if _stands_in(view, group)]
     told = {row for group in stock for row in group}
     exact = [group for group in exact_groups(view) if told.isdisjoint(group)]
-    near = [group for group in copy_groups(view, pairs) if told.isdisjoint(group)]
-    near = [group for group in near if not _is_one_content(view, group)]
+    near = [group for group in copied if told.isdisjoint(group) and not _is_one_content(view, group)]
     return [
         *_placeholders(view, stock),
         *_conflicts(view, exact, near),

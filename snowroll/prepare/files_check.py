@@ -14,7 +14,7 @@ from snowroll.prepare.view import View, count
 _BLANK = 1.5 / 255  # standard deviation below which a picture shows nothing: rounding and faint JPEG noise
 _ODD_MODES = {"CMYK": "CMYK", "I;16": "16-bit", "I;16B": "16-bit", "I": "32-bit", "F": "floating point", "LAB": "Lab"}
 _SOME = 0.25  # share beyond which an oddity is how the data are
-_BLURRED = np.log(6)  # of the usual detail, at most a sixth is left; an aperture of two pixels takes more. A guess
+_BLURRED = np.log(6)  # of the usual detail, at most a sixth is left. A guess
 _FAR = 6.0  # robust standard deviations from the median, in log size, that count as an outlier
 
 
@@ -138,9 +138,9 @@ def _sizes(view: View) -> Iterator[Fault]:
 def _blurred(view: View) -> Iterator[Fault]:
     """Pictures with a small part of the fine detail that the others have."""
     seen = [(row, look) for row, look in _seen(view) if look.contrast >= _BLANK]  # a blank one is told as that
-    detail = np.log([look.sharpness + 1e-6 for _, look in seen])
     if len(seen) < 20:
         return
+    detail = np.log([look.sharpness + 1e-6 for _, look in seen])
     below = np.median(detail) - detail
     spread = 1.4826 * float(np.median(np.abs(below)))
     rows = [row for (row, _), is_so in zip(seen, below > max(4 * spread, _BLURRED), strict=True) if is_so]

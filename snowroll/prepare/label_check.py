@@ -55,15 +55,15 @@ def _one_class(view: View) -> Iterator[Fault]:
 def _spelt_twice(view: View) -> Iterator[Fault]:
     """Two classes that are one: names that differ in case, blanks or accents; a rare one that is a slip of another."""
     rows = _rows_by_label(view)
+    plain = {name: _plain(name) for name in rows}
     for one, other in combinations(sorted(rows, key=lambda name: -len(rows[name])), 2):
-        plain = _plain(one), _plain(other)
-        is_slip = len(rows[other]) * 10 < len(rows[one]) and _is_slip(*plain)
-        if plain[0] == plain[1] or is_slip:
+        is_same = plain[one] == plain[other]
+        if is_same or (len(rows[other]) * 10 < len(rows[one]) and _is_slip(plain[one], plain[other])):
             message = (
                 f"'{one}' ({len(rows[one]):,}) and '{other}' ({len(rows[other]):,}) look like one class spelt twice"
             )
             cure = f"give both one name, or leave it if they differ: rename '{other}' to '{one}'"
-            confidence = 0.9 if plain[0] == plain[1] else 0.7
+            confidence = 0.9 if is_same else 0.7
             yield view.fault("class_names_alike", "warn", rows[other], message, cure, confidence, view.ask(rows[other]))
 
 
@@ -91,15 +91,18 @@ def _is_slip(one: str, other: str) -> bool:
 
 def _unjudged(view: View) -> Iterator[Fault]:
     """A class that is judged on and never learnt, or the reverse."""
-    for split, others, words in (
-        ("test", ("train",), "is judged on and never learnt from"),
-        ("train", ("test",), "is learnt from and never judged on"),
+    places: dict[str | None, dict[str, list[int]]] = {"train": {}, "test": {}}
+    for row, (label, split) in enumerate(zip(view.labels, view.splits, strict=True)):
+        if label is not None and split in places:
+            places[split].setdefault(label, []).append(row)
+    for split, other, words in (
+        ("test", "train", "is judged on and never learnt from"),
+        ("train", "test", "is learnt from and never judged on"),
     ):
-        here = {label for label, place in zip(view.labels, view.splits, strict=True) if label and place == split}
-        there = {label for label, place in zip(view.labels, view.splits, strict=True) if label and place in others}
-        for label in sorted(here - there) if here and there else ():
-            rows = [row for row in _rows_by_label(view)[label] if view.splits[row] == split]
-            message = f"class '{label}' {words}: {count(len(rows), 'sample')} in {split}, none in {others[0]}"
+        here, there = places[split], places[other]
+        for label in sorted(here.keys() - there.keys()) if there else ():
+            rows = here[label]
+            message = f"class '{label}' {words}: {count(len(rows), 'sample')} in {split}, none in {other}"
             cure = "put some of it into the other split, or take it out; a misspelt name does this too"
             yield view.fault("class_in_one_split", "warn", rows, message, cure)
 

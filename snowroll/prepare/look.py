@@ -8,12 +8,15 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from snowroll.base.errors import DataError
 from snowroll.prepare import pictures
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 THUMBNAIL_PX = 32
 _DECODED_PX = 256  # JPEGs are decoded no larger than twice this: every byte is still read
@@ -76,22 +79,30 @@ def _header(raw: bytes, format: str, rgb: np.ndarray) -> dict[str, Any]:
     """The fields of a Look that the file says of itself."""
     if format == "NumPy":
         return {"width": rgb.shape[1], "height": rgb.shape[0], "mode": "array"}
-    from PIL import Image
+    from PIL import Image as PIL
 
-    with Image.open(io.BytesIO(raw)) as image:
-        exif = image.getexif()
+    with PIL.open(io.BytesIO(raw)) as image:
         tables = getattr(image, "quantization", None) or {}
         return {
             "width": image.width,
             "height": image.height,
             "mode": image.mode,
             "frames": getattr(image, "n_frames", 1),
-            "rotated": exif.get(0x0112, 1) not in (0, 1),
             "see_through": image.has_transparency_data,
             "coarseness": float(np.mean(tables[0])) if 0 in tables else 0.0,
-            "made_by": " ".join(str(exif.get(tag, "")).strip("\0 ") for tag in (0x010F, 0x0110, 0x0131)).strip()[:80],
-            "taken_at": _taken_at(exif),
+            "rotated": image.getexif().get(0x0112, 1) not in (0, 1),
+            **_origin(image),
         }
+
+
+def _origin(image: Image) -> dict[str, Any]:
+    """Who made the picture and when, by its EXIF; nothing where that is damaged, which is no fault of the pixels."""
+    try:
+        exif = image.getexif()
+        made_by = " ".join(str(exif.get(tag, "")).strip("\0 ") for tag in (0x010F, 0x0110, 0x0131))
+        return {"made_by": made_by.strip()[:80], "taken_at": _taken_at(exif)}
+    except Exception:  # PIL raises anything on a damaged directory: struct.error, SyntaxError, TypeError ...
+        return {}
 
 
 def _taken_at(exif: Any) -> float:

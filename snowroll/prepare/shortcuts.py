@@ -17,7 +17,7 @@ from snowroll.prepare.view import View
 
 _FEWEST = 60  # labelled pictures
 _FOLDS = 5
-_TOLD = 0.3  # of the way from chance to certainty that metadata go before it is told; 0.1 is usual by content. A guess
+_TOLD = 0.3  # of the way from chance to certainty that metadata go before it is told. A guess
 _APART = 0.5  # of the way from "alike" to "never overlapping" that a measure differs between splits. A guess
 _FAR_Z = 5.0  # standard errors: many measures are tried
 _KINDS = 8  # commonest values of a text column; the rest count as one

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from snowroll.base import atomic
 from snowroll.base.nouns import Fault, Fix, Json, Sample, canonical, digest
 from snowroll.prepare.check import check, left_out
 from snowroll.prepare.duplicates import Group, copy_groups, pairs_of
+from snowroll.prepare.look import Look
 from snowroll.prepare.manifest import TWO_ROWS
 from snowroll.prepare.read import EMPTY, OURS
 from snowroll.prepare.view import View, count
@@ -37,7 +38,8 @@ def inspect(opened: Opened, stock: Stock, say: Say) -> Inspected:
     splits = placements(opened)
     seen = [[asdict(sample) for sample in samples], stock.schema, stock.skipped, splits]
     rules = rules_of(opened)
-    key = digest(canonical([*seen, opened.prepare.megapixels, rules]))
+    made_of = [[f.name for f in fields(kind)] for kind in (Fault, Look)]  # findings of another make are not read
+    key = digest(canonical([*seen, opened.prepare.megapixels, rules, made_of]))
     path = opened.store.packs / "faults" / f"{key}.json"
     if (known := _load(path)) is not None:
         return known

@@ -27,13 +27,21 @@ def rules_of(opened: Opened) -> Rules:
     return json.loads(opened.store.catalog.pointer("fixes") or "{}")
 
 
-def apply(opened: Opened, faults: Sequence[Fault], code: str) -> str:
-    """Let the cure of the findings with this code hold from now on. Returns what was done, in words."""
-    found = [fault for fault in faults if fault.code == code]
-    if not found:
-        cure = did_you_mean(code, sorted({fault.code for fault in faults})) if faults else "nothing needs fixing"
-        raise UsageError(f"there is no finding '{code}'", where="--fix", cure=cure)
-    fixes = [fault.fix for fault in found if fault.fix is not None]
+def apply(opened: Opened, faults: Sequence[Fault], codes: Sequence[str]) -> list[str]:
+    """Let the cures of the findings with these codes hold from now on. Returns what was done, in words.
+
+    Raises UsageError for a code that was not found, before any is applied.
+    """
+    found = sorted({fault.code for fault in faults})
+    for code in codes:
+        if code not in found:
+            cure = did_you_mean(code, found) if found else "nothing needs fixing"
+            raise UsageError(f"there is no finding '{code}'", where="--fix", cure=cure)
+    return [f"fixed     {code}: {_apply(opened, faults, code)}" for code in codes]
+
+
+def _apply(opened: Opened, faults: Sequence[Fault], code: str) -> str:
+    fixes = [fault.fix for fault in faults if fault.code == code and fault.fix is not None]
     rule: dict[str, Json] = {"does": fixes[0].does if fixes else KNOWN}
     does = rule["does"]
     samples = [sample for fix in fixes for sample in fix.samples]
@@ -52,12 +60,21 @@ def apply(opened: Opened, faults: Sequence[Fault], code: str) -> str:
     return words
 
 
-def undo(opened: Opened, code: str) -> str:
-    """Take a rule back. Answers that people gave meanwhile stay: they are undone one by one on the label page."""
+def undo(opened: Opened, codes: Sequence[str]) -> list[str]:
+    """Take these rules back. Answers that people gave meanwhile stay: they are undone one by one on the label page.
+
+    Returns what was done, in words. Raises UsageError for a code without a rule, before any is taken back.
+    """
+    rules = rules_of(opened)
+    for code in codes:
+        if code not in rules:
+            cure = did_you_mean(code, sorted(rules)) if rules else "nothing was fixed"
+            raise UsageError(f"'{code}' was not fixed", where="--undo", cure=cure)
+    return [f"undone    {code}: {_undo(opened, code)}" for code in dict.fromkeys(codes)]
+
+
+def _undo(opened: Opened, code: str) -> str:
     rules = dict(rules_of(opened))
-    if code not in rules:
-        cure = did_you_mean(code, sorted(rules)) if rules else "nothing was fixed"
-        raise UsageError(f"'{code}' was not fixed", where="--undo", cure=cure)
     rule = rules.pop(code)
     words = "its samples are used again"
     if rule["does"] == "ask":

@@ -45,8 +45,8 @@ class Label:
     for_test: bool = False  # belongs to the locked test set
 
 
-# the reason of a queued sample that models will be judged on
-FOR_CHECK = "the data check doubts its label:"  # begins the reason of a question, before the finding's code
+# why a sample is queued: the data check asks about it (a finding's code follows), or models will be judged on it
+FOR_CHECK = "the data check doubts its label:"
 FOR_TEST = "for the locked test set: drawn at random, answered without a suggestion"
 
 

@@ -15,12 +15,12 @@ MARK = {"block": "BLOCK", "warn": "warn ", "note": "note "}
 
 def check(opened: Opened, say: Say, fix: str = "", undo: str = "") -> Answer:
     """Exit 1 when something blocks training. fix, undo: codes of findings, with commas between them."""
-    done = [f"undone    {code}: {take_back(opened, code)}" for code in _codes(undo)]
+    done = take_back(opened, _codes(undo))
     opened = opened.reread() if undo else opened
     stock = take_stock(opened, say)
     faults = inspect(opened, stock, say).faults
     if fix:
-        done += [f"fixed     {code}: {apply(opened, faults, code)}" for code in _codes(fix)]
+        done += apply(opened, faults, _codes(fix))
         opened = opened.reread()
         stock = take_stock(opened, say)
         faults = inspect(opened, stock, say).faults

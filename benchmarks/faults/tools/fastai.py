@@ -6,13 +6,13 @@ one that lr_find suggests. fastai's loop has an `update` of its own, so faults o
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Callable
+from contextlib import redirect_stdout
 from io import StringIO
 from math import isfinite
 
 from cases import Fed, Finding, Program
+from hearing import listening
 
 NAME = "fastai"
 PACKAGES = ("fastai", "torch", "scikit-learn", "numpy", "pillow")
@@ -59,25 +59,6 @@ def trained(program: Program) -> list[Finding]:
     if not all(map(isfinite, losses)) or len(losses) < program.steps:
         return [Finding("exploding", (), f"the run ended after {len(losses)} of {program.steps} batches")]
     return []
-
-
-def is_shown(category: type[Warning]) -> bool:
-    """Deprecations are for the authors of libraries."""
-    return issubclass(category, (UserWarning, RuntimeWarning))
-
-
-@contextmanager
-def listening(found: list[Finding]) -> Iterator[None]:
-    """Warnings and an error become findings."""
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")
-        try:
-            yield
-        except Exception as error:  # whatever the framework or the program raises is what its user sees
-            found.append(Finding(f"other:{type(error).__name__}: {str(error)[:60]}", (), str(error)[:300]))
-    found += [
-        Finding(f"other:{one.category.__name__}: {str(one.message)[:60]}", (), str(one.message)[:300]) for one in said
-    ]
 
 
 def written_for_fastai(program: Program) -> object:

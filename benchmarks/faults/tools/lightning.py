@@ -7,12 +7,11 @@ no better than chance, is none: nothing says so.
 from __future__ import annotations
 
 import logging
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from tempfile import TemporaryDirectory
 
 from cases import Fed, Finding, Program
+from hearing import in_its_words, listening
 
 NAME = "lightning"
 PACKAGES = ("lightning", "torch", "scikit-learn", "numpy", "pillow")
@@ -31,7 +30,7 @@ def training(program: Program) -> list[Finding]:
     found: list[Finding] = []
     for switches in CHECKS:
         lightning.seed_everything(7, verbose=False)
-        with TemporaryDirectory() as folder, listening(found):
+        with TemporaryDirectory() as folder, listening(found, finding):
             trainer = lightning.Trainer(
                 accelerator="cpu", deterministic=True, default_root_dir=folder, enable_progress_bar=False,
                 enable_model_summary=False, **switches,
@@ -40,27 +39,10 @@ def training(program: Program) -> list[Finding]:
     return list({one.cause: one for one in found}.values())
 
 
-def is_shown(category: type[Warning]) -> bool:
-    """Deprecations are for the authors of libraries."""
-    return issubclass(category, (UserWarning, RuntimeWarning))
-
-
-@contextmanager
-def listening(found: list[Finding]) -> Iterator[None]:
-    """Warnings and an error become findings."""
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")
-        try:
-            yield
-        except Exception as error:  # whatever the framework or the program raises is what its user sees
-            found.append(finding(type(error).__name__, str(error)))
-    found += [finding(one.category.__name__, str(one.message)) for one in said if is_shown(one.category)]
-
-
 def finding(kind: str, sentence: str) -> Finding:
     """NaN is the one cause that Lightning itself names; of the rest, its own first words."""
     is_nan = "nan values" in sentence.lower() or "not finite" in sentence.lower()
-    return Finding("exploding" if is_nan else f"other:{kind}: {sentence[:60]}", (), sentence[:300])
+    return Finding("exploding", (), sentence[:300]) if is_nan else in_its_words(kind, sentence)
 
 
 def loaders(program: Program) -> Sequence[object]:
