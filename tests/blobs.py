@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from snowroll.base.nouns import Batch, Plan, Prediction
 from snowroll.train.order import rows
-from snowroll.train.trial import Trial
+from snowroll.train.trial import Trial, task_credit
 
 CLASSES = ["a", "b", "c", "d"]
 SCHEMA: Mapping[str, Any] = {"type": "choice", "classes": CLASSES}
@@ -34,9 +34,6 @@ class Blobs:
     def loss(self, model: nn.Module, batch: Batch, options: Options) -> Tensor:
         logits = model(batch.inputs).float()
         return F.cross_entropy(logits, batch.targets, reduction="none", label_smoothing=options.label_smoothing)
-
-    def loss_at_init(self, schema: Mapping[str, Any], options: Options) -> float:
-        return log(len(schema["classes"]))
 
     def postprocess(self, outputs: Tensor, options: Options) -> dict[str, Tensor]:
         return {"probabilities": outputs.float().softmax(1)}
@@ -114,4 +111,15 @@ def trial(
     def truth(ids: Tensor) -> list[str]:
         return [CLASSES[classes[row]] for row in ids.tolist()]
 
-    return Trial(Blobs(), SCHEMA, plan, make, batches, batches, objective, truth)  # type: ignore[arg-type]
+    task = Blobs()
+    return Trial(
+        plan=plan,
+        make=make,
+        batches=batches,
+        plain=batches,
+        objective=objective,
+        truth=truth,
+        credit=task_credit(task, SCHEMA, plan, truth),  # type: ignore[arg-type]
+        show=task.show,
+        expected_loss=log(len(CLASSES)),
+    )

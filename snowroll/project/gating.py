@@ -19,6 +19,7 @@ from snowroll.project.opened import Opened, Say
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+    from torch import Tensor
 
 NOTHING_TO_DO = ("steps", "time_s", "eval_every", "checkpoint_every", "folds", "patience", "ema", "processes")
 TILE_PX = 96  # each picture of what the network sees
@@ -45,9 +46,9 @@ def pass_gates(
 
 def _measure(opened: Opened, packed: Packed, plan: Plan, folder: Path, say: Say) -> list[Gate]:
     from snowroll.train.gates import pass_through
-    from snowroll.train.trial import Trial
+    from snowroll.train.trial import Trial, task_credit
 
-    rows = packed.rows["train"]
+    rows, task = packed.rows["train"], opened.task
 
     def plain(step: int):
         from snowroll.train import order
@@ -55,15 +56,19 @@ def _measure(opened: Opened, packed: Packed, plan: Plan, folder: Path, say: Say)
         positions, _ = order.rows(step, plan.batch, len(rows), plan.seed)
         return gather(opened, packed, rows[positions], plan.device)
 
+    def truth(ids: Tensor) -> list[Json]:
+        return [packed.version.items[row].target for row in ids.tolist()]
+
     trial = Trial(
-        task=opened.task,
-        schema=packed.schema,
         plan=plan,
         make=partial(new_model, opened, packed, plan),
         batches=training_batches(opened, packed, rows, plan),
         plain=plain,
         objective=objective_of(opened, plan),
-        truth=lambda ids: [packed.version.items[row].target for row in ids.tolist()],
+        truth=truth,
+        credit=task_credit(task, packed.schema, plan, truth),
+        show=task.show,
+        expected_loss=task.loss_at_init(packed.schema, plan.task),
     )
     trial.make()  # a model that cannot be built is told once, not by every gate
     gates: list[Gate] = []

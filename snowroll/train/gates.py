@@ -108,7 +108,7 @@ SLACK, SLACK_NATS = 0.25, 0.4  # measured: healthy networks of tests/test_train_
 
 def loss_at_init(trial: Trial) -> Measured:
     """The objective of a fresh model, in training mode, on two batches."""
-    expected = trial.task.loss_at_init(trial.schema, trial.plan.task)
+    expected = trial.expected_loss
     model = trial.make().train()
     losses = []
     for step in range(2):
@@ -116,7 +116,7 @@ def loss_at_init(trial: Trial) -> Measured:
         losses.append(trial.objective(model, few(trial.plain(step))).detach())
     loss = float(torch.cat(losses).mean())
     if expected is None:
-        return Measured(f"{loss:.3f}; the task states no expectation", loss == loss and abs(loss) != float("inf"))
+        return Measured(f"{loss:.3f}; nothing is known of what to expect", loss == loss and abs(loss) != float("inf"))
     return Measured(
         f"{loss:.3f} where {expected:.3f} is a uniform guess",
         abs(loss - expected) <= max(SLACK * abs(expected), SLACK_NATS),
@@ -170,7 +170,7 @@ def same_twice(trial: Trial) -> Measured:
 def sees(trial: Trial, write: Write) -> Measured:
     """What is handed to the network, decoded back to pictures, after augmentation."""
     batch = few(trial.batches(0))
-    picture = write([trial.task.show(batch, row) for row in range(min(8, len(batch.ids)))], batch.ids[:8].tolist())
+    picture = write([trial.show(batch, row) for row in range(min(8, len(batch.ids)))], batch.ids[:8].tolist())
     tensors = leaves(batch.inputs)
     if not all(bool(torch.isfinite(t).all()) for t in tensors if t.is_floating_point()):
         return Measured("the inputs hold NaN or infinity", False, picture)

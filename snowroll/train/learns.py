@@ -116,13 +116,10 @@ def _credit_settled(trial: Trial, model: nn.Module, batch: Batch) -> float:
 
 
 def _credit(trial: Trial, model: nn.Module, batch: Batch) -> float:
-    """The task's own verdict on the model's answers, in evaluation mode."""
+    """The share of the model's answers that are right, in evaluation mode."""
     model.eval()
     with torch.no_grad():
-        outputs = trial.task.postprocess(model(batch.inputs), trial.plan.task)
-    arrays = {name: value.float().cpu().numpy() for name, value in outputs.items()}
-    answers = trial.task.decode(arrays, trial.schema, trial.plan.task)
-    return float(trial.task.credit(answers, trial.truth(batch.ids), trial.schema).mean())
+        return trial.credit(model, batch)
 
 
 def _two_different(trial: Trial) -> Batch:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -13,21 +14,25 @@ from snowroll.base.task import Task
 from snowroll.train.fit import Batches, Objective
 from snowroll.train.nested import each
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 ROWS = 32  # the most rows of a batch that a gate looks at
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What the gates need to know of a run that has not begun."""
+    """What the gates need to know of a run that has not begun, whoever wrote its loop."""
 
-    task: Task
-    schema: Mapping[str, Json]
     plan: Plan
     make: Callable[[], nn.Module]  # a fresh model, equal at each call
     batches: Batches  # as the run will see them: augmented, mixed
     plain: Batches  # the same rows as they are
     objective: Objective
     truth: Callable[[Tensor], Sequence[Json]]  # ids [B] -> their targets
+    credit: Callable[[nn.Module, Batch], float]  # a model in evaluation mode -> the share of its answers that are right
+    show: Callable[[Batch, int], Image]  # one row of a batch, decoded back to a picture
+    expected_loss: float | None = None  # of an untrained model, where something is known of it
     frozen: tuple[str, ...] = ()  # beginnings of the names of parameters that are meant to stand still
 
 
@@ -38,6 +43,20 @@ class Measured:
     words: str
     holds: bool
     picture: str | None = None
+
+
+def task_credit(
+    task: Task, schema: Mapping[str, Json], plan: Plan, truth: Callable[[Tensor], Sequence[Json]]
+) -> Callable[[nn.Module, Batch], float]:
+    """The task's own verdict on a model's answers: the mean over the batch of what each sample earned."""
+
+    def credit(model: nn.Module, batch: Batch) -> float:
+        outputs = task.postprocess(model(batch.inputs), plan.task)
+        arrays = {name: value.float().cpu().numpy() for name, value in outputs.items()}
+        answers = task.decode(arrays, schema, plan.task)
+        return float(task.credit(answers, truth(batch.ids), schema).mean())
+
+    return credit
 
 
 def gate_plan(plan: Plan, steps: int, lr: float = 1e-3) -> Plan:
