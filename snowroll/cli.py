@@ -75,18 +75,27 @@ def train(
     because: str = "",
     fresh: bool = False,
     beside_random: bool = False,
+    learning_curve: bool = False,
     json: Json = False,
 ) -> Any:
     """Pass the gates, then train; the same command resumes an unfinished run.
 
     --time 10m: plan the run to finish in this time. --accept GATE,GATE --because "...": go on past failed gates.
     --fresh: start a new run even if one is unfinished. --beside-random: once more on splits that ignore groups, for
-    comparison; takes as long again.
+    comparison; takes as long again. --learning-curve: once more on a quarter and on half of the data, to tell what
+    more labels are worth; takes three quarters as long again.
     """
     from snowroll.verbs.train import train as verb
 
     return verb(
-        opened(project), say, time=time, accept=accept, because=because, fresh=fresh, beside_random=beside_random
+        opened(project),
+        say,
+        time=time,
+        accept=accept,
+        because=because,
+        fresh=fresh,
+        beside_random=beside_random,
+        learning_curve=learning_curve,
     )
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from snowroll.base.nouns import Metric
 from snowroll.evaluate.interval import wilson
-from snowroll.evaluate.splits import BesideRandom, CrossValidated, difference, splits_json
+from snowroll.evaluate.splits import BesideRandom, Compared, CrossValidated, difference
 
 
 def share(right: int, n: int) -> Metric:
@@ -38,7 +38,7 @@ def test_the_difference_of_two_shares_holds_the_true_one() -> None:
 
 def test_only_what_there_is_is_told() -> None:
     crossed = CrossValidated("accuracy", share(8, 10), (share(4, 5), share(4, 5)))
-    assert splits_json(None, None) == {}
-    assert splits_json(crossed, None).keys() == {"cross_validation"}
+    assert Compared().as_json() == {}
+    assert Compared(crossed).as_json().keys() == {"cross_validation"}
     assert [row["fold"] for row in crossed.as_json()["by_fold"]] == [0, 1]
     assert "2 folds by group: 0.800, 0.800" in crossed.lines()[0]

@@ -21,6 +21,7 @@ from snowroll.base.nouns import Json, Metric, Report
 from snowroll.evaluate import plots
 from snowroll.evaluate.calibration import Bin, Temperature
 from snowroll.evaluate.compare import Verdict, signed_points
+from snowroll.evaluate.learning import LearningCurve
 from snowroll.evaluate.metrics import IN_WORDS, LABELS
 from snowroll.evaluate.splits import BesideRandom, CrossValidated
 
@@ -89,6 +90,7 @@ class Background:
     verdict: Verdict | None = None
     crossed: CrossValidated | None = None
     beside: BesideRandom | None = None
+    learning: LearningCurve | None = None
     ledger: Ledger | None = None
     drawn: Sequence[str] = ()  # how the data was split, in sentences; shown beside the ledger
     curves: Sequence[Curve] = ()

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from math import hypot
 
 from snowroll.base.nouns import Json, Metric
+from snowroll.evaluate.learning import LearningCurve
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +71,21 @@ class BesideRandom:
         ]
 
 
-def splits_json(crossed: CrossValidated | None, beside: BesideRandom | None) -> dict[str, Json]:
-    """What `train --json` and report.json hold beyond the fixed keys, where there is any."""
-    told = {"cross_validation": crossed, "beside_random": beside}
-    return {key: found.as_json() for key, found in told.items() if found is not None}
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """The figures that a run was asked for beside its own."""
+
+    crossed: CrossValidated | None = None
+    beside: BesideRandom | None = None
+    learning: LearningCurve | None = None
+
+    def as_json(self) -> dict[str, Json]:
+        """What `train --json` and report.json hold beyond the fixed keys, where there is any."""
+        told = {"cross_validation": self.crossed, "beside_random": self.beside, "learning_curve": self.learning}
+        return {key: found.as_json() for key, found in told.items() if found is not None}
+
+    def lines(self) -> list[str]:
+        return [line for found in (self.crossed, self.beside, self.learning) if found for line in found.lines()]
 
 
 def difference(one: Metric, other: Metric) -> Metric:

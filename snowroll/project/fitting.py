@@ -34,6 +34,7 @@ class Fitted:
     model: nn.Module  # the weights to keep: the average's, the best validation's, or the last
     calibration: Json
     curve: list[dict[str, float]]  # one entry a validation
+    late_loss: float | None = None  # of training: the mean over the last tenth of the steps that were logged
 
 
 def fit_run(opened: Opened, packed: Packed, plan: Plan, folder: Path, say: Say) -> Fitted:
@@ -46,7 +47,7 @@ def fit_run(opened: Opened, packed: Packed, plan: Plan, folder: Path, say: Say) 
         kept = fit_rank(opened, packed, plan, folder, say)
     log = Log(folder / "metrics.jsonl", upto=plan.steps)
     log.to_tensorboard(folder / "tb")
-    return Fitted(kept.eval(), calibrate(opened, [(packed, kept)], plan), log.validations())
+    return Fitted(kept.eval(), calibrate(opened, [(packed, kept)], plan), log.validations(), log.late_loss())
 
 
 def fit_rank(opened: Opened, packed: Packed, plan: Plan, folder: Path, say: Say) -> nn.Module:
@@ -222,6 +223,10 @@ class Log:
 
     def validations(self) -> list[dict[str, float]]:
         return [row for row in self.rows if "val_loss" in row]
+
+    def late_loss(self) -> float | None:
+        losses = [row["loss"] for row in self.rows if "loss" in row]
+        return float(np.mean(losses[-max(1, len(losses) // 10) :])) if losses else None
 
     def is_best(self) -> bool:
         return self.since_best() == 0

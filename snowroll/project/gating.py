@@ -14,7 +14,7 @@ from snowroll.base import atomic
 from snowroll.base.errors import UsageError, did_you_mean
 from snowroll.base.nouns import Gate, Json, Plan, canonical, digest
 from snowroll.project.data import Packed, gather, training_batches
-from snowroll.project.fitting import new_model, objective_of
+from snowroll.project.fitting import Fitted, new_model, objective_of
 from snowroll.project.opened import Opened, Say
 
 if TYPE_CHECKING:
@@ -41,6 +41,43 @@ def pass_gates(
         told = {"gates": list(accept), "because": because, "folder": folder.name}
         opened.store.catalog.note("gate.accepted", told)
     atomic.write_json(folder / "gates.json", [asdict(gate) for gate in gates])
+    return gates
+
+
+def gates_of_trained(
+    opened: Opened,
+    packed: Packed,
+    plan: Plan,
+    folder: Path,
+    fitted: Fitted,
+    say: Say,
+    accept: Sequence[str] = (),
+    because: str = "",
+) -> list[Gate]:
+    """What only the trained model shows, added to gates.json. Nothing of an ensemble: its members were not kept."""
+    if plan.folds:
+        return []
+    from torch import Tensor
+
+    from snowroll.train.after import learnt, modes_agree
+    from snowroll.train.gates import AFTERWARDS
+
+    rows, objective = packed.rows["train"], objective_of(opened, plan)
+    batches, model = training_batches(opened, packed, rows, plan), fitted.model.to(plan.device)
+    found = {"modes_agree": modes_agree(objective, model, batches, plan.seed)}
+    outputs = model(batches(0).inputs)
+    if isinstance(outputs, Tensor) and fitted.late_loss is not None:
+        found["learnt"] = learnt(objective, outputs.detach(), batches, fitted.late_loss)
+    gates = []
+    for name, one in found.items():
+        says, expected = AFTERWARDS[name]
+        gates.append(Gate(name, says, one.words, expected, one.holds))
+    for gate in gates:
+        say(f"  gate {gate.name}: {'passed' if gate.passed else 'FAILED'} ({gate.measured})")
+    gates = _accepted(gates, accept, because) if accept else gates
+    before = json.loads((folder / "gates.json").read_text())
+    known = [gate for gate in before if gate["name"] not in found]
+    atomic.write_json(folder / "gates.json", [*known, *(asdict(gate) for gate in gates)])
     return gates
 
 
@@ -104,9 +141,9 @@ def gates_to_accept(accept: str, because: str) -> list[str]:
         return []
     if not because:
         raise UsageError("a gate is accepted for a reason", where="--accept", cure='add --because "..."')
-    from snowroll.train.gates import hypotheses
+    from snowroll.train.gates import gate_names
 
-    known = [hypothesis.name for hypothesis in hypotheses(lambda pictures, ids: "")]
+    known = gate_names()
     for name in wanted:
         if name not in known:
             raise UsageError(f"there is no gate '{name}'", where="--accept", cure=did_you_mean(name, known))

@@ -98,7 +98,7 @@ def open_project(root: Path, flags: dict[str, Json], *, write: bool = True) -> O
     if not config.is_file():
         raise UsageError(f"no {FILE} here", where=root, cure=f"run `snowroll init {root}` first")
     settings = read_settings(config).over(flags)
-    settings.refuse_unknown_sections(SECTIONS)
+    settings.refuse_unknown_sections(SECTIONS)  # before the task's name: "[taks]" is what is wrong then
     name = settings.values.get("task.name")
     if not isinstance(name, str):
         raise UsageError("[task] names no task", where=config, cure='write name = "classify_images" under [task]')
@@ -111,13 +111,20 @@ def open_project(root: Path, flags: dict[str, Json], *, write: bool = True) -> O
 
 def _refuse_unfit(settings: Settings, task: Task) -> PrepareSettings:
     """Every section is read once, so that a wrong key or number is told before any work. Returns [prepare]."""
-    options, _ = settings.section("task", task.Options, beside=("name",))
-    plan, _ = settings.section("train", Plan, made={"task": options})
+    every_section(settings, task)
+    return settings.section("prepare", PrepareSettings)[0]
+
+
+def every_section(settings: Settings, task: Task) -> dict[str, dict[str, tuple[Json, str]]]:
+    """Of each section all settings, with value and origin. Raises UsageError for one that is wrong."""
+    settings.refuse_unknown_sections(SECTIONS)
+    options, told = settings.section("task", task.Options, beside=("name",))
+    plan, train = settings.section("train", Plan, made={"task": options})
     if plan.folds:
         ensemble_of(task)
-    for name, kind in (("promotion", PromotionSettings), ("serve", ServeSettings), ("label", LabelSettings)):
-        settings.section(name, kind)
-    return settings.section("prepare", PrepareSettings)[0]
+    kinds = {"prepare": PrepareSettings, "promotion": PromotionSettings, "serve": ServeSettings, "label": LabelSettings}
+    rest = {name: settings.section(name, kind)[1] for name, kind in kinds.items()}
+    return {"task": told, "train": train, **rest}
 
 
 def champion_run(opened: Opened) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -36,12 +37,17 @@ class Decision:
         return {"outcome": self.outcome, "reason": self.reason, "champion": self.champion, "test": _plain(told)}
 
 
-def consider(opened: Opened, challenger: Trained, packed: Packed, judged: Judged, say: Say) -> Decision:
+def consider(
+    opened: Opened, challenger: Trained, packed: Packed, judged: Judged, say: Say, failed: Sequence[str] = ()
+) -> Decision:
     """Test the challenger against the champion, and export it if it may follow. No pointer moves: `conclude` does that.
 
-    Every look is counted. Asked again, since it was killed or the disk was full, it gives the same answer.
+    failed: gates that the trained model did not pass; it is refused without a look. Every look is counted. Asked again,
+    since it was killed or the disk was full, it gives the same answer.
     """
     holder = opened.store.catalog.pointer("champion")
+    if failed:
+        return Decision("REFUSED", f"gate {' and '.join(failed)} failed", int(holder or 0))
     if holder is None:
         make_artifact(opened, challenger, packed, say)
         return Decision("FIRST", "the first model to pass its gates", challenger.run)

@@ -18,7 +18,7 @@ from snowroll.evaluate.card import COLUMNS, card, results_row
 from snowroll.evaluate.interval import interval_in_words
 from snowroll.evaluate.report import Background, Curve, Ledger, Shot, render, thumbnail
 from snowroll.evaluate.slices import Slice, find_slices
-from snowroll.evaluate.splits import BesideRandom, CrossValidated, splits_json
+from snowroll.evaluate.splits import Compared
 from snowroll.project.data import Packed
 from snowroll.project.judging import Judged
 from snowroll.project.looks import look_at
@@ -45,8 +45,7 @@ class Story:
     words: Sequence[str] = ()  # how the data was split
     curve: Sequence[Mapping[str, float]] = ()
     decision: Decision | None = None
-    crossed: CrossValidated | None = None
-    beside: BesideRandom | None = None
+    compared: Compared = field(default_factory=Compared)
     measured_on: str = "the locked test set, which nothing was trained or chosen on"
     reproduce: Sequence[str] = field(default_factory=tuple)
 
@@ -65,7 +64,7 @@ def write_report(
         gates=tuple(story.gates),
         faults=tuple(story.faults),
         costs=costs(trained, story.seconds),
-        extras=splits_json(story.crossed, story.beside),
+        extras=story.compared.as_json(),
     )
     background = _background(opened, story, packed, trained, judged)
     path = story.folder / "report.html"
@@ -128,8 +127,9 @@ def _background(opened: Opened, story: Story, packed: Packed, trained: Trained, 
         floor=_floor(opened, packed, judged, trained),
         intervals=interval_in_words(len(set(judged.groups)), len(judged.targets)),
         verdict=story.decision.verdict if story.decision else None,
-        crossed=story.crossed,
-        beside=story.beside,
+        crossed=story.compared.crossed,
+        beside=story.compared.beside,
+        learning=story.compared.learning,
         ledger=_ledger(opened, packed),
         drawn=story.words,
         curves=_curves(task.headline, story.curve, story.folder),

@@ -18,7 +18,8 @@ from snowroll.base.nouns import Batch, Gate
 from snowroll.train.fit import fit, seed_step
 from snowroll.train.learns import CLEARLY, DEAD, beats_blind, everything_learns, overfits_two
 from snowroll.train.nested import leaves
-from snowroll.train.trial import Measured, Trial, few, gate_plan, take
+from snowroll.train.spreads import LOUD, activations
+from snowroll.train.trial import Measured, Trial, few, gate_plan, take, wake
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -71,6 +72,12 @@ def hypotheses(write: Write) -> list[Hypothesis]:
             loss_at_init,
         ),
         Hypothesis(
+            "activations",
+            "values stay in bounds on their way through the network",
+            f"no layer's spread above {LOUD:g} times the inputs'",
+            activations,
+        ),
+        Hypothesis(
             "samples_apart",
             "in evaluation, the answer for a sample depends on that sample alone",
             "no change when the other samples of the batch change, move or go away",
@@ -103,6 +110,23 @@ def hypotheses(write: Write) -> list[Hypothesis]:
     ]
 
 
+AFTERWARDS = {  # name -> (hypothesis, expected): measured by train/after.py once the last step is done
+    "learnt": (
+        "the run learnt something from its inputs",
+        "a training loss at the end that is clearly under that of one answer to all",
+    ),
+    "modes_agree": (
+        "the model that is evaluated is the one that was trained",
+        "a loss in evaluation mode that is no worse by half than in training mode",
+    ),
+}
+
+
+def gate_names() -> list[str]:
+    """Of all gates, in their order."""
+    return [*(hypothesis.name for hypothesis in hypotheses(lambda pictures, ids: "")), *AFTERWARDS]
+
+
 SLACK, SLACK_NATS = 0.25, 0.4  # measured: healthy networks of tests/test_train_gates.py lie within half of it
 
 
@@ -126,7 +150,7 @@ def loss_at_init(trial: Trial) -> Measured:
 def samples_apart(trial: Trial) -> Measured:
     """Change the others, turn the order round, leave the others out: a sample's output must stay what it was."""
     model = trial.make().eval()
-    _wake(model, trial.plan.seed)
+    wake(model, trial.plan.seed)
     batch = few(trial.plain(0), 8)
     size = len(batch.ids)
     backwards = torch.arange(size - 1, -1, -1, device=batch.ids.device)
@@ -191,12 +215,3 @@ def _apart(before: list[Tensor], after: list[Tensor]) -> float:
     """The largest difference, relative to the largest value."""
     scale = max((float(t.abs().max()) for t in before), default=0.0) or 1.0
     return max((float((a - b).abs().max()) for a, b in zip(before, after, strict=True)), default=0.0) / scale
-
-
-@torch.no_grad()
-def _wake(model: nn.Module, seed: int) -> None:
-    """Noise where a network starts at exactly zero (last layers, residual scales), or its outputs would all be zero."""
-    noise = torch.Generator().manual_seed(seed)
-    for p in model.parameters():
-        if not p.any():
-            p.copy_(0.05 * torch.randn(p.shape, generator=noise))

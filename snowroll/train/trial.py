@@ -88,3 +88,26 @@ def take(batch: Batch, rows: Tensor) -> Batch:
 def few(batch: Batch, rows: int = ROWS) -> Batch:
     """The first rows of the batch."""
     return take(batch, torch.arange(min(rows, len(batch.ids))))
+
+
+def join(parts: list[Batch]) -> Batch:
+    """Batches with the same kind of inputs, as one."""
+
+    def cat(pick: str) -> object:
+        columns = [[] for _ in parts]
+        for column, part in zip(columns, parts, strict=True):
+            each(getattr(part, pick), lambda tensor, column=column: (column.append(tensor), tensor)[1])
+        together = iter([torch.cat(tensors) for tensors in zip(*columns, strict=True)])
+        return each(getattr(parts[0], pick), lambda _: next(together))
+
+    ids = torch.cat([part.ids for part in parts])
+    return Batch(cat("inputs"), cat("targets"), ids)
+
+
+@torch.no_grad()
+def wake(model: nn.Module, seed: int) -> None:
+    """Noise where a network starts at exactly zero (last layers, residual scales), or its outputs would all be zero."""
+    noise = torch.Generator().manual_seed(seed)
+    for p in model.parameters():
+        if not p.any():
+            p.copy_(0.05 * torch.randn(p.shape, generator=noise))

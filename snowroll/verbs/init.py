@@ -12,7 +12,7 @@ from snowroll.base.task import Reading, find_task, task_names
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.project.data import take_stock
-from snowroll.project.opened import Answer, Say, open_project
+from snowroll.project.opened import Answer, Say, every_section, open_project
 from snowroll.store.project import Project
 
 
@@ -59,11 +59,12 @@ def _create(root: Path, data: Path | None, labels: tuple[str, ...], task: str, f
     given = {"prepare.labels": list(labels)} if labels else {}
     prepare, _ = Settings().over({**given, **flags}).section("prepare", PrepareSettings)
     name, _ = _recognise(source, prepare, task)
-    section: dict[str, Json] = {"data": _relative(source, root)}
-    section |= {"labels": list(labels)} if labels else {}
-    section |= {key.partition(".")[2]: value for key, value in flags.items() if key.startswith("prepare.")}
-    text = HEADER + as_toml({"task": {"name": name}, "prepare": section})
-    Project.create(root, source, text).close()
+    written: dict[str, dict[str, Json]] = {"task": {"name": name}, "prepare": {"data": _relative(source, root)}}
+    for section, settings in every_section(Settings().over({**given, **flags}), find_task(name)).items():
+        asked = {key: value for key, (value, origin) in settings.items() if origin == "flag"}
+        if asked:
+            written[section] = {**written.get(section, {}), **asked}
+    Project.create(root, source, HEADER + as_toml(written)).close()
 
 
 def _recognise(source: Path, prepare: PrepareSettings, wanted: str) -> tuple[str, Reading]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from snowroll.base import atomic
 from snowroll.base.errors import DataError, Interrupted, SnowrollError, StoreError
 from snowroll.base.nouns import Fault, Gate, Json, Metric, Plan, Version
-from snowroll.evaluate.splits import BesideRandom, CrossValidated, splits_json
+from snowroll.evaluate.splits import Compared
 from snowroll.project.artifacts import find_artifact
 from snowroll.project.beside import beside_random, refuse_ungrouped
 from snowroll.project.data import Packed, freeze, pack_version, take_stock
@@ -24,8 +24,9 @@ from snowroll.project.facts import known_facts, measure_facts
 from snowroll.project.faults import Inspected, inspect
 from snowroll.project.fitting import Fitted, fit_into_time
 from snowroll.project.folding import fit_plan, folded
-from snowroll.project.gating import gates_to_accept, pass_gates
+from snowroll.project.gating import gates_of_trained, gates_to_accept, pass_gates
 from snowroll.project.judging import Judged, judge, metrics
+from snowroll.project.learning import learning_curve_of, refuse_curve
 from snowroll.project.models import Trained, load_model, save_model
 from snowroll.project.opened import Answer, Opened, Say
 from snowroll.project.plans import PLAN, Told, make_plan, read_plan, read_told, same_request, seconds, write_plan
@@ -41,6 +42,22 @@ ENVIRONMENT = "env.json"
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """What `train` is to compare a run with, for an answer beyond its own figure."""
+
+    beside_random: bool = False
+    learning_curve: bool = False
+
+    @property
+    def keys(self) -> set[str]:
+        """Of `train --json`."""
+        return {name for name, wanted in asdict(self).items() if wanted}
+
+
+ALONE = Wanted()
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """One run of `train`: what will be done, on what."""
 
@@ -51,7 +68,7 @@ class Job:
     inspected: Inspected
     words: list[str]  # how the data was split
     resumed: bool
-    beside_random: bool = False
+    wanted: Wanted
     done: bool = False  # an earlier run did exactly this
 
 
@@ -66,8 +83,7 @@ class Outcome:
     gates: list[Gate]
     judged: Judged
     scores: dict[str, Metric]
-    crossed: CrossValidated | None = None
-    beside: BesideRandom | None = None
+    compared: Compared
 
 
 def train(
@@ -79,14 +95,18 @@ def train(
     because: str = "",
     fresh: bool = False,
     beside_random: bool = False,
+    learning_curve: bool = False,
 ) -> Answer:
     """See the command line. Holds the project's train lock: a second `train` is refused at once."""
     accepted = gates_to_accept(accept, because)
     with opened.store.lock("train"):
         began = monotonic()
-        job = prepare_job(opened, say, seconds(time), fresh, beside_random)
+        job = prepare_job(opened, say, seconds(time), fresh, Wanted(beside_random, learning_curve))
         if job.done:
-            return answer_of(opened, job.run.number)
+            told = answer_of(opened, job.run.number)
+            if told.ok or not accepted:
+                return told
+            say("what failed is accepted now: judged once more")  # its checkpoint is whole, so nothing is trained again
         try:
             outcome = run_job(opened, job, say, accepted, because, began)
         except (StoreError, Interrupted):
@@ -97,7 +117,8 @@ def train(
         if isinstance(outcome, list):
             return _stopped(opened, job, outcome, monotonic() - began)
         # whatever breaks from here on, the run is not done: the same command comes back to this model
-        decision = consider(opened, outcome.trained, outcome.packed, outcome.judged, say)
+        failed = [gate.name for gate in outcome.gates if not gate.passed]
+        decision = consider(opened, outcome.trained, outcome.packed, outcome.judged, say, failed)
         answer = _finished(opened, outcome, decision, monotonic() - began)
         atomic.write_json(job.run.path / ANSWER, asdict(answer))
         conclude(opened, job.run, outcome.scores[opened.task.headline], decision, job.version)
@@ -115,30 +136,30 @@ def answer_of(opened: Opened, run: int) -> Answer:
     return Answer({**told.json, "report": now}, lines, _following(opened), told.ok)
 
 
-def prepare_job(
-    opened: Opened, say: Say, time_s: float | None, fresh: bool = False, beside_random: bool = False
-) -> Job:
+def prepare_job(opened: Opened, say: Say, time_s: float | None, fresh: bool = False, wanted: Wanted = ALONE) -> Job:
     """What would be trained now: the data checked and frozen, the plan made; an unfinished run of it goes on."""
     version, inspected, words = check_and_freeze(opened, say)
     facts = known_facts(opened, version) or measure_facts(opened, version, say)
     plan, told = make_plan(opened, version, facts, time_s)
     if plan.folds:
         folded(opened, version, plan)  # refused before anything is spent
-    if beside_random:
+    if wanted.beside_random:
         refuse_ungrouped(opened, version)
-    earlier = None if fresh else _earlier(opened, plan, version, beside_random)
+    if wanted.learning_curve:
+        refuse_curve(plan, len(version.of("train")))
+    earlier = None if fresh else _earlier(opened, plan, version, wanted)
     if earlier is not None:
         known = opened.store.catalog.run(earlier.number)
         done = known is not None and known.status == "done"  # its answer alone does not tell: it is written before
         same = f"run {earlier.number}: same plan, same data"
         say(f"{same}; it is done, --fresh trains once more" if done else f"{same}; it goes on")
         plan, told = read_plan(earlier.path, opened.task), read_told(earlier.path)
-        return Job(earlier, plan, told, version, inspected, words, True, beside_random, done)
+        return Job(earlier, plan, told, version, inspected, words, True, wanted, done)
     run = opened.store.new_run("train")
     for sentence in words:
         say(sentence)
     say(f"run {run.number}: {len(version.of('train')):,} samples to learn from, version {version.id}")
-    return Job(run, plan, told, version, inspected, words, False, beside_random)
+    return Job(run, plan, told, version, inspected, words, False, wanted)
 
 
 def check_and_freeze(opened: Opened, say: Say) -> tuple[Version, Inspected, list[str]]:
@@ -165,25 +186,25 @@ def _refuse_blocking(faults: list[Fault]) -> None:
         raise DataError(blocking[0].message + more, where=", ".join(blocking[0].paths[:3]), cure=blocking[0].cure)
 
 
-def _earlier(opened: Opened, plan: Plan, version: Version, beside_random: bool) -> RunFolder | None:
+def _earlier(opened: Opened, plan: Plan, version: Version, wanted: Wanted) -> RunFolder | None:
     """The newest run that was asked for in the same words on the same version: unfinished, or done by this software."""
     for run in reversed(opened.store.catalog.runs()):
         if run.kind == "train" and run.status in ("running", "done") and run.version == version.id:
             folder = opened.store.run(run.number)
             if not (folder.path / PLAN).exists() or not same_request(read_plan(folder.path, opened.task), plan):
                 continue
-            if run.status == "running" or _answers(folder, plan, beside_random):
+            if run.status == "running" or _answers(folder, plan, wanted):
                 return folder
     return None
 
 
-def _answers(folder: RunFolder, plan: Plan, beside_random: bool) -> bool:
+def _answers(folder: RunFolder, plan: Plan, wanted: Wanted) -> bool:
     """Whether a run that is done says all that was asked, and would say it again: same versions, same machine."""
     answer, environment = folder.path / ANSWER, folder.path / ENVIRONMENT
     if not (answer.exists() and environment.exists()):
         return False
     said = json.loads(answer.read_text())["json"]
-    return json.loads(environment.read_text()) == _environment(plan) and ("beside_random" in said) >= beside_random
+    return json.loads(environment.read_text()) == _environment(plan) and wanted.keys <= set(said)
 
 
 def run_job(
@@ -208,6 +229,7 @@ def run_job(
         opened.store.catalog.finish_run(job.run, "failed", None)
         return gates
     fitted, crossed = fit_plan(opened, packed, job.plan, job.run.path, say)
+    gates += gates_of_trained(opened, packed, job.plan, job.run.path, fitted, say, accept, because)
     version = job.version
     save_model(
         job.run.path / "model", opened.task, fitted.model, job.plan, version.schema, version.id, fitted.calibration
@@ -216,10 +238,12 @@ def run_job(
     judged = judge(opened, trained, packed, "test")
     scores = metrics(opened.task, judged, trained.schema)
     headline = scores[opened.task.headline]
-    beside = None
-    if job.beside_random:
+    beside = learning = None
+    if job.wanted.beside_random:
         beside = beside_random(opened, packed, job.plan, headline, job.run.path / "random", say)
-    return Outcome(job, packed, trained, fitted, gates, judged, scores, crossed, beside)
+    if job.wanted.learning_curve:
+        learning = learning_curve_of(opened, packed, job.plan, judged, job.run.path / "shares", say)
+    return Outcome(job, packed, trained, fitted, gates, judged, scores, Compared(crossed, beside, learning))
 
 
 def _start(opened: Opened, job: Job) -> None:
@@ -279,8 +303,7 @@ def _finished(opened: Opened, outcome: Outcome, decision: Decision, seconds: flo
         f"gates     {passed} of {len(outcome.gates)} passed",
         *[f"          {gate.name}: {gate.measured}" for gate in outcome.gates],
         f"train     {opened.task.headline} {metric} on the locked test set",
-        *(outcome.crossed.lines() if outcome.crossed else []),
-        *(outcome.beside.lines() if outcome.beside else []),
+        *outcome.compared.lines(),
         *_proved(opened, outcome.trained.run),
         f"promote   {decision.outcome}: {decision.reason}",
         f"report    {told}",
@@ -295,9 +318,12 @@ def _finished(opened: Opened, outcome: Outcome, decision: Decision, seconds: flo
         "seconds": round(seconds, 1),
         "report": told,
         "promotion": decision.as_json(),
-        **splits_json(outcome.crossed, outcome.beside),
+        **outcome.compared.as_json(),
     }
-    return Answer(answer, lines, next=_following(opened))
+    failed = ",".join(gate.name for gate in outcome.gates if not gate.passed)
+    if failed:
+        lines.append(f"          to promote it all the same: --accept {failed} --because REASON")
+    return Answer(answer, lines, next=_following(opened) if not failed else "", ok=not failed)
 
 
 def _following(opened: Opened) -> str:
@@ -330,8 +356,7 @@ def report_of(opened: Opened, outcome: Outcome, decision: Decision | None, secon
         words=job.words,
         curve=outcome.fitted.curve,
         decision=decision,
-        crossed=outcome.crossed,
-        beside=outcome.beside,
+        compared=outcome.compared,
         seconds=seconds,
         written_at=utc_seconds(),
     )

@@ -1,4 +1,5 @@
-"""Snowroll, as its users run it: `snowroll init` beside the data, then `snowroll check --json`."""
+"""Snowroll, as its users run it: `snowroll init` beside the data, then `snowroll check --json`; a program's parts are
+handed to the gates for loops that others wrote (examples/own_gates.py)."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from cases import Finding
+from cases import Fed, Finding, Program
 from peers import HERE, ToolFailed, said_last
 
 NAME = "snowroll"
@@ -52,6 +53,37 @@ CAUSES = {
     "shortcut": "shortcut",
     "split_shift": "split_shift",
 }
+GATES = {
+    "schedule": "wrong_schedule",
+    "held_out_apart": "wrong_evaluation",
+    "finite": "exploding",
+    "encoded_whole": "input_not_seen",
+    "inputs_arrive": "input_not_seen",
+    "targets_arrive": "wrong_targets",
+    "repeats": "not_repeatable",
+    "loss_steady_in_size": "wrong_loss",
+    "loss_reaches_all": "wrong_loss",
+    "loss_falls_when_right": "wrong_loss",
+    "loss_meets_its_target": "wrong_targets",
+    "loss_is_proper": "wrong_loss",
+    "loss_at_init": "wrong_init",
+    "bias_at_prior": "wrong_init",
+    "activations": "exploding",
+    "no_future": "future_seen",
+    "samples_apart": "samples_mixed",
+    "answers_stand": "train_eval_gap",
+    "outputs_differ": "too_small",
+    "update_follows_gradient": "wrong_update",
+    "optimizer_has_all": "not_learning",
+    "everything_learns": "not_learning",
+    "overfits_two": "not_learning",
+    "beats_blind": "input_not_seen",
+    "learning_rate": "wrong_rate",
+    "modes_agree": "train_eval_gap",
+    "augmentation_keeps_labels": "augmentation",
+    "figure_agrees": "wrong_evaluation",
+    "served_alike": "serving_differs",
+}
 REFUSED = 2  # the exit code of a command that will not do what it was asked
 
 
@@ -74,3 +106,39 @@ def data(root: Path) -> list[Finding]:
 def finding(fault: dict) -> Finding:
     cause = CAUSES.get(fault["code"], f"other:{fault['code']}")
     return Finding(cause, tuple(fault["paths"]), fault["message"], fault["severity"])
+
+
+def training(program: Program) -> list[Finding]:
+    """An error of the program is what stops its user."""
+    from snowroll.train.own.examine import examine
+
+    failed = [gate for gate in examine(loop_of(program)) if not gate.passed]
+    return [Finding(GATES[gate.name], (), f"{gate.name}: {gate.measured}", "block") for gate in failed]
+
+
+def loop_of(program: Program):
+    from dataclasses import replace
+
+    from snowroll.base.nouns import Batch
+    from snowroll.train.own.loop import Loop, Samples
+
+    unvaried = replace(program, augment=lambda fed, step: fed)
+
+    def batch(fed: Fed) -> Batch:
+        return Batch(fed.inputs, fed.targets, fed.ids)
+
+    return Loop(
+        make=program.make,
+        batch=lambda step: batch(program.feed(program, step)),
+        loss=lambda model, seen: program.loss(model, Fed(seen.inputs, seen.targets, seen.ids)),
+        optimizer=program.optimizer,
+        steps=program.steps,
+        update=program.update,
+        rate=program.rate,
+        plain=lambda step: batch(program.feed(unvaried, step)),
+        samples=Samples(program.raw, program.encode, program.labels, program.train, program.held_out, program.classes),
+        predict=program.predict,
+        figure=lambda model: program.figure(program, model),
+        serve=lambda model, sample: program.serve(program, model, sample),
+        causal=program.causal,
+    )

@@ -1,0 +1,1 @@
+"""Gates for a training loop that Snowroll did not write."""

@@ -1,0 +1,256 @@
+"""Every gate that a loop gives enough to ask, in stages: what is cheap first, and nothing after a stage that failed.
+
+    for gate in examine(loop):
+        print("passed" if gate.passed else "FAILED", gate.name, gate.measured)
+
+A gate copies the model and leaves torch's random state as it was. The last two stages train: about four runs of at most
+three hundred steps, and five of sixty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from time import monotonic
+
+import torch
+
+from snowroll.base.errors import GateError, PlanError
+from snowroll.base.nouns import Gate
+from snowroll.train.gates import samples_apart
+from snowroll.train.learns import beats_blind, everything_learns, overfits_two
+from snowroll.train.own import afterwards, losses, models, schedules, stored, updates
+from snowroll.train.own.loop import Loop, trial_of
+from snowroll.train.spreads import LOUD, activations
+from snowroll.train.trial import Measured, Trial
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A gate before it is measured; None where the loop does not give what it would take."""
+
+    name: str
+    says: str
+    expected: str
+    measure: Callable[[Loop], Measured | None]
+
+
+def examine(loop: Loop, now: Callable[[], float] = monotonic) -> Iterator[Gate]:
+    """The verdicts, as they come. An error that the loop itself raises is raised."""
+    with torch.random.fork_rng(devices=[]):
+        for stage in stages():
+            failed = False
+            for question in stage:
+                began = now()
+                try:
+                    found = question.measure(loop)
+                except (GateError, PlanError) as fault:
+                    found = Measured(str(fault), False)
+                if found is None:
+                    continue
+                failed |= not found.holds
+                seconds = round(now() - began, 3)
+                yield Gate(
+                    question.name, question.says, found.words, question.expected, found.holds, found.picture, seconds
+                )
+            if failed:
+                return
+
+
+def stages() -> list[list[Question]]:
+    """As arithmetic and single passes; by a few steps; by short trainings; by a rehearsal of the run."""
+    return [[*_before(), *_of_the_loss(), *_of_the_model()], _of_steps(), _of_learning(), _of_a_run()]
+
+
+def _before() -> list[Question]:
+    return [
+        Question(
+            "schedule",
+            "the learning rate's course fits the number of steps",
+            "it rises, if at all, and falls within the run",
+            schedules.schedule,
+        ),
+        Question(
+            "held_out_apart",
+            "what is judged by is not learnt from",
+            "no row on both sides, and fewer than a tenth of equal samples",
+            stored.held_out_apart,
+        ),
+        Question("finite", "every sample is a number", "no NaN and no infinity among the inputs", stored.finite),
+        Question(
+            "encoded_whole",
+            "encoding loses nothing that tells samples apart",
+            "as many values as are stored, spread, and in their place",
+            stored.encoded_whole,
+        ),
+        Question("inputs_arrive", "a batch's inputs are its rows'", "equal to what is stored", stored.inputs_arrive),
+        Question("targets_arrive", "a batch's targets are its rows'", "equal to what is stored", stored.targets_arrive),
+        Question("repeats", "the same seed gives the same run", "equal to the last bit", stored.repeats),
+    ]
+
+
+def _of_the_loss() -> list[Question]:
+    return [
+        Question(
+            "loss_steady_in_size",
+            "the loss is a mean over its samples",
+            "the same for the same samples twice",
+            losses.steady_in_size,
+        ),
+        Question(
+            "loss_reaches_all",
+            "every sample of a batch teaches something",
+            "nine in ten answers with a gradient, and some of every class",
+            losses.reaches_all,
+        ),
+        Question(
+            "loss_falls_when_right",
+            "the loss rewards right answers",
+            "a step down the loss makes them likelier",
+            losses.falls_when_right,
+        ),
+        Question(
+            "loss_meets_its_target",
+            "the loss compares each sample with its own target",
+            "a step down the loss makes it likelier for nine in ten",
+            losses.meets_its_target,
+        ),
+        Question(
+            "loss_is_proper",
+            "the loss wants probabilities that are true",
+            "the best constant answer to a mixture is no surer than its shares",
+            losses.is_proper,
+        ),
+        Question(
+            "loss_at_init",
+            "an untrained model knows nothing and is not sure of it",
+            "the loss of a uniform or of the best constant answer",
+            losses.at_init,
+        ),
+        Question(
+            "bias_at_prior",
+            "an untrained model says how common the classes are",
+            "a mean answer nearer to the best constant one than to a uniform one",
+            losses.starts_at_the_prior,
+        ),
+    ]
+
+
+def _of_the_model() -> list[Question]:
+    return [
+        Question(
+            "activations",
+            "values stay in bounds on their way",
+            f"no layer's spread above {LOUD:g} times the inputs'",
+            of_trial(activations),
+        ),
+        Question(
+            "no_future", "no output sees what comes after it", "no change before the place", models.sees_no_future
+        ),
+        Question(
+            "samples_apart",
+            "in evaluation, the answer for a sample depends on that sample alone",
+            "no change when the other samples of the batch change, move or go away",
+            of_trial(samples_apart),
+        ),
+        Question(
+            "answers_stand", "an answer does not change from call to call", "equal, alone too", models.answers_stand
+        ),
+        Question(
+            "outputs_differ",
+            "enough can pass through the model to tell the classes apart",
+            "outputs that vary in a quarter of the directions that the classes allow",
+            models.outputs_differ,
+        ),
+    ]
+
+
+def _of_steps() -> list[Question]:
+    return [
+        Question(
+            "update_follows_gradient",
+            "a step moves the weights down the gradient of its batches",
+            "that gradient, whole and alone, when the optimizer steps",
+            updates.follows_gradient,
+        ),
+        Question(
+            "optimizer_has_all",
+            "the optimizer holds what the loss depends on",
+            "this model's parameters, and none left out after one that learns",
+            updates.optimizer_has_all,
+        ),
+        Question(
+            "everything_learns",
+            "every trainable parameter receives a gradient and moves, and most units are alive",
+            "none left behind",
+            of_trial(everything_learns),
+        ),
+    ]
+
+
+def _of_learning() -> list[Question]:
+    return [
+        Question(
+            "overfits_two",
+            "two samples can be learnt by heart, and are still known in evaluation mode",
+            "a loss well under a blind twin's; answers right in evaluation mode",
+            of_trial(overfits_two),
+        ),
+        Question(
+            "beats_blind",
+            "the network learns from its inputs: it beats a twin whose inputs are shuffled among the samples",
+            "a lower loss on the same samples",
+            of_trial(beats_blind),
+        ),
+        Question(
+            "learning_rate",
+            "the learning rate is of the right order",
+            f"at least {schedules.POOR:.0%} of what the best of five rates gains in as many steps",
+            schedules.learning_rate,
+        ),
+    ]
+
+
+def _of_a_run() -> list[Question]:
+    """One rehearsal for all four."""
+    runs: list[afterwards.Rehearsed] = []
+
+    def of_run(measure: Callable[[afterwards.Rehearsed], Measured | None]) -> Callable[[Loop], Measured | None]:
+        def ask(loop: Loop) -> Measured | None:
+            if not runs:
+                runs.append(afterwards.rehearsed(loop))
+            return measure(runs[0])
+
+        return ask
+
+    return [
+        Question(
+            "modes_agree",
+            "the evaluated model is the trained one",
+            "a loss in evaluation mode that is no worse by half than in training mode",
+            of_run(afterwards.same_in_both_modes),
+        ),
+        Question(
+            "augmentation_keeps_labels",
+            "augmented samples are still of their class",
+            "no class whose augmented samples are taken for another and cannot be learnt",
+            of_run(afterwards.augmentation_keeps_labels),
+        ),
+        Question(
+            "figure_agrees",
+            "the reported figure is of the held-out samples, all and each once",
+            "the accuracy that is counted here",
+            of_run(afterwards.figure_agrees),
+        ),
+        Question(
+            "served_alike",
+            "what is served is what was trained",
+            "the model's own answers",
+            of_run(afterwards.served_alike),
+        ),
+    ]
+
+
+def of_trial(measure: Callable[[Trial], Measured]) -> Callable[[Loop], Measured | None]:
+    """A gate of our own runs, asked of somebody else's loop."""
+    return lambda loop: measure(trial_of(loop))

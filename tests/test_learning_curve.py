@@ -1,0 +1,91 @@
+"""What more labels are worth: a power law is found again, noise is not promised anything, and the verb draws it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from house_kit import QUICK, snowroll
+
+from snowroll.evaluate.learning import LearningCurve, learning_curve
+from snowroll.project.data import freeze, pack_version, take_stock
+from snowroll.project.learning import share_of
+from snowroll.project.opened import open_project
+
+SIZES = (250, 500, 1_000)
+
+
+def curve(errors: tuple[float, ...], n: int, seed: int = 0, sizes: tuple[int, ...] = SIZES) -> LearningCurve:
+    """Right or wrong at random with these errors, hard samples hard for all models."""
+    hardness = np.random.default_rng(seed).random(n)
+    return learning_curve("accuracy", sizes, [(hardness > error).astype(float) for error in errors])
+
+
+def test_a_power_law_is_found_again() -> None:
+    found = curve(tuple(0.4 * (n / 250) ** -0.5 for n in SIZES), 20_000)
+    assert found.exponent == pytest.approx(0.5, abs=0.03)
+    doubled = found.gains[-1]
+    assert doubled.more == 1_000
+    assert doubled.low < 0.2 - 0.2 * 2**-0.5 < doubled.high
+    assert f"1,000 more {doubled}" in found.meaning
+
+
+def test_the_forecast_is_right_as_often_as_it_says() -> None:
+    """True errors follow the law; the interval for the gain of a doubling holds the true one in about 95 of 100."""
+    truth = 0.2 - 0.2 * 2**-0.5
+    hits = [curve(tuple(0.4 * (n / 250) ** -0.5 for n in SIZES), 400, seed).gains[-1] for seed in range(100)]
+    assert sum(gain.low <= truth <= gain.high for gain in hits) >= 88
+
+
+def test_where_nothing_is_to_be_told_nothing_is_promised() -> None:
+    assert "cannot be told" in curve((0.2, 0.21, 0.19), 60).meaning
+    assert "promise little" in curve((0.1, 0.1, 0.1), 5_000).meaning
+
+
+def test_a_model_that_is_always_right_makes_no_forecast_of_infinity() -> None:
+    found = curve((0.0, 0.0, 0.0), 100)
+    assert all(np.isfinite([gain.value, gain.low, gain.high]).all() for gain in found.gains)
+    assert json.loads(json.dumps(found.as_json())) == found.as_json()
+
+
+def test_whole_groups_are_redrawn() -> None:
+    credit = [
+        np.repeat(np.random.default_rng(k).random(20) > error, 30).astype(float)
+        for k, error in enumerate((0.5, 0.4, 0.3))
+    ]
+    alone = learning_curve("accuracy", SIZES, credit)
+    grouped = learning_curve("accuracy", SIZES, credit, groups=np.repeat(np.arange(20), 30).tolist())
+    assert grouped.gains[0].high - grouped.gains[0].low > 2 * (alone.gains[0].high - alone.gains[0].low)
+
+
+def test_shares_are_nested_and_keep_the_classes(untrained: Path) -> None:
+    opened = open_project(untrained, {})
+    version, _ = freeze(opened, take_stock(opened, str), {}, {})
+    packed = pack_version(opened, version, opened.task.Options(size_px=16), str)
+    quarter, half = (set(share_of(opened, packed, share, 0).rows["train"].tolist()) for share in (0.25, 0.5))
+    assert quarter < half < set(packed.rows["train"].tolist())
+    classes = {packed.version.items[row].target for row in packed.rows["train"]}
+    assert {packed.version.items[row].target for row in quarter} == classes
+    assert share_of(opened, packed, 0.5, 0).rows["test"] is packed.rows["test"]
+
+
+@pytest.mark.slow
+def test_train_draws_it_when_asked(untrained: Path) -> None:
+    told = snowroll("train", untrained, *QUICK, "--learning-curve", "--json").json
+    drawn = told["learning_curve"]
+    assert [point["n"] for point in drawn["points"]] == [told["n"]] * 3
+    assert drawn["points"][-1]["value"] == pytest.approx(told["value"])
+    sizes = [point["n_train"] for point in drawn["points"]]
+    assert sizes == sorted(sizes)
+    assert "What more labels are worth" in Path(told["report"]).read_text()
+    assert open_project(untrained, {}).store.catalog.pointer("champion") == "1"
+    assert len(open_project(untrained, {}).store.catalog.runs()) == 1
+
+
+def test_of_folds_none_is_drawn(untrained: Path) -> None:
+    said = snowroll("train", untrained, *QUICK, "--train.folds", "3", "--learning-curve", "--json")
+    assert said.code == 2
+    assert "learning curve" in said.json["error"]
+    assert not list((untrained / "runs").iterdir())
