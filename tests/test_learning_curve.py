@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from house_kit import QUICK, snowroll
+from house_kit import QUICK, draw_shapes, snowroll
 
 from snowroll.evaluate.learning import LearningCurve, learning_curve
 from snowroll.project.data import freeze, pack_version, take_stock
@@ -18,9 +18,11 @@ SIZES = (250, 500, 1_000)
 
 
 def curve(errors: tuple[float, ...], n: int, seed: int = 0, sizes: tuple[int, ...] = SIZES) -> LearningCurve:
-    """Right or wrong at random with these errors, hard samples hard for all models."""
-    hardness = np.random.default_rng(seed).random(n)
-    return learning_curve("accuracy", sizes, [(hardness > error).astype(float) for error in errors])
+    """Right or wrong with these errors: half of the samples are as hard for one model as for the others."""
+    rng = np.random.default_rng(seed)
+    hardness, is_alike = rng.random(n), rng.random(n) < 0.5
+    credits = [np.where(is_alike, hardness, rng.random(n)) > error for error in errors]
+    return learning_curve("accuracy", sizes, [credit.astype(float) for credit in credits])
 
 
 def test_a_power_law_is_found_again() -> None:
@@ -72,7 +74,10 @@ def test_shares_are_nested_and_keep_the_classes(untrained: Path) -> None:
 
 
 @pytest.mark.slow
-def test_train_draws_it_when_asked(untrained: Path) -> None:
+def test_train_draws_it_when_asked(tmp_path: Path) -> None:
+    untrained = tmp_path / "shapes"
+    draw_shapes(untrained / "data", each=30)
+    assert snowroll("init", untrained).code == 0
     told = snowroll("train", untrained, *QUICK, "--learning-curve", "--json").json
     drawn = told["learning_curve"]
     assert [point["n"] for point in drawn["points"]] == [told["n"]] * 3

@@ -145,6 +145,11 @@ def cleared_too_late(model: nn.Module, optimizer: Optimizer, loss: Tensor) -> No
     optimizer.step()
 
 
+def drawn_anew(model: nn.Module, seen: Batch) -> Tensor:
+    """Each sample's label is as often another's."""
+    return F.cross_entropy(model(seen.inputs), seen.targets[torch.randint(len(seen.ids), (len(seen.ids),))])
+
+
 def pasted_over(loop: Loop) -> Loop:
     """Most of each picture is another sample's, and the label stays."""
 
@@ -271,7 +276,8 @@ FAULTS: dict[str, tuple[str, Change]] = {
         lambda loop: replace(loop, optimizer=lambda model: torch.optim.SGD(make().parameters(), 0.1)),
     ),
     "detached": ("everything_learns", put(5, Tensor.detach)),
-    "statistics not kept": ("overfits_two", with_statistics(0.0)),
+    "labels drawn in the loss": ("overfits_two", with_loss(drawn_anew)),
+    "statistics not kept": ("known_in_evaluation", with_statistics(0.0)),
     "inputs that count for nothing": ("beats_blind", put(0, lambda x: x * 0)),
     "a hundredth of the rate": (
         "learning_rate",

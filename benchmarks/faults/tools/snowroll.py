@@ -77,6 +77,7 @@ GATES = {
     "optimizer_has_all": "not_learning",
     "everything_learns": "not_learning",
     "overfits_two": "not_learning",
+    "known_in_evaluation": "train_eval_gap",
     "beats_blind": "input_not_seen",
     "learning_rate": "wrong_rate",
     "modes_agree": "train_eval_gap",
