@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -14,6 +15,7 @@ from blobs import Blobs, Options, loss, small_net, trial
 from torch import Tensor, nn
 
 from snowroll.base.nouns import Batch, Gate
+from snowroll.train.after import learnt, modes_agree
 from snowroll.train.gates import hypotheses, pass_through
 from snowroll.train.trial import Trial
 
@@ -253,6 +255,63 @@ def test_nan_is_a_verdict() -> None:
     found = verdicts(trial(after(5, lambda x: x / 0)))
     assert not found["overfits_two"].passed
     assert "put out NaN or infinity" in found["overfits_two"].measured
+
+
+def uneven(make: Callable[[], nn.Module]) -> Trial:
+    """Nine in ten pictures are of the first class."""
+    planned = trial(make)
+
+    def rare(batch: Batch) -> Batch:
+        kept = (batch.ids % 10 == 0) * batch.targets
+        return replace(batch, targets=kept)
+
+    def truth(ids: Tensor) -> list[str]:
+        classes = [planned.truth(ids[row : row + 1])[0] for row in range(len(ids))]
+        return [name if int(row) % 10 == 0 else "a" for row, name in zip(ids, classes, strict=True)]
+
+    batches = {"batches": lambda step: rare(planned.batches(step)), "plain": lambda step: rare(planned.plain(step))}
+    return replace(planned, truth=truth, **batches)
+
+
+def test_a_bias_that_ignores_uneven_classes_is_told_and_one_that_says_them_is_not() -> None:
+    said = caught("bias_at_prior", uneven(small_net))
+    assert "a uniform one 1.386" in said
+    shares = torch.tensor([0.925, 0.025, 0.025, 0.025])
+    knowing = uneven(net(lambda model: model[12].bias.copy_(shares.log())))
+    found = verdicts(knowing)
+    assert found["bias_at_prior"].passed, found["bias_at_prior"].measured
+    assert found["loss_at_init"].passed, found["loss_at_init"].measured
+    assert found["beats_blind"].passed, found["beats_blind"].measured  # on samples whose classes take turns
+
+
+@pytest.mark.parametrize("change", [lambda x: x * 1_000, lambda x: x / 0])
+def test_values_that_grow_beyond_bounds(change: Callable[[Tensor], Tensor]) -> None:
+    assert "of layer" in caught("activations", trial(after(5, change)))
+
+
+@pytest.mark.parametrize(("late", "holds"), [(0.9, True), (1.38, False), (2.0, False)])
+def test_a_run_that_learnt_nothing(late: float, holds: bool) -> None:
+    planned = trial()
+    found = learnt(planned.objective, torch.zeros(32, 4), planned.batches, late)
+    assert found.holds is holds, found.words
+    assert "1.3" in found.words  # what one answer to all loses: a little under ln 4
+
+
+def test_modes_that_part() -> None:
+    planned = trial(lambda: small_net(0.0))
+    model = planned.make()
+    assert not modes_agree(planned.objective, stale(model), planned.batches).holds
+    assert modes_agree(planned.objective, model, planned.batches).holds
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    modes_agree(planned.objective, model, planned.batches)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def stale(model: nn.Module) -> nn.Module:
+    """A copy whose batch statistics are of other data."""
+    copy = deepcopy(model)
+    copy[1].running_mean.fill_(9.0)  # type: ignore[index, union-attr, operator]
+    return copy
 
 
 def test_gates_leave_no_trace(tmp_path: Path) -> None:

@@ -213,7 +213,8 @@ class Deployable:
 
 
 # What a task may bring beside the protocol, looked up with getattr:
-#   start(model, batch, options)                       before the first step, on its batch: filters from the data
+#   start(model, batch, targets, options)              before the first step: filters from a batch of the training data,
+#                                                      the class shares from all its encoded targets
 #   freeze(model, frozen)                              hold all but the head still for the first `options.head_first`
 #   calibrate(outputs, targets) -> Json                fitted on the validation rows after training
 #   calibrated(model, calibration) -> nn.Module        the model with what `calibrate` found

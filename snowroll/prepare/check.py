@@ -10,6 +10,7 @@ Nothing is ever changed or deleted: `left_out` says what a version leaves aside,
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from snowroll.base.nouns import Fault
 from snowroll.prepare.duplicates import copy_groups, duplicate_faults, pairs_of
@@ -26,9 +27,24 @@ _NEVER_USED = ("empty_file", "truncated_file", "unreadable_file", "oversized_pic
 LEAVES_TRAINING = ("copies_across_splits", "near_copies_across_splits")  # faults of training's own copies
 
 
-def check(view: View, pairs: Pairs | None = None) -> list[Fault]:
-    """All faults, gravest first. `pairs`: from `pairs_of(view)`, if the caller wants them for the split as well."""
-    pairs = pairs_of(view) if pairs is None else pairs
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What takes longest to find and does not depend on how the samples were split."""
+
+    pairs: Pairs
+    suspects: tuple[Fault, ...]
+
+
+def compared(view: View) -> Compared:
+    """Every sample with those like it, and every label with what the others would say."""
+    pairs = pairs_of(view)
+    return Compared(pairs, tuple(suspect_faults(view, copy_groups(view, pairs))))
+
+
+def check(view: View, known: Compared | None = None) -> list[Fault]:
+    """All faults, gravest first. `known`: from `compared`, on a view of the same samples in any splits."""
+    known = known or compared(view)
+    pairs = known.pairs
     faults = [
         *file_faults(view),
         *label_faults(view),
@@ -36,7 +52,7 @@ def check(view: View, pairs: Pairs | None = None) -> list[Fault]:
         *group_faults(view, pairs),
         *shortcut_faults(view),
         *shift_faults(view),
-        *suspect_faults(view, copy_groups(view, pairs)),
+        *known.suspects,
     ]
     return sorted(faults, key=lambda fault: _ORDER[fault.severity])
 

@@ -129,7 +129,7 @@ def _neighbours(shapes: np.ndarray) -> np.ndarray:
     low = components(shapes, 12).apply(shapes)
     if low.shape[1] == 0:  # all pictures are alike to the last bit
         low = np.zeros((len(shapes), 1), np.float32)
-    _, rows = KDTree(low).query(low, k=min(_CROWD + 1, len(shapes)))
+    _, rows = KDTree(low).query(low, k=min(_CROWD + 1, len(shapes)), workers=-1)
     return np.asarray(rows)
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from functools import cache
 from pathlib import Path
 
 from snowroll.base import atomic
 from snowroll.base.nouns import Fault, Fix, Json, Sample, canonical, digest
-from snowroll.prepare.check import check, left_out
-from snowroll.prepare.duplicates import Group, copy_groups, pairs_of
+from snowroll.prepare.check import Compared, check, compared, left_out
+from snowroll.prepare.duplicates import Group, copy_groups
 from snowroll.prepare.look import Look
 from snowroll.prepare.manifest import TWO_ROWS
 from snowroll.prepare.read import EMPTY, OURS
@@ -32,27 +33,43 @@ class Inspected:
     alike: Mapping[str, str]  # sample id -> name of its group of near-copies: they share a split
 
 
-def inspect(opened: Opened, stock: Stock, say: Say) -> Inspected:
-    """Check every sample, labelled or not, where versions placed it; else where the folder declares it. Cached."""
-    samples = [replace(sample, target=stock.targets.get(sample.id)) for sample in stock.samples]
-    splits = placements(opened)
+def inspect(opened: Opened, stock: Stock, say: Say, known: Callable[[], Compared] | None = None) -> Inspected:
+    """Check every sample, labelled or not, where versions placed it; else where the folder declares it. Cached.
+
+    known: what `comparer` gave, where the same stock is inspected more than once.
+    """
+    samples, splits = _samples(stock), placements(opened)
     seen = [[asdict(sample) for sample in samples], stock.schema, stock.skipped, splits]
     rules = rules_of(opened)
     made_of = [[f.name for f in fields(kind)] for kind in (Fault, Look)]  # findings of another make are not read
     key = digest(canonical([*seen, opened.prepare.megapixels, rules, made_of]))
     path = opened.store.packs / "faults" / f"{key}.json"
-    if (known := _load(path)) is not None:
-        return known
-    looks = look_at(opened, samples, say)
-    view = View.of(samples, looks, stock.schema, splits)
-    say("looking for copies, leaks and suspected labels ...")
-    pairs = pairs_of(view)
-    faults = [*check(view, pairs), *_skipped(opened, stock)]
+    if (told := _load(path)) is not None:
+        return told
+    alike = (known or comparer(opened, stock, say))()
+    view = View.of(samples, look_at(opened, samples, say), stock.schema, splits)
+    faults = [*check(view, alike), *_skipped(opened, stock)]
     aside = left_out_by_rule(faults, rules) | left_out(faults, view)
-    found = Inspected(settled(faults, rules), aside, _named(samples, copy_groups(view, pairs)))
+    found = Inspected(settled(faults, rules), aside, _named(samples, copy_groups(view, alike.pairs)))
     if not opened.store.read_only:
         atomic.write_json(path, asdict(found), indent=None)
     return found
+
+
+def comparer(opened: Opened, stock: Stock, say: Say) -> Callable[[], Compared]:
+    """What does not depend on splits, found when it is first asked for."""
+
+    def find() -> Compared:
+        samples = _samples(stock)
+        view = View.of(samples, look_at(opened, samples, say), stock.schema)
+        say("looking for copies, leaks and suspected labels ...")
+        return compared(view)
+
+    return cache(find)
+
+
+def _samples(stock: Stock) -> list[Sample]:
+    return [replace(sample, target=stock.targets.get(sample.id)) for sample in stock.samples]
 
 
 def _skipped(opened: Opened, stock: Stock) -> list[Fault]:

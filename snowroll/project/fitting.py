@@ -111,6 +111,7 @@ def _in_phases(
     yield from steps()
 
 
+START_NUMBERS = 4_000_000  # that a model may start from: 1,024 pictures of 32 px, 85 of 128 px; 16 MB
 LOGGED = 200  # training lines in metrics.jsonl, about, however long the run
 
 
@@ -121,13 +122,17 @@ def new_model(opened: Opened, packed: Packed, plan: Plan, blank: bool = False) -
     """
     import torch
 
+    from snowroll.train.nested import leaves
+
     torch.manual_seed(plan.seed)
     model = build_blank(opened.task, plan.task, packed.schema) if blank else opened.task.build(plan.task, packed.schema)
     start = getattr(opened.task, "start", None)
-    if start is not None:  # whitening filters from patches, the head's bias from the class prior
+    if start is not None:
         rows = packed.rows["train"]
-        few = rows[:: max(1, len(rows) // 1024)][:1024]
-        start(model, gather(opened, packed, few, "cpu"), plan.task)
+        numbers = sum(t.numel() for t in leaves(gather(opened, packed, rows[:1], "cpu").inputs))
+        n = max(1, min(len(rows), 1024, max(16, START_NUMBERS // numbers)))
+        batch = gather(opened, packed, rows[:: len(rows) // n][:n], "cpu")
+        start(model, batch, {name: column[rows] for name, column in packed.targets.items()}, plan.task)
     return model
 
 

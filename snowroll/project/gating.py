@@ -129,8 +129,10 @@ def _known(opened: Opened, packed: Packed, plan: Plan) -> list[Gate] | None:
 def _cache(opened: Opened, packed: Packed, plan: Plan) -> Path:
     import torch
 
+    from snowroll.train.gates import gate_names
+
     alike = {key: value for key, value in asdict(plan).items() if key not in NOTHING_TO_DO}
-    key = digest(canonical(alike), packed.version.id, torch.__version__)
+    key = digest(canonical(alike), packed.version.id, torch.__version__, *gate_names())
     return opened.store.packs / "gates" / f"{key}.json"
 
 

@@ -15,7 +15,9 @@ from torch import Tensor, nn
 
 from snowroll.base.errors import GateError, PlanError
 from snowroll.base.nouns import Batch, Gate
-from snowroll.train.fit import fit, seed_step
+from snowroll.train.begins import SLACK, SLACK_NATS, bias_at_prior, loss_at_init
+from snowroll.train.course import schedule
+from snowroll.train.fit import fit
 from snowroll.train.learns import CLEARLY, DEAD, beats_blind, everything_learns, overfits_two
 from snowroll.train.nested import leaves
 from snowroll.train.spreads import LOUD, activations
@@ -60,6 +62,12 @@ def hypotheses(write: Write) -> list[Hypothesis]:
     """All gates, cheapest first. `write` stores the picture of what the network sees."""
     return [
         Hypothesis(
+            "schedule",
+            "the learning rate's course fits the number of steps",
+            "it rises, if at all, and falls within the run",
+            schedule,
+        ),
+        Hypothesis(
             "sees",
             "the network is given inputs that are finite and differ from sample to sample",
             "finite, no two samples alike in every value; the picture shows what a person would label the same way",
@@ -70,6 +78,12 @@ def hypotheses(write: Write) -> list[Hypothesis]:
             "an untrained network knows nothing and is not sure of it",
             f"the loss of a uniform guess, within {SLACK:.0%} or {SLACK_NATS}",
             loss_at_init,
+        ),
+        Hypothesis(
+            "bias_at_prior",
+            "an untrained network says how common the classes are, where they are uneven",
+            "a mean answer nearer to the best constant one than to a uniform one",
+            bias_at_prior,
         ),
         Hypothesis(
             "activations",
@@ -125,26 +139,6 @@ AFTERWARDS = {  # name -> (hypothesis, expected): measured by train/after.py onc
 def gate_names() -> list[str]:
     """Of all gates, in their order."""
     return [*(hypothesis.name for hypothesis in hypotheses(lambda pictures, ids: "")), *AFTERWARDS]
-
-
-SLACK, SLACK_NATS = 0.25, 0.4  # measured: healthy networks of tests/test_train_gates.py lie within half of it
-
-
-def loss_at_init(trial: Trial) -> Measured:
-    """The objective of a fresh model, in training mode, on two batches."""
-    expected = trial.expected_loss
-    model = trial.make().train()
-    losses = []
-    for step in range(2):
-        seed_step(trial.plan.seed, step)
-        losses.append(trial.objective(model, few(trial.plain(step))).detach())
-    loss = float(torch.cat(losses).mean())
-    if expected is None:
-        return Measured(f"{loss:.3f}; nothing is known of what to expect", loss == loss and abs(loss) != float("inf"))
-    return Measured(
-        f"{loss:.3f} where {expected:.3f} is a uniform guess",
-        abs(loss - expected) <= max(SLACK * abs(expected), SLACK_NATS),
-    )
 
 
 def samples_apart(trial: Trial) -> Measured:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from snowroll.base.nouns import Batch
 from snowroll.train.fit import Objective
 from snowroll.train.nested import leaves
+from snowroll.train.optim import Group, Optimizer
 
 
 class Answers(nn.Module):
@@ -55,14 +56,13 @@ def best_constant(loss: Objective, batches: Sequence[Batch], like: Tensor, steps
     like: outputs for a batch; the answer has their shape.
     """
     model = constant(like)
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.3)
+    optimizer = Optimizer([Group("adamw", 1.0, 0.0, {"table": model.table})], momentum=0.9)
     lowest, best = float("inf"), model.table.detach().clone()
     for step in range(steps):
         now = loss_of(loss, model, batches)
         if now.item() < lowest:
             lowest, best = now.item(), model.table.detach().clone()
-        optimizer.param_groups[0]["lr"] = 0.3 * (1 - step / steps)
-        optimizer.zero_grad()
+        model.zero_grad()
         now.backward()
-        optimizer.step()
+        optimizer.step(0.3 * (1 - step / steps))
     return constant(like, best), lowest

@@ -103,11 +103,23 @@ class ClassifyImages:
 
         return build_from(options, len(schema["classes"]))
 
-    def start(self, model: nn.Module, batch: Batch, options: ImageOptions) -> None:
-        """Before the first step: whitening filters from what the network will see, where it has any."""
+    def start(self, model: nn.Module, batch: Batch, targets: Columns, options: ImageOptions) -> None:
+        """Before the first step: whitening filters from what the network will see, the class shares as its bias.
+
+        Neither where a file of weights brought its own.
+        """
+        import torch
+
+        from snowroll.design.classifier import Classifier, set_prior
         from snowroll.design.fastnet import whiten
 
-        whiten(model, batch.inputs)
+        assert isinstance(model, Classifier)
+        brought = model.loaded.loaded if model.loaded else ()
+        if not any(name.endswith("whitening") for name in brought):
+            whiten(model, batch.inputs)
+        if "head.bias" not in brought:
+            counts = np.bincount(targets["class"], minlength=model.head.out_features)
+            set_prior(model, torch.from_numpy(np.log((counts + 1) / (counts.sum() + len(counts)))).float())
 
     def freeze(self, model: nn.Module, frozen: bool) -> None:
         """Learn the head alone for the first `options.head_first` of the steps: new heads are noisy."""

@@ -17,6 +17,7 @@ import torch
 
 from snowroll.base.errors import GateError, PlanError
 from snowroll.base.nouns import Gate
+from snowroll.train.begins import bias_at_prior, loss_at_init
 from snowroll.train.gates import samples_apart
 from snowroll.train.learns import ByHeart, beats_blind, everything_learns, two_by_heart
 from snowroll.train.own import afterwards, losses, models, schedules, stored, updates
@@ -125,13 +126,13 @@ def _of_the_loss() -> list[Question]:
             "loss_at_init",
             "an untrained model knows nothing and is not sure of it",
             "the loss of a uniform or of the best constant answer",
-            losses.at_init,
+            of_trial(loss_at_init),
         ),
         Question(
             "bias_at_prior",
             "an untrained model says how common the classes are",
             "a mean answer nearer to the best constant one than to a uniform one",
-            losses.starts_at_the_prior,
+            of_trial(bias_at_prior),
         ),
     ]
 

@@ -6,13 +6,13 @@ import torch
 from torch import Tensor
 
 from snowroll.base.nouns import Batch
-from snowroll.train.own.loop import Loop
-from snowroll.train.stand_in import Answers, best_constant, constant, loss_of
+from snowroll.train.begins import answers
+from snowroll.train.own.loop import Loop, trial_of
+from snowroll.train.stand_in import Answers, best_constant, loss_of
 from snowroll.train.trial import Measured, join, take
 
 BATCHES = 4  # that a figure of the loss rests on
 SEEDS = 8  # a loss may mix samples or drop some at random: its gradient is a mean over these
-SLACK, SLACK_NATS = 0.25, 0.4  # above the best constant; as for the gate of our own runs
 SKEW = 0.25  # how far beyond a class's share the best constant may lie: smoothing and weights pull it the other way
 
 
@@ -86,71 +86,15 @@ def is_proper(loop: Loop) -> Measured | None:
     return Measured("best constant for " + "; ".join(words), holds)
 
 
-def at_init(loop: Loop) -> Measured | None:
-    """An untrained model loses no more than one constant answer does, and not less than the best one."""
-    if (batch := _asked(loop)) is None:
-        return None
-    batches = [loop.batch(step) for step in range(BATCHES)]
-    like = _answers_to(loop, batch).table
-    with torch.no_grad():
-        model = loop.make().train()
-        untrained = loss_of(loop.loss, model, batches).item()
-        even = loss_of(loop.loss, constant(like), batches).item()
-    _, prior = best_constant(loop.loss, batches, like)
-    most = max(even, prior)
-    words = f"{untrained:.3f}; {even:.3f} for a uniform answer, {prior:.3f} for the best constant one"
-    slack = max(SLACK * abs(most), min(SLACK_NATS, abs(most)))
-    return Measured(words, untrained <= most + slack and untrained >= prior - slack)
-
-
-def starts_at_the_prior(loop: Loop) -> Measured | None:
-    """Where the classes are uneven, the mean answer of an untrained model is near the best constant one.
-
-    Asked only of models that have a bias for it: as many values, in the last parameter, as there are outputs.
-    """
-    if (batch := _asked(loop)) is None:
-        return None
-    model = loop.make()
-    *_, last = model.parameters()
-    outputs = _output(loop, batch)
-    assert outputs is not None
-    if outputs.ndim > 2 or last.ndim != 1 or len(last) != (outputs.shape[1] if outputs.ndim == 2 else 1):
-        return None
-    batches = [loop.batch(step) for step in range(BATCHES)]
-    with torch.no_grad():
-        even = loss_of(loop.loss, constant(outputs), batches).item()
-        mean = loss_of(loop.loss, constant(outputs, outputs.mean(dim=0)), batches).item()
-    _, prior = best_constant(loop.loss, batches, outputs)
-    gap = even - prior
-    if gap < 0.15 * abs(even):
-        return Measured(f"the classes are nearly even: knowing their shares saves {max(gap, 0):.3f}", True)
-    words = f"the mean answer loses {mean:.3f}, the best constant one {prior:.3f}, a uniform one {even:.3f}"
-    return Measured(words, mean - prior <= gap / 2)
-
-
 def _asked(loop: Loop) -> Batch | None:
-    """A batch whose loss can be asked about answers that no model made; None where it looks into its model."""
+    """A batch whose loss can be asked about answers that no model made; None where it wants more of its model."""
     batch = loop.batch(0)
-    if not isinstance(batch.targets, Tensor) or _output(loop, batch) is None:
-        return None
-    try:
-        loss_of(loop.loss, _answers_to(loop, batch), [batch])
-    except (AttributeError, TypeError, ValueError):  # it wants more of a model than to be called
-        return None
-    return batch
-
-
-def _output(loop: Loop, batch: Batch) -> Tensor | None:
-    """What a fresh model puts out; None where that is no single tensor with a row for each sample."""
-    with torch.no_grad():
-        found = loop.make().train()(batch.inputs)
-    is_usual = isinstance(found, Tensor) and found.ndim > 0 and len(found) == len(batch.ids)
-    return found.float() if is_usual else None
+    return None if not isinstance(batch.targets, Tensor) or answers(trial_of(loop), batch) is None else batch
 
 
 def _answers_to(loop: Loop, batch: Batch) -> Answers:
     """A table of answers in the shape of the model's, all nearly even."""
-    like = _output(loop, batch)
+    like = answers(trial_of(loop), batch)
     assert like is not None
     return Answers(0.01 * torch.randn(like.shape, generator=torch.Generator().manual_seed(loop.seed)))
 
