@@ -76,6 +76,7 @@ def train(
     fresh: bool = False,
     beside_random: bool = False,
     learning_curve: bool = False,
+    sweep: str = "",
     json: Json = False,
 ) -> Any:
     """Pass the gates, then train; the same command resumes an unfinished run.
@@ -83,7 +84,8 @@ def train(
     --time 10m: plan the run to finish in this time. --accept GATE,GATE --because "...": go on past failed gates.
     --fresh: start a new run even if one is unfinished. --beside-random: once more on splits that ignore groups, for
     comparison; takes as long again. --learning-curve: once more on a quarter and on half of the data, to tell what
-    more labels are worth; takes three quarters as long again.
+    more labels are worth; takes three quarters as long again. --sweep task.size_px=32,64: once more with each of these
+    values, judged on the validation samples.
     """
     from snowroll.verbs.train import train as verb
 
@@ -96,6 +98,7 @@ def train(
         fresh=fresh,
         beside_random=beside_random,
         learning_curve=learning_curve,
+        sweep=sweep,
     )
 
 

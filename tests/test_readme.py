@@ -69,6 +69,15 @@ def test_a_loop_of_ones_own_runs(project: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("fault", "gate"), [("none", ""), ("softmax", "loss_is_proper"), ("labels", "targets_arrive")])
+def test_a_loop_of_ones_own_is_examined(fault: str, gate: str) -> None:
+    said = example("own_gates.py", "--fault", fault)
+    failed = re.findall(r"^FAILED  (\w+):", said, re.MULTILINE)
+    assert failed == ([gate] if gate else [])
+    assert said.count("passed") >= 15
+
+
+@pytest.mark.slow
 def test_a_client_is_answered(project: Path) -> None:
     command = [sys.executable, "-m", "snowroll", "serve", str(project), "--json", "--serve.port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:

@@ -24,6 +24,7 @@ from snowroll.evaluate.compare import Verdict, signed_points
 from snowroll.evaluate.learning import LearningCurve
 from snowroll.evaluate.metrics import IN_WORDS, LABELS
 from snowroll.evaluate.splits import BesideRandom, CrossValidated
+from snowroll.evaluate.sweep import Sweep
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -91,6 +92,7 @@ class Background:
     crossed: CrossValidated | None = None
     beside: BesideRandom | None = None
     learning: LearningCurve | None = None
+    sweep: Sweep | None = None
     ledger: Ledger | None = None
     drawn: Sequence[str] = ()  # how the data was split, in sentences; shown beside the ledger
     curves: Sequence[Curve] = ()

@@ -7,6 +7,7 @@ from math import hypot
 
 from snowroll.base.nouns import Json, Metric
 from snowroll.evaluate.learning import LearningCurve
+from snowroll.evaluate.sweep import Sweep
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +79,22 @@ class Compared:
     crossed: CrossValidated | None = None
     beside: BesideRandom | None = None
     learning: LearningCurve | None = None
+    sweep: Sweep | None = None
 
     def as_json(self) -> dict[str, Json]:
         """What `train --json` and report.json hold beyond the fixed keys, where there is any."""
-        told = {"cross_validation": self.crossed, "beside_random": self.beside, "learning_curve": self.learning}
+        told = {
+            "cross_validation": self.crossed,
+            "beside_random": self.beside,
+            "learning_curve": self.learning,
+            "sweep": self.sweep,
+        }
         return {key: found.as_json() for key, found in told.items() if found is not None}
 
     def lines(self) -> list[str]:
-        return [line for found in (self.crossed, self.beside, self.learning) if found for line in found.lines()]
+        return [
+            line for found in (self.crossed, self.beside, self.learning, self.sweep) if found for line in found.lines()
+        ]
 
 
 def difference(one: Metric, other: Metric) -> Metric:

@@ -30,7 +30,7 @@ def judged(course: Sequence[float], ahead: Callable[[int], float]) -> Measured:
     if min(course) == peak:
         if (at := _first_change(ahead, peak, steps)) is not None:
             return Measured(f"the rate is the same throughout, and first changes at step {at + 1} of {steps}", False)
-        return Measured("the same rate throughout, and no decay beyond the end that would have been meant", True)
+        return Measured("the same rate throughout, and beyond the end too", True)
     if course.index(peak) == steps - 1:
         return Measured(f"{words}: the warm-up does not end within the run", False)
     if last > 0.9 * peak and len(set(course[course.index(peak) :])) > 1:

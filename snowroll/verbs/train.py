@@ -32,6 +32,7 @@ from snowroll.project.opened import Answer, Opened, Say
 from snowroll.project.plans import PLAN, Told, make_plan, read_plan, read_told, same_request, seconds, write_plan
 from snowroll.project.promotion import Decision, conclude, consider
 from snowroll.project.reporting import Story, write_report
+from snowroll.project.sweep import sweep, variants
 
 if TYPE_CHECKING:
     from snowroll.store.rows import RunFolder
@@ -47,11 +48,17 @@ class Wanted:
 
     beside_random: bool = False
     learning_curve: bool = False
+    sweep: str = ""  # 'task.size_px=32,64'
 
-    @property
-    def keys(self) -> set[str]:
-        """Of `train --json`."""
-        return {name for name, wanted in asdict(self).items() if wanted}
+    def answered_by(self, said: dict[str, Json]) -> bool:
+        """Whether what `train --json` said of a run holds all that is wanted now."""
+        swept = said.get("sweep")
+        asked = swept and f"{swept['setting']}={','.join(tried['value'] for tried in swept['tried'])}"
+        return (
+            ("beside_random" in said) >= self.beside_random
+            and ("learning_curve" in said) >= self.learning_curve
+            and (not self.sweep or asked == self.sweep.replace(" ", ""))
+        )
 
 
 ALONE = Wanted()
@@ -96,12 +103,13 @@ def train(
     fresh: bool = False,
     beside_random: bool = False,
     learning_curve: bool = False,
+    sweep: str = "",
 ) -> Answer:
     """See the command line. Holds the project's train lock: a second `train` is refused at once."""
     accepted = gates_to_accept(accept, because)
     with opened.store.lock("train"):
         began = monotonic()
-        job = prepare_job(opened, say, seconds(time), fresh, Wanted(beside_random, learning_curve))
+        job = prepare_job(opened, say, seconds(time), fresh, Wanted(beside_random, learning_curve, sweep))
         if job.done:
             told = answer_of(opened, job.run.number)
             if told.ok or not accepted:
@@ -147,6 +155,8 @@ def prepare_job(opened: Opened, say: Say, time_s: float | None, fresh: bool = Fa
         refuse_ungrouped(opened, version)
     if wanted.learning_curve:
         refuse_curve(plan, len(version.of("train")))
+    if wanted.sweep:
+        variants(opened, plan, wanted.sweep)
     earlier = None if fresh else _earlier(opened, plan, version, wanted)
     if earlier is not None:
         known = opened.store.catalog.run(earlier.number)
@@ -205,7 +215,7 @@ def _answers(folder: RunFolder, plan: Plan, wanted: Wanted) -> bool:
     if not (answer.exists() and environment.exists()):
         return False
     said = json.loads(answer.read_text())["json"]
-    return json.loads(environment.read_text()) == _environment(plan) and wanted.keys <= set(said)
+    return json.loads(environment.read_text()) == _environment(plan) and wanted.answered_by(said)
 
 
 def run_job(
@@ -244,7 +254,11 @@ def run_job(
         beside = beside_random(opened, packed, job.plan, headline, job.run.path / "random", say)
     if job.wanted.learning_curve:
         learning = learning_curve_of(opened, packed, job.plan, judged, job.run.path / "shares", say)
-    return Outcome(job, packed, trained, fitted, gates, judged, scores, Compared(crossed, beside, learning))
+    swept = None
+    if job.wanted.sweep:
+        setting, plans = variants(opened, job.plan, job.wanted.sweep)
+        swept = sweep(opened, packed, setting, plans, job.run.path / "sweep", say)
+    return Outcome(job, packed, trained, fitted, gates, judged, scores, Compared(crossed, beside, learning, swept))
 
 
 def _start(opened: Opened, job: Job) -> None:

@@ -79,11 +79,11 @@ def is_proper(loop: Loop) -> Measured | None:
         mixture = _mixture(pool, more, less)
         model, _ = best_constant(loop.loss, [mixture], _answers_to(loop, mixture).table)
         said = loop.predict(model, mixture.inputs)[0]
-        words.append(f"class {more} twice as often as {less}: {said[more]:.2f} and {said[less]:.2f}")
+        words.append(f"{said[more]:.2f} and {said[less]:.2f} where class {more} is twice as common as {less}")
         meant = {more: 2 / 3, less: 1 / 3}
         judged = (common, rare) if is_even else (common,)
         holds &= all(said[c].item() <= meant[c] + SKEW for c in judged)
-    return Measured("best constant for " + "; ".join(words), holds)
+    return Measured(f"the best constant answer says {', '.join(words)}; 0.67 and 0.33 would be true", holds)
 
 
 def _asked(loop: Loop) -> Batch | None:

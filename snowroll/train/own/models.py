@@ -62,7 +62,7 @@ def outputs_differ(loop: Loop) -> Measured | None:
     values = torch.linalg.svdvals((rows - rows.mean(dim=0)).double())
     rank = int((values > 1e-4 * values[0]).sum()) if values[0] > 0 else 0
     most = min(rows.shape[1] - 1, len(rows) - 1)
-    words = f"the outputs vary in {rank} of {most} directions that the classes allow"
+    words = f"the outputs vary in {min(rank, most)} of {most} directions that the classes allow"
     return Measured(words, 4 * rank >= min(most, 32))
 
 

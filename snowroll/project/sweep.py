@@ -1,0 +1,69 @@
+"""The same plan with other values of one setting: a curve over resolution, capacity, or whatever a setting decides.
+
+Everything of it lies in runs/0007-train/sweep/. Its models are judged on the validation samples, never on locked ones:
+who reads a sweep chooses by it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from snowroll.base import atomic
+from snowroll.base.errors import GateError, StoreError, UsageError
+from snowroll.base.nouns import Json, Plan
+from snowroll.evaluate.sweep import Sweep, Tried
+from snowroll.project.data import Packed, pack_version
+from snowroll.project.fitting import fit_run
+from snowroll.project.judging import judge, metrics
+from snowroll.project.models import Trained, calibrated
+from snowroll.project.opened import Opened, Say
+
+
+def variants(opened: Opened, plan: Plan, asked: str) -> tuple[str, list[tuple[str, Plan]]]:
+    """(setting, (value, plan with it) each) from 'task.size_px=32,64'. Raises UsageError before anything is spent."""
+    key, _, listed = asked.partition("=")
+    values = [value.strip() for value in listed.split(",") if value.strip()]
+    section, _, name = key.strip().partition(".")
+    if section not in ("task", "train") or not name or len(values) < 2:
+        cure = "write a setting and two values or more: --sweep task.size_px=32,64"
+        raise UsageError(f"'{asked}' is no sweep", where="--sweep", cure=cure)
+    if plan.folds:
+        raise UsageError("a sweep of folds is not run", where="--sweep", cure="set --train.folds 0")
+    made = [(value, _with(opened, plan, section, name, value)) for value in values]
+    return f"{section}.{name}", made
+
+
+def _with(opened: Opened, plan: Plan, section: str, name: str, value: str) -> Plan:
+    """The plan with one setting of another value, read as a flag is."""
+    told = opened.settings.over({f"{section}.{name}": value})
+    kind = type(plan.task) if section == "task" else Plan
+    found, origins = told.section(section, kind, made={"task": plan.task} if kind is Plan else None, beside=("name",))
+    if name not in origins:
+        raise UsageError(f"there is no setting '{section}.{name}'", where="--sweep", cure="see `snowroll explain`")
+    new: Json = getattr(found, name)
+    if section == "task":
+        return replace(plan, task=replace(plan.task, **{name: new}))
+    return replace(plan, **{name: new})
+
+
+def sweep(opened: Opened, packed: Packed, setting: str, plans: list[tuple[str, Plan]], folder: Path, say: Say) -> Sweep:
+    """Train each plan and judge it on the validation samples. Killed, it goes on like any run."""
+    tried = []
+    for value, plan in plans:
+        say(f"once more, with {setting} {value} ...")
+        same = opened.task.pack_key(plan.task) == opened.task.pack_key(packed.options)
+        seen = packed if same else pack_version(opened, packed.version, plan.task, say)
+        place = folder / f"{setting}-{value}".replace("/", "_")
+        try:
+            fitted = fit_run(opened, seen, plan, place, say)
+        except GateError as fault:  # told as a store's fault, the run is not given up: its own model is sound
+            cure = "the same command without --sweep finishes the run"
+            raise StoreError(f"the run with {setting} {value} stopped: {fault.what}", where=place, cure=cure) from fault
+        model = calibrated(opened.task, fitted.model, fitted.calibration)
+        judged = judge(opened, Trained(0, model, plan, seen.schema, seen.version.id, place), seen, "val")
+        metric = metrics(opened.task, judged, seen.schema)[opened.task.headline]
+        tried.append(Tried(value, metric, fitted.late_loss, sum(p.numel() for p in model.parameters())))
+    found = Sweep(opened.task.headline, setting, tuple(tried))
+    atomic.write_json(folder / "sweep.json", asdict(found))
+    return found
