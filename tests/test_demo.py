@@ -60,7 +60,7 @@ def test_whatever_reaches_outside_is_refused_and_counted() -> None:
 @pytest.mark.slow
 def test_the_whole_of_it_is_one_json_object(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a smaller network and fewer steps than the real one: what is told is tested, not how well it learns."""
-    small = {"train.steps": 40, "train.threads": 1, "task.model": "convnet", "task.size_px": 16}
+    small = {"train.steps": 120, "train.threads": 1, "task.model": "convnet", "task.size_px": 16}
     monkeypatch.setattr(demo, "STEPS", small)
     told = snowroll("demo", tmp_path / "demo", "--json").json
     assert told.keys() >= {"found", "check", "train", "roll", "retrain", "seconds"}

@@ -355,9 +355,10 @@ def test_a_loss_that_looks_into_its_model_is_not_asked_about_made_up_answers() -
     def penalised(model: nn.Module, seen: Batch) -> Tensor:
         return F.cross_entropy(model(seen.inputs), seen.targets) + 1e-4 * model[8].weight.square().sum()  # type: ignore[index]
 
-    found = {gate.name: gate.passed for gate in examine(replace(healthy(), loss=penalised))}
-    assert "loss_at_init" not in found
-    assert all(found.values())
+    found = {gate.name: gate for gate in examine(replace(healthy(), loss=penalised))}
+    assert "loss_reaches_all" not in found
+    assert "nothing is known" in found["loss_at_init"].measured
+    assert all(gate.passed for gate in found.values())
 
 
 def test_gates_leave_no_trace() -> None:

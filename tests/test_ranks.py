@@ -138,7 +138,8 @@ def test_a_fault_is_told_once_and_ends_the_run(untrained: Path) -> None:
 
 @pytest.mark.slow
 def test_patience_ends_all_of_them_and_a_time_is_measured_together(untrained: Path) -> None:
-    said = outside("train", untrained, *TWO, "--time", "30s", "--train.patience", "1", "--train.lr", "0")
+    still = ("--train.lr", "0", "--accept", "schedule,learnt", "--because", "it shall learn nothing")
+    said = outside("train", untrained, *TWO, "--time", "30s", "--train.patience", "1", *still)
     assert said.code == 0, said.err  # nothing is learned at rate 0: the second validation is no better
     assert "30 s allow" in said.err
     assert "stopped early" in said.err

@@ -18,8 +18,8 @@ from snowroll.project.opened import open_project
         ("task.size_px", "is no sweep"),
         ("task.size_px=16", "is no sweep"),
         ("serve.port=1,2", "is no sweep"),
-        ("task.size=16,32", "no setting 'task.size'"),
-        ("train.lrr=0.1,0.2", "no setting 'train.lrr'"),
+        ("task.size=16,32", "unknown setting 'task.size'"),
+        ("train.lrr=0.1,0.2", "unknown setting 'train.lrr'"),
         ("task.size_px=16,big", "task.size_px"),
     ],
 )

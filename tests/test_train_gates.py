@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from snowroll.base.nouns import Batch, Gate
 from snowroll.train.after import learnt, modes_agree
+from snowroll.train.fit import fit
 from snowroll.train.gates import hypotheses, pass_through
 from snowroll.train.trial import Trial
 
@@ -300,8 +301,9 @@ def test_a_run_that_learnt_nothing(late: float, holds: bool) -> None:
 def test_modes_that_part() -> None:
     planned = trial(lambda: small_net(0.0))
     model = planned.make()
-    assert not modes_agree(planned.objective, stale(model), planned.batches).holds
+    assert len(list(fit(model, planned.batches, planned.objective, replace(planned.plan, steps=60)))) == 60
     assert modes_agree(planned.objective, model, planned.batches).holds
+    assert not modes_agree(planned.objective, stale(model), planned.batches).holds
     before = {name: value.clone() for name, value in model.state_dict().items()}
     modes_agree(planned.objective, model, planned.batches)
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())

@@ -38,9 +38,7 @@ def _with(opened: Opened, plan: Plan, section: str, name: str, value: str) -> Pl
     """The plan with one setting of another value, read as a flag is."""
     told = opened.settings.over({f"{section}.{name}": value})
     kind = type(plan.task) if section == "task" else Plan
-    found, origins = told.section(section, kind, made={"task": plan.task} if kind is Plan else None, beside=("name",))
-    if name not in origins:
-        raise UsageError(f"there is no setting '{section}.{name}'", where="--sweep", cure="see `snowroll explain`")
+    found, _ = told.section(section, kind, made={"task": plan.task} if kind is Plan else None, beside=("name",))
     new: Json = getattr(found, name)
     if section == "task":
         return replace(plan, task=replace(plan.task, **{name: new}))
