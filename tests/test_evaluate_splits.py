@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from snowroll.base.nouns import Metric
+from snowroll.evaluate.compared import Compared
 from snowroll.evaluate.interval import wilson
-from snowroll.evaluate.splits import BesideRandom, Compared, CrossValidated, difference
+from snowroll.evaluate.splits import BesideRandom, CrossValidated, difference
 
 
 def share(right: int, n: int) -> Metric:

@@ -293,7 +293,8 @@ def test_values_that_grow_beyond_bounds(change: Callable[[Tensor], Tensor]) -> N
 @pytest.mark.parametrize(("late", "holds"), [(0.9, True), (1.38, False), (2.0, False)])
 def test_a_run_that_learnt_nothing(late: float, holds: bool) -> None:
     planned = trial()
-    found = learnt(planned.objective, torch.zeros(32, 4), planned.batches, late)
+    found = learnt(planned.objective, planned.make(), planned.batches, late)
+    assert found is not None
     assert found.holds is holds, found.words
     assert "1.3" in found.words  # what one answer to all loses: a little under ln 4
 

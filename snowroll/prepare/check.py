@@ -28,22 +28,22 @@ LEAVES_TRAINING = ("copies_across_splits", "near_copies_across_splits")  # fault
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class SplitFree:
     """What takes longest to find and does not depend on how the samples were split."""
 
     pairs: Pairs
     suspects: tuple[Fault, ...]
 
 
-def compared(view: View) -> Compared:
+def split_free(view: View) -> SplitFree:
     """Every sample with those like it, and every label with what the others would say."""
     pairs = pairs_of(view)
-    return Compared(pairs, tuple(suspect_faults(view, copy_groups(view, pairs))))
+    return SplitFree(pairs, tuple(suspect_faults(view, copy_groups(view, pairs))))
 
 
-def check(view: View, known: Compared | None = None) -> list[Fault]:
-    """All faults, gravest first. `known`: from `compared`, on a view of the same samples in any splits."""
-    known = known or compared(view)
+def check(view: View, known: SplitFree | None = None) -> list[Fault]:
+    """All faults, gravest first. `known`: from `split_free`, on a view of the same samples in any splits."""
+    known = known or split_free(view)
     pairs = known.pairs
     faults = [
         *file_faults(view),

@@ -13,13 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from snowroll.base import atomic
-from snowroll.base.errors import GateError, StoreError, UsageError
+from snowroll.base.errors import UsageError
 from snowroll.base.nouns import Metric, Plan, Split, Version, digest
 from snowroll.evaluate.splits import BesideRandom
+from snowroll.project.aside import fit_aside
 from snowroll.project.data import Packed
-from snowroll.project.folding import fit_plan
-from snowroll.project.judging import judge, metrics
-from snowroll.project.models import Trained, calibrated
+from snowroll.project.judging import metrics
 from snowroll.project.opened import Opened, Say
 
 
@@ -27,13 +26,7 @@ def beside_random(opened: Opened, packed: Packed, plan: Plan, grouped: Metric, f
     """Train the plan once more in `folder`, and set its figure beside `grouped`. Killed, it goes on like any run."""
     drawn = at_random(opened, packed, plan.seed)
     say("once more, on splits of the same sizes drawn at random: for comparison only, never a champion ...")
-    try:
-        fitted, _ = fit_plan(opened, drawn, plan, folder, say)
-    except GateError as fault:  # told as a store's fault, the run is not given up: its own model is sound
-        cure = "the same command without --beside-random finishes the run"
-        raise StoreError(f"the random run beside it stopped: {fault.what}", where=folder, cure=cure) from fault
-    model = calibrated(opened.task, fitted.model, fitted.calibration)
-    judged = judge(opened, Trained(0, model, plan, drawn.schema, drawn.version.id, folder), drawn, "test")
+    _, judged = fit_aside(opened, drawn, plan, folder, say, name="the random run beside it", flag="--beside-random")
     headline = opened.task.headline
     found = BesideRandom(headline, grouped, metrics(opened.task, judged, drawn.schema)[headline])
     atomic.write_json(folder / "beside.json", found.as_json())

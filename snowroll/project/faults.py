@@ -11,7 +11,7 @@ from pathlib import Path
 
 from snowroll.base import atomic
 from snowroll.base.nouns import Fault, Fix, Json, Sample, canonical, digest
-from snowroll.prepare.check import Compared, check, compared, left_out
+from snowroll.prepare.check import SplitFree, check, left_out, split_free
 from snowroll.prepare.duplicates import Group, copy_groups
 from snowroll.prepare.look import Look
 from snowroll.prepare.manifest import TWO_ROWS
@@ -33,10 +33,10 @@ class Inspected:
     alike: Mapping[str, str]  # sample id -> name of its group of near-copies: they share a split
 
 
-def inspect(opened: Opened, stock: Stock, say: Say, known: Callable[[], Compared] | None = None) -> Inspected:
+def inspect(opened: Opened, stock: Stock, say: Say, known: Callable[[], SplitFree] | None = None) -> Inspected:
     """Check every sample, labelled or not, where versions placed it; else where the folder declares it. Cached.
 
-    known: what `comparer` gave, where the same stock is inspected more than once.
+    known: what `split_free_of` gave, where the same stock is inspected more than once.
     """
     samples, splits = _samples(stock), placements(opened)
     seen = [[asdict(sample) for sample in samples], stock.schema, stock.skipped, splits]
@@ -46,7 +46,7 @@ def inspect(opened: Opened, stock: Stock, say: Say, known: Callable[[], Compared
     path = opened.store.packs / "faults" / f"{key}.json"
     if (told := _load(path)) is not None:
         return told
-    alike = (known or comparer(opened, stock, say))()
+    alike = (known or split_free_of(opened, stock, say))()
     view = View.of(samples, look_at(opened, samples, say), stock.schema, splits)
     faults = [*check(view, alike), *_skipped(opened, stock)]
     aside = left_out_by_rule(faults, rules) | left_out(faults, view)
@@ -56,14 +56,14 @@ def inspect(opened: Opened, stock: Stock, say: Say, known: Callable[[], Compared
     return found
 
 
-def comparer(opened: Opened, stock: Stock, say: Say) -> Callable[[], Compared]:
+def split_free_of(opened: Opened, stock: Stock, say: Say) -> Callable[[], SplitFree]:
     """What does not depend on splits, found when it is first asked for."""
 
-    def find() -> Compared:
+    def find() -> SplitFree:
         samples = _samples(stock)
         view = View.of(samples, look_at(opened, samples, say), stock.schema)
         say("looking for copies, leaks and suspected labels ...")
-        return compared(view)
+        return split_free(view)
 
     return cache(find)
 

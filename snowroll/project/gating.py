@@ -57,23 +57,20 @@ def gates_of_trained(
     """What only the trained model shows, added to gates.json. Nothing of an ensemble: its members were not kept."""
     if plan.folds:
         return []
-    from torch import Tensor
-
     from snowroll.train.after import learnt, modes_agree
     from snowroll.train.gates import AFTERWARDS
 
     rows, objective = packed.rows["train"], objective_of(opened, plan)
     batches, model = training_batches(opened, packed, rows, plan), fitted.model.to(plan.device)
     found = {"modes_agree": modes_agree(objective, model, batches, plan.seed)}
-    outputs = model(batches(0).inputs)
-    if isinstance(outputs, Tensor) and fitted.late_loss is not None:
-        found["learnt"] = learnt(objective, outputs.detach(), batches, fitted.late_loss)
+    late = fitted.late_loss
+    if late is not None and (one := learnt(objective, model, batches, late)) is not None:
+        found["learnt"] = one
     gates = []
     for name, one in found.items():
         says, expected = AFTERWARDS[name]
         gates.append(Gate(name, says, one.words, expected, one.holds))
-    for gate in gates:
-        say(f"  gate {gate.name}: {'passed' if gate.passed else 'FAILED'} ({gate.measured})")
+        _say(gates[-1], say)
     gates = _accepted(gates, accept, because) if accept else gates
     before = json.loads((folder / "gates.json").read_text())
     known = [gate for gate in before if gate["name"] not in found]
@@ -110,11 +107,15 @@ def _measure(opened: Opened, packed: Packed, plan: Plan, folder: Path, say: Say)
     trial.make()  # a model that cannot be built is told once, not by every gate
     gates: list[Gate] = []
     for gate in pass_through(trial, partial(_contact_sheet, folder), monotonic):
-        say(f"  gate {gate.name}: {'passed' if gate.passed else 'FAILED'} ({gate.measured})")
+        _say(gate, say)
         gates.append(gate)
     if all(gate.passed for gate in gates):
         atomic.write_json(_cache(opened, packed, plan), [asdict(gate) for gate in gates])
     return gates
+
+
+def _say(gate: Gate, say: Say) -> None:
+    say(f"  gate {gate.name}: {'passed' if gate.passed else 'FAILED'} ({gate.measured})")
 
 
 def _known(opened: Opened, packed: Packed, plan: Plan) -> list[Gate] | None:

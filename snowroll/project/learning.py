@@ -13,13 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from snowroll.base import atomic
-from snowroll.base.errors import GateError, StoreError, UsageError
+from snowroll.base.errors import UsageError
 from snowroll.base.nouns import Plan, digest
 from snowroll.evaluate.learning import LearningCurve, learning_curve
+from snowroll.project.aside import fit_aside
 from snowroll.project.data import Packed
-from snowroll.project.fitting import fit_run
-from snowroll.project.judging import Judged, judge
-from snowroll.project.models import Trained, calibrated
+from snowroll.project.judging import Judged
 from snowroll.project.opened import Opened, Say
 
 SHARES = (0.25, 0.5)
@@ -38,18 +37,10 @@ def learning_curve_of(
             steps=max(1, round(share * plan.steps)),
             eval_every=max(1, round(share * plan.eval_every)) if plan.eval_every else 0,
         )
-        place = folder / f"{share:g}"
-        try:
-            fitted = fit_run(opened, part, shorter, place, say)
-        except GateError as fault:  # told as a store's fault, the run is not given up: its own model is sound
-            cure = "the same command without --learning-curve finishes the run"
-            raise StoreError(
-                f"the run on {share:.0%} of the data stopped: {fault.what}", where=place, cure=cure
-            ) from fault
-        model = calibrated(opened.task, fitted.model, fitted.calibration)
-        trained = Trained(0, model, shorter, part.schema, part.version.id, place)
+        name = f"the run on {share:.0%} of the data"
+        _, judged = fit_aside(opened, part, shorter, folder / f"{share:g}", say, name=name, flag="--learning-curve")
         sizes.append(len(part.rows["train"]))
-        credits.append(judge(opened, trained, part, "test").credit)
+        credits.append(judged.credit)
     found = learning_curve(
         opened.task.headline, [*sizes, len(packed.rows["train"])], [*credits, whole.credit], whole.groups
     )

@@ -15,10 +15,10 @@ import numpy as np
 from snowroll.base import atomic
 from snowroll.base.nouns import Fault, Gate, Json, Metric, Plan, Report, Sample
 from snowroll.evaluate.card import COLUMNS, card, results_row
+from snowroll.evaluate.compared import Compared
 from snowroll.evaluate.interval import interval_in_words
 from snowroll.evaluate.report import Background, Curve, Ledger, Shot, render, thumbnail
 from snowroll.evaluate.slices import Slice, find_slices
-from snowroll.evaluate.splits import Compared
 from snowroll.project.data import Packed
 from snowroll.project.judging import Judged
 from snowroll.project.looks import look_at

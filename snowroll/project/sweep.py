@@ -10,13 +10,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from snowroll.base import atomic
-from snowroll.base.errors import GateError, StoreError, UsageError
+from snowroll.base.errors import UsageError
 from snowroll.base.nouns import Json, Plan
 from snowroll.evaluate.sweep import Sweep, Tried
+from snowroll.project.aside import fit_aside
 from snowroll.project.data import Packed, pack_version
-from snowroll.project.fitting import fit_run
-from snowroll.project.judging import judge, metrics
-from snowroll.project.models import Trained, calibrated
+from snowroll.project.judging import metrics
 from snowroll.project.opened import Opened, Say
 
 
@@ -53,15 +52,10 @@ def sweep(opened: Opened, packed: Packed, setting: str, plans: list[tuple[str, P
         same = opened.task.pack_key(plan.task) == opened.task.pack_key(packed.options)
         seen = packed if same else pack_version(opened, packed.version, plan.task, say)
         place = folder / f"{setting}-{value}".replace("/", "_")
-        try:
-            fitted = fit_run(opened, seen, plan, place, say)
-        except GateError as fault:  # told as a store's fault, the run is not given up: its own model is sound
-            cure = "the same command without --sweep finishes the run"
-            raise StoreError(f"the run with {setting} {value} stopped: {fault.what}", where=place, cure=cure) from fault
-        model = calibrated(opened.task, fitted.model, fitted.calibration)
-        judged = judge(opened, Trained(0, model, plan, seen.schema, seen.version.id, place), seen, "val")
+        name = f"the run with {setting} {value}"
+        fitted, judged = fit_aside(opened, seen, plan, place, say, name=name, flag="--sweep", split="val")
         metric = metrics(opened.task, judged, seen.schema)[opened.task.headline]
-        tried.append(Tried(value, metric, fitted.late_loss, sum(p.numel() for p in model.parameters())))
+        tried.append(Tried(value, metric, fitted.late_loss, sum(p.numel() for p in fitted.model.parameters())))
     found = Sweep(opened.task.headline, setting, tuple(tried))
     atomic.write_json(folder / "sweep.json", asdict(found))
     return found

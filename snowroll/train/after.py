@@ -8,18 +8,22 @@ import torch
 from torch import Tensor, nn
 
 from snowroll.train.fit import Batches, Objective
-from snowroll.train.stand_in import best_constant
+from snowroll.train.stand_in import askable, best_constant
 from snowroll.train.trial import Measured
 
 BATCHES = 4
 CLEARLY = 0.97  # of the best constant answer's loss: a guess, to be revisited
 
 
-def learnt(objective: Objective, outputs: Tensor, batches: Batches, late_loss: float) -> Measured:
+def learnt(objective: Objective, model: nn.Module, batches: Batches, late_loss: float) -> Measured | None:
     """The training loss at the end of the run against that of the best answer that never looks at an input.
 
-    outputs: what the model puts out for one batch; only the shape counts. late_loss: a mean over the last steps.
+    late_loss: a mean over the last steps. None where the loss cannot be asked about such an answer.
     """
+    with torch.no_grad():
+        outputs = askable(objective, model(batches(0).inputs), batches(0))
+    if outputs is None:
+        return None
     _, prior = best_constant(objective, [batches(step) for step in range(BATCHES)], outputs)
     words = f"training loss {late_loss:.3f} at the end, {prior:.3f} for one answer to all"
     return Measured(words, late_loss < CLEARLY * prior)

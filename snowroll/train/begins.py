@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from snowroll.base.nouns import Batch
-from snowroll.train.stand_in import best_constant, constant, loss_of
+from snowroll.train.stand_in import askable, best_constant, constant, loss_of
 from snowroll.train.trial import Measured, Trial
 
 BATCHES = 4  # that a figure of the loss rests on
@@ -62,18 +62,10 @@ def bias_at_prior(trial: Trial) -> Measured:
 
 
 def answers(trial: Trial, batch: Batch) -> Tensor | None:
-    """What a fresh model puts out; None where that is no single tensor with a row for each sample, or where the loss
-    wants more of a model than to be called."""
+    """What a fresh model puts out for a batch, where its loss can be asked about answers that no model made."""
     with torch.no_grad():
         found = trial.make().train()(batch.inputs)
-    if not (isinstance(found, Tensor) and found.ndim > 0 and len(found) == len(batch.ids)):
-        return None
-    try:
-        with torch.no_grad():
-            loss_of(trial.objective, constant(found.float()), [batch])
-    except (AttributeError, TypeError, ValueError):
-        return None
-    return found.float()
+    return askable(trial.objective, found, batch)
 
 
 def _flattery(outputs: Tensor, batches: Sequence[Batch]) -> float:

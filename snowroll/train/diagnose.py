@@ -36,22 +36,26 @@ def why_not_finite(model: nn.Module, batch: Batch, objective: object, losses: Te
 def _first_bad_layer(model: nn.Module, batch: Batch) -> str | None:
     """The first module, in order of execution, whose output is not finite."""
     found: list[str] = []
+    listen(model, batch, lambda name, outputs: None if all(map(_finite, outputs)) else found.append(name or "model"))
+    return found[0] if found else None
+
+
+def listen(model: nn.Module, batch: Batch, heard: Callable[[str, list[Tensor]], None]) -> None:
+    """Call `heard(name, tensors)` with what each module puts out on this batch, in order of execution."""
 
     def watch(name: str) -> Callable[[nn.Module, object, object], None]:
         def hook(_module: nn.Module, _inputs: object, output: object) -> None:
-            if not all(_finite(tensor) for tensor in leaves(output)):
-                found.append(name)
+            heard(name, leaves(output))
 
         return hook
 
-    hooks = [module.register_forward_hook(watch(name or "model")) for name, module in model.named_modules()]
+    hooks = [module.register_forward_hook(watch(name)) for name, module in model.named_modules()]
     try:
         with torch.no_grad():
             model(batch.inputs)
     finally:
         for handle in hooks:
             handle.remove()
-    return found[0] if found else None
 
 
 def _bad_rows(batch: Batch) -> list[int]:

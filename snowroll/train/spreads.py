@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import torch
 from torch import Tensor, nn
 
 from snowroll.base.nouns import Batch
+from snowroll.train.diagnose import listen
 from snowroll.train.nested import leaves
 from snowroll.train.trial import Measured, Trial
 
@@ -30,20 +28,10 @@ def _spreads(model: nn.Module, batch: Batch) -> dict[str, float]:
     """For each layer that ran, the spread of what it put out."""
     found: dict[str, float] = {}
 
-    def watch(name: str) -> Callable[[nn.Module, object, object], None]:
-        def hook(_module: nn.Module, _inputs: object, outputs: object) -> None:
-            spreads = [_spread(t) for t in leaves(outputs) if t.is_floating_point()]
-            found[name] = max(spreads, default=0.0)
+    def heard(name: str, outputs: list[Tensor]) -> None:
+        found[name] = max((_spread(t) for t in outputs if t.is_floating_point()), default=0.0)
 
-        return hook
-
-    hooks = [module.register_forward_hook(watch(name)) for name, module in model.named_modules()]
-    try:
-        with torch.no_grad():
-            model(batch.inputs)
-    finally:
-        for handle in hooks:
-            handle.remove()
+    listen(model, batch, heard)
     return found
 
 

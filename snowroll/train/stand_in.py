@@ -50,6 +50,20 @@ def loss_of(loss: Objective, model: nn.Module, batches: Sequence[Batch], seed: i
     return torch.stack([loss(model, batch).mean() for batch in batches]).mean()
 
 
+def askable(loss: Objective, outputs: Any, batch: Batch) -> Tensor | None:
+    """A model's outputs for the batch; None where they are no single tensor with a row for each sample, or where the
+    loss wants more of a model than to be called."""
+    if not (isinstance(outputs, Tensor) and outputs.ndim > 0 and len(outputs) == len(batch.ids)):
+        return None
+    outputs = outputs.detach().float()
+    try:
+        with torch.no_grad():
+            loss_of(loss, constant(outputs), [batch])
+    except (AttributeError, TypeError, ValueError):
+        return None
+    return outputs
+
+
 def best_constant(loss: Objective, batches: Sequence[Batch], like: Tensor, steps: int = 120) -> tuple[Answers, float]:
     """The answer that, given to every sample, loses least on these batches; and that loss.
 

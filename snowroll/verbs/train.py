@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 from snowroll.base import atomic
 from snowroll.base.errors import DataError, Interrupted, SnowrollError, StoreError
 from snowroll.base.nouns import Fault, Gate, Json, Metric, Plan, Version
-from snowroll.evaluate.splits import Compared
+from snowroll.evaluate.compared import Compared
 from snowroll.project.artifacts import find_artifact
 from snowroll.project.beside import beside_random, refuse_ungrouped
 from snowroll.project.data import Packed, freeze, pack_version, take_stock
 from snowroll.project.facts import known_facts, measure_facts
-from snowroll.project.faults import Inspected, comparer, inspect
+from snowroll.project.faults import Inspected, inspect, split_free_of
 from snowroll.project.fitting import Fitted, fit_into_time
 from snowroll.project.folding import fit_plan, folded
 from snowroll.project.gating import gates_of_trained, gates_to_accept, pass_gates
@@ -179,7 +179,7 @@ def check_and_freeze(opened: Opened, say: Say) -> tuple[Version, Inspected, list
     so that it is known now and not at the next call.
     """
     stock = take_stock(opened, say)
-    known = comparer(opened, stock, say)
+    known = split_free_of(opened, stock, say)
     inspected = inspect(opened, stock, say, known)
     _refuse_blocking(inspected.faults)
     version, words = freeze(opened, stock, inspected.left_out, inspected.alike)
