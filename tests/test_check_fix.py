@@ -7,6 +7,7 @@ from house_kit import QUICK, draw_shapes, png, shape, snowroll, tree
 
 from snowroll.project.opened import open_project
 from snowroll.store.rows import FOR_CHECK
+from snowroll.verbs.train import check_and_freeze
 
 pytestmark = pytest.mark.slow
 
@@ -72,16 +73,35 @@ def test_a_person_is_asked_and_the_questions_are_withdrawn(faulty: Path) -> None
     assert snowroll("doctor", faulty).code == 0
 
 
-def test_a_setting_is_written_and_taken_out_again(tmp_path: Path) -> None:
-    data = tmp_path / "bursts" / "data"
+def draw_bursts(root: Path, name: str) -> Path:
+    """Three exposures of each of sixteen scenes. name: of a file, from the scene and the place in the burst."""
     for kind in ("bar", "ring"):
-        (data / kind).mkdir(parents=True)
+        (root / "data" / kind).mkdir(parents=True)
         for number in range(24):
             scene, place = divmod(number, 3)
             pixels = shape(kind, scene, 64)
-            pixels[: 2 + place, : 3 + place] = 255  # three exposures of one scene
-            (data / kind / f"s{scene}_{place}.png").write_bytes(png(pixels))
-    root = tmp_path / "bursts"
+            pixels[: 2 + place, : 3 + place] = 255
+            (root / "data" / kind / name.format(scene=scene, place=place, number=number)).write_bytes(png(pixels))
+    return root
+
+
+def test_scenes_that_no_name_tells_become_groups(tmp_path: Path) -> None:
+    """The pattern that the user gave joins no two files; what the check sees does."""
+    root = draw_bursts(tmp_path / "bursts", "n{number}.png")
+    assert "keeps nothing together" in snowroll("init", root, "--prepare.group", r"(\w+/n\d+)").out
+    assert snowroll("check", root, "--fix", "undeclared_groups").code == 0
+    assert "scenes = true" in (root / "snowroll.toml").read_text()
+    assert "undeclared_groups" not in snowroll("check", root).out
+    version, _, _ = check_and_freeze(open_project(root, {}), lambda text: None)
+    splits: dict[str | None, set[str]] = {}
+    for item in version.items:
+        splits.setdefault(item.group, set()).add(item.split)
+    assert 2 <= len(splits) < 30
+    assert all(len(found) == 1 for found in splits.values())
+
+
+def test_a_setting_is_written_and_taken_out_again(tmp_path: Path) -> None:
+    root = draw_bursts(tmp_path / "bursts", "s{scene}_{place}.png")
     assert snowroll("init", root).code == 0
     config = (root / "snowroll.toml").read_text()
     faults = {fault["code"]: fault for fault in snowroll("check", root, "--json").json["faults"]}

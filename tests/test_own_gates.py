@@ -172,6 +172,13 @@ def with_statistics(momentum: float) -> Change:
     return with_model(change)
 
 
+class Halved(nn.Module):
+    """Drops half of what it is given, and leaves the rest as it is."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * (torch.rand_like(x) < 0.5) if self.training else x
+
+
 def unseeded(loop: Loop) -> Loop:
     noise = torch.Generator().manual_seed(0)
 
@@ -249,6 +256,7 @@ FAULTS: dict[str, tuple[str, Change]] = {
     "a bias of even shares": ("bias_at_prior", uneven),
     "values that grow": ("activations", put(3, lambda x: x * 1_000)),
     "mean over the batch": ("samples_apart", put(5, lambda x: x - x.mean(0))),
+    "half of the picture": ("inputs_reach", put(0, lambda x: F.pad(x[..., :4], (0, 4)))),
     "dropout in every mode": ("answers_stand", put(5, lambda x: F.dropout(x, 0.3))),
     "one number for ten classes": (
         "outputs_differ",
@@ -284,6 +292,7 @@ FAULTS: dict[str, tuple[str, Change]] = {
         lambda loop: replace(loop, optimizer=lambda model: torch.optim.SGD(model.parameters(), 1e-3, momentum=0.9)),
     ),
     "statistics that lag": ("modes_agree", with_statistics(0.002)),
+    "dropout that does not double what it keeps": ("modes_agree", with_model(lambda model: model.insert(5, Halved()))),
     "pasted over": ("augmentation_keeps_labels", pasted_over),
     "a figure of the first rows": (
         "figure_agrees",

@@ -290,6 +290,16 @@ def test_values_that_grow_beyond_bounds(change: Callable[[Tensor], Tensor]) -> N
     assert "of layer" in caught("activations", trial(after(5, change)))
 
 
+def test_a_part_of_the_picture_that_no_answer_depends_on() -> None:
+    said = caught(
+        "inputs_reach",
+        trial(
+            after(0, lambda x: nn.functional.pad(x[..., : x.shape[2] // 2, :], (0, 0, 0, x.shape[2] - x.shape[2] // 2)))
+        ),
+    )
+    assert "of axis 2" in said
+
+
 @pytest.mark.parametrize(("late", "holds"), [(0.9, True), (1.38, False), (2.0, False)])
 def test_a_run_that_learnt_nothing(late: float, holds: bool) -> None:
     planned = trial()

@@ -57,12 +57,14 @@ def _undeclared(view: View, pairs: Pairs) -> Iterator[Fault]:
         f"split at random, the test would be easier than the world; for instance {view.names(scenes[0])}"
     )
     pattern = suggest_pattern([sample.where for sample in view.samples], pairs.a, pairs.b, view.labels)
-    cure = (
-        f"--prepare.group '{pattern}' (the names suggest it)"
-        if pattern
-        else "say which belong together: --prepare.group"
-    )
-    fix = Fix("set", setting="prepare.group", value=pattern) if pattern else None
+    if pattern:
+        cure, fix = (
+            f"--prepare.group '{pattern}' (the names suggest it)",
+            Fix("set", setting="prepare.group", value=pattern),
+        )
+    else:
+        cure = "say which belong together: --prepare.group PATTERN, or --prepare.scenes true for those found here"
+        fix = Fix("set", setting="prepare.scenes", value=True)
     yield view.fault("undeclared_groups", "warn", rows, message, cure, 0.9 if pattern else 0.7, fix)
 
 

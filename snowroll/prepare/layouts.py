@@ -137,4 +137,6 @@ def _with_groups(reading: Reading, pattern: str) -> Reading:
         cure = f"try it on a path such as '{found[0].where}'" if found else "mend it"
         raise UsageError(f"'{pattern}' matches no path", where="prepare.group", cure=cure)
     told = f"{len(matched):,} groups by '{pattern}' over {n:,} of {len(found):,} samples"
+    if len(matched) == n:
+        told += ", so no two samples share one: it keeps nothing together"
     return replace(reading, found=tuple(found), evidence=(*reading.evidence, told))

@@ -14,6 +14,7 @@ class PrepareSettings:
     data: str = ""  # folder or archive, relative to the project; "": the project folder itself
     labels: tuple[str, ...] = ()  # class names of a folder that does not name them
     group: str = ""  # pattern on the path; what its first (...) matches is the group, which never straddles two splits
+    scenes: bool = False  # pictures that show the same scene, as `check` finds them, are a group where none is declared
     test: float = 0.2  # share of the labelled samples locked away for measuring, unless the folder declares one
     val: float = 0.1  # share used to choose during training
     seed: int = 0

@@ -22,7 +22,7 @@ class View:
     splits: tuple[Split | None, ...]
     labels: tuple[str | None, ...]
     classes: tuple[str, ...] = ()  # empty where a target is not a choice among classes
-    features: np.ndarray | None = None  # [n, D] better than thumbnails, where a model has made them
+    opinions: np.ndarray | None = None  # [n, C] by networks that never saw the row's label; a row they skipped is NaN
 
     @staticmethod
     def of(
@@ -30,7 +30,7 @@ class View:
         looks: Mapping[str, Look],
         schema: Mapping[str, Json] | None = None,
         splits: Mapping[str, Split] | None = None,
-        features: np.ndarray | None = None,
+        opinions: np.ndarray | None = None,
     ) -> View:
         """`looks` and `splits` by sample id."""
         return View(
@@ -39,7 +39,7 @@ class View:
             tuple(splits[sample.id] if splits and sample.id in splits else sample.split for sample in samples),
             tuple(label_of(sample.target) for sample in samples),
             tuple((schema or {}).get("classes", ())),
-            features,
+            opinions,
         )
 
     def __len__(self) -> int:

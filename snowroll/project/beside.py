@@ -56,10 +56,14 @@ def at_random(opened: Opened, packed: Packed, seed: int) -> Packed:
 
 
 def refuse_ungrouped(opened: Opened, version: Version) -> None:
-    """Raise UsageError where no two samples share a group that the data declares: there is nothing to compare."""
+    """Raise UsageError where no two samples share a group that was declared or asked for: nothing is to compare."""
     declared = opened.samples([item.sample for item in version.items]).values()
-    sizes = Counter(sample.group for sample in declared if sample.group is not None)
+    named = version.items if opened.prepare.scenes else declared
+    sizes = Counter(one.group for one in named if one.group is not None)
     if max(sizes.values(), default=0) < 2:
         told = "the project has no groups" if not sizes else "no two samples share a group"
-        cure = "say what they are: --prepare.group PATTERN, whose first (...) matches patient, machine or scene"
+        cure = (
+            "say what they are: --prepare.group PATTERN, whose first (...) matches patient, machine or scene; "
+            "or take those that `check` finds: --prepare.scenes true"
+        )
         raise UsageError(f"{told}, so a split by group is a random one", where="--beside-random", cure=cure)

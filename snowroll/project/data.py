@@ -87,10 +87,13 @@ def freeze(
     A split once given is kept for ever, so that no sample ever moves from the locked test set into training, not even
     one that was away for a while. Raises DataError where nothing is locked away: no model could be judged.
     left_out: sample id -> the fault that keeps it out. alike: sample id -> its group of near-copies, which stand in
-    for a group where none is declared.
+    for a group where none is declared, or one that the sample shares with no other.
     """
+    sizes = Counter(s.group for s in stock.samples)
     usable = [
-        replace(s, group=s.group or alike.get(s.id), split=_declared(s, stock))
+        replace(
+            s, group=s.group if s.group and sizes[s.group] > 1 else alike.get(s.id, s.group), split=_declared(s, stock)
+        )
         for s in stock.samples
         if s.id in stock.targets and s.id not in left_out
     ]

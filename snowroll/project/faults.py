@@ -12,7 +12,7 @@ from pathlib import Path
 from snowroll.base import atomic
 from snowroll.base.nouns import Fault, Fix, Json, Sample, canonical, digest
 from snowroll.prepare.check import SplitFree, check, left_out, split_free
-from snowroll.prepare.duplicates import Group, copy_groups
+from snowroll.prepare.duplicates import Group, copy_groups, scene_groups
 from snowroll.prepare.look import Look
 from snowroll.prepare.manifest import TWO_ROWS
 from snowroll.prepare.read import EMPTY, OURS
@@ -21,6 +21,7 @@ from snowroll.project.data import Stock
 from snowroll.project.fixing import left_out_by_rule, rules_of, settled
 from snowroll.project.looks import look_at
 from snowroll.project.opened import Opened, Say
+from snowroll.project.opinions import known_opinions, opinions_on
 from snowroll.project.placements import placements
 
 
@@ -40,17 +41,20 @@ def inspect(opened: Opened, stock: Stock, say: Say, known: Callable[[], SplitFre
     """
     samples, splits = _samples(stock), placements(opened)
     seen = [[asdict(sample) for sample in samples], stock.schema, stock.skipped, splits]
-    rules = rules_of(opened)
+    rules, said = rules_of(opened), known_opinions(opened)
     made_of = [[f.name for f in fields(kind)] for kind in (Fault, Look)]  # findings of another make are not read
-    key = digest(canonical([*seen, opened.prepare.megapixels, rules, made_of]))
+    key = digest(canonical([*seen, opened.prepare.megapixels, opened.prepare.scenes, rules, made_of, said and said.id]))
     path = opened.store.packs / "faults" / f"{key}.json"
     if (told := _load(path)) is not None:
         return told
     alike = (known or split_free_of(opened, stock, say))()
     view = View.of(samples, look_at(opened, samples, say), stock.schema, splits)
     faults = [*check(view, alike), *_skipped(opened, stock)]
+    if opened.prepare.scenes:  # they are groups now
+        faults = [fault for fault in faults if fault.code != "undeclared_groups"]
     aside = left_out_by_rule(faults, rules) | left_out(faults, view)
-    found = Inspected(settled(faults, rules), aside, _named(samples, copy_groups(view, alike.pairs)))
+    of_one_picture = scene_groups if opened.prepare.scenes else copy_groups
+    found = Inspected(settled(faults, rules), aside, _named(samples, of_one_picture(view, alike.pairs)))
     if not opened.store.read_only:
         atomic.write_json(path, asdict(found), indent=None)
     return found
@@ -61,7 +65,8 @@ def split_free_of(opened: Opened, stock: Stock, say: Say) -> Callable[[], SplitF
 
     def find() -> SplitFree:
         samples = _samples(stock)
-        view = View.of(samples, look_at(opened, samples, say), stock.schema)
+        opinions = opinions_on(known_opinions(opened), samples, stock.schema)
+        view = View.of(samples, look_at(opened, samples, say), stock.schema, opinions=opinions)
         say("looking for copies, leaks and suspected labels ...")
         return split_free(view)
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from snowroll.base.errors import GateError, PlanError
 from snowroll.base.nouns import Batch, Gate
@@ -20,8 +20,9 @@ from snowroll.train.course import schedule
 from snowroll.train.fit import fit
 from snowroll.train.learns import CLEARLY, DEAD, beats_blind, everything_learns, overfits_two
 from snowroll.train.nested import leaves
+from snowroll.train.reaches import inputs_reach
 from snowroll.train.spreads import LOUD, activations
-from snowroll.train.trial import Measured, Trial, few, gate_plan, take, wake
+from snowroll.train.trial import Measured, Trial, few, gate_plan, outputs_of, take, wake
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -98,6 +99,12 @@ def hypotheses(write: Write) -> list[Hypothesis]:
             samples_apart,
         ),
         Hypothesis(
+            "inputs_reach",
+            "answers depend on all of the inputs",
+            "a change for every quarter of them, along every axis",
+            inputs_reach,
+        ),
+        Hypothesis(
             "same_twice",
             "the same seed gives the same run",
             "equal batches, losses and weights, to the last bit",
@@ -148,15 +155,15 @@ def samples_apart(trial: Trial) -> Measured:
     batch = few(trial.plain(0), 8)
     size = len(batch.ids)
     backwards = torch.arange(size - 1, -1, -1, device=batch.ids.device)
-    whole = _outputs(model, batch, size)
+    whole = outputs_of(model, batch)
     if not whole:
         return Measured("the outputs have no batch axis to compare along", True)
     # every position but 0 gets its neighbour's input
     others = torch.tensor([0, *range(2, size), 1], device=batch.ids.device) if size > 2 else backwards
     try:
-        with_others = _apart([t[:1] for t in whole], [t[:1] for t in _outputs(model, take(batch, others), size)])
-        turned = _apart(whole, [t[backwards] for t in _outputs(model, take(batch, backwards), size)])
-        alone = _apart([t[:1] for t in whole], _outputs(model, take(batch, backwards[-1:]), 1))
+        with_others = _apart([t[:1] for t in whole], [t[:1] for t in outputs_of(model, take(batch, others))])
+        turned = _apart(whole, [t[backwards] for t in outputs_of(model, take(batch, backwards))])
+        alone = _apart([t[:1] for t in whole], outputs_of(model, take(batch, backwards[-1:])))
     except RuntimeError as fault:
         return Measured(f"the network fails on other batches of the same samples ({str(fault).splitlines()[0]})", False)
     if size <= 2:
@@ -197,12 +204,6 @@ def sees(trial: Trial, write: Write) -> Measured:
         return Measured("all samples of the batch are the same", False, picture)
     largest = max((float(t.abs().max()) for t in tensors if t.is_floating_point()), default=0.0)
     return Measured(f"{len(batch.ids)} samples, largest value {largest:.3g}", True, picture)
-
-
-def _outputs(model: nn.Module, batch: Batch, size: int) -> list[Tensor]:
-    with torch.no_grad():
-        found: Any = model(batch.inputs)
-    return [t.float() for t in leaves(found) if t.ndim and len(t) == size]
 
 
 def _apart(before: list[Tensor], after: list[Tensor]) -> float:

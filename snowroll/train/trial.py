@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from snowroll.base.nouns import Batch, Json, Plan
 from snowroll.base.task import Task
 from snowroll.train.fit import Batches, Objective
-from snowroll.train.nested import each
+from snowroll.train.nested import each, leaves
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -102,6 +102,13 @@ def join(parts: list[Batch]) -> Batch:
 
     ids = torch.cat([part.ids for part in parts])
     return Batch(cat("inputs"), cat("targets"), ids)
+
+
+def outputs_of(model: nn.Module, batch: Batch) -> list[Tensor]:
+    """What the model says of the batch: every tensor that has a row for each sample."""
+    with torch.no_grad():
+        found = leaves(model(batch.inputs))
+    return [t.float() for t in found if t.ndim and len(t) == len(batch.ids)]
 
 
 @torch.no_grad()

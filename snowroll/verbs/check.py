@@ -7,24 +7,37 @@ from snowroll.project.data import take_stock
 from snowroll.project.faults import inspect
 from snowroll.project.fixing import apply
 from snowroll.project.fixing import undo as take_back
+from snowroll.project.judges import form_opinions
 from snowroll.project.opened import Answer, Opened, Say
+from snowroll.project.opinions import known_opinions
+from snowroll.project.plans import seconds
 
 PATHS = 4  # shown to a person; --json has all
 MARK = {"block": "BLOCK", "warn": "warn ", "note": "note "}
 
 
-def check(opened: Opened, say: Say, fix: str = "", undo: str = "") -> Answer:
-    """Exit 1 when something blocks training. fix, undo: codes of findings, with commas between them."""
+def check(opened: Opened, say: Say, fix: str = "", undo: str = "", time: str = "") -> Answer:
+    """Exit 1 when something blocks training. fix, undo: codes of findings, with commas between them.
+
+    time: for networks that judge the labels, '10m'.
+    """
+    allowed = seconds(time)
     done = take_back(opened, _codes(undo))
     opened = opened.reread() if undo else opened
     stock = take_stock(opened, say)
-    faults = inspect(opened, stock, say).faults
+    inspected = inspect(opened, stock, say)
+    if allowed:
+        form_opinions(opened, stock, inspected, allowed, say)
+        inspected = inspect(opened, stock, say)
+    faults = inspected.faults
     if fix:
         done += apply(opened, faults, _codes(fix))
         opened = opened.reread()
         stock = take_stock(opened, say)
         faults = inspect(opened, stock, say).faults
     lines = [line for fault in faults for line in told(fault)]
+    if stock.schema.get("classes") and known_opinions(opened) is None:
+        lines.append("left out  networks that judge the labels (a probe on thumbnails did): they want --time 10m")
     blocking = sum(fault.severity == "block" for fault in faults)
     head = f"check     {len(stock.samples):,} samples, {len(faults)} findings" + (
         f", {blocking} block" if blocking else ""

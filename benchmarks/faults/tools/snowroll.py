@@ -69,6 +69,7 @@ GATES = {
     "loss_at_init": "wrong_init",
     "bias_at_prior": "wrong_init",
     "activations": "exploding",
+    "inputs_reach": "input_not_seen",
     "no_future": "future_seen",
     "samples_apart": "samples_mixed",
     "answers_stand": "train_eval_gap",

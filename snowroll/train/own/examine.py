@@ -22,6 +22,7 @@ from snowroll.train.gates import samples_apart
 from snowroll.train.learns import ByHeart, beats_blind, everything_learns, two_by_heart
 from snowroll.train.own import afterwards, losses, models, schedules, stored, updates
 from snowroll.train.own.loop import Loop, trial_of
+from snowroll.train.reaches import inputs_reach
 from snowroll.train.spreads import LOUD, activations
 from snowroll.train.trial import Measured, Trial
 
@@ -153,6 +154,12 @@ def _of_the_model() -> list[Question]:
             "in evaluation, the answer for a sample depends on that sample alone",
             "no change when the other samples of the batch change, move or go away",
             of_trial(samples_apart),
+        ),
+        Question(
+            "inputs_reach",
+            "answers depend on all of the inputs",
+            "a change for every quarter of them, along every axis",
+            of_trial(inputs_reach),
         ),
         Question(
             "answers_stand", "an answer does not change from call to call", "equal, alone too", models.answers_stand
