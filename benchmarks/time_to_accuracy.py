@@ -39,7 +39,7 @@ class Race:
     our_epochs: int
 
 
-RACES = {"plain": Race("plain_loop.py", 0.516, 4, 3), "tuned": Race("tuned_loop.py", 0.75, 8, 5)}
+RACES = {"plain": Race("plain_loop.py", 0.516, 6, 3), "tuned": Race("tuned_loop.py", 0.75, 8, 5)}
 
 
 @dataclass(frozen=True)
