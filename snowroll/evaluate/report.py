@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -103,6 +103,7 @@ class Background:
     bins: Sequence[Bin] = ()
     temperature: Temperature | None = None
     shots: Sequence[Shot] = ()
+    doubted: Sequence[Shot] = ()  # training samples that lost most, most lost first
     plan: Sequence[tuple[str, Json, str]] = ()  # key, value, where the value came from
     reproduce: Sequence[str] = ()  # commands
 
@@ -121,10 +122,13 @@ def render(report: Report, background: Background, *, pictures: bool = True, bud
         "confused": confused_pairs(background.confusion, background.classes),
     }
     # pictures get what room is left beside the words
-    words = page.render(story, shots=[], shots_left_out=0, matrix="")
+    words = page.render(story, shots=[], shots_left_out=0, matrix="", doubted=[])
     room = budget - len(words.encode()) - 100_000
-    shots, left_out = _fit(background.shots if pictures else (), room)
-    return page.render(story, shots=shots, shots_left_out=left_out, matrix=_matrix(background, shots))
+    shots, room = _fit(background.shots if pictures else (), room)
+    doubted, _ = _fit(background.doubted if pictures else (), room)
+    left_out, shots = len(background.shots) - len(shots), _side_by_side(shots)
+    matrix = _matrix(background, shots)
+    return page.render(story, shots=shots, shots_left_out=left_out, matrix=matrix, doubted=doubted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,29 +229,31 @@ class Placed:
 
     shot: Shot
     source: str  # data URI
-    anchor: str  # id of the first shot of its (truth, guess), else ""
+    anchor: str = ""  # id of the first shot of its (truth, guess), else ""
 
 
 def _fit(shots: Sequence[Shot], room: int) -> tuple[list[Placed], int]:
-    """As many of the worst as there is room for, those of one confusion side by side."""
-    kept: list[tuple[Shot, str]] = []
+    """As many of the first as there is room for, and the bytes that are left."""
+    placed: list[Placed] = []
     for shot in shots:
         source = _data_uri(shot.image)
-        room -= len(source) + 400
-        if room < 0:
+        if room < len(source) + 400:
             break
-        kept.append((shot, source))
-    first: dict[tuple[str, str], int] = {}
-    for shot, _ in kept:
-        first.setdefault((shot.truth, shot.guess), len(first))
-    kept.sort(key=lambda pair: first[pair[0].truth, pair[0].guess])
-    placed: list[Placed] = []
-    seen: set[tuple[str, str]] = set()
-    for shot, source in kept:
-        pair = (shot.truth, shot.guess)
-        placed.append(Placed(shot, source, "" if pair in seen else f"shots-{first[pair]}"))
-        seen.add(pair)
-    return placed, len(shots) - len(placed)
+        room -= len(source) + 400
+        placed.append(Placed(shot, source))
+    return placed, room
+
+
+def _side_by_side(shots: Sequence[Placed]) -> list[Placed]:
+    """Those of one confusion together, the first of each with an anchor."""
+    together: dict[tuple[str, str], list[Placed]] = {}
+    for one in shots:
+        together.setdefault((one.shot.truth, one.shot.guess), []).append(one)
+    return [
+        replace(one, anchor=f"shots-{number}") if place == 0 else one
+        for number, same in enumerate(together.values())
+        for place, one in enumerate(same)
+    ]
 
 
 def _data_uri(image: bytes) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 from snowroll.base import atomic
 from snowroll.base.nouns import Batch, Json, Plan
 from snowroll.project.data import Packed, gather, training_batches
+from snowroll.project.lost import Lost
 from snowroll.project.models import build_blank
 from snowroll.project.opened import Opened, Say
 
@@ -69,12 +70,14 @@ def fit_rank(opened: Opened, packed: Packed, plan: Plan, folder: Path, say: Say)
         say(f"going on from step {state.step:,} of {plan.steps:,}")
     is_first = rank() == 0
     log = Log(folder / "metrics.jsonl", upto=state.step, is_kept=is_first)
+    lost = Lost(folder, len(packed.version.items), upto=state.step)
     batches = training_batches(opened, packed, packed.rows["train"], plan, rank(), world())
     objective = objective_of(opened, plan)
     save = partial(checkpoint.save, folder / "checkpoints", model, state, plan.id, packed.version.id)
     began, first = monotonic(), state.step
     for step in _in_phases(opened, model, plan, state, partial(fit, model, batches, objective, plan, state)):
         last = step.number == plan.steps
+        lost.add(step.ids.cpu().numpy(), step.losses.float().cpu().numpy())
         if step.number % max(1, plan.steps // LOGGED) == 0 or last:
             log.add({"step": step.number, "loss": step.loss, "lr": step.lr, "grad_norm": step.grad_norm})
         if step.number % _eval_every(plan) == 0 or last:
@@ -89,6 +92,7 @@ def fit_rank(opened: Opened, packed: Packed, plan: Plan, folder: Path, say: Say)
                 break
         if is_first and (step.number % plan.checkpoint_every == 0 or last):
             save()
+            lost.save(step.number)
     kept = state.average or model
     if plan.patience and is_first:
         load_best(folder, kept)

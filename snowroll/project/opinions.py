@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -31,10 +32,11 @@ class Opinions:
 
 def known_opinions(opened: Opened) -> Opinions | None:
     """What was kept, if anything."""
+    path = opened.store.packs / "opinions.npz"
     try:
-        with np.load(opened.store.packs / "opinions.npz", allow_pickle=False) as kept:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as kept:
             return Opinions(tuple(kept["samples"].tolist()), tuple(kept["classes"].tolist()), kept["scores"])
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         return None
 
 

@@ -13,15 +13,16 @@ from typing import Any
 import numpy as np
 
 from snowroll.base import atomic
-from snowroll.base.nouns import Fault, Gate, Json, Metric, Plan, Report, Sample
+from snowroll.base.nouns import Fault, Gate, Json, Metric, Plan, Prediction, Report, Sample
 from snowroll.evaluate.card import COLUMNS, card, results_row
 from snowroll.evaluate.compared import Compared
 from snowroll.evaluate.interval import interval_in_words
 from snowroll.evaluate.report import Background, Curve, Ledger, Shot, render, thumbnail
 from snowroll.evaluate.slices import Slice, find_slices
 from snowroll.project.data import Packed
-from snowroll.project.judging import Judged
+from snowroll.project.judging import Judged, predict_rows
 from snowroll.project.looks import look_at
+from snowroll.project.lost import most_lost
 from snowroll.project.models import Trained
 from snowroll.project.opened import Opened
 from snowroll.project.plans import Told
@@ -135,6 +136,7 @@ def _background(opened: Opened, story: Story, packed: Packed, trained: Trained, 
         drawn=story.words,
         curves=_curves(task.headline, story.curve, story.folder),
         shots=_shots(opened, judged, trained.schema),
+        doubted=_doubted(opened, story, packed, trained),
         plan=[(key, _plain(value), origin) for key, (value, origin) in story.told.items()],
         reproduce=story.reproduce or [f"snowroll train {opened.root.resolve().name} --fresh"],
         **own,
@@ -187,14 +189,31 @@ def _shots(opened: Opened, judged: Judged, schema: Mapping[str, Json]) -> list[S
     """The worst mistakes: least credit first, the surest of them before the others."""
     order = sorted(range(len(judged.ids)), key=lambda row: (judged.credit[row], judged.predictions[row].doubt))
     worst = [row for row in order if judged.credit[row] < 1][:SHOTS]
-    samples = opened.samples([judged.ids[row] for row in worst])
+    told = [(judged.ids[row], judged.targets[row], judged.predictions[row]) for row in worst]
+    return _drawn(opened, told, schema)
+
+
+def _doubted(opened: Opened, story: Story, packed: Packed, trained: Trained) -> list[Shot]:
+    """The training samples that lost most over the run, most lost first."""
+    rows = np.array([row for row, _ in most_lost(story.folder, SHOTS)], np.int64)
+    if not len(rows):
+        return []
+    items = [packed.version.items[row] for row in rows]
+    said = predict_rows(opened, trained, packed, rows)
+    told = [(item.sample, item.target, one) for item, one in zip(items, said, strict=True)]
+    return _drawn(opened, told, trained.schema)
+
+
+def _drawn(opened: Opened, told: Sequence[tuple[str, Json, Prediction]], schema: Mapping[str, Json]) -> list[Shot]:
+    """Samples with their targets and what the model said, as pictures; without those whose file is gone by now."""
+    samples = opened.samples([name for name, _, _ in told])
     raw = dict(opened.stream([sample.where for sample in samples.values()]))
     shots = []
-    for row in worst:
-        sample, said = samples[judged.ids[row]], judged.predictions[row]
-        image = opened.task.draw(raw[sample.where], judged.targets[row], said.value, schema)
-        guess, truth = str(said.value), str(judged.targets[row])
-        shots.append(Shot(thumbnail(image), sample.id, truth, guess, said.probability, sample.where))
+    for name, target, said in told:
+        where = samples[name].where
+        if where in raw:
+            image = opened.task.draw(raw[where], target, said.value, schema)
+            shots.append(Shot(thumbnail(image), name, str(target), str(said.value), said.probability, where))
     return shots
 
 

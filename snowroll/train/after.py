@@ -52,12 +52,15 @@ def modes_agree(objective: Objective, model: nn.Module, batches: Batches, seed: 
 def _first_apart(model: nn.Module, batch: Batch, seed: int) -> tuple[str, float] | None:
     """The first layer with weights whose mean inputs in training mode are far from its inputs in evaluation mode.
 
-    Dropout that scales what it keeps leaves the mean as it is (Srivastava et al. 2014, section 10); before a
-    normalisation over features it lowers it to sqrt(1 - p).
+    Batch statistics are those of evaluation in both. Dropout that scales what it keeps leaves the mean as it is
+    (Srivastava et al. 2014, section 10); before a normalisation over features it lowers it to sqrt(1 - p).
     """
     batch = few(batch, AT_MOST)
     evaluating = _given(deepcopy(model).eval(), batch)
     copy, means = deepcopy(model).train(), {}
+    for module in copy.modules():
+        if isinstance(module, nn.modules.batchnorm._NormBase):
+            module.eval()
     torch.manual_seed(seed)
     for _ in range(PASSES):
         for name, given in _given(copy, batch).items():
