@@ -210,7 +210,7 @@ def test_a_picture_with_rows_in_two_splits_is_left_out(tmp_path: Path) -> None:
     rows = [["file", "class", "split"], ["1.jpg", "a", "train"], ["1.jpg", "a", "test"], ["2.jpg", "b", "train"]]
     reading = read(plant(tmp_path, {**names("1.jpg", "2.jpg"), "labels.csv": table(rows)}))
     assert targets(reading) == {"2.jpg": "b"}
-    assert reading.skipped["1.jpg"].startswith("two rows that disagree: splits 'train'")
+    assert reading.skipped["1.jpg"].startswith("two rows in different splits: 'train'")
 
 
 def test_a_manifest_without_header_or_in_another_encoding_or_as_json_lines(tmp_path: Path) -> None:

@@ -6,14 +6,18 @@ import string
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from difflib import SequenceMatcher
-from itertools import combinations
+from itertools import combinations, groupby
 
 from snowroll.base.errors import did_you_mean
 from snowroll.base.nouns import Fault
+from snowroll.prepare.class_folders import folder_levels
 from snowroll.prepare.view import View, count
 
 _FEW = 10  # below it, validation and test together hold about three of a class: no statement can be made
+_STRETCH = 50  # samples with a time; fewer show no stretch
+_HARDLY = 1e-4  # times that a stretch of one label would come about by chance
 _UNEVEN = 10  # the largest class over the smallest
 
 
@@ -21,7 +25,16 @@ def label_faults(view: View) -> list[Fault]:
     """Only for targets that are a choice among classes; other targets are their task's business."""
     if not view.classes:
         return []
-    return [*_unknown(view), *_one_class(view), *_spelt_twice(view), *_few(view), *_uneven(view), *_unjudged(view)]
+    return [
+        *_unknown(view),
+        *_one_class(view),
+        *_spelt_twice(view),
+        *_few(view),
+        *_uneven(view),
+        *_unjudged(view),
+        *_mixed_depths(view),
+        *_stuck(view),
+    ]
 
 
 def _rows_by_label(view: View) -> dict[str, list[int]]:
@@ -64,14 +77,18 @@ def _spelt_twice(view: View) -> Iterator[Fault]:
             )
             cure = f"give both one name, or leave it if they differ: rename '{other}' to '{one}'"
             confidence = 0.9 if is_same else 0.7
-            yield view.fault("class_names_alike", "warn", rows[other], message, cure, confidence, view.ask(rows[other]))
+            is_folder = _class_folder(view.where(rows[other][0]), other) is not None
+            code = "class_names_alike" if is_folder else "labels_alike"
+            yield view.fault(code, "warn", rows[other], message, cure, confidence, view.ask(rows[other]))
 
 
 def _plain(name: str) -> str:
     """
-    >>> _plain(" Café-noir"), _plain("cafe_Noir ")
-    ('cafenoir', 'cafenoir')
+    >>> _plain(" Café-noir"), _plain("cafe_Noir "), _plain("3.0"), _plain("03")
+    ('cafenoir', 'cafenoir', '3', '3')
     """
+    with suppress(ValueError, OverflowError):
+        return f"{float(name):g}"
     folded = unicodedata.normalize("NFKD", name).casefold()
     return "".join(c for c in folded if c.isalnum() or c in "+#")
 
@@ -105,6 +122,53 @@ def _unjudged(view: View) -> Iterator[Fault]:
             message = f"class '{label}' {words}: {count(len(rows), 'sample')} in {split}, none in {other}"
             cure = "put some of it into the other split, or take it out; a misspelt name does this too"
             yield view.fault("class_in_one_split", "warn", rows, message, cure)
+
+
+def _class_folder(where: str, label: str) -> int | None:
+    """How many folders lie between the sample and the folder that is called as its class; None without such a folder.
+
+    >>> _class_folder("train/cat/2024/1.jpg", "cat"), _class_folder("cat/1.jpg", "cat"), _class_folder("1.jpg", "cat")
+    (1, 0, None)
+    """
+    folders = folder_levels(where)
+    return len(folders) - 1 - folders.index(label) if label in folders else None
+
+
+def _mixed_depths(view: View) -> Iterator[Fault]:
+    """Classes with samples in their folder and others in folders within it."""
+    deeper: dict[str, list[int]] = {}
+    for label, rows in _rows_by_label(view).items():
+        depths = [_class_folder(view.where(row), label) for row in rows]
+        if 0 in depths and any(depths):
+            deeper[label] = [row for row, depth in zip(rows, depths, strict=True) if depth]
+    if deeper:
+        rows = [row for some in deeper.values() for row in some]
+        named = ", ".join(f"'{label}' ({len(some):,})" for label, some in list(deeper.items())[:4])
+        message = (
+            f"{count(len(rows), 'sample lies', 'samples lie')} in folders within a class folder that holds others "
+            f"itself: {named}; read as of that class, which other loaders do not"
+        )
+        yield view.fault("mixed_depths", "note", rows, message, "nothing, if they are of that class; else move them")
+
+
+def _stuck(view: View) -> Iterator[Fault]:
+    """In order of time labels take turns, but for one stretch where all have the same: an answer that stuck."""
+    rows = [row for row, label in enumerate(view.labels) if label is not None and view.times[row]]
+    if len(rows) < _STRETCH or len({view.times[row] for row in rows}) < 0.9 * len(rows):
+        return  # copied or unpacked at once: the times tell nothing
+    rows.sort(key=lambda row: view.times[row])
+    runs = [list(run) for _, run in groupby(rows, key=lambda row: view.labels[row])]
+    longest = max(runs, key=len)
+    shares = {label: n / len(rows) for label, n in Counter(view.labels[row] for row in rows).items()}
+    by_chance = len(rows) * shares[view.labels[longest[0]]] ** len(longest)
+    turns = len(runs) - 1  # beside the run itself
+    expected = (len(rows) - len(longest)) * (1 - sum(share**2 for share in shares.values()))
+    if by_chance < _HARDLY and turns > 0.8 * expected:
+        message = (
+            f"{len(longest)} samples in a row, by the times of their files, are labelled "
+            f"'{view.labels[longest[0]]}', where labels take turns: an answer that was given again and again?"
+        )
+        yield view.fault("label_stuck", "warn", longest, message, "look at them", 0.8, view.ask(longest))
 
 
 def _few(view: View) -> Iterator[Fault]:

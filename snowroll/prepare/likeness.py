@@ -39,7 +39,8 @@ class Pairs:
 
 
 def find_pairs(thumbnails: np.ndarray, sides_px: np.ndarray | None = None) -> Pairs:
-    """All near-identical pairs among [n, 32, 32, 3] uint8 pictures, up to `_PARTNERS` a picture. No quadratic pass.
+    """All near-identical pairs among [n, 32, 32, 3] uint8 pictures, mirrored ones too, up to `_PARTNERS` a picture and
+    way round. No quadratic pass.
 
     sides_px [n]: the pictures' own shorter sides, where some may be smaller than their thumbnails.
     """
@@ -47,14 +48,11 @@ def find_pairs(thumbnails: np.ndarray, sides_px: np.ndarray | None = None) -> Pa
     if n < 2:
         nothing = np.zeros(0, np.int64)
         return Pairs(nothing, nothing, np.zeros(0), np.zeros(0, bool))
-    near = _neighbours(shape(thumbnails))
-    pictures = grey(thumbnails)
-    a, b = _unique(near[:, 1 : _PARTNERS + 1])
-    likely = _broadly(pictures, a, b) & same_colours(thumbnails, a, b)
-    a, b = a[likely], b[likely]
-    whole, detail = compare(pictures[a], pictures[b])
-    fits = (whole > _BROAD) & (detail > ALIKE)
-    a, b, detail = a[fits], b[fits], detail[fits]
+    mirrored, pictures = np.ascontiguousarray(thumbnails[:, :, ::-1]), grey(thumbnails)
+    near, beside = _neighbours(shape(thumbnails), shape(mirrored))
+    straight = _fitting(thumbnails, thumbnails, pictures, *_unique(near[:, 1 : _PARTNERS + 1]))
+    turned = _fitting(mirrored, thumbnails, pictures, *_unique(beside[:, :_PARTNERS]))
+    a, b, detail = _once(straight, turned, n)
     usual = _crowd(pictures, near, a, b)
     left = 1 - detail
     sides = np.full(n, 32) if sides_px is None else np.asarray(sides_px)
@@ -62,6 +60,29 @@ def find_pairs(thumbnails: np.ndarray, sides_px: np.ndarray | None = None) -> Pa
     copy = (detail > needed) & (left < _NEARER * usual)
     kept = copy | (left < _ALIKE_NEARER * usual)
     return Pairs(a[kept], b[kept], detail[kept], copy[kept])
+
+
+def _fitting(
+    firsts: np.ndarray, seconds: np.ndarray, pictures: np.ndarray, a: np.ndarray, b: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of the pairs, row a of `firsts` and row b of `seconds`, those that fit: (a, b, detail)."""
+    one = grey(firsts) if firsts is not seconds else pictures
+    likely = _broadly(one, pictures, a, b) & same_colours(firsts, seconds, a, b)
+    a, b = a[likely], b[likely]
+    whole, detail = compare(one[a], pictures[b])
+    fits = (whole > _BROAD) & (detail > ALIKE)
+    return a[fits], b[fits], detail[fits]
+
+
+def _once(
+    straight: tuple[np.ndarray, np.ndarray, np.ndarray], turned: tuple[np.ndarray, np.ndarray, np.ndarray], n: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Each pair once, as it fits better: a symmetric picture fits both ways."""
+    a, b, detail = (np.concatenate(both) for both in zip(straight, turned, strict=True))
+    order = np.lexsort((-detail, a * n + b))
+    _, first = np.unique((a * n + b)[order], return_index=True)
+    kept = order[first]
+    return a[kept], b[kept], detail[kept]
 
 
 def compare(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -80,21 +101,26 @@ def compare(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return whole, detail
 
 
-def same_colours(thumbnails: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """[p] whether rows a and b of [n, 32, 32, 3] uint8 are coloured alike, place by place; a grey one fits any.
+def same_colours(firsts: np.ndarray, seconds: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """[p] whether rows a and b of two sets [n, 32, 32, 3] uint8 are coloured alike, place by place; grey fits any.
 
     Brighter, paler, compressed again: copies differ by 0.38 of their colour at most (95 % of trashnet and cifar10).
     """
-    small = shrink(thumbnails, 8)
-    mean = small.mean(axis=-1, keepdims=True)
-    chroma = ((small - mean) / (mean + 16)).reshape(len(small), -1)
-    colour = np.abs(chroma).mean(axis=1)
-    alike = np.minimum(colour[a], colour[b]) < _GREY
+    one, other = _chroma(firsts), _chroma(seconds)
+    colour_a, colour_b = np.abs(one).mean(axis=1)[a], np.abs(other).mean(axis=1)[b]
+    alike = np.minimum(colour_a, colour_b) < _GREY
     for start in range(0, len(a), 4 * _CHUNK):
         part = slice(start, start + 4 * _CHUNK)
-        apart = np.abs(chroma[a[part]] - chroma[b[part]]).mean(axis=1)
-        alike[part] |= apart < _TINGE * ((colour[a[part]] + colour[b[part]]) / 2 + _GREY)
+        apart = np.abs(one[a[part]] - other[b[part]]).mean(axis=1)
+        alike[part] |= apart < _TINGE * ((colour_a[part] + colour_b[part]) / 2 + _GREY)
     return alike
+
+
+def _chroma(thumbnails: np.ndarray) -> np.ndarray:
+    """[n, 192]: how far each of 8 x 8 places is from grey."""
+    small = shrink(thumbnails, 8)
+    mean = small.mean(axis=-1, keepdims=True)
+    return ((small - mean) / (mean + 16)).reshape(len(small), -1)
 
 
 def _one_way(fixed: np.ndarray, moving: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -122,15 +148,19 @@ def groups(n: int, a: np.ndarray, b: np.ndarray) -> list[list[int]]:
     return list(found.values())
 
 
-def _neighbours(shapes: np.ndarray) -> np.ndarray:
-    """[n, k] rows nearest in the twelve broadest components of shape, itself mostly first."""
+def _neighbours(shapes: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """([n, k], [m, k]) of `shapes` [n, 64], the rows nearest to each of them, itself mostly first, and to the others.
+
+    Near by the twelve broadest components.
+    """
     from scipy.spatial import KDTree
 
-    low = components(shapes, 12).apply(shapes)
+    found = components(shapes, 12)
+    low, asked = found.apply(shapes), found.apply(others)
     if low.shape[1] == 0:  # all pictures are alike to the last bit
-        low = np.zeros((len(shapes), 1), np.float32)
-    _, rows = KDTree(low).query(low, k=min(_CROWD + 1, len(shapes)), workers=-1)
-    return np.asarray(rows)
+        low, asked = np.zeros((len(shapes), 1), np.float32), np.zeros((len(others), 1), np.float32)
+    tree, k = KDTree(low), min(_CROWD + 1, len(shapes))
+    return np.asarray(tree.query(low, k, workers=-1)[1]), np.asarray(tree.query(asked, k, workers=-1)[1])
 
 
 def _unique(partners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -142,13 +172,13 @@ def _unique(partners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return a[a != b], b[a != b]
 
 
-def _broadly(pictures: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def _broadly(firsts: np.ndarray, seconds: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Which pairs agree at 8 x 8 after the best small shift: cheap, and lets all real ones through."""
-    small = shrink(pictures, 8)
+    small_a, small_b = shrink(firsts, 8), shrink(seconds, 8)
     kept = np.zeros(len(a), bool)
     for start in range(0, len(a), 4 * _CHUNK):
         part = slice(start, start + 4 * _CHUNK)
-        one, other = small[a[part]], small[b[part]]
+        one, other = small_a[a[part]], small_b[b[part]]
         fitted = np.einsum("npk,nk->np", *_fit(one, other), optimize=True).reshape(one.shape)
         kept[part] = _correlation(one, fitted, 0.0) > 0.9
     return kept
@@ -177,12 +207,14 @@ def _left(pictures: np.ndarray, rows: np.ndarray, far: np.ndarray) -> np.ndarray
 
 
 def _register(fixed: np.ndarray, moving: np.ndarray) -> np.ndarray:
-    """`moving` shifted and stretched onto `fixed`, both [p, S, S], by three Gauss-Newton steps, the first at half size.
+    """`moving` laid onto `fixed`, both [p, S, S]: shifted, stretched and turned a little.
+
+    Three Gauss-Newton steps, the first at half size.
 
     Lucas and Kanade 1981, with gain and offset free as well.
     """
     side = fixed.shape[1]
-    shift = np.zeros((len(fixed), 4), np.float32)
+    shift = np.zeros((len(fixed), 6), np.float32)
     laid = moving
     for step in range(3):
         half = step == 0
@@ -197,29 +229,34 @@ def _register(fixed: np.ndarray, moving: np.ndarray) -> np.ndarray:
 
 
 def _fit(fixed: np.ndarray, moving: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Least squares of fixed on [moving, 1, dx, x dx, dy, y dy]: ([p, S*S, 6], [p, 6] coefficients)."""
+    """Least squares of fixed on [moving, 1, dx, x dx, y dx, dy, x dy, y dy]: ([p, S*S, 8], [p, 8] coefficients)."""
     p, side = fixed.shape[:2]
     x = np.linspace(-1, 1, side, dtype=np.float32)
     dy, dx = np.gradient(moving, axis=(1, 2))
-    parts = [moving, np.ones_like(moving), dx, x[None, None, :] * dx, dy, x[None, :, None] * dy]
-    basis = np.stack(parts, axis=-1).reshape(p, -1, 6)
+    across, down = x[None, None, :], x[None, :, None]
+    parts = [moving, np.ones_like(moving), dx, across * dx, down * dx, dy, across * dy, down * dy]
+    basis = np.stack(parts, axis=-1).reshape(p, -1, 8)
     gram = np.matmul(basis.transpose(0, 2, 1), basis).astype(np.float64)
-    ridge = 1e-6 * np.einsum("nii->n", gram) / 6 + 1e-6
+    ridge = 1e-6 * np.einsum("nii->n", gram) / 8 + 1e-6
     right = np.matmul(basis.transpose(0, 2, 1), fixed.reshape(p, -1, 1))
-    best = np.linalg.solve(gram + ridge[:, None, None] * np.eye(6), right.astype(np.float64))
+    best = np.linalg.solve(gram + ridge[:, None, None] * np.eye(8), right.astype(np.float64))
     return basis, best[..., 0].astype(np.float32)
 
 
 def _warp(pictures: np.ndarray, shift: np.ndarray) -> np.ndarray:
-    """Pictures [p, S, S] sampled bilinearly; `shift` [p, 4]: x offset, x stretch, y offset, y stretch, in pixels."""
+    """Pictures [p, S, S] sampled bilinearly. `shift` [p, 6], pixels: x offset, and its change to the right and lower
+    edge; the same of y.
+    """
     p, side, _ = pictures.shape
     x = np.linspace(-1, 1, side, dtype=np.float32)
-    across = (np.arange(side) + shift[:, :1] + shift[:, 1:2] * x).clip(0, side - 1)
-    down = (np.arange(side) + shift[:, 2:3] + shift[:, 3:4] * x).clip(0, side - 1)
-    left, top = np.minimum(across.astype(int), side - 2), np.minimum(down.astype(int), side - 2)
-    fx, fy = (across - left)[:, None, :], (down - top)[:, :, None]
+    lie, stand = x[None, None, :], x[None, :, None]
+    parts = shift[:, :, None, None]
+    places = np.arange(side, dtype=np.float32)
+    across = (places[None, None, :] + parts[:, 0] + parts[:, 1] * lie + parts[:, 2] * stand).clip(0, side - 1)
+    down = (places[None, :, None] + parts[:, 3] + parts[:, 4] * lie + parts[:, 5] * stand).clip(0, side - 1)
+    j, i = np.minimum(across.astype(int), side - 2), np.minimum(down.astype(int), side - 2)
+    fx, fy = across - j, down - i
     rows = np.arange(p)[:, None, None]
-    i, j = top[:, :, None], left[:, None, :]
     upper = pictures[rows, i, j] * (1 - fx) + pictures[rows, i, j + 1] * fx
     lower = pictures[rows, i + 1, j] * (1 - fx) + pictures[rows, i + 1, j + 1] * fx
     return (upper * (1 - fy) + lower * fy).astype(np.float32)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 THUMBNAIL_PX = 32
 _DECODED_PX = 256  # JPEGs are decoded no larger than twice this: every byte is still read
 
+_ZEROS = 64  # at the end of a file that are no padding
 _ENDS = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}  # what the last bytes of a whole file hold
 
 
@@ -54,6 +55,9 @@ def look(raw: bytes, megapixels: float = 100) -> Look:
         return Look(0, reason="the file is empty", cut_off=True)
     format = pictures.sniff(raw) or ""
     end = _ENDS.get(format)
+    zeros = len(raw) - len(raw.rstrip(b"\0"))
+    if end is not None and zeros >= _ZEROS and end not in raw[-zeros - 2048 :]:
+        return Look(len(raw), format, f"its last {zeros:,} bytes are zeros: it was never written to its end", True)
     # some cameras append a kilobyte or more after the end mark, so look for it in the tail, not at its very end
     cut_off = end is not None and end not in raw[-65536:]
     try:

@@ -41,6 +41,7 @@ SPLITS: dict[str, Split] = {word: split for split, words in _SPLIT_WORDS.items()
 
 
 TWO_ROWS = "two rows that disagree"  # begins the reason why a file with such rows is left out
+TWO_SPLITS = "two rows in different splits"  # likewise
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,7 @@ def _add(table: Table, lines: Lines, columns: Mapping[str, str], shelf: Shelf, s
         if before.label != label:
             table.skipped[where] = f"{TWO_ROWS}: labels '{before.label}' ({before.line}) and '{label}' ({line})"
         elif before.split != its_split:
-            table.skipped[where] = f"{TWO_ROWS}: splits '{before.split}' ({before.line}) and '{its_split}' ({line})"
+            table.skipped[where] = f"{TWO_SPLITS}: '{before.split}' ({before.line}) and '{its_split}' ({line})"
         labels.update([label] if label else [])
     table.has_labels = table.has_labels or bool(labels)
     told = ", ".join(f"{meaning} from '{name}'" for meaning, name in columns.items())

@@ -23,7 +23,8 @@ from snowroll.prepare.names import is_archive, spell_file, take_apart, unspell
 
 EMPTY = "a folder without a file"
 OURS = frozenset({"snowroll.toml", ".snowroll", "runs", "results.tsv"})  # at the top of a project: never data
-_LITTER = frozenset({"thumbs.db", "desktop.ini", "__macosx"})  # what systems leave behind; hidden names too
+# what systems and network drives leave behind; hidden names too
+_LITTER = frozenset({"thumbs.db", "desktop.ini", "__macosx", "@eadir", "#recycle", "$recycle.bin", "lost+found"})
 _OTHER_ARCHIVES = (".7z", ".rar", ".tar.zst", ".tar.lz4")
 
 

@@ -22,6 +22,7 @@ class View:
     splits: tuple[Split | None, ...]
     labels: tuple[str | None, ...]
     classes: tuple[str, ...] = ()  # empty where a target is not a choice among classes
+    times: tuple[float, ...] = ()  # seconds since 1970: when it was taken, or when its file was written; 0: not known
     opinions: np.ndarray | None = None  # [n, C] by networks that never saw the row's label; a row they skipped is NaN
 
     @staticmethod
@@ -31,14 +32,19 @@ class View:
         schema: Mapping[str, Json] | None = None,
         splits: Mapping[str, Split] | None = None,
         opinions: np.ndarray | None = None,
+        written: Mapping[str, float] | None = None,
     ) -> View:
-        """`looks` and `splits` by sample id."""
+        """`looks` and `splits` by sample id; `written` (seconds since 1970) by where samples lie."""
+        seen = [looks.get(sample.id) for sample in samples]
+        taken = [look.taken_at if look else 0.0 for look in seen]
+        known = written or {}
         return View(
             tuple(samples),
-            tuple(looks.get(sample.id) for sample in samples),
+            tuple(seen),
             tuple(splits[sample.id] if splits and sample.id in splits else sample.split for sample in samples),
             tuple(label_of(sample.target) for sample in samples),
             tuple((schema or {}).get("classes", ())),
+            tuple(at or known.get(sample.where, 0.0) for at, sample in zip(taken, samples, strict=True)),
             opinions,
         )
 

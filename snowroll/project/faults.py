@@ -14,7 +14,7 @@ from snowroll.base.nouns import Fault, Fix, Json, Sample, canonical, digest
 from snowroll.prepare.check import SplitFree, check, left_out, split_free
 from snowroll.prepare.duplicates import Group, copy_groups, scene_groups
 from snowroll.prepare.look import Look
-from snowroll.prepare.manifest import TWO_ROWS
+from snowroll.prepare.manifest import TWO_ROWS, TWO_SPLITS
 from snowroll.prepare.read import EMPTY, OURS
 from snowroll.prepare.view import View, count
 from snowroll.project.data import Stock
@@ -48,7 +48,8 @@ def inspect(opened: Opened, stock: Stock, say: Say, known: Callable[[], SplitFre
     if (told := _load(path)) is not None:
         return told
     alike = (known or split_free_of(opened, stock, say))()
-    view = View.of(samples, look_at(opened, samples, say), stock.schema, splits)
+    written = {entry.where: entry.mtime_ns / 1e9 for entry in opened.folder.files()}
+    view = View.of(samples, look_at(opened, samples, say), stock.schema, splits, written=written)
     faults = [*check(view, alike), *_skipped(opened, stock)]
     if opened.prepare.scenes:  # they are groups now
         faults = [fault for fault in faults if fault.code != "undeclared_groups"]
@@ -84,7 +85,7 @@ def _skipped(opened: Opened, stock: Stock) -> list[Fault]:
     for where, why in stock.skipped.items():
         if where in ours:
             continue
-        family = TWO_ROWS if why.startswith(TWO_ROWS) else re.sub(r" line \d+", "", why)
+        family = next((one for one in (TWO_ROWS, TWO_SPLITS) if why.startswith(one)), re.sub(r" line \d+", "", why))
         reasons.setdefault(family, []).append(where)
     return [_passed_over(why, tuple(paths)) for why, paths in reasons.items()]
 
@@ -94,8 +95,11 @@ def _passed_over(why: str, paths: tuple[str, ...]) -> Fault:
         cure = "put the files there, or take their rows out of the manifest"
         return Fault("absent_files", "warn", paths, f"{len(paths):,} rows without a sample: {why}", cure)
     if why == TWO_ROWS:
-        told = f"{count(len(paths), 'file')} left out, named in two rows with different labels or splits"
+        told = f"{count(len(paths), 'file')} left out, named in two rows with different labels"
         return Fault("conflicting_rows", "warn", paths, f"{told}: {', '.join(paths[:3])}", "keep the right row of each")
+    if why == TWO_SPLITS:
+        told = f"{count(len(paths), 'file')} left out, named in two rows with different splits: {', '.join(paths[:3])}"
+        return Fault("rows_in_two_splits", "warn", paths, told, "keep the row of the split that each belongs to")
     if why == EMPTY:
         told = f"{count(len(paths), 'folder')} without a file: {', '.join(paths[:3])}"
         return Fault("empty_folder", "warn", paths, told, "put its pictures back, or remove it")
