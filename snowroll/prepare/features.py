@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+_AT_ONCE = 4_000  # pictures whose edges are found together
 _FITTED = 20_000  # rows that the components are fitted on; more change them little
 
 
@@ -23,8 +24,42 @@ def shrink(pictures: np.ndarray, size_px: int) -> np.ndarray:
 
 
 def colours(thumbnails: np.ndarray) -> np.ndarray:
-    """[n, 32, 32, 3] uint8 to [n, 768] float32: 16 x 16 RGB, 0 to 1. What a probe of the labels looks at."""
+    """[n, 32, 32, 3] uint8 to [n, 768] float32: 16 x 16 RGB, 0 to 1."""
     return shrink(thumbnails, 16).reshape(len(thumbnails), -1) / 255
+
+
+def edges(thumbnails: np.ndarray) -> np.ndarray:
+    """[n, 512] float32: how strong edges of 8 directions are in each of 8 x 8 cells, beside those round about.
+
+    Histograms of oriented gradients (Dalal and Triggs 2005), without their overlapping blocks.
+    """
+    found = [_edges(thumbnails[start : start + _AT_ONCE]) for start in range(0, len(thumbnails), _AT_ONCE)]
+    return np.concatenate(found) if found else np.zeros((0, 8 * 64), np.float32)
+
+
+def _edges(thumbnails: np.ndarray) -> np.ndarray:
+    light = np.sqrt(grey(thumbnails) / 255)
+    n, side, cells, ways = len(light), light.shape[1], 8, 8
+    down, across = np.gradient(light, axis=(1, 2))
+    angle = np.arctan2(down, across) % np.pi * (ways / np.pi)
+    lower = np.floor(angle).astype(int)
+    share = angle - lower
+    strength = np.hypot(down, across)
+    by_way = np.zeros((n, ways, side, side), np.float32)
+    rows, y, x = np.ogrid[:n, :side, :side]
+    by_way[rows, lower % ways, y, x] += strength * (1 - share)
+    by_way[rows, (lower + 1) % ways, y, x] += strength * share
+    block = side // cells
+    of_cell = by_way.reshape(n, ways, cells, block, cells, block).sum(axis=(3, 5))
+    energy = np.pad((of_cell**2).sum(axis=1), ((0, 0), (1, 1), (1, 1)), mode="edge")
+    around = np.mean([energy[:, i : i + cells, j : j + cells] for i in range(3) for j in range(3)], axis=0)
+    return (of_cell / np.sqrt(around[:, None] + 0.01)).reshape(n, -1)
+
+
+def colours_and_edges(thumbnails: np.ndarray) -> np.ndarray:
+    """[n, 1280] float32, both with as much say. What a probe of the labels looks at."""
+    parts = [part - part.mean(axis=0) for part in (colours(thumbnails), edges(thumbnails))]
+    return np.concatenate([part / (np.sqrt((part**2).sum(axis=1).mean()) + 1e-12) for part in parts], axis=1)
 
 
 def shape(thumbnails: np.ndarray) -> np.ndarray:

@@ -9,10 +9,16 @@ import numpy as np
 
 from snowroll.base.nouns import Fault, Fix
 from snowroll.prepare.duplicates import scene_groups
+from snowroll.prepare.features import shape
 from snowroll.prepare.likeness import Pairs
 from snowroll.prepare.view import View, count
 
 _SHARE = 0.05  # of the samples alike to another: below it, chance finds say nothing of how the data were taken
+_FEWEST = 60  # pictures, below which names tell nothing
+_GROUPS = 10  # groups that a name part must make at least
+_NAMED = 0.3  # share of the files that lie in groups of two or more
+_ASKED = 400  # groups whose members are compared
+_NEARER = 0.7  # of them, in which two members are nearer than one and a stranger of the same class. A guess
 _PART = r"[^/_\-. ]+"  # a word of a file's name
 _SEP = r"[_\-. ]"
 # The word at some place from the end or the start of the name, or the whole path but for its last few words
@@ -25,7 +31,8 @@ _PATTERNS = (
 
 
 def group_faults(view: View, pairs: Pairs) -> list[Fault]:
-    return [*_straddling(view), *_undeclared(view, pairs)]
+    found = [*_straddling(view), *_undeclared(view, pairs)]
+    return found or list(_named(view))
 
 
 def _straddling(view: View) -> Iterator[Fault]:
@@ -66,6 +73,64 @@ def _undeclared(view: View, pairs: Pairs) -> Iterator[Fault]:
         cure = "say which belong together: --prepare.group PATTERN, or --prepare.scenes true for those found here"
         fix = Fix("set", setting="prepare.scenes", value=True)
     yield view.fault("undeclared_groups", "warn", rows, message, cure, 0.9 if pattern else 0.7, fix)
+
+
+def _named(view: View) -> Iterator[Fault]:
+    """Names that say what belongs together: files of one name part look more alike than others of their class.
+
+    Told where no group is declared, and the groups are cut apart by the splits, or would be by random ones.
+    """
+    rows = view.readable()
+    if len(rows) < _FEWEST or any(view.samples[row].group is not None for row in rows):
+        return
+    looks = shape(view.thumbnails(rows))
+    wheres, labels = [view.where(row) for row in rows], [view.labels[row] for row in rows]
+    found = ((pattern, _groups_by(pattern, wheres, labels, looks)) for pattern in _PATTERNS)
+    best = max(((groups, pattern) for pattern, groups in found if groups), key=lambda pair: len(pair[0]), default=None)
+    if best is None:
+        return
+    groups, pattern = best
+    torn = [group for group in groups if len({view.splits[rows[k]] for k in group} - {None}) > 1]
+    is_split = any(view.splits[row] is not None for row in rows)
+    if is_split and not torn:
+        return
+    members = [rows[k] for group in (torn or groups) for k in group]
+    cut = f"{count(len(torn), 'of them is', 'of them are')} in more than one split" if torn else "none is declared"
+    message = (
+        f"the names tell {len(groups):,} groups of files that look alike beyond their class, and {cut}: the test "
+        f"then measures memory; for instance {view.names(members[:3])}"
+    )
+    cure = f"--prepare.group '{pattern}', if the names mean that"
+    fix = Fix("set", setting="prepare.group", value=pattern)
+    yield view.fault("undeclared_groups", "warn", members, message, cure, 0.8, fix)
+
+
+def _groups_by(pattern: str, wheres: Sequence[str], labels: Sequence[str | None], looks: np.ndarray) -> list[list[int]]:
+    """Rows with one key, two or more, where such rows look more alike than others of their label; else none."""
+    keys = [match.group(1) if (match := re.search(pattern, where)) else None for where in wheres]
+    by_key: dict[str, list[int]] = {}
+    for row, key in enumerate(keys):
+        if key is not None:
+            by_key.setdefault(key, []).append(row)
+    groups = [group for group in by_key.values() if len(group) > 1]
+    inside = sum(map(len, groups))
+    if len(groups) < _GROUPS or inside < _NAMED * len(wheres) or max(map(len, groups)) > len(wheres) / _GROUPS:
+        return []
+    rng = np.random.default_rng(0)
+    of_label: dict[str | None, list[int]] = {}
+    for row, label in enumerate(labels):
+        of_label.setdefault(label, []).append(row)
+    near, far = [], []
+    for k in rng.permutation(len(groups))[:_ASKED]:
+        one, other = rng.choice(groups[k], 2, replace=False)
+        strangers = [row for row in of_label[labels[one]] if keys[row] != keys[one]]
+        if labels[one] == labels[other] and strangers:
+            near.append(float(np.linalg.norm(looks[one] - looks[other])))
+            far.append(float(np.linalg.norm(looks[one] - looks[rng.choice(strangers)])))
+    if len(near) < _GROUPS:
+        return []
+    nearer = np.mean(np.array(near) < np.array(far))
+    return groups if nearer - 3 * (0.25 / len(near)) ** 0.5 > 0.5 and nearer > _NEARER else []
 
 
 def _says_something(view: View, scene: list[int]) -> bool:

@@ -16,6 +16,8 @@ from snowroll.prepare.class_folders import folder_levels
 from snowroll.prepare.view import View, count
 
 _FEW = 10  # below it, validation and test together hold about three of a class: no statement can be made
+_DOES = {"test": "judged on", "val": "used to choose"}
+_EXPECTED = 3  # samples of a class that a split would have by its share, below which none is no wonder
 _STRETCH = 50  # samples with a time; fewer show no stretch
 _HARDLY = 1e-4  # times that a stretch of one label would come about by chance
 _UNEVEN = 10  # the largest class over the smallest
@@ -108,20 +110,31 @@ def _is_slip(one: str, other: str) -> bool:
 
 def _unjudged(view: View) -> Iterator[Fault]:
     """A class that is judged on and never learnt, or the reverse."""
-    places: dict[str | None, dict[str, list[int]]] = {"train": {}, "test": {}}
+    places: dict[str | None, dict[str, list[int]]] = {"train": {}, "val": {}, "test": {}}
     for row, (label, split) in enumerate(zip(view.labels, view.splits, strict=True)):
         if label is not None and split in places:
             places[split].setdefault(label, []).append(row)
-    for split, other, words in (
-        ("test", "train", "is judged on and never learnt from"),
-        ("train", "test", "is learnt from and never judged on"),
-    ):
-        here, there = places[split], places[other]
-        for label in sorted(here.keys() - there.keys()) if there else ():
-            rows = here[label]
-            message = f"class '{label}' {words}: {count(len(rows), 'sample')} in {split}, none in {other}"
-            cure = "put some of it into the other split, or take it out; a misspelt name does this too"
-            yield view.fault("class_in_one_split", "warn", rows, message, cure)
+    for split in ("test", "val"):
+        n, learnt = (sum(map(len, places[one].values())) for one in (split, "train"))
+        if not n or not learnt:
+            continue
+        for here, there, words in (
+            (split, "train", f"is {_DOES[split]} and never learnt from"),
+            ("train", split, f"is learnt from and never {_DOES[split]}"),
+        ):
+            for label in sorted(places[here].keys() - places[there].keys()):
+                rows = places[here][label]
+                if here == "train" and split == "val" and n * len(rows) < _EXPECTED * learnt:
+                    continue  # too rare to be missed among so few
+                message = f"class '{label}' {words}: {count(len(rows), 'sample')} in {here}, none in {there}"
+                cure = "put some of it into the other split, or take it out; a misspelt name does this too"
+                yield view.fault("class_in_one_split", "warn", rows, message, cure)
+
+
+def _learnt(view: View) -> list[int]:
+    """Rows of the training split, or all where nothing is split yet."""
+    rows = [row for row, split in enumerate(view.splits) if split == "train"]
+    return rows or list(range(len(view)))
 
 
 def _class_folder(where: str, label: str) -> int | None:
@@ -172,7 +185,8 @@ def _stuck(view: View) -> Iterator[Fault]:
 
 
 def _few(view: View) -> Iterator[Fault]:
-    present = _rows_by_label(view)
+    learnt = set(_learnt(view))
+    present = {label: [row for row in rows if row in learnt] for label, rows in _rows_by_label(view).items()}
     small = {label: len(present.get(label, ())) for label in view.classes if len(present.get(label, ())) < _FEW}
     if small and present:
         rows = [row for label in small for row in present.get(label, ())]
@@ -182,7 +196,7 @@ def _few(view: View) -> Iterator[Fault]:
 
 
 def _uneven(view: View) -> Iterator[Fault]:
-    counts = Counter(label for label in view.labels if label in view.classes)
+    counts = Counter(label for row in _learnt(view) if (label := view.labels[row]) in view.classes)
     if len(counts) < 2:
         return
     (most, n_most), (least, n_least) = counts.most_common()[0], counts.most_common()[-1]

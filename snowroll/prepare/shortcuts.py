@@ -18,6 +18,10 @@ from snowroll.prepare.view import View
 _FEWEST = 60  # labelled pictures
 _FOLDS = 5
 _TOLD = 0.3  # of the way from chance to certainty that metadata go before it is told. A guess
+_TOLD_OF_ONE = 0.7  # likewise, of one class against the others. A guess
+_FEWEST_OF_ONE = 10  # pictures of a class
+_LOOKED_AT = 5_000  # pictures that single classes are told apart on
+_DAY_S = 86_400.0  # files that were written within one tell when they were copied
 _APART = 0.5  # of the way from "alike" to "never overlapping" that a measure differs between splits. A guess
 _FAR_Z = 5.0  # standard errors: many measures are tried
 _KINDS = 8  # commonest values of a text column; the rest count as one
@@ -32,23 +36,51 @@ def shortcut_faults(view: View) -> Iterator[Fault]:
     if len(rows) < _FEWEST or len(names) < 2:
         return
     columns = {name: values for name, values in _metadata(view, rows).items() if len(np.unique(values)) > 1}
-    if not columns:
-        return
     folds = _folds(view, rows)
+    found = _of_all(columns, names, labels, folds) or _of_one(columns, names, labels, folds)
+    if found is not None:
+        message, told = found
+        cure = "find out why the classes differ in it, and make them alike: the same source, size and format for all"
+        yield view.fault("shortcut", "warn", [], message, cure, min(1.0, told + 0.4))
+
+
+def _of_all(columns: Columns, names: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> tuple[str, float] | None:
+    """What tells all classes apart, in words, and how far."""
     told = {name: _gain(values[:, None], labels, folds) for name, values in columns.items()}
-    best = max(told, key=lambda name: round(told[name], 1))  # of those that tell about as much, the plainest
-    if told[best] < _TOLD:
-        return
-    shuffled = np.random.default_rng(0).permutation(labels)
-    if _gain(columns[best][:, None], shuffled, folds) > told[best] / 3:
-        return
+    best = max(told, key=lambda name: round(told[name], 1), default=None)  # of those that tell as much, the plainest
+    if best is None or told[best] < _TOLD or _by_chance(columns[best], labels, folds) > told[best] / 3:
+        return None
     right = 1 / len(names) + told[best] * (1 - 1 / len(names))
     message = (
         f"{best} alone tells the label: {right:.0%} of each class on average, where a guess gets {1 / len(names):.0%}; "
         "a network may learn that instead of what the pictures show"
     )
-    cure = "find out why the classes differ in it, and make them alike: the same source, size and format for all"
-    yield view.fault("shortcut", "warn", [], message, cure, min(1.0, told[best] + 0.4))
+    return message, told[best]
+
+
+def _of_one(columns: Columns, names: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> tuple[str, float] | None:
+    """What tells one class from all others, in words, and how far."""
+    if len(names) < 3:
+        return None
+    kept = np.random.default_rng(0).permutation(len(labels))[:_LOOKED_AT]
+    labels, folds = labels[kept], folds[kept]
+    asked = [(name, one) for name in columns for one in range(len(names)) if np.sum(labels == one) >= _FEWEST_OF_ONE]
+    told = {(name, one): _gain(columns[name][kept, None], labels == one, folds) for name, one in asked}
+    best = max(told, key=lambda pair: round(told[pair], 1), default=None)
+    if best is None or told[best] < _TOLD_OF_ONE:
+        return None
+    name, one = best
+    if _by_chance(columns[name][kept], labels == one, folds) > told[best] / 3:
+        return None
+    message = (
+        f"{name} alone tells class '{names[one]}' from the others: right for {(1 + told[best]) / 2:.0%} of both; "
+        "a network may learn that instead of what the pictures show"
+    )
+    return message, told[best]
+
+
+def _by_chance(values: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> float:
+    return _gain(values[:, None], np.random.default_rng(0).permutation(labels), folds)
 
 
 def shift_faults(view: View) -> Iterator[Fault]:
@@ -86,8 +118,16 @@ def _metadata(view: View, rows: Sequence[int]) -> Columns:
         "the mode": _numbered([seen.mode for seen in looks]),
         "the format": _numbered([seen.format for seen in looks]),
         "the camera or program": _numbered([seen.made_by for seen in looks]),
-        "the time": np.array([seen.taken_at for seen in looks]),
+        "the time": _times(view, rows),
     }
+
+
+def _times(view: View, rows: Sequence[int]) -> np.ndarray:
+    """When pictures were taken; else when their files were written, if that was not at one go."""
+    known = np.array([view.times[row] for row in rows])
+    taken = np.array([seen.taken_at if (seen := view.looks[row]) else 0.0 for row in rows])
+    low, high = np.quantile(known, [0.05, 0.95]) if len(known) else (0.0, 0.0)
+    return known if known.all() and high - low > _DAY_S else taken
 
 
 def _appearance(view: View, rows: Sequence[int]) -> Columns:

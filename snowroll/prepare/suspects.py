@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from snowroll.base.nouns import Fault
-from snowroll.prepare.features import colours, components
+from snowroll.prepare.features import colours_and_edges, components
 from snowroll.prepare.view import View, count
 
 _FOLDS = 5
@@ -21,6 +21,7 @@ _LANDMARKS = 1_000  # centres of the kernel: cost grows with their square, skill
 _PLANTED = 0.03  # share of labels changed on purpose in each trial
 _TRIALS = 8
 _SURE = 0.5  # probability from which a label is reported: it is rather wrong than right
+_SKILL = 0.5  # of the way from chance to certainty that a judge must agree with the labels to be heard
 _FLAT, _MOST = 1.35, 0.3  # see `share_wrong`
 _FEWEST = 50  # labelled samples
 _SPREAD = 0.5  # kernel width: squared, as a share of the median squared distance; digits: 0.25 finds a tenth fewer
@@ -37,7 +38,7 @@ def suspect_faults(view: View, kept_together: Sequence[Sequence[int]] = ()) -> I
     if view.opinions is not None:
         scores = np.log(view.opinions[rows].clip(_UNSURE))  # two that are nearly sure differ by how nearly
     else:
-        scores = probe(colours(view.thumbnails(rows)), labels, _together(view, rows, kept_together))
+        scores = probe(colours_and_edges(view.thumbnails(rows)), labels, _together(view, rows, kept_together))
     wrong = wrong_probability(scores, labels)
     doubt = _doubt(scores, labels)  # tells apart what is equally probable
     order = [k for k in np.lexsort((-doubt, -wrong)) if wrong[k] >= _SURE]
@@ -69,6 +70,9 @@ def wrong_probability(scores: np.ndarray, labels: np.ndarray, seed: int = 0) -> 
     f is the density of the doubts that planted errors meet, g that of all labels as they are, w the share of wrong
     ones. scores [n, C] by a judge that saw no sample's own label; labels [n] class numbers.
     """
+    chance = np.sum((np.bincount(labels) / len(labels)) ** 2)
+    if np.mean(scores.argmax(axis=1) == labels) < chance + _SKILL * (1 - chance):
+        return np.zeros(len(labels))  # whom the judge doubts then tells more of the judge
     rng = np.random.default_rng(seed)
     doubt = _doubt(scores, labels)
     versions = [_plant(labels, scores.shape[1], rng) for _ in range(_TRIALS)]
