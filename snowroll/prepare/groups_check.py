@@ -54,14 +54,21 @@ def _straddling(view: View) -> Iterator[Fault]:
 
 
 def _undeclared(view: View, pairs: Pairs) -> Iterator[Fault]:
-    """Scenes that recur under no declared group: random splits would put one on both sides."""
+    """Scenes that recur under no declared group: random splits would put one on both sides, or the folder's have."""
     scenes = [scene for scene in scene_groups(view, pairs) if _says_something(view, scene)]
     rows = [row for scene in scenes for row in scene]
-    if len(rows) < _SHARE * len(view) or len(scenes) < 3:
+    if len(rows) < _SHARE * len(view):
+        return
+    what = "split at random, the test would be easier than the world"
+    if any(view.splits):
+        scenes = [scene for scene in scenes if len({view.splits[row] for row in scene} - {None}) > 1]
+        rows = [row for scene in scenes for row in scene]
+        what = "they lie in more than one split, so the test is easier than the world"
+    if len(scenes) < 3:
         return
     message = (
         f"{len(rows):,} of {len(view):,} pictures show the same scene as another ({count(len(scenes), 'scene')}): "
-        f"split at random, the test would be easier than the world; for instance {view.names(scenes[0])}"
+        f"{what}; for instance {view.names(scenes[0])}"
     )
     pattern = suggest_pattern([sample.where for sample in view.samples], pairs.a, pairs.b, view.labels)
     if pattern:

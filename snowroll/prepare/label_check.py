@@ -79,7 +79,7 @@ def _spelt_twice(view: View) -> Iterator[Fault]:
             )
             cure = f"give both one name, or leave it if they differ: rename '{other}' to '{one}'"
             confidence = 0.9 if is_same else 0.7
-            is_folder = _class_folder(view.where(rows[other][0]), other) is not None
+            is_folder = _within_class(view.where(rows[other][0]), other) is not None
             code = "class_names_alike" if is_folder else "labels_alike"
             yield view.fault(code, "warn", rows[other], message, cure, confidence, view.ask(rows[other]))
 
@@ -137,31 +137,39 @@ def _learnt(view: View) -> list[int]:
     return rows or list(range(len(view)))
 
 
-def _class_folder(where: str, label: str) -> int | None:
-    """How many folders lie between the sample and the folder that is called as its class; None without such a folder.
+def _within_class(where: str, label: str) -> tuple[str, ...] | None:
+    """The folders between the sample and the first that is called as its class; None without such a folder.
 
-    >>> _class_folder("train/cat/2024/1.jpg", "cat"), _class_folder("cat/1.jpg", "cat"), _class_folder("1.jpg", "cat")
-    (1, 0, None)
+    >>> _within_class("train/cat/2024/1.jpg", "cat"), _within_class("cat/1.jpg", "cat"), _within_class("1.jpg", "cat")
+    (('2024',), (), None)
     """
     folders = folder_levels(where)
-    return len(folders) - 1 - folders.index(label) if label in folders else None
+    return folders[folders.index(label) + 1 :] if label in folders else None
 
 
 def _mixed_depths(view: View) -> Iterator[Fault]:
-    """Classes with samples in their folder and others in folders within it."""
+    """Classes with samples in their folder and others in folders within it, or in a folder of its own name again."""
     deeper: dict[str, list[int]] = {}
+    inner: set[str] = set()
     for label, rows in _rows_by_label(view).items():
-        depths = [_class_folder(view.where(row), label) for row in rows]
-        if 0 in depths and any(depths):
-            deeper[label] = [row for row, depth in zip(rows, depths, strict=True) if depth]
-    if deeper:
-        rows = [row for some in deeper.values() for row in some]
-        named = ", ".join(f"'{label}' ({len(some):,})" for label, some in list(deeper.items())[:4])
+        within = {row: _within_class(view.where(row), label) for row in rows}
+        if () in within.values():
+            deeper[label] = [row for row, folders in within.items() if folders]
+        else:
+            deeper[label] = [row for row, folders in within.items() if folders and folders[0] == label]
+        inner |= {folders[0] for row in deeper[label] if (folders := within[row])}
+    rows = [row for some in deeper.values() for row in some]
+    if rows:
+        named = ", ".join(f"'{label}' ({len(some):,})" for label, some in deeper.items() if some)
         message = (
-            f"{count(len(rows), 'sample lies', 'samples lie')} in folders within a class folder that holds others "
-            f"itself: {named}; read as of that class, which other loaders do not"
+            f"{count(len(rows), 'sample lies', 'samples lie')} in a folder within its class folder: {named}; "
+            "read as of the outer one, and by other loaders perhaps not at all"
         )
-        yield view.fault("mixed_depths", "note", rows, message, "nothing, if they are of that class; else move them")
+        strange = sorted(inner & set(view.classes) - {label for label, some in deeper.items() if some})
+        if strange:
+            message += f". A folder called '{strange[0]}' is a class elsewhere: was it dropped there by mistake?"
+        cure = "nothing, if they are of that class; else move them"
+        yield view.fault("mixed_depths", "warn" if strange else "note", rows, message, cure)
 
 
 def _stuck(view: View) -> Iterator[Fault]:

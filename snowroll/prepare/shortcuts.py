@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from snowroll.base.nouns import Fault
+from snowroll.prepare.features import grey
 from snowroll.prepare.look import THUMBNAIL_PX
 from snowroll.prepare.view import View
 
@@ -20,6 +21,7 @@ _FOLDS = 5
 _TOLD = 0.3  # of the way from chance to certainty that metadata go before it is told. A guess
 _TOLD_OF_ONE = 0.7  # likewise, of one class against the others. A guess
 _FEWEST_OF_ONE = 10  # pictures of a class
+_CORNER_PX = 6  # of a thumbnail's 32
 _LOOKED_AT = 5_000  # pictures that single classes are told apart on
 _DAY_S = 86_400.0  # files that were written within one tell when they were copied
 _APART = 0.5  # of the way from "alike" to "never overlapping" that a measure differs between splits. A guess
@@ -37,7 +39,7 @@ def shortcut_faults(view: View) -> Iterator[Fault]:
         return
     columns = {name: values for name, values in _metadata(view, rows).items() if len(np.unique(values)) > 1}
     folds = _folds(view, rows)
-    found = _of_all(columns, names, labels, folds) or _of_one(columns, names, labels, folds)
+    found = _of_all(columns, names, labels, folds) or _of_one({**columns, **_corners(view, rows)}, names, labels, folds)
     if found is not None:
         message, told = found
         cure = "find out why the classes differ in it, and make them alike: the same source, size and format for all"
@@ -60,8 +62,6 @@ def _of_all(columns: Columns, names: np.ndarray, labels: np.ndarray, folds: np.n
 
 def _of_one(columns: Columns, names: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> tuple[str, float] | None:
     """What tells one class from all others, in words, and how far."""
-    if len(names) < 3:
-        return None
     kept = np.random.default_rng(0).permutation(len(labels))[:_LOOKED_AT]
     labels, folds = labels[kept], folds[kept]
     asked = [(name, one) for name in columns for one in range(len(names)) if np.sum(labels == one) >= _FEWEST_OF_ONE]
@@ -128,6 +128,18 @@ def _times(view: View, rows: Sequence[int]) -> np.ndarray:
     taken = np.array([seen.taken_at if (seen := view.looks[row]) else 0.0 for row in rows])
     low, high = np.quantile(known, [0.05, 0.95]) if len(known) else (0.0, 0.0)
     return known if known.all() and high - low > _DAY_S else taken
+
+
+def _corners(view: View, rows: Sequence[int]) -> Columns:
+    """Where stamps, marks and dates are: how bright each corner is, and how much it varies."""
+    light = grey(view.thumbnails(rows)) / 255
+    found: Columns = {}
+    for down, part in (("upper", slice(0, _CORNER_PX)), ("lower", slice(-_CORNER_PX, None))):
+        for across, place in (("left", slice(0, _CORNER_PX)), ("right", slice(-_CORNER_PX, None))):
+            corner = light[:, part, place].reshape(len(rows), -1)
+            found[f"the {down} {across} corner's brightness"] = corner.mean(axis=1).round(2)
+            found[f"the {down} {across} corner's contrast"] = corner.std(axis=1).round(2)
+    return {name: values for name, values in found.items() if len(np.unique(values)) > 1}
 
 
 def _appearance(view: View, rows: Sequence[int]) -> Columns:

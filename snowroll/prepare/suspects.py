@@ -23,6 +23,7 @@ _TRIALS = 8
 _SURE = 0.5  # probability from which a label is reported: it is rather wrong than right
 _SKILL = 0.5  # of the way from chance to certainty that a judge must agree with the labels to be heard
 _FLAT, _MOST = 1.35, 0.3  # see `share_wrong`
+_FEW, _RARE = 3, 0.003  # suspects, and share of the labels, below which they are worth no more than a note
 _FEWEST = 50  # labelled samples
 _SPREAD = 0.5  # kernel width: squared, as a share of the median squared distance; digits: 0.25 finds a tenth fewer
 _RIDGE = 1e-2  # relative to the mean kernel energy; digits: anything from 3e-4 to 1e-2 is as good at this width
@@ -52,7 +53,8 @@ def suspect_faults(view: View, kept_together: Sequence[Sequence[int]] = ()) -> I
     )
     cure = "look at them and correct what is wrong; nothing is changed for you"
     sure = float(np.mean(wrong[order]))
-    yield view.fault("suspect_labels", "warn", suspects, message, cure, sure, view.ask(suspects))
+    severity = "warn" if len(suspects) >= max(_FEW, _RARE * len(rows)) else "note"
+    yield view.fault("suspect_labels", severity, suspects, message, cure, sure, view.ask(suspects))
 
 
 def probe(features: np.ndarray, labels: np.ndarray, together: np.ndarray, seed: int = 0) -> np.ndarray:
