@@ -51,6 +51,13 @@ def resize(rgb: np.ndarray, scale: float) -> np.ndarray:
     return np.asarray(Image.fromarray(rgb).resize((side, side), Image.Resampling.BICUBIC))
 
 
+def turned(rgb: np.ndarray, degrees: float) -> np.ndarray:
+    """Mirrored, then turned, without the corners that this leaves empty."""
+    whole = np.asarray(Image.fromarray(rgb[:, ::-1]).rotate(degrees, Image.Resampling.BICUBIC))
+    edge = rgb.shape[0] // 25
+    return whole[edge:-edge, edge:-edge]
+
+
 def brighten(rgb: np.ndarray, gain: float) -> np.ndarray:
     return (rgb * gain).clip(0, 255).astype(np.uint8)
 
@@ -73,6 +80,7 @@ CHANGES = {
     "resized to 110 %": lambda rgb: jpeg(resize(rgb, 1.1)),
     "20 % brighter": lambda rgb: jpeg(brighten(rgb, 1.2)),
     "20 % darker": lambda rgb: jpeg(brighten(rgb, 0.8)),
+    "mirrored and turned by 3 degrees": lambda rgb: jpeg(turned(rgb, 3)),
 }
 
 

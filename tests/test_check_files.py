@@ -32,6 +32,7 @@ WHOLE = [(f"{k}.jpg", jpeg(rgb), None, None) for k, rgb in enumerate(PHOTOS)]
         ("x.jpg", b"", "empty_file"),
         ("x.jpg", jpeg(OTHER)[:900], "truncated_file"),
         ("x.png", saved(OTHER, "PNG")[:5000], "truncated_file"),
+        ("x.jpg", jpeg(OTHER)[:-400] + bytes(400), "truncated_file"),
         ("x.jpg", b"this is a letter, not a picture", "unreadable_file"),
         ("x.jpg", saved(OTHER, "PNG"), "wrong_extension"),
         ("x.jpg", saved(np.full((96, 96, 3), 200, np.uint8), "JPEG"), "blank_picture"),
@@ -51,6 +52,7 @@ def test_a_planted_fault_is_named_and_no_other(name: str, raw: bytes, code: str)
 
 def test_whole_files_raise_no_fault() -> None:
     assert check(view_of(WHOLE)) == []
+    assert look(jpeg(OTHER) + bytes(500)).reason == ""  # padded after its end
 
 
 def test_unreadable_files_are_left_out_and_block_only_where_they_are_most() -> None:

@@ -1,11 +1,14 @@
 """Groups that straddle splits, and groups that nobody declared."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from snowroll.base.nouns import Sample
 from snowroll.prepare.check import check
 from snowroll.prepare.groups_check import group_faults, suggest_pattern
 from snowroll.prepare.likeness import Pairs
+from snowroll.prepare.look import Look
 from snowroll.prepare.view import View
 
 
@@ -42,6 +45,41 @@ def test_a_few_alike_pictures_are_no_sign_of_groups() -> None:
     few = Pairs(np.array([0]), np.array([1]), np.array([0.9]), np.array([False]))
     assert group_faults(view, few) == []
     assert group_faults(view, pairs) == []
+
+
+def test_scenes_that_the_folder_s_own_splits_keep_together_are_no_fault() -> None:
+    view, pairs = bursts(20, 3)
+    apart = tuple("train" if row < 30 else "test" for row in range(60))
+    assert group_faults(replace(view, splits=apart), pairs) == []
+    torn = tuple("train" if row % 3 else "test" for row in range(60))
+    (fault,) = group_faults(replace(view, splits=torn), pairs)
+    assert "they lie in more than one split" in fault.message
+
+
+def tracks(is_alike: bool, declared: bool = False) -> View:
+    """Five frames each of thirty tracks, the file's number last; only frames of one track share its light and shade."""
+    rng = np.random.default_rng(0)
+    samples, looks = [], {}
+    for track in range(30):
+        own = rng.integers(0, 255, (32, 32, 3))
+        for frame in range(5):
+            picture = 0.6 * (own if is_alike else rng.integers(0, 255, own.shape)) + rng.uniform(0, 90, own.shape)
+            where = f"{'ab'[track % 2]}/track{track:03}_{frame}.png"
+            split = "train" if frame else "test"
+            group = f"track{track}" if declared else None
+            samples.append(Sample(where, where, where, "image", "ab"[track % 2], group, split))
+            looks[where] = Look(900, "PNG", width=64, height=64, contrast=0.2, thumbnail=picture.astype(np.uint8))
+    return View.of(samples, looks, {"classes": ("a", "b")})
+
+
+def test_names_that_tell_tracks_are_believed_where_frames_of_a_track_are_alike() -> None:
+    nothing = Pairs(np.zeros(0, int), np.zeros(0, int), np.zeros(0), np.zeros(0, bool))
+    (fault,) = group_faults(tracks(is_alike=True), nothing)
+    assert fault.code == "undeclared_groups"
+    assert len(fault.paths) == 150
+    assert "30 of them are in more than one split" in fault.message
+    assert group_faults(tracks(is_alike=False), nothing) == []
+    assert [fault.code for fault in group_faults(tracks(True, declared=True), nothing)] == ["group_across_splits"]
 
 
 def test_the_class_folder_is_no_group() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from snowroll.base.nouns import Sample
+from snowroll.base.nouns import Fault, Sample
 from snowroll.prepare.check import check
 from snowroll.prepare.suspects import probe, wrong_probability
 from snowroll.prepare.view import View
@@ -111,6 +111,65 @@ def test_suspects_are_ranked_and_named() -> None:
     hits = [wrong[int(sample[1:])] for sample in fault.samples]
     assert np.mean(hits[: len(hits) // 2]) >= 0.95
     assert fault.confidence >= 0.8
+
+
+def filed(wheres: list[tuple[str, str]], written: dict[str, float] | None = None) -> View:
+    """Samples as (where, label)."""
+    samples = [Sample(where, where, where, "image", label) for where, label in wheres]
+    return View.of(samples, {}, {"classes": tuple(sorted({label for _, label in wheres}))}, written=written)
+
+
+def codes(view: View) -> dict[str, Fault]:
+    return {fault.code: fault for fault in check(view)}
+
+
+def test_one_label_for_a_stretch_of_time_is_named_where_labels_take_turns() -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.choice(["cat", "cow", "dog"], 120).tolist()
+    turns = [(f"{label}/{k}.jpg", label) for k, label in enumerate(labels)]
+    at = {where: 1e9 + 60.0 * k for k, (where, _) in enumerate(turns)}
+    assert "label_stuck" not in codes(filed(turns, at))
+    labels[50:66] = ["dog"] * 16
+    stuck = [(f"{label}/{k}.jpg", label) for k, label in enumerate(labels)]
+    at = {where: 1e9 + 60.0 * k for k, (where, _) in enumerate(stuck)}
+    found = codes(filed(stuck, at))["label_stuck"]
+    assert {f"dog/{k}.jpg" for k in range(50, 66)} <= set(found.paths)
+    assert "label_stuck" not in codes(filed(stuck, dict.fromkeys(at, 1e9)))  # unpacked at once
+    by_class = sorted(stuck, key=lambda pair: pair[1])
+    assert "label_stuck" not in codes(filed(by_class, {where: 1e9 + k for k, (where, _) in enumerate(by_class)}))
+
+
+@pytest.mark.parametrize(
+    ("moved", "severity", "words"),
+    [("cat/2024", "note", "'cat' (10)"), ("cat/cat", "note", "'cat' (10)"), ("cat/dog", "warn", "called 'dog'")],
+)
+def test_samples_a_level_below_their_class_are_named(moved: str, severity: str, words: str) -> None:
+    flat = [(label, k) for label in ("cat", "dog") for k in range(20)]
+    assert "mixed_depths" not in codes(filed([(f"{label}/{k}.jpg", label) for label, k in flat]))
+    assert "mixed_depths" not in codes(filed([(f"{label}/2024/{k}.jpg", label) for label, k in flat]))
+    home = {(label, k): moved if label == "cat" and k < 10 else label for label, k in flat}
+    found = codes(filed([(f"{home[label, k]}/{k}.jpg", label) for label, k in flat]))
+    assert found["mixed_depths"].severity == severity
+    assert words in found["mixed_depths"].message
+    assert len(found["mixed_depths"].paths) == 10
+
+
+def test_a_class_written_as_a_fraction_is_the_same_class() -> None:
+    rows = [(f"{k}.png", str(k % 3)) for k in range(90)] + [(f"x{k}.png", f"{k % 3}.0") for k in range(12)]
+    assert codes(filed(rows))["labels_alike"].message.startswith("'2' (30) and '2.0' (4)")
+
+
+def test_a_class_that_is_missing_from_validation_is_named_unless_it_is_rare() -> None:
+    def view(rare: int) -> View:
+        labels = ["a"] * 60 + ["b"] * rare
+        samples = [
+            Sample(f"{k}", f"{k}.jpg", f"{k}", "image", label, None, "val" if label == "a" and k < 20 else "train")
+            for k, label in enumerate(labels)
+        ]
+        return View.of(samples, {}, {"classes": ("a", "b")})
+
+    assert "never used to choose" in codes(view(40))["class_in_one_split"].message
+    assert "class_in_one_split" not in codes(view(5))
 
 
 @pytest.mark.parametrize(

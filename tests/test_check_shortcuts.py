@@ -124,3 +124,29 @@ def test_damaged_exif_takes_nothing_from_the_picture(tail: bytes) -> None:
     )
     seen = look(out.getvalue())
     assert (seen.reason, seen.width) == ("", 96)
+
+
+def three(looks: list[Look]) -> View:
+    names = ("cat", "cow", "dog")
+    samples = [Sample(f"i{k}", f"{k}.jpg", f"c{k}", "image", names[k % 3]) for k in range(len(looks))]
+    return View.of(samples, {s.id: seen for s, seen in zip(samples, looks, strict=True)}, {"classes": names})
+
+
+def stamped(thumbnail: np.ndarray) -> np.ndarray:
+    """A bright mark in the upper left corner."""
+    marked = thumbnail // 2
+    marked[1:4, 1:5] = 250
+    return marked
+
+
+def test_one_class_of_three_that_something_else_tells_is_named() -> None:
+    looks = drawn(180)
+    assert list(shortcut_faults(three(looks))) == []
+    (fault,) = shortcut_faults(three([replace(one, coarseness=9.9) if k % 3 else one for k, one in enumerate(looks)]))
+    assert "the JPEG quality alone tells" in fault.message
+    dark = [replace(one, thumbnail=one.thumbnail // 2) for one in looks]
+    marked = [replace(one, thumbnail=stamped(one.thumbnail)) if k % 3 == 1 else one for k, one in enumerate(dark)]
+    assert list(shortcut_faults(three(dark))) == []
+    (fault,) = shortcut_faults(three(marked))
+    assert "upper left corner" in fault.message
+    assert "'cow'" in fault.message

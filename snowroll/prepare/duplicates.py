@@ -76,9 +76,9 @@ def _is_one_content(view: View, group: Group) -> bool:
 
 def _stands_in(view: View, group: Group) -> bool:
     """Whether one picture lies there so often, for so much, that it shows nothing: 'image not available'."""
-    if len(group) < _OFTEN:
+    if len(group) < _OFTEN or (seen := view.looks[group[0]]) is None:
         return False
-    (thumbnail,) = view.thumbnails(group[:1])
+    thumbnail = seen.thumbnail
     _, counts = np.unique(thumbnail.reshape(-1, 3) // 8, axis=0, return_counts=True)
     is_drawn = counts.max() >= _ONE_TONE * counts.sum()
     return is_drawn or len(_labels(view, group)) > 2
