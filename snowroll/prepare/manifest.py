@@ -41,6 +41,7 @@ SPLITS: dict[str, Split] = {word: split for split, words in _SPLIT_WORDS.items()
 
 
 TWO_ROWS = "two rows that disagree"  # begins the reason why a file with such rows is left out
+TOO_LARGE = "a list that is too large to be read"  # likewise, of a file that may be a manifest
 TWO_SPLITS = "two rows in different splits"  # likewise
 
 
@@ -76,7 +77,11 @@ class Lines:
 def read_manifests(folder: Folder, pictures: Sequence[str], settings: PrepareSettings) -> Table:
     """What the manifests in the folder say about its pictures."""
     table = Table()
-    wheres = [e.where for e in folder.entries() if e.where.lower().endswith(ENDINGS) and e.size <= _LARGEST]
+    found = [entry for entry in folder.entries() if entry.where.lower().endswith(ENDINGS)]
+    wheres = [entry.where for entry in found if entry.size <= _LARGEST]
+    for entry in found:
+        if entry.size > _LARGEST:
+            table.skipped[entry.where] = f"{TOO_LARGE} ({entry.size >> 20:,} of {_LARGEST >> 20:,} MiB)"
     if not wheres:
         return table
     shelf = Shelf(pictures)

@@ -14,7 +14,7 @@ from snowroll.base.nouns import Fault, Fix, Json, Sample, canonical, digest
 from snowroll.prepare.check import SplitFree, check, left_out, split_free
 from snowroll.prepare.duplicates import Group, copy_groups, scene_groups
 from snowroll.prepare.look import Look
-from snowroll.prepare.manifest import TWO_ROWS, TWO_SPLITS
+from snowroll.prepare.manifest import TOO_LARGE, TWO_ROWS, TWO_SPLITS
 from snowroll.prepare.read import EMPTY, OURS
 from snowroll.prepare.view import View, count
 from snowroll.project.data import Stock
@@ -100,6 +100,11 @@ def _passed_over(why: str, paths: tuple[str, ...]) -> Fault:
     if why == TWO_SPLITS:
         told = f"{count(len(paths), 'file')} left out, named in two rows with different splits: {', '.join(paths[:3])}"
         return Fault("rows_in_two_splits", "warn", paths, told, "keep the row of the split that each belongs to")
+    if why.startswith(TOO_LARGE):
+        told = f"{paths[0]} is {why}: if it says labels, splits or groups, they are not known"
+        return Fault(
+            "oversized_manifest", "warn", paths, told, "divide it into several files, or name the columns alone"
+        )
     if why == EMPTY:
         told = f"{count(len(paths), 'folder')} without a file: {', '.join(paths[:3])}"
         return Fault("empty_folder", "warn", paths, told, "put its pictures back, or remove it")
