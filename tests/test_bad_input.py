@@ -102,6 +102,18 @@ def test_a_label_file_that_names_absent_pictures(tmp_path: Path) -> None:
     assert "take their rows out" in fault["cure"]
 
 
+def test_a_list_of_a_gigabyte_is_passed_over_aloud(tmp_path: Path) -> None:
+    """A sparse file: its size is what is judged."""
+    data = draw_shapes(tmp_path / "data", each=10)
+    with (data / "labels.csv").open("wb") as file:
+        file.write(b"path,label\n")
+        file.truncate(1 << 30)
+    assert snowroll("init", tmp_path).code == 0
+    (fault,) = [f for f in snowroll("check", tmp_path, "--json").json["faults"] if f["code"] == "oversized_manifest"]
+    assert "too large to be read (1,024 of 256 MiB)" in fault["message"]
+    assert fault["paths"] == ["labels.csv"]
+
+
 # settings ------------------------------------------------------------------------------------------------------------
 
 

@@ -102,9 +102,7 @@ def _passed_over(why: str, paths: tuple[str, ...]) -> Fault:
         return Fault("rows_in_two_splits", "warn", paths, told, "keep the row of the split that each belongs to")
     if why.startswith(TOO_LARGE):
         told = f"{paths[0]} is {why}: if it says labels, splits or groups, they are not known"
-        return Fault(
-            "oversized_manifest", "warn", paths, told, "divide it into several files, or name the columns alone"
-        )
+        return Fault("oversized_manifest", "warn", paths, told, "divide it into several files")
     if why == EMPTY:
         told = f"{count(len(paths), 'folder')} without a file: {', '.join(paths[:3])}"
         return Fault("empty_folder", "warn", paths, told, "put its pictures back, or remove it")
