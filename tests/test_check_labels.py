@@ -113,6 +113,22 @@ def test_suspects_are_ranked_and_named() -> None:
     assert fault.confidence >= 0.8
 
 
+def test_a_few_labels_of_one_class_given_to_another_are_worth_a_look() -> None:
+    """Two classes swapped in one delivery: too few and too alike to be proved, and yet the first of those doubted."""
+    digits = load_digits()
+    features, labels = digits.data[:500] / 16, digits.target[:500].copy()
+    swapped = np.flatnonzero(labels == 3)[:4].tolist() + np.flatnonzero(labels == 5)[:4].tolist()
+    labels[swapped] = 8 - labels[swapped]
+    sure = np.exp(8 * probe(features, labels, np.arange(500)))
+    samples = [Sample(f"i{k}", f"{t}/{k}.png", f"c{k}", "image", str(t)) for k, t in enumerate(labels)]
+    view = View.of(samples, {}, {"classes": tuple("0123456789")}, opinions=sure / sure.sum(axis=1, keepdims=True))
+    found = codes(view)
+    told = [name for code in ("suspect_labels", "doubted_labels") if code in found for name in found[code].samples]
+    assert len({f"i{row}" for row in swapped} & set(told)) >= 6
+    assert len(told) <= 20
+    assert found["doubted_labels"].severity == "note"
+
+
 def filed(wheres: list[tuple[str, str]], written: dict[str, float] | None = None) -> View:
     """Samples as (where, label)."""
     samples = [Sample(where, where, where, "image", label) for where, label in wheres]

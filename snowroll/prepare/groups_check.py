@@ -31,8 +31,8 @@ _PATTERNS = (
 
 
 def group_faults(view: View, pairs: Pairs) -> list[Fault]:
-    found = [*_straddling(view), *_undeclared(view, pairs)]
-    return found or list(_named(view))
+    undeclared = [*_undeclared(view, pairs), *_named(view)]
+    return [*_straddling(view), *sorted(undeclared, key=lambda fault: -len(fault.paths))[:1]]
 
 
 def _straddling(view: View) -> Iterator[Fault]:

@@ -21,7 +21,9 @@ _LANDMARKS = 1_000  # centres of the kernel: cost grows with their square, skill
 _PLANTED = 0.03  # share of labels changed on purpose in each trial
 _TRIALS = 8
 _SURE = 0.5  # probability from which a label is reported: it is rather wrong than right
-_SKILL = 0.5  # of the way from chance to certainty that a judge must agree with the labels to be heard
+_SKILL = 0.6  # of the way from chance to certainty that a judge must agree with the labels to be heard. A guess
+_GOOD = 0.85  # likewise, for its doubts to be worth a look though they prove nothing
+_LOOKED_THROUGH, _SHARE = 10, 0.02  # such doubts that are told: so many, or that share of the labels
 _FLAT, _MOST = 1.35, 0.3  # see `share_wrong`
 _FEW, _RARE = 3, 0.003  # suspects, and share of the labels, below which they are worth no more than a note
 _FEWEST = 50  # labelled samples
@@ -32,7 +34,7 @@ _UNSURE = 1e-4  # probability below which a network's answers are all alike
 
 
 def suspect_faults(view: View, kept_together: Sequence[Sequence[int]] = ()) -> Iterator[Fault]:
-    """One Fault that ranks the suspected labels, surest first; nothing where the probe has no real skill."""
+    """The suspected labels, surest first, and those that a good judge would not have given; nothing by a poor one."""
     rows, labels = _judged(view)
     if len(rows) < _FEWEST or len(set(labels.tolist())) < 2:
         return
@@ -40,21 +42,31 @@ def suspect_faults(view: View, kept_together: Sequence[Sequence[int]] = ()) -> I
         scores = np.log(view.opinions[rows].clip(_UNSURE))  # two that are nearly sure differ by how nearly
     else:
         scores = probe(colours_and_edges(view.thumbnails(rows)), labels, _together(view, rows, kept_together))
-    wrong = wrong_probability(scores, labels)
-    doubt = _doubt(scores, labels)  # tells apart what is equally probable
-    order = [k for k in np.lexsort((-doubt, -wrong)) if wrong[k] >= _SURE]
-    if not order:
-        return
-    suspects = [rows[k] for k in order]
-    first, judge = suspects[0], "a probe on thumbnails" if view.opinions is None else "networks"
-    message = (
-        f"{count(len(suspects), 'label')} probably wrong, say {judge} that did not learn from them, surest first: "
-        f"{view.where(first)} is labelled '{view.labels[first]}' (wrong with probability {wrong[order[0]]:.2f})"
-    )
+    wrong, doubt = wrong_probability(scores, labels), _doubt(scores, labels)
+    order = np.lexsort((-doubt, -wrong))  # the doubt tells apart what is equally probable
+    judge = "a probe on thumbnails" if view.opinions is None else "networks"
     cure = "look at them and correct what is wrong; nothing is changed for you"
-    sure = float(np.mean(wrong[order]))
-    severity = "warn" if len(suspects) >= max(_FEW, _RARE * len(rows)) else "note"
-    yield view.fault("suspect_labels", severity, suspects, message, cure, sure, view.ask(suspects))
+    sure = [k for k in order if wrong[k] >= _SURE]
+    if sure:
+        suspects, first = [rows[k] for k in sure], rows[sure[0]]
+        message = (
+            f"{count(len(suspects), 'label')} probably wrong, say {judge} that did not learn from them, surest first: "
+            f"{view.where(first)} is labelled '{view.labels[first]}' (wrong with probability {wrong[sure[0]]:.2f})"
+        )
+        severity = "warn" if len(suspects) >= max(_FEW, _RARE * len(rows)) else "note"
+        confidence = float(np.mean(wrong[sure]))
+        yield view.fault("suspect_labels", severity, suspects, message, cure, confidence, view.ask(suspects))
+    if _agreement(scores, labels) >= _GOOD:
+        most = max(_LOOKED_THROUGH, round(_SHARE * len(rows)))
+        other = [k for k in order[:most] if doubt[k] > 0 and wrong[k] < _SURE]
+        if other:
+            doubted, first = [rows[k] for k in other], rows[other[0]]
+            message = (
+                f"{count(len(doubted), 'more label')} that {judge} would not have given: {view.where(first)} is "
+                f"labelled '{view.labels[first]}'; hard samples are among them"
+            )
+            confidence = float(np.mean(wrong[other]))
+            yield view.fault("doubted_labels", "note", doubted, message, cure, confidence, view.ask(doubted))
 
 
 def probe(features: np.ndarray, labels: np.ndarray, together: np.ndarray, seed: int = 0) -> np.ndarray:
@@ -72,14 +84,19 @@ def wrong_probability(scores: np.ndarray, labels: np.ndarray, seed: int = 0) -> 
     f is the density of the doubts that planted errors meet, g that of all labels as they are, w the share of wrong
     ones. scores [n, C] by a judge that saw no sample's own label; labels [n] class numbers.
     """
-    chance = np.sum((np.bincount(labels) / len(labels)) ** 2)
-    if np.mean(scores.argmax(axis=1) == labels) < chance + _SKILL * (1 - chance):
+    if _agreement(scores, labels) < _SKILL:
         return np.zeros(len(labels))  # whom the judge doubts then tells more of the judge
     rng = np.random.default_rng(seed)
     doubt = _doubt(scores, labels)
     versions = [_plant(labels, scores.shape[1], rng) for _ in range(_TRIALS)]
     planted = np.concatenate([_doubt(scores, version)[version != labels] for version in versions])
     return _density_ratio(planted, doubt, share_wrong(doubt, planted))(doubt)
+
+
+def _agreement(scores: np.ndarray, labels: np.ndarray) -> float:
+    """How far from chance (0) to certainty (1) the judge gives the labels that are there."""
+    chance = np.sum((np.bincount(labels) / len(labels)) ** 2)
+    return float((np.mean(scores.argmax(axis=1) == labels) - chance) / (1 - chance + 1e-12))
 
 
 def share_wrong(doubt: np.ndarray, planted: np.ndarray) -> float:

@@ -47,6 +47,7 @@ CAUSES = {
     "conflicting_labels_near": "conflicting_labels",
     "conflicting_rows": "conflicting_labels",
     "suspect_labels": "wrong_labels",
+    "doubted_labels": "wrong_labels",
     "label_stuck": "wrong_labels",
     "unknown_label": "unknown_class",
     "class_in_one_split": "unknown_class",
