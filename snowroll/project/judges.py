@@ -84,10 +84,11 @@ def _halved(opened: Opened, stock: Stock, inspected: Inspected) -> Version:
 def _timed(
     opened: Opened, parts: Sequence[Packed], plan: Plan, file: Path, time_s: float, began: float, say: Say
 ) -> Plan:
-    """The number of steps that fit, measured once: a killed call goes on with the same number."""
+    """The number of steps that fit, or as many as the user set: measured once, a killed call goes on with the same."""
     if not file.exists():
         timed = fit_into_time(opened, parts[0], replace(plan, time_s=time_s), monotonic() - began, say, monotonic)
-        atomic.write_json(file, {"steps": timed.steps, "checkpoint_every": timed.checkpoint_every})
+        most = plan.steps if "train.steps" in opened.settings.values else timed.steps
+        atomic.write_json(file, {"steps": min(most, timed.steps), "checkpoint_every": timed.checkpoint_every})
     kept = json.loads(file.read_text())
     # what is kept from a half is asked once, at the end: nothing is chosen by it
     return replace(plan, **kept, eval_every=kept["steps"], patience=0)
