@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from snowroll.base.nouns import Sample
+from snowroll.base.nouns import Sample, Split
 from snowroll.prepare.check import check
 from snowroll.prepare.groups_check import group_faults, suggest_pattern
 from snowroll.prepare.likeness import Pairs
@@ -70,6 +70,24 @@ def tracks(is_alike: bool, declared: bool = False) -> View:
             samples.append(Sample(where, where, where, "image", "ab"[track % 2], group, split))
             looks[where] = Look(900, "PNG", width=64, height=64, contrast=0.2, thumbnail=picture.astype(np.uint8))
     return View.of(samples, looks, {"classes": ("a", "b")})
+
+
+def test_one_group_under_two_names_is_named_where_they_lie_apart() -> None:
+    def view(second: str, split: Split) -> View:
+        groups = ["P123"] * 4 + [second] * 4 + ["P7"] * 4
+        splits: list[Split] = ["train"] * 4 + [split] * 4 + ["test"] * 4
+        samples = [
+            Sample(f"{k}", f"{k}.png", f"{k}", "image", "ok", group, place)
+            for k, (group, place) in enumerate(zip(groups, splits, strict=True))
+        ]
+        return View.of(samples, {})
+
+    nothing = Pairs(np.zeros(0, int), np.zeros(0, int), np.zeros(0), np.zeros(0, bool))
+    (fault,) = group_faults(view("p0123", "test"), nothing)
+    assert fault.code == "groups_alike"
+    assert len(fault.paths) == 8
+    assert group_faults(view("p0123", "train"), nothing) == []
+    assert group_faults(view("P1230", "test"), nothing) == []
 
 
 def test_names_that_tell_tracks_are_believed_where_frames_of_a_track_are_alike() -> None:

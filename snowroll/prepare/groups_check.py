@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -32,7 +32,7 @@ _PATTERNS = (
 
 def group_faults(view: View, pairs: Pairs) -> list[Fault]:
     undeclared = [*_undeclared(view, pairs), *_named(view)]
-    return [*_straddling(view), *sorted(undeclared, key=lambda fault: -len(fault.paths))[:1]]
+    return [*_straddling(view), *_spelt_twice(view), *sorted(undeclared, key=lambda fault: -len(fault.paths))[:1]]
 
 
 def _straddling(view: View) -> Iterator[Fault]:
@@ -51,6 +51,30 @@ def _straddling(view: View) -> Iterator[Fault]:
         cure = "move each group into one split, or remove the declared splits so that Snowroll splits by group"
         learned = [row for row in rows if view.splits[row] == "train"]
         yield view.fault("group_across_splits", "warn", rows, message, cure, fix=view.leave_out(learned))
+
+
+def _spelt_twice(view: View) -> Iterator[Fault]:
+    """Groups whose names differ in case, blanks or leading zeros only, and that lie apart: 'P123' and 'p0123'."""
+    names: dict[str, dict[str, list[int]]] = {}
+    for row, sample in enumerate(view.samples):
+        if sample.group is not None:
+            plain = re.sub(r"(?<!\d)0+(?=\d)", "", "".join(sample.group.casefold().split()))
+            names.setdefault(plain, {}).setdefault(sample.group, []).append(row)
+    torn = {plain: found for plain, found in names.items() if len(found) > 1 and _lie_apart(view, found.values())}
+    if torn:
+        rows = [row for found in torn.values() for some in found.values() for row in some]
+        one, other, *_ = next(iter(torn.values()))
+        message = (
+            f"{count(len(torn), 'group seems', 'groups seem')} to have two names each, such as '{one}' and '{other}', "
+            "and to lie in more than one split: the test then measures memory"
+        )
+        yield view.fault("groups_alike", "warn", rows, message, "give each group one name, or leave it if they differ")
+
+
+def _lie_apart(view: View, some: Iterable[list[int]]) -> bool:
+    """Whether the rows are in several splits, or not in any yet."""
+    splits = {view.splits[row] for rows in some for row in rows}
+    return len(splits) > 1 or splits == {None}
 
 
 def _undeclared(view: View, pairs: Pairs) -> Iterator[Fault]:

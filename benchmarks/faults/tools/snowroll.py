@@ -55,6 +55,7 @@ CAUSES = {
     "few_in_class": "imbalance",
     "group_across_splits": "group_across_splits",
     "undeclared_groups": "group_across_splits",
+    "groups_alike": "group_across_splits",
     "shortcut": "shortcut",
     "split_shift": "split_shift",
 }
