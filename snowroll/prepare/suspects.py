@@ -26,6 +26,7 @@ _GOOD = 0.85  # likewise, for its doubts to be worth a look though they prove no
 _LOOKED_THROUGH, _SHARE = 10, 0.02  # such doubts that are told: so many, or that share of the labels
 _FLAT, _MOST = 1.35, 0.3  # see `share_wrong`
 _FEW, _RARE = 3, 0.003  # suspects, and share of the labels, below which they are worth no more than a note
+_THRICE = 5_000  # samples, up to which the quick judge is asked three times
 _FEWEST = 50  # labelled samples
 _SPREAD = 0.5  # kernel width: squared, as a share of the median squared distance; digits: 0.25 finds a tenth fewer
 _RIDGE = 1e-2  # relative to the mean kernel energy; digits: anything from 3e-4 to 1e-2 is as good at this width
@@ -39,10 +40,14 @@ def suspect_faults(view: View, kept_together: Sequence[Sequence[int]] = ()) -> I
     if len(rows) < _FEWEST or len(set(labels.tolist())) < 2:
         return
     if view.opinions is not None:
-        scores = np.log(view.opinions[rows].clip(_UNSURE))  # two that are nearly sure differ by how nearly
+        judges = [np.log(view.opinions[rows].clip(_UNSURE))]  # two that are nearly sure differ by how nearly
     else:
-        scores = probe(colours_and_edges(view.thumbnails(rows)), labels, _together(view, rows, kept_together))
-    wrong, doubt = wrong_probability(scores, labels), _doubt(scores, labels)
+        features, together = colours_and_edges(view.thumbnails(rows)), _together(view, rows, kept_together)
+        # where samples are few, what one way to deal out the folds suspects another may not
+        judges = [probe(features, labels, together, seed) for seed in range(3 if len(rows) <= _THRICE else 1)]
+    wrong = np.min([wrong_probability(scores, labels) for scores in judges], axis=0)
+    scores = np.mean(judges, axis=0)
+    doubt = _doubt(scores, labels)
     order = np.lexsort((-doubt, -wrong))  # the doubt tells apart what is equally probable
     judge = "a probe on thumbnails" if view.opinions is None else "networks"
     cure = "look at them and correct what is wrong; nothing is changed for you"
