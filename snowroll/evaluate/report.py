@@ -198,6 +198,15 @@ def figure(name: str, value: float) -> str:
     return f"{value:.3f}" if name in PLAIN or not 0 <= value <= 1 else f"{100 * value:.1f} %"
 
 
+def place(where: str) -> str:
+    """Where a sample lies, as people read it.
+
+    >>> place("train/cat/1.jpg"), place("blob:c96fec7d3c35afab")
+    ('train/cat/1.jpg', 'production, c96fec7d')
+    """
+    return f"production, {where[5:13]}" if where.startswith("blob:") else where
+
+
 def thumbnail(image: Image, longest_px: int = 160) -> bytes:
     """A picture small enough to mail, as WebP; tiny ones are enlarged without smoothing, so that pixels show."""
     from PIL import Image as pil
@@ -298,6 +307,7 @@ def _environment() -> Environment:
     made.globals["zoom_start"] = _zoom_start
     made.filters["signed_points"] = signed_points
     made.filters["label"] = label
+    made.filters["place"] = place
     made.globals["interval_bar"] = plots.interval_bar
     made.globals["Metric"] = Metric
     return made
