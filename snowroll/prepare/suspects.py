@@ -118,7 +118,7 @@ def share_wrong(doubt: np.ndarray, planted: np.ndarray) -> float:
     >>> share_wrong(rng.normal(0, 1, 1000), rng.normal(0.5, 1, 300)) <= _PLANTED / 2
     True
     """
-    reached = np.arange(0.15, 0.75, 0.05)
+    reached = np.arange(0.15, 0.51, 0.05)  # beyond half of them, right labels are reached by good judges too
     # one more than were counted: where none were, a few may be
     above = np.array([1 + np.sum(doubt >= np.quantile(planted, 1 - r)) for r in reached]) / len(doubt)
     ratio = above / reached
