@@ -172,6 +172,7 @@ def test_samples_a_level_below_their_class_are_named(moved: str, severity: str, 
 
 def test_a_class_written_as_a_fraction_is_the_same_class() -> None:
     rows = [(f"{k}.png", str(k % 3)) for k in range(90)] + [(f"x{k}.png", f"{k % 3}.0") for k in range(12)]
+    assert "labels_alike" not in codes(filed([(f"{k}.png", f"1234567{k % 3}") for k in range(90)]))
     assert codes(filed(rows))["labels_alike"].message.startswith("'2' (30) and '2.0' (4)")
 
 

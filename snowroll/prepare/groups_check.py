@@ -18,6 +18,7 @@ _FEWEST = 60  # pictures, below which names tell nothing
 _GROUPS = 10  # groups that a name part must make at least
 _NAMED = 0.3  # share of the files that lie in groups of two or more
 _ASKED = 400  # groups whose members are compared
+_DRAWN = 8  # of the same class, of which the first of another group is the stranger
 _NEARER = 0.7  # of them, in which two members are nearer than one and a stranger of the same class. A guess
 _PART = r"[^/_\-. ]+"  # a word of a file's name
 _SEP = r"[_\-. ]"
@@ -64,9 +65,11 @@ def _spelt_twice(view: View) -> Iterator[Fault]:
     if torn:
         rows = [row for found in torn.values() for some in found.values() for row in some]
         one, other, *_ = next(iter(torn.values()))
+        is_split = any(view.splits[row] is not None for row in rows)
+        where = "lie in more than one split" if is_split else "would be split as if they were strangers"
         message = (
-            f"{count(len(torn), 'group seems', 'groups seem')} to have two names each, such as '{one}' and '{other}', "
-            "and to lie in more than one split: the test then measures memory"
+            f"{count(len(torn), 'group seems', 'groups seem')} to have two names, such as '{one}' and '{other}', whose "
+            f"samples {where}: the test then measures memory"
         )
         yield view.fault("groups_alike", "warn", rows, message, "give each group one name, or leave it if they differ")
 
@@ -154,10 +157,11 @@ def _groups_by(pattern: str, wheres: Sequence[str], labels: Sequence[str | None]
     near, far = [], []
     for k in rng.permutation(len(groups))[:_ASKED]:
         one, other = rng.choice(groups[k], 2, replace=False)
-        strangers = [row for row in of_label[labels[one]] if keys[row] != keys[one]]
+        drawn = rng.choice(of_label[labels[one]], _DRAWN)
+        strangers = [row for row in drawn if keys[row] != keys[one]]
         if labels[one] == labels[other] and strangers:
             near.append(float(np.linalg.norm(looks[one] - looks[other])))
-            far.append(float(np.linalg.norm(looks[one] - looks[rng.choice(strangers)])))
+            far.append(float(np.linalg.norm(looks[one] - looks[strangers[0]])))
     if len(near) < _GROUPS:
         return []
     nearer = np.mean(np.array(near) < np.array(far))

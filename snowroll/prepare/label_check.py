@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import string
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
 from difflib import SequenceMatcher
 from itertools import combinations, groupby
 
@@ -86,11 +86,11 @@ def _spelt_twice(view: View) -> Iterator[Fault]:
 
 def _plain(name: str) -> str:
     """
-    >>> _plain(" Café-noir"), _plain("cafe_Noir "), _plain("3.0"), _plain("03")
-    ('cafenoir', 'cafenoir', '3', '3')
+    >>> _plain(" Café-noir"), _plain("cafe_Noir "), _plain("3.0"), _plain("03"), _plain("12345678"), _plain("1_0")
+    ('cafenoir', 'cafenoir', '3', '3', '12345678', '10')
     """
-    with suppress(ValueError, OverflowError):
-        return f"{float(name):g}"
+    if (number := re.fullmatch(r"\s*0*(\d+)(?:\.0+)?\s*", name)) is not None:
+        return number[1]
     folded = unicodedata.normalize("NFKD", name).casefold()
     return "".join(c for c in folded if c.isalnum() or c in "+#")
 

@@ -41,8 +41,8 @@ SPLITS: dict[str, Split] = {word: split for split, words in _SPLIT_WORDS.items()
 
 
 TWO_ROWS = "two rows that disagree"  # begins the reason why a file with such rows is left out
-TOO_LARGE = "a list that is too large to be read"  # likewise, of a file that may be a manifest
 TWO_SPLITS = "two rows in different splits"  # likewise
+TOO_LARGE = "a list that is too large to be read"  # likewise, of what may be a manifest
 
 
 @dataclass(frozen=True, slots=True)
