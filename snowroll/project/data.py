@@ -89,9 +89,9 @@ def freeze(
     left_out: sample id -> the fault that keeps it out. alike: sample id -> its group of near-copies, which stand in
     for a group where none is declared, or one that the sample shares with no other.
     """
-    sizes = Counter(s.group for s in stock.samples if s.group)
+    shared = {group for group, n in Counter(s.group for s in stock.samples).items() if n > 1 and group}
     usable = [
-        replace(s, group=s.group if sizes[s.group] > 1 else alike.get(s.id, s.group), split=_declared(s, stock))
+        replace(s, group=s.group if s.group in shared else alike.get(s.id, s.group), split=_declared(s, stock))
         for s in stock.samples
         if s.id in stock.targets and s.id not in left_out
     ]
