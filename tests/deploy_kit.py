@@ -107,7 +107,7 @@ def examples(seed: int) -> list[Example]:
 
 def loaded(id: str = "m0", seed: int = 0, model: bytes | None = None) -> Loaded:
     """A model with the stored examples of the honest file, whatever `model` holds."""
-    return load(model or exported(seed), id, open_raw, answer, 1, examples(seed))
+    return load(model or exported(seed), id, open_raw, answer, threads=1, examples=examples(seed))
 
 
 @contextmanager

@@ -203,8 +203,8 @@ class Task(Protocol):
 class Deployable:
     """Two modules whose composition is the exported file; the server runs them apart to micro-batch the body."""
 
-    prepare: nn.Module  # one raw sample -> prepared [1, ...]
-    body: nn.Module  # prepared [B, ...] -> outputs, post-processing inside
+    prepare: nn.Module  # one raw sample -> prepared [1, ...], or a tuple of such tensors
+    body: nn.Module  # prepared [B, ...], each an argument of its own -> outputs, post-processing inside
     raw_example: Any  # tensor: one raw sample
     raw_name: str
     raw_axes: Mapping[int, str]  # dynamic axes of the raw sample
@@ -216,6 +216,13 @@ class Deployable:
 #   start(model, batch, targets, options)              before the first step: filters from a batch of the training data,
 #                                                      the class shares from all its encoded targets
 #   freeze(model, frozen)                              hold all but the head still for the first `options.head_first`
+#   particular: int                                    of several tasks that can read a folder the highest is meant; 0
+#   words(target) -> str                               a target or a prediction's value as people read it in a report
+#   same(one, other) -> float                          how far two predictions say the same, in [0, 1], where outputs are
+#                                                      lists and cannot be compared number by number: the export's proof
+#   gist(target) -> str                                a target in a spelling that resized copies of a picture share
+#   of_classes(targets) -> list[str]                   the class of every object, where a target holds several or none
+#   faults(view) -> Iterable[Fault]                    what `check` finds of this kind of target: see prepare.view.View
 #   calibrate(outputs, targets) -> Json                fitted on the validation rows after training
 #   calibrated(model, calibration) -> nn.Module        the model with what `calibrate` found
 #   ensemble(models) -> nn.Module                      models of one plan as one model: what train.folds needs

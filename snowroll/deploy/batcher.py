@@ -13,11 +13,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Condition, Thread
 
-import numpy as np
-
 from snowroll.base.errors import DataError, SnowrollError
 from snowroll.base.nouns import Prediction
-from snowroll.deploy.session import Loaded
+from snowroll.deploy.session import Loaded, Prepared, together
 
 Outcome = Prediction | SnowrollError
 
@@ -42,7 +40,7 @@ class Request:
 class _Picture:
     request: Request
     row: int
-    prepared: np.ndarray | None = None
+    prepared: Prepared | None = None
 
 
 class Batcher:
@@ -158,7 +156,7 @@ def _answers(pictures: list[_Picture]) -> list[Outcome]:
     model = pictures[0].request.model
     rows = [picture.prepared for picture in pictures if picture.prepared is not None]
     try:
-        outputs = model.run(np.concatenate(rows) if len(rows) > 1 else rows[0])
+        outputs = model.run(together(rows))
         predictions = model.answer(outputs)
         assert len(predictions) == len(pictures), "the task answers one prediction a row"
         return list(predictions)

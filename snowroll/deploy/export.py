@@ -1,7 +1,8 @@
 """A trained model to one ONNX file that holds everything between raw pixels and the answer.
 
-`prepare` and `body` are exported apart and joined at the value named `prepared`: the body keeps its free batch axis,
-and the server cuts the same file at the same place (`split_graphs`) to batch the body over requests.
+`prepare` and `body` are exported apart and joined at the value named `prepared` (of several: `prepared`, `prepared_1`
+...): the body keeps its free batch axis, and the server cuts the same file at the same place (`split_graphs`) to batch
+the body over requests.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from snowroll.base.task import Deployable
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-JOINT = "prepared"  # the value between the two halves
+JOINT = "prepared"  # the values between the two halves begin so
 OPSET = 20
 WEIGHTS = "weights_sha256"  # metadata key: proves that the numbers in the file are the exported ones
 
@@ -38,12 +39,15 @@ def export_onnx(deployable: Deployable, path: Path, metadata: Mapping[str, Json]
 
     prepare, body = (copy.deepcopy(half).cpu().float().eval() for half in (deployable.prepare, deployable.body))
     with torch.no_grad():
-        prepared = prepare(deployable.raw_example)
-    first = _to_onnx(prepare, deployable.raw_example, dict(deployable.raw_axes), deployable.raw_name, (JOINT,))
+        made = prepare(deployable.raw_example)
+    prepared = made if isinstance(made, tuple) else (made,)
+    joints = tuple(JOINT if not place else f"{JOINT}_{place}" for place in range(len(prepared)))
+    raw_axes = {axis: torch.export.Dim(label, min=1) for axis, label in deployable.raw_axes.items()}
+    first = _to_onnx(prepare, (deployable.raw_example,), (raw_axes,), (deployable.raw_name,), joints)
     # two rows: an axis of one would be taken for a constant
-    second = _to_onnx(
-        body, prepared.repeat(2, *[1] * (prepared.ndim - 1)), {0: "batch"}, JOINT, deployable.output_names
-    )
+    rows = tuple(tensor.repeat(2, *[1] * (tensor.ndim - 1)) for tensor in prepared)
+    batch = torch.export.Dim("batch", min=1)
+    second = _to_onnx(body, rows, tuple({0: batch} for _ in rows), joints, deployable.output_names)
     # inner names of the halves are kept apart by prefixes
     whole = join(
         compose.add_prefix(first, "prepare/", rename_inputs=False, rename_outputs=False),
@@ -53,20 +57,22 @@ def export_onnx(deployable: Deployable, path: Path, metadata: Mapping[str, Json]
     return save(whole, path)
 
 
-def _to_onnx(module: Any, example: Any, axes: dict[int, str], name: str, outputs: tuple[str, ...]) -> ModelProto:
+def _to_onnx(
+    module: Any, examples: tuple[Any, ...], axes: tuple[Any, ...], names: tuple[str, ...], outputs: tuple[str, ...]
+) -> ModelProto:
+    """axes: the free ones of each example."""
     import torch
 
-    free = {axis: torch.export.Dim(label, min=1) for axis, label in axes.items()}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the exporter's own deprecations are not the user's business
             program = torch.onnx.export(
                 module,
-                (example,),
+                examples,
                 dynamo=True,
-                input_names=[name],
+                input_names=list(names),
                 output_names=list(outputs),
-                dynamic_shapes=(free,),
+                dynamic_shapes=axes,
                 opset_version=OPSET,
                 verbose=False,
             )
@@ -82,14 +88,15 @@ def join(prepare: ModelProto, body: ModelProto) -> ModelProto:
     import onnx
     from onnx import compose
 
-    joint = next(value for value in body.graph.input if value.name == JOINT)
+    joints = {value.name: value for value in body.graph.input}
     for half in (prepare, body):
-        kept = [value for value in half.graph.value_info if value.name != JOINT]
+        kept = [value for value in half.graph.value_info if value.name not in joints]
         del half.graph.value_info[:]
         half.graph.value_info.extend(kept)
         half.ir_version = max(prepare.ir_version, body.ir_version)
-    whole = compose.merge_models(prepare, body, io_map=[(JOINT, JOINT)], name="snowroll", producer_name="snowroll")
-    whole.graph.value_info.append(joint)  # with its free batch axis, which the body needs when cut off
+    same = [(name, name) for name in joints]
+    whole = compose.merge_models(prepare, body, io_map=same, name="snowroll", producer_name="snowroll")
+    whole.graph.value_info.extend(joints.values())  # with the free batch axis that the body needs when cut off
     used = {node.domain for node in whole.graph.node}
     versions = {entry.domain: entry.version for entry in whole.opset_import if entry.domain in used}
     del whole.opset_import[:]  # merging leaves each twice, and onnxruntime's quantiser then finds none
@@ -107,14 +114,15 @@ def split(whole: ModelProto) -> tuple[bytes, bytes]:
     """`split_graphs` of a parsed file."""
     from onnx.utils import Extractor
 
-    if JOINT not in {value.name for value in whole.graph.value_info}:
+    joints = [value.name for value in whole.graph.value_info if value.name.startswith(JOINT)]
+    if not joints:
         raise DataError(
             f"this ONNX file has no value '{JOINT}' to cut at", cure="export it again with `snowroll export`"
         )
     cut = Extractor(whole)
     inputs, outputs = ([value.name for value in values] for values in (whole.graph.input, whole.graph.output))
-    prepare = cut.extract_model(inputs, [JOINT])
-    body = cut.extract_model([JOINT], outputs)
+    prepare = cut.extract_model(inputs, joints)
+    body = cut.extract_model(joints, outputs)
     return prepare.SerializeToString(), body.SerializeToString()
 
 

@@ -16,16 +16,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from snowroll.base.errors import PlanError
-from snowroll.deploy.export import JOINT, WEIGHTS, describe, facts, join, read, save, split
+from snowroll.deploy.export import WEIGHTS, describe, facts, join, read, save, split
+from snowroll.deploy.session import Prepared
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
 
-def quantize_int8(model: bytes, path: Path, prepared: Iterable[np.ndarray]) -> str:
+def quantize_int8(model: bytes, path: Path, prepared: Iterable[Prepared]) -> str:
     """Write the file with its body in int8; the preparing half stays as it is. Returns the SHA-256 of its bytes.
 
-    prepared: calibration inputs [1, ...] as `Loaded.prepare` returns them, a hundred or more from the training part.
+    prepared: calibration inputs, one row each, as `Loaded.prepare` returns them, a hundred or more from the training part.
     The caller measures what accuracy it costs. Raises PlanError without calibration data.
     """
     import onnx
@@ -41,7 +42,7 @@ def quantize_int8(model: bytes, path: Path, prepared: Iterable[np.ndarray]) -> s
     return save(joined, path)
 
 
-def _quantized(body: bytes, rows: Sequence[np.ndarray]) -> ModelProto:
+def _quantized(body: bytes, rows: Sequence[Prepared]) -> ModelProto:
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -54,7 +55,7 @@ def _quantized(body: bytes, rows: Sequence[np.ndarray]) -> ModelProto:
 
         def get_next(self) -> dict[str, np.ndarray] | None:  # type: ignore[override]
             row = next(self.rows, None)
-            return None if row is None else {JOINT: row}
+            return None if row is None else dict(row)
 
     with TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # onnxruntime's advice to its own developers

@@ -18,14 +18,14 @@ _PRECISION = 1 << 22  # Pillow keeps its 8-bit filter weights as integers over 2
 
 
 class PilResize(nn.Module):
-    """RGB uint8 [H, W, 3] of any size to whole levels 0..255, float32 [S, S, 3].
+    """RGB uint8 [H, W, 3] of any size to whole levels 0..255, float32 [frame's height, width, 3].
 
-    fit: `stretch` both axes; `crop` the centre square; `pad` the short axis with black.
+    frame: the side of a square, or (width, height). fit: `stretch` both axes; `crop` the centre; `pad` with black.
     """
 
-    def __init__(self, size_px: int, fit: Fit = "stretch") -> None:
+    def __init__(self, frame: int | tuple[int, int], fit: Fit = "stretch") -> None:
         super().__init__()
-        self.size_px = size_px
+        self.across, self.down = (frame, frame) if isinstance(frame, int) else frame
         self.fit = fit
 
     def forward(self, rgb: Tensor) -> Tensor:
@@ -33,23 +33,29 @@ class PilResize(nn.Module):
         rows = torch.arange(rgb.shape[0], dtype=torch.float64)
         columns = torch.arange(rgb.shape[1], dtype=torch.float64)
         height, width = rows[-1] + 1, columns[-1] + 1
-        across = self._weights(columns, width, height)
-        down = self._weights(rows, height, width)
+        across = self._weights(columns, width, height, self.across, self.down)
+        down = self._weights(rows, height, width, self.down, self.across)
         planes = rgb.permute(2, 0, 1).to(torch.float32)
         wide = _round(planes @ across.T)  # [3, H, S]
         return _round(down @ wide).permute(1, 2, 0)
 
-    def _weights(self, pixels: Tensor, length: Tensor, other: Tensor) -> Tensor:
-        """[S, length] float32: how much each input pixel gives to each output pixel (Pillow's precompute_coeffs)."""
-        size = torch.full_like(length, float(self.size_px))
+    def _weights(self, pixels: Tensor, length: Tensor, other: Tensor, side: int, other_side: int) -> Tensor:
+        """[side, length] float32: how much each input pixel gives to each output pixel (Pillow's precompute_coeffs).
+
+        other, other_side: the other axis of the picture and of the frame.
+        """
+        size = torch.full_like(length, float(side))
         start, span, count = torch.zeros_like(length), length, size
         if self.fit == "crop":
-            span = torch.minimum(length, other)
+            span = torch.clamp(torch.minimum(length, torch.floor(other * side / other_side)), min=1.0)
             start = torch.floor((length - span) / 2)
         elif self.fit == "pad":
-            count = torch.clamp(torch.floor(length * size / torch.maximum(length, other) + 0.5), min=1.0)
+            # the ratio of the axis that touches the frame, as one division: any other order rounds otherwise
+            touches = length * other_side >= other * side
+            ratio = torch.where(touches, length * side / length, length * other_side / other)
+            count = torch.clamp(torch.floor(ratio + 0.5), min=1.0)
         offset = torch.floor((size - count) / 2)
-        out = torch.arange(self.size_px, dtype=torch.float64) - offset
+        out = torch.arange(side, dtype=torch.float64) - offset
         scale = span / count
         centre = start + (out + 0.5) * scale
         distance = (pixels + 0.5 - centre[:, None]) / torch.clamp(scale, min=1.0)

@@ -139,7 +139,7 @@ class Service:
 
 def _entry(id: str, outcome: Prediction, labels: Any) -> dict[str, Json]:
     told = {"id": id, "prediction": outcome.value, "probability": outcome.probability, "doubt": outcome.doubt}
-    if labels and outcome.scores is not None and len(outcome.scores) == len(labels):
+    if labels and getattr(outcome.scores, "shape", None) == (len(labels),):
         told["scores"] = dict(zip(labels, outcome.scores.tolist(), strict=True))
     return told
 

@@ -22,8 +22,14 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 OpenRaw = Callable[[bytes], np.ndarray]  # one request's bytes -> the raw array; DataError when they cannot be read
+Prepared = Mapping[str, np.ndarray]  # what lies between the halves, by name: [B, ...]
 Answer = Callable[[Mapping[str, np.ndarray]], list[Prediction]]  # outputs, first axis B -> B predictions
 
+# How far two answers are the same, in [0, 1], where outputs cannot be set side by side number by number: objects in
+# the order of their scores.
+Same = Callable[[Prediction, Prediction], float]
+
+ALIKE = 0.9  # of two answers, below which they are two: a guess
 _BIG = 24_000_000  # values in a raw array; above it (8 megapixels) one at a time, for the float copy is four times that
 
 
@@ -48,31 +54,44 @@ class Loaded:
     _body: InferenceSession
     _names: tuple[str, ...]
     examples: tuple[Example, ...] = ()
+    same: Same | None = None
     _one_big: Lock = field(default_factory=Lock)
 
-    def prepare(self, raw: bytes) -> np.ndarray:
-        """One request's bytes -> [1, ...], ready for the body. Raises DataError when they cannot be read."""
+    def prepare(self, raw: bytes) -> Prepared:
+        """One request's bytes -> one row, ready for the body. Raises DataError when they cannot be read."""
         array = self.open_raw(raw)
         if array.size < _BIG:
             return self._prepared(array)
         with self._one_big:
             return self._prepared(array)
 
-    def _prepared(self, array: np.ndarray) -> np.ndarray:
-        return self._prepare.run(None, {self._prepare.get_inputs()[0].name: array})[0]  # type: ignore[return-value]
+    def _prepared(self, array: np.ndarray) -> Prepared:
+        values: Sequence[Any] = self._prepare.run(None, {self._prepare.get_inputs()[0].name: array})
+        return {made.name: value for made, value in zip(self._prepare.get_outputs(), values, strict=True)}
 
-    def run(self, prepared: np.ndarray) -> dict[str, np.ndarray]:
-        """prepared: [B, ...]. Returns the outputs by name, first axis B."""
-        values: Sequence[Any] = self._body.run(self._names, {"prepared": prepared})
+    def run(self, prepared: Prepared) -> dict[str, np.ndarray]:
+        """The outputs by name, first axis B."""
+        values: Sequence[Any] = self._body.run(self._names, dict(prepared))
         return dict(zip(self._names, values, strict=True))
 
     def predict(self, raws: Sequence[bytes]) -> list[Prediction]:
         """Without a queue, for callers that are not servers."""
-        return self.answer(self.run(np.concatenate([self.prepare(raw) for raw in raws])))
+        return self.answer(self.run(together([self.prepare(raw) for raw in raws])))
+
+
+def together(rows: Sequence[Prepared]) -> Prepared:
+    """Prepared samples as one batch."""
+    return rows[0] if len(rows) == 1 else {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
 
 
 def load(
-    model: bytes, id: str, open_raw: OpenRaw, answer: Answer, threads: int = 0, examples: Sequence[Example] = ()
+    model: bytes,
+    id: str,
+    open_raw: OpenRaw,
+    answer: Answer,
+    same: Same | None = None,
+    threads: int = 0,
+    examples: Sequence[Example] = (),
 ) -> Loaded:
     """The file's bytes as a model. threads: of the body, 0 for all cores. Raises DataError for any unusable file."""
     whole = read(model)
@@ -81,7 +100,7 @@ def load(
     names = tuple(value.name for value in halves[1].get_outputs())
     told = facts(whole)
     labels = tuple(json.loads(told.get("labels", "[]")))
-    return Loaded(id, told, labels, open_raw, answer, *halves, names, tuple(examples))
+    return Loaded(id, told, labels, open_raw, answer, *halves, names, tuple(examples), same)
 
 
 def _session(graph: bytes, threads: int) -> InferenceSession:
@@ -110,8 +129,8 @@ def self_test(model: Loaded, tolerance: float = 1e-3) -> None:
         raise DataError("the model has no stored examples to be tested on", where=model.id, cure="export it again")
     try:
         rows = [model.prepare(example.raw) for example in examples]
-        together = model.run(np.concatenate(rows))
-        answers = model.answer(together)
+        whole = model.run(together(rows))
+        answers = model.answer(whole)
         alone = [model.run(row) for row in rows]
     except SnowrollError:
         raise
@@ -119,12 +138,30 @@ def self_test(model: Loaded, tolerance: float = 1e-3) -> None:
         raise DataError(f"the model fails on its stored examples ({fault})", where=model.id) from fault
     if len(answers) != len(examples):
         raise DataError(f"{len(answers)} answers to {len(examples)} examples", where=model.id)
+    if model.same is not None:
+        _must_say_the_same(model, model.same, examples, answers, alone)
+        return
     for row, example in enumerate(examples):
         for name, expected in example.outputs.items():
-            if name not in together:
+            if name not in whole:
                 raise DataError(f"the model has no output '{name}'", where=model.id)
-            for got in (together[name][row], alone[row][name][0]):
+            for got in (whole[name][row], alone[row][name][0]):
                 _must_agree(got, expected, tolerance, f"{model.id}: example {row}, {name}")
+
+
+def _must_say_the_same(
+    model: Loaded,
+    same: Same,
+    examples: Sequence[Example],
+    answers: Sequence[Prediction],
+    alone: Sequence[Mapping[str, np.ndarray]],
+) -> None:
+    stored = [model.answer({k: v[None] for k, v in example.outputs.items()})[0] for example in examples]
+    for row, (expected, said, by_itself) in enumerate(zip(stored, answers, alone, strict=True)):
+        least = min(same(said, expected), same(model.answer(by_itself)[0], expected))
+        if least < ALIKE:
+            told = f"{model.id}: example {row}"
+            raise DataError(f"says {least:.0%} of what was exported (at least {ALIKE:.0%})", where=told)
 
 
 def _must_agree(got: np.ndarray, expected: np.ndarray, tolerance: float, where: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -51,6 +51,14 @@ class Mixed(NamedTuple):
     images: Tensor  # [B, C, H, W]
     partner: Tensor  # [B] int64: row of the batch
     share: Tensor  # [B] float32: how much of the picture is its own
+
+
+class Corners(NamedTuple):
+    """Pictures put together by `mosaic`. Quarters: top left, top right, bottom left, bottom right."""
+
+    images: Tensor  # [B, C, H, W]
+    partner: Tensor  # [B, 4] int64: row of the batch that each quarter shows
+    point: Tensor  # [B, 2] int64 (x, y): where the quarters meet, pixels
 
 
 def geometry(
@@ -103,21 +111,88 @@ def shift_and_flip(images: Tensor, draw: Draw, *, flip: bool, shift: float) -> T
 def affine(images: Tensor, draw: Draw, *, flip: bool, rotate_deg: float, scale: float, shift: float) -> Tensor:
     """Rotated about the centre, scaled, shifted and mirrored in one bilinear pass, the border mirrored inwards."""
     height, width = images.shape[2:]
+    move = draw_move(draw, (width, height), flip=flip, rotate_deg=rotate_deg, scale=scale, shift=shift)
+    return moved(images, move, "reflection")
+
+
+class Move(NamedTuple):
+    """Where each pixel of a moved picture comes from: source = matrix @ place + offset, both axes from -1 to 1."""
+
+    matrix: Tensor  # [B, 2, 2], rows and columns (x, y)
+    offset: Tensor  # [B, 2]
+
+
+def draw_move(
+    draw: Draw,
+    frame: tuple[int, int],
+    *,
+    flip: bool = False,
+    flip_down: bool = False,
+    rotate_deg: float = 0.0,
+    scale: float = 0.0,
+    shift: float = 0.0,
+) -> Move:
+    """Each picture's own move. frame: width and height; flip_down: mirror every second one top to bottom."""
+    width, height = frame
     angle = _either_way(draw.uniform("rotate"), rotate_deg) * (torch.pi / 180)
     zoom = 1 / (1 + _either_way(draw.uniform("scale"), scale))
     mirror = torch.where(_coin(draw), -1.0, 1.0) if flip else torch.ones_like(zoom)
+    turned = torch.where(draw.uniform("flip_down") < 0.5, -1.0, 1.0) if flip_down else torch.ones_like(zoom)
     cos, sin = angle.cos() * zoom, angle.sin() * zoom
-    dx, dy = (2 * _either_way(draw.uniform(f"shift/{axis}"), shift) for axis in "xy")
+    # the aspect keeps a rotated circle a circle
+    across = torch.stack((mirror * cos, -sin * height / width), dim=1)
+    down = torch.stack((mirror * sin * width / height, cos), dim=1)
+    shifted = [2 * _either_way(draw.uniform(f"shift/{axis}"), shift) for axis in "xy"]
+    return Move(torch.stack((across, down * turned[:, None]), dim=1), torch.stack(shifted, dim=1))
+
+
+def moved(images: Tensor, move: Move, border: Literal["reflection", "zeros"]) -> Tensor:
+    """The pictures moved, in one bilinear pass; beyond the border lies their reflection, or black."""
+    height, width = images.shape[2:]
     x = (torch.arange(width, device=images.device) * 2 + 1) / width - 1
     y = (torch.arange(height, device=images.device) * 2 + 1) / height - 1
     # the grid is a sum of one term a column and one a row: broadcasting is ten times cheaper than affine_grid's
-    # matrix product. The aspect keeps a rotated circle a circle.
-    grid_x = (mirror * cos)[:, None, None] * x + ((-sin * height / width)[:, None] * y + dx[:, None])[:, :, None]
-    grid_y = (mirror * sin * width / height)[:, None, None] * x + (cos[:, None] * y + dy[:, None])[:, :, None]
+    # matrix product
+    (xx, xy), (yx, yy) = (row.unbind(1) for row in move.matrix.unbind(1))
+    dx, dy = move.offset.unbind(1)
+    grid_x = xx[:, None, None] * x + (xy[:, None] * y + dx[:, None])[:, :, None]
+    grid_y = yx[:, None, None] * x + (yy[:, None] * y + dy[:, None])[:, :, None]
     grid = torch.stack((grid_x, grid_y), dim=-1).to(images.dtype)
     # interpolation may pass 0 and 1 by rounding only, so no clamp
-    moved = F.grid_sample(images, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
-    return moved.contiguous(memory_format=torch.channels_last)
+    found = F.grid_sample(images, grid, mode="bilinear", padding_mode=border, align_corners=False)
+    return found.contiguous(memory_format=torch.channels_last)
+
+
+def moved_boxes(box: Tensor, move: Move, frame: tuple[int, int]) -> Tensor:
+    """[B, N, 4] boxes (left, top, right, bottom; pixels) where the move takes them: the hull of their corners."""
+    size = torch.tensor(frame, dtype=box.dtype, device=box.device)
+    left, top, right, bottom = box.unbind(-1)
+    corners = torch.stack([torch.stack(at, -1) for at in ((left, top), (right, top), (right, bottom), (left, bottom))])
+    back = torch.linalg.inv(move.matrix.to(box.dtype))
+    source = 2 * corners / size - 1 - move.offset.to(box.dtype)[:, None]  # [4, B, N, 2]
+    place = (torch.einsum("bij,kbnj->kbni", back, source) + 1) / 2 * size
+    return torch.cat((place.amin(0), place.amax(0)), dim=-1)
+
+
+def mosaic(images: Tensor, draw: Draw, share: float) -> Corners:
+    """A `share` of the pictures put together from the corners of four: their own and three others of the batch, which
+    meet at a point drawn in the middle half (Bochkovskiy et al. 2020, "YOLOv4", figure 3; here without scaling).
+
+    One gather of pixels: each quarter is the partner's picture rolled round to that point.
+    """
+    height, width = images.shape[2:]
+    ring = draw.uniform("mosaic/partner").argsort()
+    places = torch.empty_like(ring).scatter_(0, ring, torch.arange(len(ring), device=ring.device))
+    partners = torch.stack([ring[(places + turn) % len(ring)] for turn in (1, 2, 3, 0)], dim=1)  # [B, 4], own last
+    is_one = (draw.uniform("mosaic") < share)[:, None]
+    point = (draw.uniform("mosaic/point", 2) * 0.5 + 0.25) * torch.tensor((width, height), device=images.device)
+    point = torch.where(is_one, point.round(), 0.0).long()  # at the corner: the last quarter, its own, is all of it
+    x, y = (torch.arange(side, device=images.device) for side in (width, height))
+    quarter = 2 * (y >= point[:, 1:]).long()[:, :, None] + (x >= point[:, :1]).long()[:, None, :]  # [B, H, W]
+    row = partners.gather(1, quarter.flatten(1)).view_as(quarter)
+    source = ((y - point[:, 1:]) % height)[:, :, None] * width + ((x - point[:, :1]) % width)[:, None, :]
+    index = row * (height * width) + source
+    return Corners(_as_images(_pixels(images).index_select(0, index.flatten()), images.shape), partners, point)
 
 
 def relight(images: Tensor, draw: Draw, brightness: float, contrast: float) -> Tensor:

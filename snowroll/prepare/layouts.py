@@ -37,7 +37,7 @@ def read_images(folder: Folder, settings: PrepareSettings) -> Reading | None:
     reading = _choose(samples, table, settings) or read_image_arrays(folder, entries) or _unlabelled(samples, settings)
     if reading is None:
         return None
-    reading = _with_groups(reading, settings.group)
+    reading = with_groups(reading, settings.group)
     used = {found.where for found in reading.found} | {take_apart(found.where).file for found in reading.found}
     used |= {row.line.rpartition(" line ")[0] for row in table.rows.values()}
     others = {entry.where: "not a picture" for entry in entries if entry.where not in used}
@@ -118,7 +118,7 @@ def _unlabelled(pictures: Sequence[str], settings: PrepareSettings) -> Reading |
     return Reading("pictures without labels", told, tuple(Found(where, None) for where in pictures))
 
 
-def _with_groups(reading: Reading, pattern: str) -> Reading:
+def with_groups(reading: Reading, pattern: str) -> Reading:
     """Groups from the user's pattern on the path; they win over a manifest's."""
     if not pattern:
         return reading

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 Fit = Literal["stretch", "crop", "pad"]
+Frame = int | tuple[int, int]  # what a picture is fitted into: the side of a square, or (width, height); pixels
 PAD = 0  # black around a padded picture, as in the exported graph
 SUFFIXES = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
@@ -107,6 +108,22 @@ def open_rgb(raw: bytes, at_least_px: int | None = None, megapixels: float = 100
         raise DataError(f"a damaged {kind} ({_in_words(fault)})", cure="replace or remove the file") from None
 
 
+def size_of(raw: bytes, megapixels: float = 100.0) -> tuple[int, int]:
+    """(width, height) of a picture as it is seen, upright, from its header. Raises DataError as `open_rgb`."""
+    kind = sniff(raw)
+    if kind is None or kind == "NumPy":
+        height, width = open_rgb(raw, megapixels=megapixels).shape[:2]
+        return width, height
+    try:
+        image = _open(raw, kind)
+        width, height = image.size
+        turned = _UPRIGHT.get(image.getexif().get(0x0112, 1), 0) in (2, 4, 5, 6)
+    except Exception as fault:  # as in `open_rgb`
+        raise DataError(f"a damaged {kind} ({_in_words(fault)})", cure="replace or remove the file") from None
+    check_size(width, height, megapixels)
+    return (height, width) if turned else (width, height)
+
+
 def check_size(width: int, height: int, megapixels: float) -> None:
     """Refuse a picture by the size in its header, before memory is taken for its pixels."""
     if width < 1 or height < 1:
@@ -119,37 +136,46 @@ def check_size(width: int, height: int, megapixels: float) -> None:
 
 
 class Geometry(NamedTuple):
-    """Which part of the source goes to which part of the square. Pixels; right and bottom are exclusive."""
+    """Which part of the source goes to which part of the frame. Pixels; right and bottom are exclusive."""
 
     box: tuple[int, int, int, int]  # left, top, right, bottom in the source
-    dest: tuple[int, int, int, int]  # left, top, right, bottom in the square; PAD around it
+    dest: tuple[int, int, int, int]  # left, top, right, bottom in the frame; PAD around it
 
 
-def geometry(width: int, height: int, size_px: int, fit: Fit) -> Geometry:
+def geometry(width: int, height: int, frame: Frame, fit: Fit) -> Geometry:
     """The source and destination boxes of `resize`, in integer arithmetic that any graph can repeat.
 
-    stretch: all of the source to all of the square. crop: the largest centred square, its corner rounded down.
-    pad: all of the source to a centred rectangle whose longer side is size_px and whose shorter side is
-    max(1, floor(short * size_px / long + 1/2)), its corner rounded down.
+    stretch: all of the source to all of the frame. crop: the largest centred part of the frame's shape, its sides and
+    corner rounded down. pad: all of the source to a centred rectangle that touches two sides of the frame; each of its
+    sides is max(1, floor(side * scale + 1/2)), its corner rounded down.
 
     >>> geometry(640, 480, 128, "crop").box, geometry(640, 480, 128, "pad").dest
     ((80, 0, 560, 480), (0, 16, 128, 112))
+    >>> geometry(640, 480, (320, 192), "pad").dest
+    (32, 0, 288, 192)
     """
-    whole = (0, 0, width, height)
+    whole, (across, down) = (0, 0, width, height), sides(frame)
     if fit == "stretch":
-        return Geometry(whole, (0, 0, size_px, size_px))
+        return Geometry(whole, (0, 0, across, down))
     if fit == "crop":
-        side = min(width, height)
-        left, top = (width - side) // 2, (height - side) // 2
-        return Geometry((left, top, left + side, top + side), (0, 0, size_px, size_px))
-    longer = max(width, height)
-    wide, high = (max(1, (2 * side * size_px + longer) // (2 * longer)) for side in (width, height))
-    left, top = (size_px - wide) // 2, (size_px - high) // 2
+        wide, high = max(1, min(width, height * across // down)), max(1, min(height, width * down // across))
+        left, top = (width - wide) // 2, (height - high) // 2
+        return Geometry((left, top, left + wide, top + high), (0, 0, across, down))
+    # by the ratio of the side that touches: across / width, or down / height
+    part, of = (across, width) if width * down >= height * across else (down, height)
+    wide, high = (max(1, (2 * side * part + of) // (2 * of)) for side in (width, height))
+    left, top = (across - wide) // 2, (down - high) // 2
     return Geometry(whole, (left, top, left + wide, top + high))
 
 
-def resize(rgb: np.ndarray, size_px: int, fit: Fit) -> np.ndarray:
-    """uint8 [S, S, 3] of uint8 [H, W, 3]: PIL's triangle filter (BILINEAR with antialiasing) over `geometry`.
+def sides(frame: Frame) -> tuple[int, int]:
+    """(width, height) of a frame."""
+    return (frame, frame) if isinstance(frame, int) else frame
+
+
+def resize(rgb: np.ndarray, frame: Frame, fit: Fit) -> np.ndarray:
+    """uint8 [frame's height, width, 3] of uint8 [H, W, 3]: PIL's triangle filter (BILINEAR with antialiasing) over
+    `geometry`.
 
     Exactly: the box is cut out, its width is resized and rounded to uint8, then its height; `resize_weights` gives
     each pass. Asked for in two steps, because since version 13 Pillow itself chooses which pass comes first.
@@ -157,16 +183,17 @@ def resize(rgb: np.ndarray, size_px: int, fit: Fit) -> np.ndarray:
     from PIL import Image
 
     height, width = rgb.shape[:2]
-    (x0, y0, x1, y1), (left, top, right, bottom) = geometry(width, height, size_px, fit)
+    (x0, y0, x1, y1), (left, top, right, bottom) = geometry(width, height, frame, fit)
     size = (right - left, bottom - top)
     cut = Image.fromarray(np.ascontiguousarray(rgb[y0:y1, x0:x1]))
     wide = cut.resize((size[0], y1 - y0), Image.Resampling.BILINEAR)
     small = np.array(wide.resize(size, Image.Resampling.BILINEAR))
-    if size == (size_px, size_px):
+    across, down = sides(frame)
+    if size == (across, down):
         return small
-    square = np.full((size_px, size_px, 3), PAD, np.uint8)
-    square[top:bottom, left:right] = small
-    return square
+    framed = np.full((down, across, 3), PAD, np.uint8)
+    framed[top:bottom, left:right] = small
+    return framed
 
 
 def resize_weights(length: int, out: int) -> np.ndarray:

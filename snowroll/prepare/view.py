@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,17 +33,22 @@ class View:
         splits: Mapping[str, Split] | None = None,
         opinions: np.ndarray | None = None,
         written: Mapping[str, float] | None = None,
+        gist: Callable[[Json], str] | None = None,
     ) -> View:
-        """`looks` and `splits` by sample id; `written` (seconds since 1970) by where samples lie."""
+        """`looks` and `splits` by sample id; `written` (seconds since 1970) by where samples lie.
+
+        gist: a target in a spelling that copies of one picture share, were they resized; None: all of it.
+        """
         seen = [looks.get(sample.id) for sample in samples]
         taken = [look.taken_at if look else 0.0 for look in seen]
-        known = written or {}
+        known, schema, spell = written or {}, schema or {}, gist or label_of
+        targets = [sample.target for sample in samples]
         return View(
             tuple(samples),
             tuple(seen),
             tuple(splits[sample.id] if splits and sample.id in splits else sample.split for sample in samples),
-            tuple(label_of(sample.target) for sample in samples),
-            tuple((schema or {}).get("classes", ())),
+            tuple(None if target is None else spell(target) for target in targets),
+            tuple(schema.get("classes", ())) if schema.get("type", "choice") == "choice" else (),
             tuple(at or known.get(sample.where, 0.0) for at, sample in zip(taken, samples, strict=True)),
             opinions,
         )

@@ -16,7 +16,7 @@ from snowroll.base.nouns import Artifact, Json, Prediction, Split, canonical, di
 from snowroll.deploy.asking import ask
 from snowroll.deploy.export import export_onnx
 from snowroll.deploy.parity import parity
-from snowroll.deploy.session import Example, Loaded, examples_of, load
+from snowroll.deploy.session import ALIKE, Example, Loaded, examples_of, load
 from snowroll.deploy.settings import ServeSettings
 from snowroll.prepare.decode import Guarded
 from snowroll.project.data import Packed
@@ -149,7 +149,9 @@ def same_over_http(loaded: Loaded, raws: Sequence[bytes]) -> dict[str, Json]:
         thread.join()
     mine = [loaded.predict([raw])[0] for raw in raws]
     gaps = [abs((a.probability or 0.0) - (b["probability"] or 0.0)) for a, b in zip(mine, said, strict=True)]
-    wrong = sum(a.value != b["prediction"] for a, b in zip(mine, said, strict=True))
+    is_same = loaded.same or (lambda a, b: float(a.value == b.value))
+    heard = [Prediction(b["prediction"], b["probability"], b["doubt"]) for b in said]
+    wrong = sum(is_same(a, b) < ALIKE for a, b in zip(mine, heard, strict=True))
     if wrong or max(gaps) > 1e-3:  # answers are rounded to six digits; batching moves the last bits
         raise PlanError(f"over HTTP {wrong} of {len(raws)} answers differ (by {max(gaps):.2g})", cure="export again")
     return {"n": len(raws), "largest": max(gaps)}
@@ -182,16 +184,16 @@ def load_artifact(opened: Opened, id: str, threads: int = 0) -> Loaded:
     if not opened.store.blobs.has(artifact.contract["examples"]):
         cure = f"run `snowroll export {opened.root} --run {int(artifact.run.partition('-')[0])}`"
         raise StoreError(f"the stored examples of artifact '{id}' are gone", where=opened.root, cure=cure)
-    open_raw, answer = functions(opened, options, config["schema"])
+    open_raw, answer, same = functions(opened, options, config["schema"])
     door = Guarded(open_raw)  # its first child starts while the graphs are loaded
     examples = _examples_from_json(json.loads(opened.store.blobs.get(artifact.contract["examples"])))
-    return load(model, id, door, answer, threads=threads, examples=examples)
+    return load(model, id, door, answer, same, threads=threads, examples=examples)
 
 
 def functions(opened: Opened, options: object, schema: Mapping[str, Json]) -> tuple:
-    """(bytes -> raw array, outputs -> predictions) of the task, as the server takes them."""
+    """(bytes -> raw array, outputs -> predictions, how far two are the same) of the task, as the server takes them."""
     open_raw = partial(opened.task.open_raw, options=options, megapixels=opened.prepare.megapixels)
-    return open_raw, partial(opened.task.decode, schema=schema, options=options)
+    return open_raw, partial(opened.task.decode, schema=schema, options=options), getattr(opened.task, "same", None)
 
 
 def _metadata(opened: Opened, trained: Trained) -> dict[str, Json]:
@@ -255,13 +257,17 @@ def make_int8(opened: Opened, trained: Trained, packed: Packed, whole: Artifact,
     proof = _samples(opened, trained, packed, "val", 5 * PROVED_ON)
     loaded = load(small, f"{whole.id}-int8", *ways)
     measured = _headlines(opened, trained, loaded, proof)
-    gaps = [
-        np.abs(said[name][0] - row[name]).max()
-        for raw, row in zip(proof.raws, proof.outputs, strict=True)
-        for said in [loaded.run(loaded.prepare(raw))]
-        for name in row
-    ]
-    same = [a.value == b.value for a, b in zip(*_answers(opened, trained, proof, loaded), strict=True)]
+    is_same = loaded.same or (lambda a, b: float(a.value == b.value))
+    same = [is_same(a, b) for a, b in zip(*_answers(opened, trained, proof, loaded), strict=True)]
+    if loaded.same is None:
+        gaps = [
+            np.abs(said[name][0] - row[name]).max()
+            for raw, row in zip(proof.raws, proof.outputs, strict=True)
+            for said in [loaded.run(loaded.prepare(raw))]
+            for name in row
+        ]
+    else:
+        gaps = [1 - share for share in same]
     measured |= {"n": len(same), "mean": float(np.mean(gaps)), "largest": float(max(gaps))}
     measured["agreement"] = float(np.mean(same))
     if measured["before"] - measured["after"] > LOST:

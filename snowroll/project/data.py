@@ -129,10 +129,12 @@ def _refuse_unjudged(opened: Opened, items: Sequence[Item]) -> None:
 
 def _enough(opened: Opened, stock: Stock, usable: Sequence[Sample]) -> None:
     """Refuse to train before every class has enough, saying how many are missing."""
-    counts = Counter(opened.task.strata([stock.targets[s.id] for s in usable]))
+    targets = [stock.targets[s.id] for s in usable]
+    of_classes = getattr(opened.task, "of_classes", None)
+    counts = Counter(opened.task.strata(targets) if of_classes is None else of_classes(targets))
     for name in stock.schema.get("classes", ()):
         counts.setdefault(str(name), 0)
-    if len(counts) < 2:
+    if len(counts) < (2 if stock.schema["type"] == "choice" else 1):
         raise DataError(
             f"only one class ('{next(iter(counts), '-')}')" if counts else "no labelled samples",
             where=opened.data,

@@ -49,8 +49,9 @@ def inspect(opened: Opened, stock: Stock, say: Say, known: Callable[[], SplitFre
         return told
     alike = (known or split_free_of(opened, stock, say))()
     written = {entry.where: entry.mtime_ns / 1e9 for entry in opened.folder.files()}
-    view = View.of(samples, look_at(opened, samples, say), stock.schema, splits, written=written)
-    faults = [*check(view, alike), *_skipped(opened, stock)]
+    gist = getattr(opened.task, "gist", None)
+    view = View.of(samples, look_at(opened, samples, say), stock.schema, splits, written=written, gist=gist)
+    faults = [*check(view, alike), *_by_task(opened, view), *_skipped(opened, stock)]
     if opened.prepare.scenes:  # they are groups now
         faults = [fault for fault in faults if fault.code != "undeclared_groups"]
     aside = left_out_by_rule(faults, rules) | left_out(faults, view)
@@ -67,11 +68,18 @@ def split_free_of(opened: Opened, stock: Stock, say: Say) -> Callable[[], SplitF
     def find() -> SplitFree:
         samples = _samples(stock)
         opinions = opinions_on(known_opinions(opened), samples, stock.schema)
-        view = View.of(samples, look_at(opened, samples, say), stock.schema, opinions=opinions)
+        gist = getattr(opened.task, "gist", None)
+        view = View.of(samples, look_at(opened, samples, say), stock.schema, opinions=opinions, gist=gist)
         say("looking for copies, leaks and suspected labels ...")
         return split_free(view)
 
     return cache(find)
+
+
+def _by_task(opened: Opened, view: View) -> list[Fault]:
+    """What only the task can find wrong with its targets, where it knows of any."""
+    own = getattr(opened.task, "faults", None)
+    return list(own(view)) if own is not None else []
 
 
 def _samples(stock: Stock) -> list[Sample]:

@@ -187,6 +187,8 @@ def calibrate(opened: Opened, parts: Sequence[tuple[Packed, nn.Module]], plan: P
     """
     import torch
 
+    from snowroll.train.nested import joined
+
     fitter = getattr(opened.task, "calibrate", None)
     if fitter is None or sum(len(packed.rows["val"]) for packed, _ in parts) < 20:  # fewer say nothing: a guess
         return None
@@ -198,7 +200,7 @@ def calibrate(opened: Opened, parts: Sequence[tuple[Packed, nn.Module]], plan: P
                 batch = gather(opened, packed, rows[start : start + JUDGED], plan.device)
                 outputs.append(model.eval()(batch.inputs))
                 targets.append(batch.targets)
-    return fitter(torch.cat(outputs), torch.cat(targets))
+    return fitter(joined(outputs), joined(targets))
 
 
 def keep_best(folder: Path, model: nn.Module) -> None:

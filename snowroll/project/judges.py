@@ -68,8 +68,8 @@ def form_opinions(opened: Opened, stock: Stock, inspected: Inspected, time_s: fl
 def _halved(opened: Opened, stock: Stock, inspected: Inspected) -> Version:
     """All labelled samples that can be read, in two halves by group, copies together; never stored as a version."""
     task, schema = opened.task, stock.schema
-    if not schema.get("classes"):
-        told = f"task '{task.name}' has no classes, so no label can be doubted by a network"
+    if schema["type"] != "choice":
+        told = f"a target of task '{task.name}' is no choice of a class, so none can be doubted by a network"
         raise UsageError(told, where="--time", cure="leave it out")
     usable = [s for s in stock.samples if s.id in stock.targets and s.id not in inspected.left_out]
     usable = [s for s in usable if stock.targets[s.id] in schema["classes"]]

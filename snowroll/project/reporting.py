@@ -208,12 +208,13 @@ def _drawn(opened: Opened, told: Sequence[tuple[str, Json, Prediction]], schema:
     """Samples with their targets and what the model said, as pictures; without those whose file is gone by now."""
     samples = opened.samples([name for name, _, _ in told])
     raw = dict(opened.stream([sample.where for sample in samples.values()]))
+    words = getattr(opened.task, "words", str)
     shots = []
     for name, target, said in told:
         where = samples[name].where
         if where in raw:
             image = opened.task.draw(raw[where], target, said.value, schema)
-            shots.append(Shot(thumbnail(image), name, str(target), str(said.value), said.probability, where))
+            shots.append(Shot(thumbnail(image), name, words(target), words(said.value), said.probability, where))
     return shots
 
 

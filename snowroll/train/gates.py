@@ -207,6 +207,7 @@ def sees(trial: Trial, write: Write) -> Measured:
 
 
 def _apart(before: list[Tensor], after: list[Tensor]) -> float:
-    """The largest difference, relative to the largest value."""
-    scale = max((float(t.abs().max()) for t in before), default=0.0) or 1.0
-    return max((float((a - b).abs().max()) for a, b in zip(before, after, strict=True)), default=0.0) / scale
+    """The largest difference, relative to the largest value of its tensor."""
+    scales = [float(t.abs().max()) or 1.0 for t in before]
+    gaps = [float((a - b).abs().max()) for a, b in zip(before, after, strict=True)]
+    return max((gap / scale for gap, scale in zip(gaps, scales, strict=True)), default=0.0)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
 
@@ -19,6 +20,13 @@ def each(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
     if isinstance(value, dict):
         return {key: each(part, change) for key, part in value.items()}
     return value
+
+
+def joined(parts: Sequence[Any]) -> Any:
+    """Values of one structure as one: each tensor beside those in its place, along the first axis."""
+    columns = zip(*map(leaves, parts), strict=True)
+    together = iter([torch.cat(tensors) for tensors in columns])
+    return each(parts[0], lambda _: next(together))
 
 
 def leaves(value: Any) -> list[Tensor]:

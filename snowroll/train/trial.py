@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from snowroll.base.nouns import Batch, Json, Plan
 from snowroll.base.task import Task
 from snowroll.train.fit import Batches, Objective
-from snowroll.train.nested import each, leaves
+from snowroll.train.nested import each, joined, leaves
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -92,16 +92,8 @@ def few(batch: Batch, rows: int = ROWS) -> Batch:
 
 def join(parts: list[Batch]) -> Batch:
     """Batches with the same kind of inputs, as one."""
-
-    def cat(pick: str) -> object:
-        columns = [[] for _ in parts]
-        for column, part in zip(columns, parts, strict=True):
-            each(getattr(part, pick), lambda tensor, column=column: (column.append(tensor), tensor)[1])
-        together = iter([torch.cat(tensors) for tensors in zip(*columns, strict=True)])
-        return each(getattr(parts[0], pick), lambda _: next(together))
-
-    ids = torch.cat([part.ids for part in parts])
-    return Batch(cat("inputs"), cat("targets"), ids)
+    inputs, targets = joined([part.inputs for part in parts]), joined([part.targets for part in parts])
+    return Batch(inputs, targets, torch.cat([part.ids for part in parts]))
 
 
 def outputs_of(model: nn.Module, batch: Batch) -> list[Tensor]:

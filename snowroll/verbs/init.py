@@ -72,10 +72,17 @@ def _recognise(source: Path, prepare: PrepareSettings, wanted: str) -> tuple[str
     if wanted and wanted not in task_names():
         raise UsageError(f"there is no task '{wanted}'", where="--task", cure=did_you_mean(wanted, task_names()))
     folder = Folder(source)
-    for name in [wanted] if wanted else task_names():
+    particular = sorted(task_names(), key=lambda name: -getattr(find_task(name), "particular", 0))
+    unlabelled: tuple[str, Reading] | None = None
+    for name in [wanted] if wanted else particular:
         reading = find_task(name).recognise(folder, prepare)
-        if reading is not None and reading.found:
+        if reading is None or not reading.found:
+            continue
+        if any(found.target is not None for found in reading.found):
             return name, reading
+        unlabelled = name, reading  # of several tasks that could begin without labels, the least particular
+    if unlabelled is not None:
+        return unlabelled
     unread = next((f"; {where} was not read: {why}" for where, why in folder.refused.items()), "")
     raise DataError(
         f"no data that any task recognises{unread}",

@@ -1,0 +1,142 @@
+"""What can be wrong with boxes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from snowroll.base.nouns import Fault, Json
+from snowroll.prepare.view import View, count
+from snowroll.tasks.detect_objects.scoring import overlaps
+
+_TWICE = 0.9  # overlap from which two boxes are one
+_BY_A_PIXEL = 1.5  # that boxes may pass the border where a tool counts pixels from 1
+_UNSEEN_PX = 3  # sides below which nothing can be seen in an object
+_RARE, _FEW = 0.02, 50  # a picture without any object is odd where nearly all others have some
+
+
+def box_faults(view: View) -> Iterator[Fault]:
+    """Boxes outside their picture, without an area, told twice, too small to be seen; pictures that nobody marked."""
+    yield from _each(
+        view,
+        "empty_box",
+        lambda boxes, row, size: [tuple(box) for box in boxes if box[2] <= box[0] or box[3] <= box[1]],
+        "{n} without an area (its sides are equal, or the wrong way round)",
+        "such boxes are not learnt from: draw them again",
+    )
+    yield from _each(
+        view,
+        "box_outside",
+        lambda boxes, row, size: [tuple(box) for box in boxes if _passes(box, size) > _BY_A_PIXEL],
+        "{n} reaching beyond the picture by more than a pixel",
+        "they are cut at the border; where many are, the sizes or the format of the coordinates may be mistaken",
+    )
+    yield from _each(
+        view,
+        "box_off_by_one",
+        lambda boxes, row, size: [tuple(box) for box in boxes if 0 < _passes(box, size) <= _BY_A_PIXEL],
+        "{n} passing the border by a pixel: the tool counts pixels from 1, or includes the last",
+        "nothing, if that is so: they are cut at the border",
+        severity="note",
+    )
+    yield from _each(
+        view,
+        "tiny_box",
+        lambda boxes, row, size: [tuple(box) for box in boxes if 0 < min(box[2] - box[0], box[3] - box[1]) < _UNSEEN_PX],
+        f"{{n}} with a side under {_UNSEEN_PX} pixels: a slip of the mouse?",
+        "look at them, and remove what marks nothing",
+    )
+    yield from _each(
+        view,
+        "box_twice",
+        lambda boxes, row, size: _pairs(view, row, boxes, same_class=True),
+        "{n} drawn twice over one object",
+        "keep one of each two",
+    )
+    yield from _each(
+        view,
+        "box_of_two_classes",
+        lambda boxes, row, size: _pairs(view, row, boxes, same_class=False),
+        "{n} over an object that has another class, too",
+        "keep the right class of each",
+    )
+    yield from _unmarked(view)
+    yield from _spelt_twice(view)
+
+
+Find = Callable[[np.ndarray, int, tuple[int, int] | None], Sequence[object]]
+
+
+def _each(view: View, code: str, find: Find, words: str, cure: str, severity: str = "warn") -> Iterator[Fault]:
+    """One fault over all pictures in which `find` returns something."""
+    rows, boxes = [], 0
+    for row, sample in enumerate(view.samples):
+        if sample.target:
+            found = find(np.array([one["box"] for one in sample.target], float), row, _size(view, row))
+            if found:
+                rows.append(row)
+                boxes += len(found)
+    if rows:
+        message = f"{words.format(n=count(boxes, 'box', 'boxes'))}, in {view.names(rows)}"
+        yield view.fault(code, severity, rows, message, cure, fix=view.ask(rows))  # type: ignore[arg-type]
+
+
+def _size(view: View, row: int) -> tuple[int, int] | None:
+    """Width and height as the picture is seen."""
+    seen = view.looks[row]
+    if seen is None or seen.reason or seen.rotated:  # how far EXIF turns it is not kept
+        return None
+    return (seen.width, seen.height)
+
+
+def _passes(box: np.ndarray, size: tuple[int, int] | None) -> float:
+    """By how many pixels a box reaches beyond the border."""
+    if size is None:
+        return 0.0
+    return float(max(-box[0], -box[1], box[2] - size[0], box[3] - size[1], 0.0))
+
+
+def _pairs(view: View, row: int, boxes: np.ndarray, same_class: bool) -> list[tuple[int, int]]:
+    names = [one["class"] for one in view.samples[row].target or ()]
+    fits = np.triu(overlaps(boxes, boxes), 1)
+    return [(a, b) for a, b in np.argwhere(fits > _TWICE).tolist() if (names[a] == names[b]) == same_class]
+
+
+def _unmarked(view: View) -> Iterator[Fault]:
+    """Pictures marked as holding nothing, where hardly any other is: forgotten rather than empty?"""
+    marked = [row for row, sample in enumerate(view.samples) if sample.target is not None]
+    empty = [row for row in marked if not view.samples[row].target]
+    if empty and len(marked) >= _FEW and len(empty) <= _RARE * len(marked):
+        message = f"{count(len(empty), 'picture')} marked as holding nothing, of {len(marked):,}: {view.names(empty)}"
+        yield view.fault("unmarked_picture", "warn", empty, message, "look at them; mark what is there", 0.5, view.ask(empty))
+
+
+def _spelt_twice(view: View) -> Iterator[Fault]:
+    """Classes whose names differ in case or blanks only."""
+    counts: Counter[str] = Counter(_names(view))
+    alike: dict[str, list[str]] = {}
+    for name in counts:
+        alike.setdefault("".join(name.casefold().split()).replace("_", "").replace("-", ""), []).append(name)
+    for names in alike.values():
+        if len(names) > 1:
+            rows = [
+                row
+                for row, sample in enumerate(view.samples)
+                if any(one["class"] in names[1:] for one in sample.target or ())
+            ]
+            told = " and ".join(f"'{name}' ({counts[name]:,})" for name in names)
+            yield view.fault("class_spelt_twice", "warn", rows, f"{told} look like one class spelt twice", "give both one name")
+
+
+def _names(view: View) -> Iterator[str]:
+    for sample in view.samples:
+        for one in sample.target or ():
+            yield one["class"]
+
+
+def gist(target: Json) -> str:
+    """Which objects, wherever: what two copies of a picture should agree on, were they resized or cropped a little."""
+    counts = Counter(one["class"] for one in target)
+    return ", ".join(f"{n} {name}" for name, n in sorted(counts.items())) or "nothing"

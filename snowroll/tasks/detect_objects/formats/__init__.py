@@ -1,0 +1,1 @@
+"""How annotation tools write boxes down. Each module reads its format from a folder and writes it back."""

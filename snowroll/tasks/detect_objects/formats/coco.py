@@ -1,0 +1,94 @@
+"""COCO JSON: one file with images, annotations and categories. Crowds are to be ignored; a picture that is listed
+without annotations holds nothing."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from snowroll.base.nouns import Json, Split
+from snowroll.prepare.manifest import SPLITS, split_of_name
+from snowroll.prepare.read import Folder
+from snowroll.tasks.detect_objects.formats.marks import MOST, Marked, Told, an_object, classes_of
+from snowroll.tasks.detect_objects.formats.trees import trees
+
+
+def read(folder: Folder) -> Told:
+    told = Told("COCO")
+    for where, tree in trees(folder, told, b'"annotations"', b'"categories"'):
+        if not (isinstance(tree, dict) and isinstance(tree.get("images"), list) and "annotations" in tree):
+            continue
+        told.used.add(where)
+        try:
+            found = _pictures(tree, where, told)
+        except (ValueError, TypeError, KeyError, AttributeError) as fault:
+            told.skipped[where] = f"COCO that cannot be used ({fault})"
+            continue
+        told.pictures += found
+        boxes = sum(len(one.objects) for one in found)
+        told.evidence.append(f"{where}: COCO, {len(found):,} pictures, {boxes:,} boxes")
+    return told
+
+
+def _pictures(tree: Mapping[str, Any], where: str, told: Told) -> list[Marked]:
+    names = {one["id"]: str(one["name"]) for one in tree.get("categories", ())}
+    objects: dict[Any, list[Json]] = defaultdict(list)
+    if len(tree["annotations"]) > MOST:
+        raise ValueError(f"{len(tree['annotations']):,} boxes, and {MOST:,} are read")
+    for number, one in enumerate(tree["annotations"]):
+        try:
+            x, y, wide, high = map(float, one["bbox"])
+            kind = names[one["category_id"]]
+            objects[one["image_id"]].append(an_object(kind, (x, y, x + wide, y + high), bool(one.get("iscrowd"))))
+        except (ValueError, TypeError, KeyError) as fault:
+            told.skipped[f"{where} annotation {number + 1}"] = f"a box that cannot be used ({fault!r})"
+    split = _split(where)
+    found = []
+    for image in tree["images"]:
+        wide, high = image.get("width"), image.get("height")
+        size = (int(wide), int(high)) if wide and high else None
+        found.append(Marked(str(image["file_name"]), tuple(objects.pop(image["id"], ())), where, size, split))
+    for orphans in objects.values():
+        told.skipped[f"{where} ({orphans[0]['class']})"] = "boxes of a picture that the file does not list"
+    return found
+
+
+def _split(where: str) -> Split | None:
+    """By the file's name (instances_train2017.json) or the folder it lies in (train/_annotations.coco.json)."""
+    parts = where.replace("!", "/").lower().split("/")
+    by_name = split_of_name(where)
+    return by_name or next((SPLITS[part] for part in reversed(parts[:-1]) if part in SPLITS), None)
+
+
+def write(pictures: Sequence[Marked]) -> dict[str, str]:
+    """annotations/instances_SPLIT.json for each split, or annotations/instances.json."""
+    names = classes_of(pictures)
+    by_split: dict[str | None, list[Marked]] = defaultdict(list)
+    for one in pictures:
+        by_split[one.split].append(one)
+    files = {}
+    for split, some in by_split.items():
+        images, annotations = [], []
+        for number, one in enumerate(some, 1):
+            wide, high = one.size or (0, 0)
+            images.append({"id": number, "file_name": one.picture, "width": wide, "height": high})
+            for row in one.objects:
+                left, top, right, bottom = row["box"]
+                sides = [left, top, round(right - left, 6), round(bottom - top, 6)]
+                annotations.append(
+                    {
+                        "id": len(annotations) + 1,
+                        "image_id": number,
+                        "category_id": names.index(row["class"]) + 1,
+                        "bbox": sides,
+                        "area": round(sides[2] * sides[3], 6),
+                        "iscrowd": int(bool(row.get("ignore"))),
+                    }
+                )
+        categories = [{"id": number, "name": name} for number, name in enumerate(names, 1)]
+        tree = {"images": images, "annotations": annotations, "categories": categories}
+        ending = f"_{split}" if split else ""
+        files[f"annotations/instances{ending}.json"] = json.dumps(tree, ensure_ascii=False)
+    return files

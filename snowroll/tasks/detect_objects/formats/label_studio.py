@@ -1,0 +1,92 @@
+"""Label Studio's JSON: a list of tasks; rectangles in per cent of the picture's sides.
+
+Of several annotations of one task the last that was not cancelled counts. A task without one is not labelled.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from snowroll.base.nouns import Json
+from snowroll.prepare.read import Folder
+from snowroll.tasks.detect_objects.formats.marks import Marked, Told, an_object, in_pixels
+from snowroll.tasks.detect_objects.formats.trees import trees
+
+
+def read(folder: Folder) -> Told:
+    told = Told("Label Studio")
+    for where, tree in trees(folder, told, b"rectanglelabels"):
+        if not isinstance(tree, list):
+            continue
+        told.used.add(where)
+        before = len(told.pictures)
+        for number, task in enumerate(tree, 1):
+            try:
+                told.pictures += _pictures(task, f"{where} task {number}")
+            except (ValueError, TypeError, KeyError, AttributeError) as fault:
+                told.skipped[f"{where} task {number}"] = f"a task that cannot be used ({fault!r})"
+        told.evidence.append(f"{where}: Label Studio, {len(told.pictures) - before:,} pictures")
+    return told
+
+
+def _pictures(task: Mapping[str, Any], line: str) -> Iterator[Marked]:
+    data = task["data"]
+    named = data.get("image") or next(value for value in data.values() if isinstance(value, str))
+    given = [one for one in task.get("annotations") or () if not one.get("was_cancelled")]
+    if not given:
+        return
+    objects: list[Json] = []
+    size: tuple[int, int] | None = None
+    for one in given[-1]["result"]:
+        if one.get("type") == "rectanglelabels":
+            if "original_width" in one:
+                size = int(one["original_width"]), int(one["original_height"])
+            value = one["value"]
+            if value.get("rotation"):
+                raise ValueError("a rotated rectangle")
+            x, y, wide, high = (float(value[side]) / 100 for side in ("x", "y", "width", "height"))
+            found = an_object(value["rectanglelabels"][0], (x, y, x + wide, y + high))
+            objects.append({**found, "box": [x, y, x + wide, y + high]})
+    one = Marked(_file_name(named), tuple(objects), line, size, relative=True)
+    yield in_pixels(one, size) if size is not None else one
+
+
+def _file_name(named: str) -> str:
+    """Of '/data/local-files/?d=photos/a.jpg', 'https://host/a.jpg' or '/data/upload/1/3fa2b1c0-a.jpg'."""
+    parts = urlsplit(named)
+    local = parse_qs(parts.query).get("d")
+    path = local[0] if local else unquote(parts.path)
+    head, _, tail = path.rpartition("/")
+    first, dash, rest = tail.partition("-")
+    uploaded = "upload" in head.split("/") and dash and len(first) == 8 and all(c in "0123456789abcdef" for c in first)
+    return rest if uploaded else path.lstrip("/")
+
+
+def write(pictures: Sequence[Marked]) -> dict[str, str]:
+    """label_studio.json, to be imported there. Raises ValueError where a size is not known; it knows no splits, and
+    no regions to be ignored."""
+    tasks = []
+    for one in pictures:
+        if one.size is None:
+            raise ValueError(f"the size of {one.picture} is not known")
+        wide, high = one.size
+        result = []
+        for row in one.objects:
+            if row.get("ignore"):
+                continue
+            left, top, right, bottom = row["box"]
+            value = {
+                "x": 100 * left / wide,
+                "y": 100 * top / high,
+                "width": 100 * (right - left) / wide,
+                "height": 100 * (bottom - top) / high,
+                "rotation": 0,
+                "rectanglelabels": [row["class"]],
+            }
+            about = {"original_width": wide, "original_height": high, "from_name": "label", "to_name": "image"}
+            result.append({**about, "type": "rectanglelabels", "value": value})
+        tasks.append({"data": {"image": one.picture}, "annotations": [{"result": result}]})
+    return {"label_studio.json": json.dumps(tasks, ensure_ascii=False)}

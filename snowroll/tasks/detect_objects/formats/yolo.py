@@ -1,0 +1,136 @@
+"""YOLO: one text file a picture, a line an object: class number, centre and size as shares of the picture's sides.
+
+data.yaml (or classes.txt, obj.names) names the classes; the label file of train/images/a.jpg is train/labels/a.txt, or
+a.txt beside it. An empty file says that there is nothing; no file says nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from snowroll.base.nouns import Json, Split
+from snowroll.prepare.manifest import SPLITS
+from snowroll.prepare.pictures import format_of_name
+from snowroll.prepare.read import Folder
+from snowroll.tasks.detect_objects.formats.marks import LARGEST, Marked, Told, an_object, classes_of
+
+_NAMES = ("classes.txt", "obj.names", "predefined_classes.txt", "labels.txt")
+
+
+def read(folder: Folder) -> Told:
+    told = Told("YOLO")
+    entries = folder.entries()
+    pictures = {_bare(entry.where): entry.where for entry in entries if format_of_name(entry.where)}
+    beside = {_as_picture(bare): where for bare, where in pictures.items()}
+    texts = [entry.where for entry in entries if entry.where.lower().endswith(".txt") and entry.size < LARGEST]
+    labels = {where: picture for where in texts if (picture := pictures.get(_bare(where)) or beside.get(_bare(where)))}
+    if not labels:
+        return told
+    names = _names(folder, told)
+    for where, raw in folder.stream(list(labels)):
+        try:
+            objects = tuple(_objects(raw, names))
+        except ValueError as fault:
+            told.skipped[where] = f"no YOLO labels ({fault})"
+            continue
+        told.used.add(where)
+        told.pictures.append(Marked(labels[where], objects, where, None, _split(where), relative=True))
+    if not any(one.objects for one in told.pictures):  # empty texts beside pictures are no labels of anything
+        return Told("YOLO")
+    known = f"{len(names):,} class names" if names else "without class names, so they are called by number"
+    told.evidence.append(f"{len(told.pictures):,} YOLO label files, {known}")
+    return told
+
+
+def _bare(where: str) -> str:
+    return where.rpartition(".")[0]
+
+
+def _as_picture(bare: str) -> str:
+    """Where the labels of a picture lie: 'train/images/a' -> 'train/labels/a'."""
+    head, _, tail = bare.rpartition("/")
+    parts = head.split("/")
+    places = [place for place, part in enumerate(parts) if part.rpartition("!")[2].lower() == "images"]
+    if not places:
+        return bare
+    parts[places[-1]] = parts[places[-1]][: -len("images")] + "labels"
+    return "/".join([*parts, tail])
+
+
+def _objects(raw: bytes, names: Mapping[int, str]) -> Iterator[Json]:
+    for number, line in enumerate(raw.decode("ascii", "strict").splitlines(), 1):
+        cells = line.split()
+        if not cells:
+            continue
+        if len(cells) < 5:
+            raise ValueError(f"line {number} has {len(cells)} numbers")
+        kind = int(cells[0])
+        shares = [float(cell) for cell in cells[1:]]
+        if len(shares) > 6 and len(shares) % 2 == 0:  # a polygon: its hull
+            xs, ys = shares[::2], shares[1::2]
+            box = (min(xs), min(ys), max(xs), max(ys))
+        else:
+            x, y, wide, high = shares[:4]
+            box = (x - wide / 2, y - high / 2, x + wide / 2, y + high / 2)
+        found = an_object(names.get(kind, str(kind)), box)
+        yield {**found, "box": [round(side, 9) for side in box]}
+
+
+def _names(folder: Folder, told: Told) -> dict[int, str]:
+    entries = [entry.where for entry in folder.entries() if entry.size < 1 << 20]
+    yamls = [where for where in entries if where.lower().endswith((".yaml", ".yml"))]
+    lists = [where for where in entries if where.replace("!", "/").lower().rpartition("/")[2] in _NAMES]
+    for where, raw in folder.stream(yamls):
+        if found := _of_yaml(raw):
+            told.used.add(where)
+            return found
+    for where, raw in folder.stream(lists):
+        told.used.add(where)
+        lines = raw.decode("utf-8", "replace").splitlines()
+        return dict(enumerate(line.strip() for line in lines if line.strip()))
+    return {}
+
+
+def _of_yaml(raw: bytes) -> dict[int, str]:
+    import yaml
+
+    try:
+        tree: Any = yaml.safe_load(raw)
+        names = tree.get("names") if isinstance(tree, dict) else None
+        if isinstance(names, list):
+            return {number: str(name) for number, name in enumerate(names)}
+        return {int(number): str(name) for number, name in names.items()} if isinstance(names, dict) else {}
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return {}
+
+
+def _split(where: str) -> Split | None:
+    parts = where.replace("!", "/").lower().split("/")[:-1]
+    return next((SPLITS[part] for part in reversed(parts) if part in SPLITS), None)
+
+
+def write(pictures: Sequence[Marked]) -> dict[str, str]:
+    """labels/[SPLIT/]NAME.txt for each picture, and data.yaml. Raises ValueError where a size is not known.
+
+    YOLO has no regions to be ignored: they are left out.
+    """
+    names = classes_of(pictures)
+    files = {}
+    for one in pictures:
+        if one.size is None:
+            raise ValueError(f"the size of {one.picture} is not known")
+        wide, high = one.size
+        stem = one.picture.rpartition("/")[2].rpartition(".")[0] or one.picture
+        lines = []
+        for row in one.objects:
+            if row.get("ignore"):
+                continue
+            left, top, right, bottom = row["box"]
+            shares = ((left + right) / 2 / wide, (top + bottom) / 2 / high, (right - left) / wide, (bottom - top) / high)
+            lines.append(" ".join([str(names.index(row["class"])), *[f"{share:.10g}" for share in shares]]))
+        place = f"labels/{one.split}/{stem}.txt" if one.split else f"labels/{stem}.txt"
+        files[place] = "".join(line + "\n" for line in lines)
+    spelled = "".join(f"  {number}: {json.dumps(name, ensure_ascii=False)}\n" for number, name in enumerate(names))
+    return {"data.yaml": f"names:\n{spelled}", **files}

@@ -1,0 +1,143 @@
+"""The options of a detector, and the rules that choose them from facts of the data and the machine. No torch here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from snowroll.base.bounds import check_numbers
+from snowroll.base.nouns import Choice, Json
+from snowroll.base.task import Fingerprint
+
+STEP_PX = 32  # the coarsest map of the network: sides of its input are multiples
+SMALLEST_PX = 14  # side that the smallest tenth of the objects should keep in the network's input; a guess
+MOST_PX = {False: 416, True: 640}  # longer side of the input, on a processor and on a GPU; a guess
+
+
+@dataclass(frozen=True, slots=True)
+class DetectOptions:
+    """The task's part of the Plan for object detection. Strengths are the largest change either way."""
+
+    model: str = "plain"  # backbone: "plain" (ours), a name of design/zoo.py with maps at three scales, or "timm:NAME"
+    size_px: int = 320  # longer side of the frame that the network sees
+    shape: float = 1.0  # the frame's width over its height
+    pretrained: str = ""  # "": fresh weights; a path to .safetensors or .pth; "hub"
+    width: int = 128  # channels of the map that boxes are read from
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # of the pixels, 0 to 1; ImageNet's
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    flip: bool = False  # left to right
+    flip_down: bool = False  # top to bottom
+    scale: float = 0.0  # share of the size
+    shift: float = 0.0  # share of the side
+    brightness: float = 0.0
+    contrast: float = 0.0
+    saturation: float = 0.0
+    mosaic: float = 0.0  # share of the pictures that are put together from corners of four
+    overlap: float = 0.6  # intersection over union from which two boxes of one class are one object
+    most: int = 100  # objects told of one picture
+    head_first: float = 0.0  # share of the steps in which only the head learns
+    keep_statistics: bool = False  # batch norm keeps the means and variances it was loaded with
+    backbone_lr: float = 1.0  # the backbone's learning rate, times the head's
+
+    def __post_init__(self) -> None:
+        check_numbers(
+            "task",
+            self,
+            from_1="size_px width most",
+            from_0="scale shift shape backbone_lr",
+            shares="brightness contrast saturation mosaic overlap head_first",
+        )
+
+    @property
+    def frame(self) -> tuple[int, int]:
+        """(width, height) of the network's input, multiples of STEP_PX."""
+        wide = self.size_px if self.shape >= 1 else self.size_px * self.shape
+        high = self.size_px / self.shape if self.shape >= 1 else self.size_px
+        return _steps_px(wide), _steps_px(high)
+
+
+def _steps_px(side: float) -> int:
+    return max(STEP_PX, round(side / STEP_PX) * STEP_PX)
+
+
+def detect_plan(fingerprint: Fingerprint) -> list[Choice]:
+    """The rules' values for `[train]` and `[task]`, each with its reason in one sentence."""
+    facts = fingerprint.facts
+    asked: Mapping[str, Json] = facts.get("asked") or {}
+    pretrained = bool(asked.get("pretrained"))
+    n = fingerprint.n["train"]
+    batch = 16 if n >= 64 else 8
+    passes = round(min(300, max(24, 60_000 / max(1, n))))
+    return [
+        *_frame(fingerprint),
+        Choice("train.batch", batch, f"{n} training pictures of many objects each"),
+        Choice("train.steps", max(300, n * passes // batch), f"about {passes} passes over {n} pictures"),
+        Choice("train.optimizer", "adamw", "heads of classes and of boxes want steps of their own size"),
+        Choice("train.lr", 1e-3 if pretrained else 2e-3, "for AdamW; loaded weights want smaller steps"),
+        Choice("train.weight_decay", 0.05, "goes with adamw"),
+        Choice("train.schedule", "cosine", "boxes are refined to the end"),
+        Choice("train.warmup", 0.05, "which place answers for which object is decided by an untrained network at first"),
+        Choice("train.clip", 10.0, "a picture with one hard object must not undo the others"),
+        Choice("train.ema", 0.998, "boxes of an averaged network jitter less"),
+        *(_fine_tuning() if pretrained else ()),
+        *_augmentation(facts),
+        *_machine(fingerprint),
+    ]
+
+
+def _frame(fingerprint: Fingerprint) -> list[Choice]:
+    """How large the input is: small objects must be seen, and time is short."""
+    facts = fingerprint.facts
+    wide, high = int(facts["median_width"]), int(facts["median_height"])
+    longer, small = max(wide, high), float(facts["small_object_px"])
+    gpu = fingerprint.device.startswith("cuda")
+    wanted = longer * SMALLEST_PX / max(small, 1.0)
+    size = _steps_px(min(max(wanted, 192), MOST_PX[gpu], longer))
+    why = f"the smallest tenth of the objects are {small:.0f} px or less of {longer}: {small * size / longer:.0f} px remain"
+    shape = round(wide / high, 2)
+    return [
+        Choice("task.size_px", size, why),
+        Choice("task.shape", shape, f"the median picture is {wide} x {high}; others are fitted in with a border"),
+    ]
+
+
+def _fine_tuning() -> list[Choice]:
+    return [
+        Choice("task.head_first", 0.03, "the new head learns first, or its noise would spoil the pretrained layers"),
+        Choice("task.backbone_lr", 0.3, "pretrained layers need smaller steps than the new head"),
+        Choice("task.keep_statistics", True, "small batches would wash out what batch norm knows"),
+    ]
+
+
+def _augmentation(facts: Mapping[str, Json]) -> list[Choice]:
+    sided = facts["sided"]
+    flip = (
+        Choice("task.flip", False, f"class '{sided}' tells left from right; --task.flip changes it")
+        if sided
+        else Choice("task.flip", True, "no class is named after a side; --task.flip changes it")
+    )
+    told = facts["upright"]
+    if told is None:
+        down = Choice("task.flip_down", False, "too few pictures to see whether they have a top; --task.flip_down")
+    else:
+        found = f"a probe tells pictures from their reflections in {told:.0%} of cases (a coin in half)"
+        down = Choice("task.flip_down", bool(told < 0.6), f"{found}; --task.flip_down changes it")
+    light = "light in photos varies"
+    return [
+        flip,
+        down,
+        Choice("task.scale", 0.3, "objects come near and far"),
+        Choice("task.shift", 0.1, "objects lie anywhere"),
+        Choice("task.mosaic", 0.3, "corners of four pictures: other neighbours, more objects a step"),
+        *[Choice(f"task.{name}", 0.2, light) for name in ("brightness", "contrast")],
+        Choice("task.saturation", 0.0 if facts["grey"] else 0.2, "nothing to recolour" if facts["grey"] else light),
+    ]
+
+
+def _machine(fingerprint: Fingerprint) -> list[Choice]:
+    precision = "bf16" if fingerprint.bf16 else "fp32"
+    has = "has" if fingerprint.bf16 else "lacks"
+    return [
+        Choice("train.precision", precision, f"this {fingerprint.device} {has} bf16 arithmetic"),
+        Choice("train.channels_last", True, "convolutions run faster so, and the pack holds pixels so"),
+    ]

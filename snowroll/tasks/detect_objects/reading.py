@@ -1,0 +1,151 @@
+"""A folder of pictures and annotation files, whoever wrote them, as samples with boxes.
+
+All formats are tried; where two of them mark the same picture and disagree, the picture is left out and named. A
+picture that no file speaks of has no label yet.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+
+from snowroll.base.errors import DataError
+from snowroll.base.nouns import Json, Split
+from snowroll.base.task import Found, Reading
+from snowroll.prepare.decode import limited
+from snowroll.prepare.layouts import count_formats, with_groups
+from snowroll.prepare.manifest import SPLITS, TWO_ROWS, Shelf
+from snowroll.prepare.pictures import format_of_name, size_of
+from snowroll.prepare.read import Folder
+from snowroll.prepare.settings import PrepareSettings
+from snowroll.tasks.detect_objects.formats import coco, cvat, label_studio, table, voc, yolo
+from snowroll.tasks.detect_objects.formats.marks import Marked, Told, in_pixels
+
+READERS: tuple[Callable[[Folder], Told], ...] = (coco.read, voc.read, cvat.read, label_studio.read, yolo.read, table.read)
+_SAME_PX = 1.5  # that two formats may differ in: VOC counts pixels from 1, others from 0
+
+
+def read_boxes(folder: Folder, settings: PrepareSettings) -> Reading | None:
+    """The pictures with their objects, splits and groups; None where no file marks any, and no labels are named."""
+    pictures = [entry.where for entry in folder.entries() if format_of_name(entry.where)]
+    if not pictures:
+        return None
+    told = [found for reader in READERS if (found := reader(folder)).pictures]
+    if not told and not settings.labels:
+        return None
+    skipped: dict[str, str] = {}
+    marked = _resolved(told, pictures, skipped)
+    if told and not marked:
+        return None
+    marked = _with_sizes(folder, marked, skipped, settings)
+    found = []
+    for where in pictures:
+        if where in skipped:
+            continue
+        one = marked.get(where)
+        split = (one.split if one else None) or _split_of(where)
+        found.append(Found(where, None if one is None else list(one.objects), None, split))
+    counts = Counter(row["class"] for one in marked.values() for row in one.objects)
+    evidence = [sentence for one in told for sentence in one.evidence[:4]]
+    classes = ", ".join(f"{name} {n:,}" for name, n in counts.most_common(8))
+    nothing = sum(not one.objects for one in marked.values())
+    evidence.append(f"{count_formats(pictures)}; {counts.total():,} boxes: {classes}")
+    if nothing:
+        evidence.append(f"{nothing:,} pictures are marked as holding nothing")
+    if settings.labels:
+        evidence.append(f"labels to choose from: {', '.join(settings.labels)}")
+    named = " and ".join(one.format for one in told) or "pictures without labels"
+    used = {where for one in told for where in one.used}
+    others = {
+        entry.where: "not a picture" for entry in folder.entries() if entry.where not in used and entry.where not in pictures
+    }
+    reading = Reading(
+        f"{named} boxes" if told else named,
+        tuple(evidence),
+        tuple(found),
+        {**others, **folder.refused, **_spoken_of(told), **skipped},
+    )
+    return with_groups(reading, settings.group)
+
+
+def _spoken_of(told: Sequence[Told]) -> dict[str, str]:
+    return {where: why for one in told for where, why in one.skipped.items()}
+
+
+def _resolved(told: Sequence[Told], pictures: Sequence[str], skipped: dict[str, str]) -> dict[str, Marked]:
+    """Path of the picture -> what is said of it. What cannot be found, and what is contradicted, goes to `skipped`."""
+    shelf, marked = Shelf(pictures), dict[str, Marked]()
+    by_file: dict[str, list[Marked]] = {}
+    for one in (one for part in told for one in part.pictures):
+        home = one.line if one.line.lower().endswith((".xml", ".txt")) else one.line.partition(" task ")[0]
+        by_file.setdefault(home, []).append(one)
+    known = set(pictures)
+    for home, some in by_file.items():
+        find = shelf.finder(home, [one.picture for one in some])
+        for one in some:
+            where, why = (one.picture, "") if one.picture in known else find(one.picture)
+            if where is None:
+                skipped[one.picture or one.line] = f"named in {one.line}, but {why}"
+                continue
+            before = marked.setdefault(where, one)
+            if before is not one:
+                if _agree(before, one):
+                    marked[where] = replace(before, split=before.split or one.split, size=before.size or one.size)
+                else:
+                    skipped[where] = f"{TWO_ROWS}: {before.line} and {one.line} mark other objects"
+    return {where: one for where, one in marked.items() if where not in skipped}
+
+
+def _agree(one: Marked, other: Marked) -> bool:
+    """Whether both mark the same objects. Shares of sides cannot be compared with pixels: they are taken to agree where
+    they are as many of each class."""
+    if one.relative != other.relative or one.relative:
+        return Counter(row["class"] for row in one.objects) == Counter(row["class"] for row in other.objects)
+    left = list(other.objects)
+    for row in one.objects:
+        twin = next((place for place, there in enumerate(left) if _same(row, there)), None)
+        if twin is None:
+            return False
+        del left[twin]
+    return not left
+
+
+def _same(one: Json, other: Json) -> bool:
+    near = all(abs(a - b) <= _SAME_PX for a, b in zip(one["box"], other["box"], strict=True))
+    return one["class"] == other["class"] and near
+
+
+def _with_sizes(
+    folder: Folder, marked: Mapping[str, Marked], skipped: dict[str, str], settings: PrepareSettings
+) -> dict[str, Marked]:
+    """Boxes that are shares become pixels: the size is read from the picture's header, in a limited child."""
+    wanted = [where for where, one in marked.items() if one.relative]
+    if not wanted:
+        return dict(marked)
+    found = dict(marked)
+    look = partial(size_of, megapixels=settings.megapixels)
+    for where, size in limited(look, folder.stream(wanted), settings.workers):
+        if isinstance(size, DataError):  # the picture is named as unreadable when it is looked at
+            found[where] = replace(marked[where], objects=(), relative=False)
+        else:
+            found[where] = in_pixels(marked[where], size)
+    return found
+
+
+def _split_of(where: str) -> Split | None:
+    """By the folders it lies in: 'images/train/1.jpg', 'valid/images/1.jpg'."""
+    parts = where.replace("!", "/").lower().split("/")[:-1]
+    return next((SPLITS[part] for part in parts if part in SPLITS), None)
+
+
+def all_classes(targets: Iterable[Json]) -> list[str]:
+    """Names given by the user (words) and by targets (lists of objects)."""
+    names: set[str] = set()
+    for target in targets:
+        if isinstance(target, str):
+            names.add(target)
+        elif target is not None:
+            names.update(str(row["class"]) for row in target)
+    return sorted(names)
