@@ -43,14 +43,18 @@ class RealSet:
     data: str = ""  # another set's folder
 
 
+PRETRAINED = ("--task.model", "mobilenet_v2", "--task.pretrained", str(BACKBONE), *TENSORFLOW)
 SETS = {
-    "trashnet": RealSet(10, ("--task.model", "mobilenet_v2", "--task.pretrained", str(BACKBONE), *TENSORFLOW)),
+    "trashnet": RealSet(10, PRETRAINED),
     "trashnet_scratch": RealSet(10, data="trashnet"),
     "brain_mri": RealSet(3),
     # its names' numbers never recur here, so the scenes that the check finds are its groups
     "magnetic_tile": RealSet(4, ("--prepare.group", r"_num_(\d+)", "--prepare.scenes", "true"), ("--beside-random",)),
     "pneumoniamnist": RealSet(3),
     "cifar10_jpeg": RealSet(8),
+    "bccd": RealSet(15),
+    "bccd_backbone": RealSet(15, PRETRAINED, data="bccd"),
+    "capybara": RealSet(5),
 }
 
 
@@ -60,7 +64,7 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=1.0)
     told = parser.parse_args()
     rows = [one_set(name, SETS[name], told.share) for name in told.only.split(",")]
-    print(f"\n{machine()}\n\n| set | samples | classes | time given | accuracy on the locked test set | exported |")
+    print(f"\n{machine()}\n\n| set | samples | classes | time given | on the locked test set | exported |")
     print("|---|---|---|---|---|---|")
     print("\n".join(rows))
 
@@ -77,7 +81,7 @@ def one_set(name: str, real: RealSet, share: float) -> str:
     low, high = trained["interval"]
     beside = trained.get("beside_random")
     random = f"; split at random it would claim {beside['value']:.3f}" if beside else ""
-    figure = f"{trained['value']:.3f} [{low:.3f}, {high:.3f}], n = {trained['n']}{random}"
+    figure = f"{trained['metric']} {trained['value']:.3f} [{low:.3f}, {high:.3f}], n = {trained['n']}{random}"
     budget = f"{real.minutes * share:g} min"
     parity = f"{told['export']['parity']['agreement']:.1%} same answers"
     return f"| {name} | {found['samples']:,} | {len(found['classes'])} | {budget} | {figure} | {parity} |"

@@ -128,11 +128,23 @@ def predict(
 
 @app.command
 def export(
-    project: Path = Path(), *, run: Run = None, int8: bool = False, out: Path | None = None, json: Json = False
+    project: Path = Path(),
+    *,
+    run: Run = None,
+    int8: bool = False,
+    labels: str = "",
+    out: Path | None = None,
+    json: Json = False,
 ) -> Any:
-    """Write ONNX (pre- and post-processing inside) and safetensors with a card; refused unless parity is proved."""
-    from snowroll.verbs.export import export as verb
+    """Write ONNX (pre- and post-processing inside) and safetensors with a card; refused unless parity is proved.
 
+    --labels FORMAT: instead, all labels known now in a format of other tools (boxes: coco, voc, yolo, cvat ...).
+    """
+    from snowroll.verbs.export import export as verb
+    from snowroll.verbs.export import export_labels
+
+    if labels:
+        return export_labels(opened(project, write=False), labels, out, say)
     return verb(opened(project), run, int8, out, say)
 
 

@@ -218,8 +218,9 @@ class Deployable:
 #   freeze(model, frozen)                              hold all but the head still for the first `options.head_first`
 #   particular: int                                    of several tasks that can read a folder the highest is meant; 0
 #   words(target) -> str                               a target or a prediction's value as people read it in a report
-#   same(one, other) -> float                          how far two predictions say the same, in [0, 1], where outputs are
-#                                                      lists and cannot be compared number by number: the export's proof
+#   same(one, other) -> float                          how far two predictions say the same, in [0, 1], where outputs
+#                                                      are lists that cannot be compared number by number: for proofs
+#   writers: Mapping[str, Callable]                    formats that `export --labels` writes: see verbs/export.py
 #   gist(target) -> str                                a target in a spelling that resized copies of a picture share
 #   of_classes(targets) -> list[str]                   the class of every object, where a target holds several or none
 #   faults(view) -> Iterable[Fault]                    what `check` finds of this kind of target: see prepare.view.View
@@ -229,6 +230,7 @@ class Deployable:
 #   trials(targets, schema) -> Mapping[str, float]     on how many samples a metric rests, where they are not all
 #   details(predictions, targets, schema, groups)      fields of evaluate.report.Background: confusion, calibration
 #   pipeline: str                                      the model hubs' word for the task, for the model card
+#   in_pixels: bool                                    answers are places in the picture: the page shows it unshrunk
 #   widget: Path                                       its own label widget: a JavaScript module
 # and in its Options: head_first (share of the steps), backbone_lr (times train.lr), pretrained (weights to begin with)
 

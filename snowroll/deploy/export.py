@@ -96,7 +96,9 @@ def join(prepare: ModelProto, body: ModelProto) -> ModelProto:
         half.ir_version = max(prepare.ir_version, body.ir_version)
     same = [(name, name) for name in joints]
     whole = compose.merge_models(prepare, body, io_map=same, name="snowroll", producer_name="snowroll")
-    whole.graph.value_info.extend(joints.values())  # with the free batch axis that the body needs when cut off
+    kept = [value for value in whole.graph.value_info if value.name not in joints]
+    del whole.graph.value_info[:]
+    whole.graph.value_info.extend([*kept, *joints.values()])  # with the free batch axis the body needs when cut off
     used = {node.domain for node in whole.graph.node}
     versions = {entry.domain: entry.version for entry in whole.opset_import if entry.domain in used}
     del whole.opset_import[:]  # merging leaves each twice, and onnxruntime's quantiser then finds none

@@ -66,9 +66,7 @@ def parity(
     return found
 
 
-def _same_answers(
-    model: Loaded, same: Same, samples: Iterable[tuple[bytes, Mapping[str, np.ndarray]]]
-) -> Parity:
+def _same_answers(model: Loaded, same: Same, samples: Iterable[tuple[bytes, Mapping[str, np.ndarray]]]) -> Parity:
     """Parity where outputs are lists: `mean` and `largest` are of what is not the same in two answers."""
     allowed = Tolerance(mean=0.01, largest=0.5, agreement=0.95)
     gaps = []

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 def quantize_int8(model: bytes, path: Path, prepared: Iterable[Prepared]) -> str:
     """Write the file with its body in int8; the preparing half stays as it is. Returns the SHA-256 of its bytes.
 
-    prepared: calibration inputs, one row each, as `Loaded.prepare` returns them, a hundred or more from the training part.
-    The caller measures what accuracy it costs. Raises PlanError without calibration data.
+    prepared: calibration inputs, one row each, as `Loaded.prepare` returns them, a hundred or more from the training
+    part. The caller measures what accuracy it costs. Raises PlanError without calibration data.
     """
     import onnx
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor, nn
@@ -40,11 +41,11 @@ class Pyramid(nn.Module):
         return kept
 
 
-def pyramid(name: str, pretrained: str = "") -> Pyramid:
+def pyramid(name: str, pretrained: str = "", padding: Literal["torch", "same"] = "torch") -> Pyramid:
     """The backbone `name`: "plain" is ours, for fresh weights on few pictures; others are design/zoo.py's.
 
-    pretrained: as in zoo.build. Raises PlanError for a network that has no such maps, DataError for weights that cannot
-    be had.
+    pretrained, padding: as in zoo.build. Raises PlanError for a network that has no such maps, DataError for weights
+    that cannot be had.
     """
     if name == "plain":
         if pretrained:
@@ -53,14 +54,14 @@ def pyramid(name: str, pretrained: str = "") -> Pyramid:
         return _measured(_plain(), name, None)
     from snowroll.design.zoo import build
 
-    network = build(name, 2, 224, pretrained=pretrained)
+    network = build(name, 2, 224, pretrained=pretrained, padding=padding)
     return _measured(_in_order(network.backbone), name, network.loaded)
 
 
 def _plain() -> list[nn.Module]:
     """A stem and four groups, each halved at its first convolution, with one residual block."""
     layers: list[nn.Module] = [_conv(3, PLAIN[0], 2)]
-    for before, after in zip(PLAIN, PLAIN[1:], strict=False):
+    for before, after in pairwise(PLAIN):
         layers.append(nn.Sequential(_conv(before, after, 2), Block(after)))
     return layers
 

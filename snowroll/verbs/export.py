@@ -1,4 +1,4 @@
-"""`export`: the model as files for elsewhere, each with its proof."""
+"""`export`: the model as files for elsewhere, each with its proof; or the labels, in other tools' formats."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import shutil
 from pathlib import Path
 
 from snowroll.base import atomic
-from snowroll.base.errors import StoreError
+from snowroll.base.errors import StoreError, UsageError, did_you_mean
 from snowroll.project.artifacts import make_artifact, make_int8
-from snowroll.project.data import pack_version
+from snowroll.project.data import pack_version, take_stock
+from snowroll.project.looks import look_at
 from snowroll.project.models import load_model
 from snowroll.project.opened import Answer, Opened, Say
+from snowroll.project.placements import placements
 
 
 def export(opened: Opened, run: int | None, int8: bool, out: Path | None, say: Say) -> Answer:
@@ -40,3 +42,29 @@ def export(opened: Opened, run: int | None, int8: bool, out: Path | None, say: S
     ]
     answer = {"run": trained.run, "file": str(target / name), "bytes": artifact.bytes, "parity": dict(parity)}
     return Answer(answer, lines, next=f"snowroll serve {opened.root}")
+
+
+def export_labels(opened: Opened, format: str, out: Path | None, say: Say) -> Answer:
+    """Every label known now, the folder's and people's, in a format that other tools read; splits where they are known.
+
+    Raises UsageError where the task writes no such format.
+    """
+    writers = getattr(opened.task, "writers", {})
+    if format not in writers:
+        told = f"task '{opened.task.name}' writes no labels as '{format}'"
+        cure = did_you_mean(format, sorted(writers)) if writers else "it writes none"
+        raise UsageError(told, where="--labels", cure=cure)
+    stock = take_stock(opened, say)
+    labelled = [sample for sample in stock.samples if sample.id in stock.targets]
+    looks, splits = look_at(opened, labelled, say), placements(opened)
+    rows = [
+        (s.where, stock.targets[s.id], (looks[s.id].width, looks[s.id].height), splits.get(s.id, s.split))
+        for s in labelled
+        if not looks[s.id].reason
+    ]
+    target = out or opened.root / f"labels-{format}"
+    files = writers[format](rows)
+    for place, text in files.items():
+        atomic.write_text(target / place, text)
+    lines = [f"labels    {len(rows):,} samples as {format} in {len(files):,} files under {target}"]
+    return Answer({"format": format, "folder": str(target), "samples": len(rows), "files": len(files)}, lines, next="")

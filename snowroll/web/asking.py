@@ -16,7 +16,7 @@ from snowroll.store.rows import FOR_TEST, Label, as_json, noun
 
 BLIND = 0.1  # share of the other items shown without a suggestion, so that "accepted" can be judged; a guess
 
-Shares = dict[str, float | None]  # class -> share
+Suggestion = Json  # of a class: {name: share}; of other targets: the prediction, which is a valid target
 ClientId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
 
 
@@ -38,7 +38,7 @@ class Question:
 
     sample: str
     why: str
-    suggestion: Shares | None  # None: asked blind, or nothing is known
+    suggestion: Suggestion | None  # None: asked blind, or nothing is known
     blind: bool  # the suggestion is withheld on purpose
 
 
@@ -131,14 +131,14 @@ def counts(opened: Opened) -> dict[str, int]:
     return opened.store.catalog.read(job)
 
 
-def _suggestions(opened: Opened, contents: Sequence[str], schema: dict[str, Json]) -> dict[str, Shares]:
+def _suggestions(opened: Opened, contents: Sequence[str], schema: dict[str, Json]) -> dict[str, Suggestion]:
     """Content -> what the model that answered in production said, where it is a valid target still."""
     rows = opened.store.catalog.read(lambda conn: changes.by_key(conn, tables.records.c.content, sorted(set(contents))))
     records = sorted((noun(Record, row) for row in rows), key=lambda record: record.at)
     return {
-        record.content: {record.prediction: record.probability}
+        record.content: {record.prediction: record.probability} if schema["type"] == "choice" else record.prediction
         for record in records
-        if isinstance(record.prediction, str) and opened.task.problem(record.prediction, schema) is None
+        if opened.task.problem(record.prediction, schema) is None
     }
 
 

@@ -92,8 +92,10 @@ def draw(task: str, schema: dict[str, Json], raw: bytes) -> bytes:
     """One sample as the task shows it to people, as PNG (small) or WebP (large). Runs in a child."""
     import io
 
-    image = find_task(task).draw(raw, None, None, schema)
-    image.thumbnail((LONGEST_PX, LONGEST_PX))
+    drawer = find_task(task)
+    image = drawer.draw(raw, None, None, schema)
+    if not getattr(drawer, "in_pixels", False):  # else a person's answer is in the file's own pixels
+        image.thumbnail((LONGEST_PX, LONGEST_PX))
     out = io.BytesIO()
     if image.width * image.height <= LOSSLESS:
         image.save(out, "PNG", compress_level=1)  # loopback is fast, waiting is not

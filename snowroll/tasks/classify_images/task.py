@@ -35,6 +35,11 @@ class ClassifyImages:
     unbounded: frozenset[str] = frozenset({"nll"})
     waived: Mapping[str, str] = {}
 
+    @property
+    def writers(self) -> Mapping[str, Callable[[Sequence[Any]], dict[str, str]]]:
+        """What `export --labels` calls: (where, target, (width, height), split) of each picture to files."""
+        return {"csv": _as_table}
+
     # 1 prepare
 
     def recognise(self, folder: Any, settings: Any) -> Reading | None:
@@ -215,6 +220,18 @@ class ClassifyImages:
         from snowroll.prepare.pictures import open_rgb
 
         return open_rgb(raw, at_least_px=options.size_px, megapixels=megapixels)
+
+
+def _as_table(rows: Sequence[tuple[str, Json, tuple[int, int], str | None]]) -> dict[str, str]:
+    """labels.csv: a manifest that is read again as it is written."""
+    import csv
+    import io
+
+    out = io.StringIO()
+    table = csv.writer(out, lineterminator="\n")
+    table.writerow(["path", "label", "split"])
+    table.writerows([where, target, split or ""] for where, target, _, split in rows)
+    return {"labels.csv": out.getvalue()}
 
 
 def _scores(predictions: Sequence[Prediction], schema: Schema) -> np.ndarray:

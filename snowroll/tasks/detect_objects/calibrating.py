@@ -17,8 +17,8 @@ FARTHEST = 0.98  # a cut is never nearer to 0 or 1 than this leaves
 
 
 def best_cuts(found: Found, objects: Objects) -> Json:
-    """{"by": [C] what is added to each class's logits so that 0.5 is the best cut, "cuts": [C]}; None where no class has
-    an object to be found.
+    """{"by": [C] what is added to each class's logits so that 0.5 is the best cut, "cuts": [C]}; None where no class
+    has an object to be found.
     """
     hits, score, kind = _matched(found, objects)
     cuts = []

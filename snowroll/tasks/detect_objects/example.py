@@ -28,7 +28,13 @@ def example(folder: Path) -> Mapping[str, Json]:
         for kind, (left, top, right, bottom) in objects:
             box = [left, top, right - left, bottom - top]
             annotations.append(
-                {"id": len(annotations), "image_id": number, "category_id": KINDS.index(kind), "bbox": box, "iscrowd": 0}
+                {
+                    "id": len(annotations),
+                    "image_id": number,
+                    "category_id": KINDS.index(kind),
+                    "bbox": box,
+                    "iscrowd": 0,
+                }
             )
     categories = [{"id": place, "name": name} for place, name in enumerate(KINDS)]
     tree = {"images": images, "annotations": annotations, "categories": categories}

@@ -44,7 +44,9 @@ def box_faults(view: View) -> Iterator[Fault]:
     yield from _each(
         view,
         "tiny_box",
-        lambda boxes, row, size: [tuple(box) for box in boxes if 0 < min(box[2] - box[0], box[3] - box[1]) < _UNSEEN_PX],
+        lambda boxes, row, size: [
+            tuple(box) for box in boxes if 0 < min(box[2] - box[0], box[3] - box[1]) < _UNSEEN_PX
+        ],
         f"{{n}} with a side under {_UNSEEN_PX} pixels: a slip of the mouse?",
         "look at them, and remove what marks nothing",
     )
@@ -110,7 +112,9 @@ def _unmarked(view: View) -> Iterator[Fault]:
     empty = [row for row in marked if not view.samples[row].target]
     if empty and len(marked) >= _FEW and len(empty) <= _RARE * len(marked):
         message = f"{count(len(empty), 'picture')} marked as holding nothing, of {len(marked):,}: {view.names(empty)}"
-        yield view.fault("unmarked_picture", "warn", empty, message, "look at them; mark what is there", 0.5, view.ask(empty))
+        yield view.fault(
+            "unmarked_picture", "warn", empty, message, "look at them; mark what is there", 0.5, view.ask(empty)
+        )
 
 
 def _spelt_twice(view: View) -> Iterator[Fault]:
@@ -127,7 +131,9 @@ def _spelt_twice(view: View) -> Iterator[Fault]:
                 if any(one["class"] in names[1:] for one in sample.target or ())
             ]
             told = " and ".join(f"'{name}' ({counts[name]:,})" for name in names)
-            yield view.fault("class_spelt_twice", "warn", rows, f"{told} look like one class spelt twice", "give both one name")
+            yield view.fault(
+                "class_spelt_twice", "warn", rows, f"{told} look like one class spelt twice", "give both one name"
+            )
 
 
 def _names(view: View) -> Iterator[str]:

@@ -101,7 +101,7 @@ def build(options: DetectOptions, classes: int) -> Detector:
     """The detector that a plan's options describe. The caller seeds torch's generator."""
     if classes < 1:
         raise PlanError("there is no class to find", where="task", cure="label some objects first")
-    backbone = pyramid(options.model, options.pretrained)
+    backbone = pyramid(options.model, options.pretrained, options.padding)
     model = Detector(backbone, classes, options.width, Normalise(options.mean, options.std))
     if options.keep_statistics and options.pretrained:
         model.keeps_statistics = True

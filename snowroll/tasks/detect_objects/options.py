@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from snowroll.base.bounds import check_numbers
 from snowroll.base.nouns import Choice, Json
@@ -22,6 +23,7 @@ class DetectOptions:
     size_px: int = 320  # longer side of the frame that the network sees
     shape: float = 1.0  # the frame's width over its height
     pretrained: str = ""  # "": fresh weights; a path to .safetensors or .pth; "hub"
+    padding: Literal["torch", "same"] = "torch"  # "same": for weights trained in TensorFlow
     width: int = 128  # channels of the map that boxes are read from
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # of the pixels, 0 to 1; ImageNet's
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
@@ -76,7 +78,9 @@ def detect_plan(fingerprint: Fingerprint) -> list[Choice]:
         Choice("train.lr", 1e-3 if pretrained else 2e-3, "for AdamW; loaded weights want smaller steps"),
         Choice("train.weight_decay", 0.05, "goes with adamw"),
         Choice("train.schedule", "cosine", "boxes are refined to the end"),
-        Choice("train.warmup", 0.05, "which place answers for which object is decided by an untrained network at first"),
+        Choice(
+            "train.warmup", 0.05, "which place answers for which object is decided by an untrained network at first"
+        ),
         Choice("train.clip", 10.0, "a picture with one hard object must not undo the others"),
         Choice("train.ema", 0.998, "boxes of an averaged network jitter less"),
         *(_fine_tuning() if pretrained else ()),
@@ -93,7 +97,8 @@ def _frame(fingerprint: Fingerprint) -> list[Choice]:
     gpu = fingerprint.device.startswith("cuda")
     wanted = longer * SMALLEST_PX / max(small, 1.0)
     size = _steps_px(min(max(wanted, 192), MOST_PX[gpu], longer))
-    why = f"the smallest tenth of the objects are {small:.0f} px or less of {longer}: {small * size / longer:.0f} px remain"
+    left = small * size / longer
+    why = f"the smallest tenth of the objects are {small:.0f} px or less of {longer}: {left:.0f} px remain"
     shape = round(wide / high, 2)
     return [
         Choice("task.size_px", size, why),

@@ -23,7 +23,15 @@ from snowroll.prepare.settings import PrepareSettings
 from snowroll.tasks.detect_objects.formats import coco, cvat, label_studio, table, voc, yolo
 from snowroll.tasks.detect_objects.formats.marks import Marked, Told, in_pixels
 
-READERS: tuple[Callable[[Folder], Told], ...] = (coco.read, voc.read, cvat.read, label_studio.read, yolo.read, table.read)
+READERS: tuple[Callable[[Folder], Told], ...] = (
+    coco.read,
+    voc.read,
+    cvat.read,
+    label_studio.read,
+    yolo.read,
+    table.read,
+)
+_FORMATS = {"coco": coco, "voc": voc, "yolo": yolo, "cvat": cvat, "label_studio": label_studio, "csv": table}
 _SAME_PX = 1.5  # that two formats may differ in: VOC counts pixels from 1, others from 0
 
 
@@ -59,7 +67,9 @@ def read_boxes(folder: Folder, settings: PrepareSettings) -> Reading | None:
     named = " and ".join(one.format for one in told) or "pictures without labels"
     used = {where for one in told for where in one.used}
     others = {
-        entry.where: "not a picture" for entry in folder.entries() if entry.where not in used and entry.where not in pictures
+        entry.where: "not a picture"
+        for entry in folder.entries()
+        if entry.where not in used and entry.where not in pictures
     }
     reading = Reading(
         f"{named} boxes" if told else named,
@@ -68,6 +78,19 @@ def read_boxes(folder: Folder, settings: PrepareSettings) -> Reading | None:
         {**others, **folder.refused, **_spoken_of(told), **skipped},
     )
     return with_groups(reading, settings.group)
+
+
+Row = tuple[str, Json, tuple[int, int], Split | None]  # where, target, width and height, split
+
+
+def _writer(write: Callable[[Sequence[Marked]], dict[str, str]]) -> Callable[[Sequence[Row]], dict[str, str]]:
+    def files(rows: Sequence[Row]) -> dict[str, str]:
+        return write([Marked(where, tuple(target), "", size, split) for where, target, size, split in rows])
+
+    return files
+
+
+WRITERS = {name: _writer(part.write) for name, part in _FORMATS.items()}
 
 
 def _spoken_of(told: Sequence[Told]) -> dict[str, str]:

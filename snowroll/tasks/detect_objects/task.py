@@ -26,9 +26,9 @@ Schema = Mapping[str, Json]
 
 
 class DetectObjects:
-    """A target is a list of {"class", "box": [left, top, right, bottom]} in pixels of the upright picture, with "ignore"
-    where it is not to be judged by; [] says that nothing is there. The schema is {"type": "boxes", "classes": [...]}.
-    A prediction's objects have a "score", too.
+    """A target is a list of {"class", "box": [left, top, right, bottom]} in pixels of the upright picture, with
+    "ignore" where it is not to be judged by; [] says that nothing is there. The schema is {"type": "boxes", "classes":
+    [...]}. A prediction's objects have a "score", too.
     """
 
     name = "detect_objects"
@@ -37,10 +37,18 @@ class DetectObjects:
     headline = "mAP50"
     pipeline = "object-detection"  # the model hubs' word
     particular = 1
+    in_pixels = True
     widget = Path(__file__).with_name("boxes.js")
     ragged: frozenset[str] = frozenset()
     unbounded: frozenset[str] = frozenset()
     waived: Mapping[str, str] = {}
+
+    @property
+    def writers(self) -> Mapping[str, Callable[[Sequence[Any]], dict[str, str]]]:
+        """What `export --labels` calls: (where, target, (width, height), split) of each picture to files."""
+        from snowroll.tasks.detect_objects.reading import WRITERS
+
+        return WRITERS
 
     # 1 prepare
 

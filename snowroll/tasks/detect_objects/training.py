@@ -44,8 +44,7 @@ def _losses(found: Found, objects: Objects, places: Tensor) -> Tensor:
     wanted, box, weight, counts = answers(found, objects, places)
     of_scores = F.binary_cross_entropy_with_logits(found.score, wanted, reduction="none").sum(dim=1)
     of_boxes = (1 - generous_overlap(found.box, box)) * weight
-    total = ((of_scores * counts).sum(dim=1) + BOX * of_boxes.sum(dim=1)) / weight.sum(dim=1).clamp(min=1)
-    return total
+    return ((of_scores * counts).sum(dim=1) + BOX * of_boxes.sum(dim=1)) / weight.sum(dim=1).clamp(min=1)
 
 
 @torch.no_grad()

@@ -3,7 +3,7 @@
 
 import { Away, bytes, json, pause, sleep } from './api.js';
 
-/** @typedef {{sample: string, why: string, suggestion: Record<string, number|null> | null, blind: boolean, picture: Promise<HTMLImageElement>}} Item */
+/** @typedef {{sample: string, why: string, suggestion: any, blind: boolean, picture: Promise<HTMLImageElement>}} Item */
 
 const DEPTH = 10; // questions fetched at once: decisions a second times the round trip, plus two, and some
 const LANES = 4; // pictures fetched at once; a browser has six ways to a server, and decisions need one

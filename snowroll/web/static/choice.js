@@ -1,10 +1,12 @@
 // @ts-check
 // One class out of a list. Up to ten classes: a digit each. More: type "/" and a few letters, digits choose among
 // what is left. A widget is any module with `mount(place, schema, answer)` that returns what is documented here:
-//   ask(item, earlier)   show this item's suggestion, and the earlier answer if it is being changed
+//   ask(item, earlier)   show this item's suggestion, and the earlier answer if it is being changed; what is drawn over
+//                        the picture goes into #stage, which holds the <img> by then
 //   press(event)         true if the key meant something
 //   keys                 [key, what it does] for the key sheet
 //   words(target)        a target as people read it
+//   question(item)       what is asked, where it is not "What is it?"
 
 const BY_DIGIT = 10;
 const SHORT = 10; // letters up to which names stand in two columns

@@ -58,6 +58,7 @@ async function show(/** @type {import('./ahead.js').Item | null} */ item) {
 /** @param {import('./ahead.js').Item} item */
 function question(item) {
   if (earlier) return 'Change this answer?';
+  if (widget.question) return widget.question(item);
   return item.suggestion ? 'Is the model right?' : 'What is it?';
 }
 

@@ -61,7 +61,9 @@ def in_pixels(one: Marked, size: tuple[int, int]) -> Marked:
     objects = []
     for row in one.objects:
         left, top, right, bottom = row["box"]
-        objects.append({**row, "box": [_plain(left * wide), _plain(top * high), _plain(right * wide), _plain(bottom * high)]})
+        objects.append(
+            {**row, "box": [_plain(left * wide), _plain(top * high), _plain(right * wide), _plain(bottom * high)]}
+        )
     return Marked(one.picture, tuple(objects), one.line, size, one.split)
 
 

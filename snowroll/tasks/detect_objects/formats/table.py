@@ -72,7 +72,9 @@ def _columns(row: Mapping[str, str]) -> dict[str, str] | None:
     }
     by_corners = {"right", "bottom"} <= found.keys()
     if by_corners:
-        frame = {meaning: next((plain[n] for n in names.split() if n in plain), "") for meaning, names in _FRAME.items()}
+        frame = {
+            meaning: next((plain[n] for n in names.split() if n in plain), "") for meaning, names in _FRAME.items()
+        }
         found |= frame
     needed = {"file", "class", "left", "top"} | ({"right", "bottom"} if by_corners else {"wide", "high"})
     return {**found, "by": "corners" if by_corners else "size"} if needed <= found.keys() else None

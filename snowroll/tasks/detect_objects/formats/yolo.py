@@ -128,7 +128,12 @@ def write(pictures: Sequence[Marked]) -> dict[str, str]:
             if row.get("ignore"):
                 continue
             left, top, right, bottom = row["box"]
-            shares = ((left + right) / 2 / wide, (top + bottom) / 2 / high, (right - left) / wide, (bottom - top) / high)
+            shares = (
+                (left + right) / 2 / wide,
+                (top + bottom) / 2 / high,
+                (right - left) / wide,
+                (bottom - top) / high,
+            )
             lines.append(" ".join([str(names.index(row["class"])), *[f"{share:.10g}" for share in shares]]))
         place = f"labels/{one.split}/{stem}.txt" if one.split else f"labels/{stem}.txt"
         files[place] = "".join(line + "\n" for line in lines)

@@ -1,0 +1,189 @@
+"""What annotation tools write: read, written and read again without a loss; damaged files end in words."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from snowroll.base.nouns import Json
+from snowroll.prepare.read import Folder
+from snowroll.prepare.settings import PrepareSettings
+from snowroll.tasks.detect_objects.formats import coco, cvat, label_studio, table, voc, yolo
+from snowroll.tasks.detect_objects.formats.marks import Marked
+from snowroll.tasks.detect_objects.reading import read_boxes
+
+FORMATS = {"voc": voc, "coco": coco, "yolo": yolo, "cvat": cvat, "label_studio": label_studio, "table": table}
+KNOWS_IGNORED = {"voc", "coco"}
+KNOWS_SPLITS = {"voc", "coco", "yolo", "cvat", "table"}
+
+# what XML and line-based formats can hold: no control characters, no blanks at the ends
+names = st.text(st.characters(categories=("L", "N", "P", "S"), include_characters=" "), min_size=1, max_size=12).map(
+    str.strip
+)
+classes = st.lists(names.filter(bool), min_size=1, max_size=4, unique=True)
+
+
+@st.composite
+def marked_pictures(draw: st.DrawFn) -> list[Marked]:
+    known, found = draw(classes), []
+    for number in range(draw(st.integers(1, 4))):
+        wide, high = draw(st.integers(8, 4000)), draw(st.integers(8, 4000))
+        objects: list[Json] = []
+        for _ in range(draw(st.integers(0, 4))):
+            x = sorted(draw(st.lists(st.integers(0, 100 * wide), min_size=2, max_size=2, unique=True)))
+            y = sorted(draw(st.lists(st.integers(0, 100 * high), min_size=2, max_size=2, unique=True)))
+            box = [x[0] / 100, y[0] / 100, x[1] / 100, y[1] / 100]
+            one: Json = {"class": draw(st.sampled_from(known)), "box": box}
+            objects.append({**one, "ignore": True} if draw(st.booleans()) else one)
+        split = draw(st.sampled_from(["train", "val", "test"]))
+        found.append(Marked(f"picture {number}.png", tuple(objects), "", (wide, high), split))
+    return found
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@given(pictures=marked_pictures())
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+def test_written_and_read_again_is_the_same(
+    name: str, pictures: Sequence[Marked], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("written")
+    for one in pictures:
+        (folder / one.picture).write_bytes(blank(one.size or (1, 1)))
+    for place, text in FORMATS[name].write(pictures).items():
+        (folder / place).parent.mkdir(parents=True, exist_ok=True)
+        (folder / place).write_text(text, encoding="utf-8")
+    wanted = {one.picture: kept(name, one) for one in pictures}
+    if name == "yolo" and not any(wanted.values()):
+        return  # empty texts beside pictures are no labels
+    reading = read_boxes(Folder(folder), PrepareSettings(workers=1))
+    assert reading is not None
+    assert {found.where: found.target for found in reading.found} == wanted
+    if name in KNOWS_SPLITS:
+        assert {found.where: found.split for found in reading.found} == {one.picture: one.split for one in pictures}
+
+
+def kept(name: str, one: Marked) -> list[Json]:
+    return [row for row in one.objects if name in KNOWS_IGNORED or not row.get("ignore")]
+
+
+def blank(size: tuple[int, int]) -> bytes:
+    out = io.BytesIO()
+    Image.new("1", size).save(out, "PNG")
+    return out.getvalue()
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    for number in range(3):
+        place = tmp_path / "images" / f"{number}.png"
+        place.parent.mkdir(exist_ok=True)
+        place.write_bytes(blank((40, 30)))
+    return tmp_path
+
+
+def test_boxes_of_an_absent_picture_and_a_picture_without_boxes(photos: Path) -> None:
+    rows = "filename,class,xmin,ymin,xmax,ymax\n0.png,cat,1,2,3,4\n7.png,cat,1,2,3,4\n"
+    (photos / "boxes.csv").write_text(rows)
+    reading = read_boxes(Folder(photos), PrepareSettings())
+    assert reading is not None
+    assert {found.where: found.target for found in reading.found} == {
+        "images/0.png": [{"class": "cat", "box": [1.0, 2.0, 3.0, 4.0]}],
+        "images/1.png": None,
+        "images/2.png": None,
+    }
+    assert "there is no such file" in reading.skipped["7.png"]
+
+
+def test_two_formats_that_disagree_leave_the_picture_out(photos: Path) -> None:
+    one = Marked("0.png", ({"class": "cat", "box": [1.0, 2.0, 9.0, 9.0]},), "", (40, 30))
+    other = Marked("0.png", ({"class": "cat", "box": [20.0, 2.0, 29.0, 9.0]},), "", (40, 30))
+    same = Marked("1.png", one.objects, "", (40, 30))
+    put(photos, coco.write([one, same]))
+    put(photos, cvat.write([other, same]))
+    reading = read_boxes(Folder(photos), PrepareSettings())
+    assert reading is not None
+    assert "disagree" in reading.skipped["images/0.png"]
+    assert {found.where for found in reading.found} == {"images/1.png", "images/2.png"}
+
+
+@pytest.mark.parametrize(
+    ("place", "text"),
+    [
+        ("a.json", '{"images": [{"id": 1}], "annotations": [], "categories": []}'),
+        ("a.json", '{"images": [], "annotations": {"bbox": [1]}, "categories": 7}'),
+        ("a.json", '{"annotations": ' + "[" * 100_000),
+        ("a.json", '[{"data": {}, "annotations": [{"result": [{"type": "rectanglelabels"}]}]}]'),
+        ("0.xml", '<!DOCTYPE a [<!ENTITY b "bb">]><annotation>&b;</annotation>'),
+        ("0.xml", "<annotation><object><name>a</name></object></annotation>"),
+        ("0.xml", "<annotation><object><name>a</name><bndbox><xmin>nan</xmin></bndbox></object></annotation>"),
+        ("a.xml", '<annotations><image name="0.png"><box label="a" xtl="x"/></image></annotations>'),
+        ("images/0.txt", "0 0.5 0.5 nan 0.5\n"),
+        ("images/0.txt", "the cat sits\n"),
+        ("b.csv", "filename,class,xmin,ymin,xmax,ymax\n0.png,cat,a,b,c,d\n"),
+        ("data.yaml", "names: [a, b\n"),
+    ],
+)
+def test_damaged_annotations_end_in_words(photos: Path, place: str, text: str) -> None:
+    put(photos, {place: text})
+    one = Marked("1.png", ({"class": "cat", "box": [1.0, 2.0, 9.0, 9.0]},), "", (40, 30))
+    put(photos, label_studio.write([one]))
+    reading = read_boxes(Folder(photos), PrepareSettings())
+    assert reading is not None
+    assert {"images/1.png": list(one.objects)}.items() <= {f.where: f.target for f in reading.found}.items()
+    assert all("\n" not in why for why in reading.skipped.values())
+
+
+def test_yolo_as_it_is_exported(tmp_path: Path) -> None:
+    """train|valid over images and labels, polygons among the boxes, names as a list."""
+    for split in ("train", "valid"):
+        put(tmp_path, {f"{split}/labels/a.txt": "1 0.5 0.5 0.5 0.5\n0 0.1 0.1 0.3 0.1 0.3 0.5 0.1 0.5\n"})
+        (tmp_path / split / "images").mkdir()
+        (tmp_path / split / "images" / "a.png").write_bytes(blank((40, 20)))
+    put(tmp_path, {"data.yaml": "nc: 2\nnames: ['cat', 'dog']\n", "README.txt": "exported\n"})
+    reading = read_boxes(Folder(tmp_path), PrepareSettings())
+    assert reading is not None
+    wanted = [{"class": "dog", "box": [10.0, 5.0, 30.0, 15.0]}, {"class": "cat", "box": [4.0, 2.0, 12.0, 10.0]}]
+    assert [(f.where, f.split, f.target) for f in reading.found] == [
+        ("train/images/a.png", "train", wanted),
+        ("valid/images/a.png", "val", wanted),
+    ]
+
+
+def test_coco_crowds_are_ignored_and_listed_pictures_hold_nothing(photos: Path) -> None:
+    tree = {
+        "images": [{"id": 5, "file_name": "0.png"}, {"id": 6, "file_name": "images/1.png"}],
+        "annotations": [{"id": 1, "image_id": 5, "category_id": 9, "bbox": [1, 2, 3, 4], "iscrowd": 1}],
+        "categories": [{"id": 9, "name": "bird"}],
+    }
+    put(photos, {"instances_val2017.json": json.dumps(tree)})
+    reading = read_boxes(Folder(photos), PrepareSettings())
+    assert reading is not None
+    found = {f.where: (f.target, f.split) for f in reading.found}
+    assert found["images/0.png"] == ([{"class": "bird", "box": [1.0, 2.0, 4.0, 6.0], "ignore": True}], "val")
+    assert found["images/1.png"] == ([], "val")
+
+
+def put(folder: Path, files: dict[str, str]) -> None:
+    for place, text in files.items():
+        (folder / place).parent.mkdir(parents=True, exist_ok=True)
+        (folder / place).write_text(text, encoding="utf-8")
+
+
+def test_every_format_is_tried(photos: Path) -> None:
+    one = Marked("images/2.png", ({"class": "cat", "box": [1.0, 2.0, 9.0, 9.0]},), "", (40, 30))
+    ways: dict[str, Callable[[Sequence[Marked]], dict[str, str]]] = {name: part.write for name, part in FORMATS.items()}
+    for name, write in ways.items():
+        if name != "yolo":  # its texts lie beside pictures that lie in `images`
+            put(photos, write([one]))
+    reading = read_boxes(Folder(photos), PrepareSettings())
+    assert reading is not None
+    assert reading.layout == "COCO and Pascal VOC and CVAT and Label Studio and CSV boxes"

@@ -1,0 +1,260 @@
+"""Boxes: scores as COCO counts them, boxes moved along with pictures, faults named."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from snowroll.base.nouns import Batch, Json, Prediction, Sample
+from snowroll.prepare.augment import CounterDraw, draw_move, mosaic, moved, moved_boxes
+from snowroll.prepare.check import check
+from snowroll.prepare.look import Look
+from snowroll.prepare.pictures import geometry
+from snowroll.prepare.view import View
+from snowroll.tasks.detect_objects.answers import read, same
+from snowroll.tasks.detect_objects.boxes import NONE, Objects, Seen, into_frame, out_of_frame, placed, survivors
+from snowroll.tasks.detect_objects.faults import box_faults
+from snowroll.tasks.detect_objects.options import DetectOptions
+from snowroll.tasks.detect_objects.scoring import details, scorer
+from snowroll.tasks.detect_objects.training import augment
+
+SCHEMA = {"type": "boxes", "classes": ["a", "b", "c"]}
+
+
+def some_pictures(seed: int, n: int = 12) -> tuple[list[list[Json]], list[Prediction]]:
+    """Objects, some to be ignored, and what somebody says of them: most near, some false, some missed."""
+    rng = np.random.default_rng(seed)
+    targets, said = [], []
+    for _ in range(n):
+        there, told = [], []
+        for _ in range(int(rng.integers(0, 7))):
+            left, top = rng.uniform(0, 80, 2)
+            box = np.array([left, top, left + rng.uniform(8, 30), top + rng.uniform(8, 30)])
+            kind = int(rng.integers(3))
+            one = {"class": SCHEMA["classes"][kind], "box": box.tolist()}
+            there.append({**one, "ignore": True} if rng.random() < 0.15 else one)
+            for _ in range(int(rng.integers(0, 3))):
+                shaken = box + rng.normal(0, 2.5, 4)
+                shaken[2:] = np.maximum(shaken[2:], shaken[:2] + 2)
+                told.append([*shaken, rng.random(), kind if rng.random() < 0.8 else int(rng.integers(3))])
+        for _ in range(int(rng.integers(0, 3))):
+            left, top = rng.uniform(0, 80, 2)
+            told.append([left, top, left + 15, top + 15, rng.random(), int(rng.integers(3))])
+        rows = np.array(sorted(told, key=lambda row: -row[4]), float).reshape(-1, 6)
+        padded = np.zeros((1, 40, 6))
+        padded[0, : len(rows)] = rows
+        targets.append(there)
+        said += read(padded, SCHEMA)
+    return targets, said
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_scores_are_cocos(seed: int) -> None:
+    coco_eval = pytest.importorskip("faster_coco_eval", reason="compared with faster-coco-eval, which is not installed")
+    targets, said = some_pictures(seed)
+    mine = scorer(said, targets, SCHEMA)(None)
+    truth, answers = as_coco(targets), as_answers(said)
+    known = coco_eval.COCO(truth)
+    judge = coco_eval.COCOeval_faster(known, known.loadRes(answers), "bbox", print_function=lambda *_: None)
+    judge.evaluate()
+    judge.accumulate()
+    judge.summarize()
+    assert [mine["mAP"], mine["mAP50"], mine["mAP75"]] == pytest.approx(judge.stats[:3].tolist(), abs=1e-9)
+
+
+def as_coco(targets: Sequence[Sequence[Json]]) -> Json:
+    annotations = []
+    for picture, target in enumerate(targets, 1):
+        for row in target:
+            left, top, right, bottom = row["box"]
+            sides = [left, top, right - left, bottom - top]
+            about = {"id": len(annotations) + 1, "image_id": picture, "iscrowd": int(bool(row.get("ignore")))}
+            kind = SCHEMA["classes"].index(row["class"]) + 1
+            annotations.append({**about, "category_id": kind, "bbox": sides, "area": sides[2] * sides[3]})
+    images = [{"id": picture, "width": 200, "height": 200} for picture in range(1, len(targets) + 1)]
+    categories = [{"id": number, "name": name} for number, name in enumerate(SCHEMA["classes"], 1)]
+    return {"images": images, "annotations": annotations, "categories": categories}
+
+
+def as_answers(said: Sequence[Prediction]) -> list[Json]:
+    return [
+        {
+            "image_id": picture,
+            "category_id": int(row[5]) + 1,
+            "bbox": [row[0], row[1], row[2] - row[0], row[3] - row[1]],
+            "score": row[4],
+        }
+        for picture, one in enumerate(said, 1)
+        for row in one.scores.tolist()
+    ]
+
+
+def test_every_object_is_in_the_confusions_once() -> None:
+    targets, said = some_pictures(3)
+    found = details(said, targets, SCHEMA, [str(n) for n in range(len(targets))])
+    table = np.array(found["confusion"])
+    there = [row for target in targets for row in target if not row.get("ignore")]
+    assert table[:-1].sum() == len(there)
+    assert found["classes"][-1] == "nothing"
+    assert table[-1, -1] == 0
+    assert [row["n"] for row in found["per_class"]] == [sum(r["class"] == n for r in there) for n in SCHEMA["classes"]]
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=40, deadline=None)
+def test_survivors_are_the_greedy_ones(seed: int) -> None:
+    ops = pytest.importorskip("torchvision.ops")
+    rng = torch.Generator().manual_seed(seed)
+    corner, side = torch.rand(60, 2, generator=rng) * 60, torch.rand(60, 2, generator=rng) * 40 + 5
+    box, kind = torch.cat((corner, corner + side), dim=1), torch.randint(0, 3, (60,), generator=rng)
+    score = torch.rand(60, generator=rng).sort(descending=True).values
+    kept = ops.batched_nms(box, score, kind, 0.5).sort().values
+    mine = survivors(box[None], score[None], kind[None], 0.5)[0]
+    assert mine.nonzero().flatten().tolist() == kept.tolist()
+
+
+@given(st.integers(1, 3000), st.integers(1, 3000), st.sampled_from([(96, 96), (320, 224), (64, 416)]))
+@settings(max_examples=200, deadline=None)
+def test_boxes_lie_where_the_pack_puts_the_picture(width: int, height: int, frame: tuple[int, int]) -> None:
+    left, top, right, bottom = geometry(width, height, frame, "pad").dest
+    size = torch.tensor([[width, height]])
+    whole = torch.tensor([[[0.0, 0.0, width, height]]])
+    assert into_frame(whole, size, frame)[0, 0].tolist() == pytest.approx([left, top, right, bottom], abs=1e-3)
+    assert out_of_frame(into_frame(whole, size, frame), size, frame)[0, 0].tolist() == pytest.approx(
+        whole[0, 0].tolist(), rel=1e-4, abs=1e-2
+    )
+    factor, corner = placed(size, frame)
+    assert factor.shape == corner.shape == (1, 2)
+
+
+def painted(boxes: Tensor, frame: tuple[int, int]) -> Tensor:
+    """[B, 1, H, W]: 1 inside the box of each picture."""
+    x = torch.arange(frame[0]) + 0.5
+    y = torch.arange(frame[1]) + 0.5
+    left, top, right, bottom = (side[:, None] for side in boxes.unbind(1))
+    columns, rows = (x > left) & (x < right), (y > top) & (y < bottom)
+    return (rows[:, :, None] & columns[:, None, :])[:, None].float()
+
+
+def extent(picture: Tensor) -> list[float]:
+    rows, columns = (picture > 0.5).any(1).nonzero().flatten(), (picture > 0.5).any(0).nonzero().flatten()
+    return [float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)]
+
+
+def test_boxes_move_with_the_pixels() -> None:
+    frame, ids = (96, 64), torch.arange(32)
+    boxes = torch.tensor([[30.0, 20.0, 60.0, 36.0]]).repeat(32, 1)
+    draw = CounterDraw(0, 0, ids)
+    move = draw_move(draw, frame, flip=True, flip_down=True, scale=0.3, shift=0.1)
+    seen = moved(painted(boxes, frame), move, "zeros")
+    told = moved_boxes(boxes[:, None], move, frame)[:, 0]
+    assert (told[1:] - told[:-1]).abs().sum() > 0
+    for picture, box in zip(seen[:, 0], told, strict=True):
+        assert extent(picture) == pytest.approx(box.tolist(), abs=1.01)
+
+
+def test_a_turn_and_its_boxes() -> None:
+    frame, boxes = (64, 64), torch.tensor([[24.0, 28.0, 40.0, 36.0]]).repeat(16, 1)
+    move = draw_move(CounterDraw(1, 0, torch.arange(16)), frame, rotate_deg=90)
+    seen = moved(painted(boxes, frame), move, "zeros")
+    for picture, box in zip(seen[:, 0], moved_boxes(boxes[:, None], move, frame)[:, 0], strict=True):
+        assert extent(picture) == pytest.approx(box.tolist(), abs=2.5)
+
+
+def test_corners_of_four_keep_their_objects() -> None:
+    """Every object that is asked for after a mosaic is where its pixels went."""
+    frame, n = (64, 48), 12
+    rng = np.random.default_rng(0)
+    boxes = torch.tensor([[x, y, x + 14, y + 12] for x, y in rng.integers(2, 34, (n, 2)).tolist()], dtype=torch.float32)
+    # each picture's object has a brightness of its own
+    shades = torch.linspace(0.3, 1.0, n)
+    images = painted(boxes, frame) * shades[:, None, None, None]
+    batch = Batch(
+        Seen(images.repeat(1, 3, 1, 1), torch.tensor([frame]).repeat(n, 1)),
+        Objects(torch.zeros(n, 1, dtype=torch.int64), boxes[:, None]),
+        torch.arange(n),
+    )
+    made = augment(batch, CounterDraw(0, 0, batch.ids), DetectOptions(mosaic=1.0))
+    kinds, places = made.targets
+    asked = [(row, at) for row, at in (kinds >= 0).nonzero().tolist()]
+    assert len(asked) > n / 2
+    assert len({round(float(made.inputs.image[row].max()), 3) for row in range(n)}) > 1
+    for row, at in asked:
+        left, top, right, bottom = places[row, at].round().int().tolist()
+        inside = made.inputs.image[row, 0, top:bottom, left:right]
+        assert inside.min() > 0.25, (row, places[row, at])
+        assert len(inside.unique()) == 1
+    whole = mosaic(batch.inputs.image, CounterDraw(0, 0, batch.ids), 0.0)
+    assert torch.equal(whole.images, batch.inputs.image)
+
+
+def test_what_is_hardly_there_is_neither_asked_for_nor_held_against_anybody() -> None:
+    frame = (64, 64)
+    batch = Batch(
+        Seen(torch.zeros(40, 3, 64, 64), torch.tensor([frame]).repeat(40, 1)),
+        Objects(torch.zeros(40, 1, dtype=torch.int64), torch.tensor([[[0.0, 0.0, 16.0, 16.0]]]).repeat(40, 1, 1)),
+        torch.arange(40),
+    )
+    kinds = augment(batch, CounterDraw(0, 0, batch.ids), DetectOptions(shift=0.3)).targets.kind
+    assert {NONE, -2, 0} == set(kinds.flatten().tolist())
+
+
+def view_of(targets: Sequence[Sequence[Json] | None], size: tuple[int, int] = (100, 80)) -> View:
+    samples = [
+        Sample(f"{n:016x}", f"{n}.png", f"{n:064x}", "image", None if target is None else list(target))
+        for n, target in enumerate(targets)
+    ]
+    thumbnail = np.random.default_rng(0).integers(0, 255, (32, 32, 3)).astype(np.uint8)
+    looks = {s.id: Look(10, width=size[0], height=size[1], thumbnail=thumbnail) for s in samples}
+    return View.of(samples, looks, SCHEMA, gist=str)
+
+
+def test_faults_of_boxes_are_named() -> None:
+    good = {"class": "a", "box": [10.0, 10.0, 40.0, 40.0]}
+    twin = {"class": "a", "box": [10.0, 10.0, 40.0, 40.5]}
+    cases: dict[str, list[Json]] = {
+        "empty_box": [good, {"class": "a", "box": [50.0, 10.0, 50.0, 40.0]}],
+        "box_outside": [{"class": "a", "box": [80.0, 10.0, 130.0, 40.0]}],
+        "box_off_by_one": [{"class": "a", "box": [80.0, 10.0, 101.0, 40.0]}],
+        "tiny_box": [good, {"class": "b", "box": [70.0, 50.0, 71.0, 51.0]}],
+        "box_twice": [good, twin],
+        "box_of_two_classes": [good, {**twin, "class": "b"}],
+    }
+    for code, target in cases.items():
+        found = [fault.code for fault in box_faults(view_of([[good], target, [good], None, []]))]
+        assert found == [code], (code, found)
+    assert not list(box_faults(view_of([[good], [], None, [good]])))
+
+
+def test_a_picture_that_was_forgotten() -> None:
+    good = [{"class": "a", "box": [10.0, 10.0, 40.0, 40.0]}]
+    (fault,) = box_faults(view_of([good] * 99 + [[]]))
+    assert (fault.code, fault.paths) == ("unmarked_picture", ("99.png",))
+    assert not list(box_faults(view_of([good] * 60 + [[]] * 40)))
+
+
+def test_classes_are_no_choice() -> None:
+    """What is said of classes of pictures is not said of objects."""
+    view = view_of([[{"class": "a", "box": [1.0, 1.0, 9.0, 9.0]}]] * 3)
+    assert view.classes == ()
+    assert not [fault for fault in check(view) if fault.code in ("one_class", "unknown_label", "few_samples")]
+
+
+def test_the_same_answer_twice_and_half_of_it() -> None:
+    targets, said = some_pictures(1)
+    for one, following in pairwise(said):
+        assert same(one, one) == 1
+        assert 0 <= same(one, following) <= 1
+    whole = max(said, key=lambda one: len(one.value))
+    half = Prediction(whole.value[: len(whole.value) // 2], None, 0.0)
+    assert same(whole, half) < 1
+    assert json.loads(json.dumps(whole.value)) == whole.value
+    assert targets
