@@ -15,8 +15,9 @@ from snowroll.base.task import find_task, task_names
 from snowroll.cli import run
 from snowroll.demo import running
 from snowroll.deploy.settings import ServeSettings
-from snowroll.project.mining import mine
+from snowroll.project.mining import samples_of
 from snowroll.project.opened import Opened, open_project
+from snowroll.store.rows import Queued
 from snowroll.verbs.serve import make_service
 from snowroll.web.app import make_label_app
 
@@ -87,7 +88,7 @@ def _predict(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def _serve_and_label(project: Path, name: str) -> None:
-    """Production sends what nobody has seen; it is mined, asked about on the page's own routes, and answered."""
+    """Production sends something; it is asked about on the page's own routes, and answered."""
     opened = open_project(project, {})
     samples = sorted(opened.store.catalog.samples().values(), key=lambda sample: sample.where)
     settings = ServeSettings(port=0, sample=1.0)
@@ -100,7 +101,9 @@ def _serve_and_label(project: Path, name: str) -> None:
             told = json.loads(urllib.request.urlopen(request, timeout=60).read())["predictions"][0]
             assert {"prediction", "doubt"} <= told.keys()
         _wait_for_records(opened, 6)
-    mine(opened, 4, lambda line: None)
+    waiting = samples_of(opened, opened.store.catalog.records())
+    opened.store.catalog.add_samples(waiting)
+    opened.store.catalog.fill_queue([Queued(sample.id, "a test asks", place) for place, sample in enumerate(waiting)])
     with running(make_label_app(opened, token, "test", time), settings) as url:
         asked = json.loads(_page(f"{url}/api/next?n=4", token))
         assert asked["items"], name

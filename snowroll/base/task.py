@@ -230,6 +230,7 @@ class Deployable:
 #   trials(targets, schema) -> Mapping[str, float]     on how many samples a metric rests, where they are not all
 #   details(predictions, targets, schema, groups)      fields of evaluate.report.Background: confusion, calibration
 #   pipeline: str                                      the model hubs' word for the task, for the model card
+#   credited: str                                      what `credit` is, where it is not the headline
 #   in_pixels: bool                                    answers are places in the picture: the page shows it unshrunk
 #   widget: Path                                       its own label widget: a JavaScript module
 # and in its Options: head_first (share of the steps), backbone_lr (times train.lr), pretrained (weights to begin with)

@@ -85,6 +85,7 @@ class Background:
     title: str  # "digits, run 0007"
     measured_on: str  # "360 images of the locked test set, which nothing was trained on"
     made: Mapping[str, str]  # date, code version, data version, machine, by whom
+    credit: str = ""  # what two models are compared by, and slices, where that is not the headline
     floor: float | None = None  # the headline of the best answer that never looks at the input
     words: Mapping[str, str] = field(default_factory=lambda: IN_WORDS)  # metric -> what it is, in words
     intervals: str = ""  # how the intervals were made: interval_in_words
@@ -153,7 +154,7 @@ def opening(report: Report, background: Background) -> Opening:
         what = f"{_list(failed)} failed, so no number here can be relied on"
         return Opening("GATE FAILED", "bad", f"Do not use this model: {what}. For the record, {measured}")
     if background.verdict:
-        return _promotion(background.verdict, name, measured, background.measured_on)
+        return _promotion(background.verdict, background.credit or name, measured, background.measured_on)
     sentence = measured[0].upper() + measured[1:]
     if background.floor is not None:
         floor = figure(report.headline, background.floor)

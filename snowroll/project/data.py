@@ -12,7 +12,7 @@ import numpy as np
 
 from snowroll.base.errors import DataError
 from snowroll.base.nouns import Batch, Item, Json, Plan, Sample, Split, Version, canonical, digest
-from snowroll.base.task import Columns, Reading
+from snowroll.base.task import Columns, Reading, Task
 from snowroll.prepare.index import index, stamp
 from snowroll.prepare.pack import Pack, Ragged
 from snowroll.prepare.split import assign
@@ -130,8 +130,7 @@ def _refuse_unjudged(opened: Opened, items: Sequence[Item]) -> None:
 def _enough(opened: Opened, stock: Stock, usable: Sequence[Sample]) -> None:
     """Refuse to train before every class has enough, saying how many are missing."""
     targets = [stock.targets[s.id] for s in usable]
-    of_classes = getattr(opened.task, "of_classes", None)
-    counts = Counter(opened.task.strata(targets) if of_classes is None else of_classes(targets))
+    counts = class_counts(opened.task, targets)
     for name in stock.schema.get("classes", ()):
         counts.setdefault(str(name), 0)
     if len(counts) < (2 if stock.schema["type"] == "choice" else 1):
@@ -146,6 +145,12 @@ def _enough(opened: Opened, stock: Stock, usable: Sequence[Sample]) -> None:
         told = ", ".join(f"{count} more of '{name}'" for name, count in sorted(missing.items())[:8])
         cure = "add them, or label more with `snowroll label`"
         raise DataError(f"each class needs {least} labelled samples: {told}", where=opened.data, cure=cure)
+
+
+def class_counts(task: Task, targets: Sequence[Json]) -> Counter[str]:
+    """How often each class is seen: in a picture, or as objects where one holds several."""
+    of_classes = getattr(task, "of_classes", None)
+    return Counter(task.strata(targets) if of_classes is None else of_classes(targets))
 
 
 @dataclass(frozen=True, slots=True)

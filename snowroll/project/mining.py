@@ -10,7 +10,7 @@ import numpy as np
 from snowroll.base.nouns import Record, Sample, digest
 from snowroll.prepare.features import colours, components
 from snowroll.prepare.mine import choose
-from snowroll.project.data import Stock, take_stock
+from snowroll.project.data import Stock, class_counts, take_stock
 from snowroll.project.looks import look_at
 from snowroll.project.opened import Opened, Say
 from snowroll.project.settings import LabelSettings
@@ -143,6 +143,4 @@ def _choose(
 
 def _counts(opened: Opened, stock: Stock, labelled: Sequence[Sample]) -> dict[str, int]:
     counts = dict.fromkeys(map(str, stock.schema.get("classes", ())), 0)
-    for stratum in opened.task.strata([stock.targets[sample.id] for sample in labelled]):
-        counts[stratum] = counts.get(stratum, 0) + 1
-    return counts
+    return counts | class_counts(opened.task, [stock.targets[sample.id] for sample in labelled])

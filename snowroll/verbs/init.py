@@ -11,7 +11,7 @@ from snowroll.base.settings import FILE, Settings, as_toml
 from snowroll.base.task import Reading, find_task, task_names
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
-from snowroll.project.data import take_stock
+from snowroll.project.data import class_counts, take_stock
 from snowroll.project.opened import Answer, Say, every_section, open_project
 from snowroll.store.project import Project
 
@@ -24,7 +24,7 @@ def init(root: Path, data: Path | None, labels: tuple[str, ...], task: str, flag
         raise UsageError("this is a project already", where=root / FILE, cure="edit the file, or use flags")
     opened = open_project(root, flags)
     stock = take_stock(opened, say)
-    counts = Counter(opened.task.strata(list(stock.targets.values())))
+    counts = class_counts(opened.task, list(stock.targets.values()))
     splits = Counter(sample.split or "undeclared" for sample in stock.samples)
     unlabelled = len(stock.samples) - len(stock.targets)
     story = opened.store.catalog.story("layout")

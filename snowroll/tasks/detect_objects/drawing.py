@@ -39,7 +39,7 @@ def drawn(rgb: np.ndarray, target: Json | None, prediction: Json | None, schema:
 
 def _rows(target: Json | None, prediction: Json | None) -> list[tuple[Json, tuple[int, int, int], bool]]:
     if target is None or prediction is None:
-        return [(row, RIGHT, bool(row.get("ignore"))) for row in (target if prediction is None else prediction)]
+        return [(row, RIGHT, bool(row.get("ignore"))) for row in target or prediction or ()]
     wanted = [row for row in target if not row.get("ignore")]
     pairs = pairs_of(prediction, wanted, 0.5)
     right, found = {a for a, _ in pairs}, {b for _, b in pairs}

@@ -52,6 +52,13 @@ class Detector(nn.Module):
                     module.training = False
         return self
 
+    @torch.no_grad()
+    def expect(self, reach: Tensor | None, shares: Sequence[float]) -> None:
+        """Begin with boxes of this half width and height [2], and classes as common as these shares of the places."""
+        if reach is not None:
+            self.reach.copy_(reach)
+        _set_bias(self.head.score, torch.tensor([log(share / (1 - share)) for share in shares]))
+
     def forward(self, seen: Seen) -> Found:
         score, sides = self.head(self.backbone(self.normalise(seen.image)))
         places = centres(score.shape[2], score.shape[3], score.device)
@@ -71,9 +78,9 @@ class Head(nn.Module):
         self.of_class, self.of_box = _layer(width, width), _layer(width, width)
         self.score, self.sides = nn.Conv2d(width, classes, 1), nn.Conv2d(width, 4, 1)
         nn.init.normal_(self.score.weight, std=0.01)
-        nn.init.constant_(self.score.bias, log(FEW / (1 - FEW)))
         nn.init.normal_(self.sides.weight, std=0.01)
-        nn.init.zeros_(self.sides.bias)
+        _set_bias(self.score, torch.full((classes,), log(FEW / (1 - FEW))))
+        _set_bias(self.sides, torch.zeros(4))
 
     def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         fine, *coarser = [norm(level(x)) for level, norm, x in zip(self.level, self.norm, maps, strict=True)]
@@ -83,6 +90,12 @@ class Head(nn.Module):
             finer = coarser.pop() if coarser else fine
             x = join(finer + F.interpolate(x, scale_factor=2.0, mode="nearest"))
         return self.score(self.of_class(x)), self.sides(self.of_box(x))
+
+
+@torch.no_grad()
+def _set_bias(layer: nn.Conv2d, bias: Tensor) -> None:
+    assert layer.bias is not None
+    layer.bias.copy_(bias)
 
 
 def _layer(before: int, after: int) -> nn.Module:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from math import inf, log
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,7 @@ class DetectObjects:
     kind = "image"
     Options = DetectOptions
     headline = "mAP50"
+    credited = "F1 of a picture's objects"
     pipeline = "object-detection"  # the model hubs' word
     particular = 1
     in_pixels = True
@@ -149,21 +150,17 @@ class DetectObjects:
 
     def start(self, model: nn.Module, batch: Batch, targets: Columns, options: DetectOptions) -> None:
         """Before the first step: boxes of the mean object's size, scores as rare as objects are."""
-        import torch
-
         from snowroll.tasks.detect_objects.model import FEW, STRIDE, Detector
 
         assert isinstance(model, Detector)
-        objects, wide = batch.targets, options.frame
-        there = objects.kind >= 0
-        if bool(there.any()):
-            sides = (objects.box[there][:, 2:] - objects.box[there][:, :2]).clamp(min=1)
-            model.reach.copy_(sides.log().mean(dim=0).exp() / 2)
-        places = (wide[0] // STRIDE) * (wide[1] // STRIDE)
-        counts = np.bincount(targets["kind"][targets["kind"] >= 0], minlength=len(model.head.score.bias))
+        box = batch.targets.box[batch.targets.kind >= 0]
+        sides = (box[:, 2:] - box[:, :2]).clamp(min=1)
+        wide, high = options.frame
+        places = (wide // STRIDE) * (high // STRIDE)
+        counts = np.bincount(targets["kind"][targets["kind"] >= 0], minlength=model.head.score.out_channels)
+        # an object is answered for by some four places once places have been chosen
         shares = np.clip(4 * counts / max(1, len(targets["kind"])) / places, FEW / 10, 0.1)
-        with torch.no_grad():
-            model.head.score.bias.copy_(torch.tensor([log(share / (1 - share)) for share in shares]))
+        model.expect(sides.log().mean(dim=0).exp() / 2 if len(sides) else None, shares.tolist())
 
     def freeze(self, model: nn.Module, frozen: bool) -> None:
         """Learn the head alone for the first `options.head_first` of the steps: new heads are noisy."""

@@ -18,8 +18,8 @@ from snowroll.tasks.detect_objects.formats.trees import trees
 
 def read(folder: Folder) -> Told:
     told = Told("Label Studio")
-    for where, tree in trees(folder, told, b"rectanglelabels"):
-        if not isinstance(tree, list):
+    for where, tree in trees(folder, told, b'"annotations"', b'"data"', b'"result"'):
+        if not (isinstance(tree, list) and all(isinstance(task, dict) and "data" in task for task in tree)):
             continue
         told.used.add(where)
         before = len(told.pictures)
@@ -34,7 +34,7 @@ def read(folder: Folder) -> Told:
 
 def _pictures(task: Mapping[str, Any], line: str) -> Iterator[Marked]:
     data = task["data"]
-    named = data.get("image") or next(value for value in data.values() if isinstance(value, str))
+    named = data.get("image") or next((value for value in data.values() if isinstance(value, str)), "")
     given = [one for one in task.get("annotations") or () if not one.get("was_cancelled")]
     if not given:
         return

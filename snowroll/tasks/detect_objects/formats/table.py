@@ -64,7 +64,7 @@ def _rows(raw: bytes) -> list[dict[str, str]]:
 
 def _columns(row: Mapping[str, str]) -> dict[str, str] | None:
     """meaning -> column, or None where the table names no boxes."""
-    plain = {re.sub(r"[^a-z0-9]", "", name.lower()): name for name in reversed(row)}
+    plain = {re.sub(r"[^a-z0-9]", "", name.lower()): name for name in reversed(list(row))}
     found = {
         meaning: column
         for meaning, names in _NAMES.items()

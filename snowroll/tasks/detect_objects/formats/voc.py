@@ -69,7 +69,7 @@ def _splits(folder: Folder, told: Told) -> dict[str, Split]:
         told.used.add(where)
         split = SPLITS.get(where.replace("!", "/").rpartition("/")[2][: -len(".txt")].lower())
         if split is not None:
-            names = (line.split()[0] for line in raw.decode("utf-8", "replace").splitlines() if line.strip())
+            names = (line.strip() for line in raw.decode("utf-8", "replace").splitlines() if line.strip())
             found.update(dict.fromkeys(names, split))
     return found
 

@@ -24,8 +24,15 @@ def read(folder: Folder) -> Told:
     entries = folder.entries()
     pictures = {_bare(entry.where): entry.where for entry in entries if format_of_name(entry.where)}
     beside = {_as_picture(bare): where for bare, where in pictures.items()}
+    # last of all, the one picture of that name, wherever it lies
+    lone = {stem: where for stem, (where, *more) in _by_stem(pictures).items() if not more}
     texts = [entry.where for entry in entries if entry.where.lower().endswith(".txt") and entry.size < LARGEST]
-    labels = {where: picture for where in texts if (picture := pictures.get(_bare(where)) or beside.get(_bare(where)))}
+    labels = {
+        where: picture
+        for where in texts
+        for bare in [_bare(where)]
+        if (picture := pictures.get(bare) or beside.get(bare) or lone.get(_stem(bare)))
+    }
     if not labels:
         return told
     names = _names(folder, told)
@@ -46,6 +53,17 @@ def read(folder: Folder) -> Told:
 
 def _bare(where: str) -> str:
     return where.rpartition(".")[0]
+
+
+def _stem(bare: str) -> str:
+    return bare.replace("!", "/").rpartition("/")[2]
+
+
+def _by_stem(pictures: Mapping[str, str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for bare, where in pictures.items():
+        found.setdefault(_stem(bare), []).append(where)
+    return found
 
 
 def _as_picture(bare: str) -> str:
