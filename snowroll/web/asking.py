@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, func, select
 
-from snowroll.base.nouns import Json, Record, digest
+from snowroll.base.nouns import Json, Record, Sample, digest
 from snowroll.project.opened import Opened
 from snowroll.store import changes, tables
 from snowroll.store.rows import FOR_TEST, Label, as_json, noun
@@ -63,10 +63,13 @@ def next_questions(opened: Opened, n: int, person: str, schema: dict[str, Json])
     asked = opened.store.catalog.next_queued(n, person)
     samples = opened.store.catalog.samples([item.sample for item in asked])
     known = _suggestions(opened, [sample.content for sample in samples.values()], schema)
+    stands = {} if schema["type"] == "choice" else _as_it_stands(opened, samples)
     questions = []
     for item in asked:
         blind = is_blind(item.sample, item.why)
         suggestion = None if blind else known.get(samples[item.sample].content)
+        # who is to mend one box of twenty must not draw the other nineteen again
+        suggestion = stands.get(item.sample, suggestion)
         questions.append(Question(item.sample, item.why, suggestion, blind))
     return questions
 
@@ -129,6 +132,13 @@ def counts(opened: Opened) -> dict[str, int]:
         return {"left": count(waits), "for_test": count(waits, for_test), "done": count(~waits)}
 
     return opened.store.catalog.read(job)
+
+
+def _as_it_stands(opened: Opened, samples: Mapping[str, Sample]) -> dict[str, Suggestion]:
+    """Sample -> its label, where it has one: a person's, else the folder's."""
+    said = opened.store.catalog.labels()
+    given = {id: label.target for id, label in said.items() if label.target is not None and id in samples}
+    return {id: sample.target for id, sample in samples.items() if sample.target is not None} | given
 
 
 def _suggestions(opened: Opened, contents: Sequence[str], schema: dict[str, Json]) -> dict[str, Suggestion]:

@@ -57,9 +57,8 @@ def read_boxes(folder: Folder, settings: PrepareSettings) -> Reading | None:
         found.append(Found(where, None if one is None else list(one.objects), None, split))
     counts = Counter(row["class"] for one in marked.values() for row in one.objects)
     evidence = [sentence for one in told for sentence in one.evidence[:4]]
-    classes = ", ".join(f"{name} {n:,}" for name, n in counts.most_common(8))
     nothing = sum(not one.objects for one in marked.values())
-    evidence.append(f"{count_formats(pictures)}; {counts.total():,} boxes: {classes}")
+    evidence.append(f"{count_formats(pictures)}; {counts.total():,} boxes of {len(counts):,} classes")
     if nothing:
         evidence.append(f"{nothing:,} pictures are marked as holding nothing")
     if settings.labels:
