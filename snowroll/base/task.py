@@ -216,7 +216,7 @@ class Deployable:
 #   start(model, batch, targets, options)              before the first step: filters from a batch of the training data,
 #                                                      the class shares from all its encoded targets
 #   freeze(model, frozen)                              hold all but the head still for the first `options.head_first`
-#   particular: int                                    of several tasks that can read a folder the highest is meant; 0
+#   particularity(reading, settings) -> int            of several tasks that can read a folder the highest is meant; 0
 #   words(target) -> str                               a target or a prediction's value as people read it in a report
 #   same(one, other) -> float                          how far two predictions say the same, in [0, 1], where outputs
 #                                                      are lists that cannot be compared number by number: for proofs

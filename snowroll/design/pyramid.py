@@ -20,17 +20,22 @@ PLAIN = (32, 64, 128, 192, 256)  # channels of our own at strides 2 to 32
 
 
 class Pyramid(nn.Module):
-    """Normalised images [B, 3, H, W], sides multiples of 32, to the last map of each of STRIDES.
+    """Normalised images [B, 3, H, W], sides multiples of the largest stride, to the last map of each stride.
 
-    layers: run one after the other; `taken`: after which of them a map is kept.
+    layers: run one after the other; ends: for each stride the layer after which its map is kept, and its channels.
     """
 
     def __init__(
-        self, layers: Sequence[nn.Module], taken: Sequence[int], widths: Sequence[int], loaded: Loaded | None = None
+        self,
+        layers: Sequence[nn.Module],
+        strides: Sequence[int],
+        ends: Sequence[tuple[int, int]],
+        loaded: Loaded | None = None,
     ) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(layers[: max(taken) + 1])
-        self.taken, self.widths, self.loaded = tuple(taken), tuple(widths), loaded
+        self.taken, self.widths = tuple(layer for layer, _ in ends), tuple(width for _, width in ends)
+        self.layers = nn.ModuleList(layers[: max(self.taken) + 1])
+        self.strides, self.loaded = tuple(strides), loaded
 
     def forward(self, x: Tensor) -> list[Tensor]:
         kept = []
@@ -41,7 +46,12 @@ class Pyramid(nn.Module):
         return kept
 
 
-def pyramid(name: str, pretrained: str = "", padding: Literal["torch", "same"] = "torch") -> Pyramid:
+def pyramid(
+    name: str,
+    pretrained: str = "",
+    padding: Literal["torch", "same"] = "torch",
+    strides: Sequence[int] = STRIDES,
+) -> Pyramid:
     """The backbone `name`: "plain" is ours, for fresh weights on few pictures; others are design/zoo.py's.
 
     pretrained, padding: as in zoo.build. Raises PlanError for a network that has no such maps, DataError for weights
@@ -51,11 +61,11 @@ def pyramid(name: str, pretrained: str = "", padding: Literal["torch", "same"] =
         if pretrained:
             told = "there are no weights for 'plain'"
             raise PlanError(told, where="task.pretrained", cure="name the model they belong to with --task.model")
-        return _measured(_plain(), name, None)
+        return _measured(_plain(), name, strides, None)
     from snowroll.design.zoo import build
 
     network = build(name, 2, 224, pretrained=pretrained, padding=padding)
-    return _measured(_in_order(network.backbone), name, network.loaded)
+    return _measured(_in_order(network.backbone), name, strides, network.loaded)
 
 
 def _plain() -> list[nn.Module]:
@@ -88,7 +98,7 @@ def _in_order(network: nn.Module) -> list[nn.Module]:
     return list(inner.children() if isinstance(inner, nn.Module) else network.children())
 
 
-def _measured(layers: list[nn.Module], name: str, loaded: Loaded | None) -> Pyramid:
+def _measured(layers: list[nn.Module], name: str, strides: Sequence[int], loaded: Loaded | None) -> Pyramid:
     """Where the maps of each stride end, found by showing the layers a picture."""
     last: dict[int, tuple[int, int]] = {}  # stride -> (layer, channels)
     x = torch.zeros(1, 3, _TRIED_PX, _TRIED_PX)
@@ -101,12 +111,13 @@ def _measured(layers: list[nn.Module], name: str, loaded: Loaded | None) -> Pyra
                 x = layer(x)
             except RuntimeError:  # layers after the last map want a vector
                 break
-            if not isinstance(x, Tensor) or x.ndim != 4 or x.shape[2] < _TRIED_PX // STRIDES[-1]:
+            if not isinstance(x, Tensor) or x.ndim != 4 or x.shape[2] < _TRIED_PX // strides[-1]:
                 break
             last[_TRIED_PX // x.shape[2]] = (place, x.shape[1])
     for module, mode in modes:
         module.training = mode
-    if not all(stride in last for stride in STRIDES):
+    if not all(stride in last for stride in strides):
         cure = "use plain, resnet18, resnet34, resnet50, mobilenet_v2 or efficientnet_b0"
-        raise PlanError(f"'{name}' has no maps at strides of 8, 16 and 32 pixels", where="task.model", cure=cure)
-    return Pyramid(layers, [last[stride][0] for stride in STRIDES], [last[stride][1] for stride in STRIDES], loaded)
+        told = ", ".join(map(str, strides))
+        raise PlanError(f"'{name}' has no maps at strides of {told} pixels", where="task.model", cure=cure)
+    return Pyramid(layers, strides, [last[stride] for stride in strides], loaded)

@@ -146,8 +146,13 @@ def draw_move(
     return Move(torch.stack((across, down * turned[:, None]), dim=1), torch.stack(shifted, dim=1))
 
 
-def moved(images: Tensor, move: Move, border: Literal["reflection", "zeros"]) -> Tensor:
-    """The pictures moved, in one bilinear pass; beyond the border lies their reflection, or black."""
+def moved(
+    images: Tensor,
+    move: Move,
+    border: Literal["reflection", "zeros"],
+    between: Literal["bilinear", "nearest"] = "bilinear",
+) -> Tensor:
+    """The pictures moved, in one pass; beyond the border lies their reflection, or black. Masks want `nearest`."""
     height, width = images.shape[2:]
     x = (torch.arange(width, device=images.device) * 2 + 1) / width - 1
     y = (torch.arange(height, device=images.device) * 2 + 1) / height - 1
@@ -159,7 +164,7 @@ def moved(images: Tensor, move: Move, border: Literal["reflection", "zeros"]) ->
     grid_y = yx[:, None, None] * x + (yy[:, None] * y + dy[:, None])[:, :, None]
     grid = torch.stack((grid_x, grid_y), dim=-1).to(images.dtype)
     # interpolation may pass 0 and 1 by rounding only, so no clamp
-    found = F.grid_sample(images, grid, mode="bilinear", padding_mode=border, align_corners=False)
+    found = F.grid_sample(images, grid, mode=between, padding_mode=border, align_corners=False)
     return found.contiguous(memory_format=torch.channels_last)
 
 

@@ -72,17 +72,18 @@ def _recognise(source: Path, prepare: PrepareSettings, wanted: str) -> tuple[str
     if wanted and wanted not in task_names():
         raise UsageError(f"there is no task '{wanted}'", where="--task", cure=did_you_mean(wanted, task_names()))
     folder = Folder(source)
-    particular = sorted(task_names(), key=lambda name: -getattr(find_task(name), "particular", 0))
-    unlabelled: tuple[str, Reading] | None = None
-    for name in [wanted] if wanted else particular:
-        reading = find_task(name).recognise(folder, prepare)
-        if reading is None or not reading.found:
-            continue
-        if any(found.target is not None for found in reading.found):
-            return name, reading
-        unlabelled = name, reading  # of several tasks that could begin without labels, the least particular
-    if unlabelled is not None:
-        return unlabelled
+    readings: list[tuple[bool, int, str, Reading]] = []
+    for name in [wanted] if wanted else task_names():
+        task = find_task(name)
+        reading = task.recognise(folder, prepare)
+        if reading is not None and reading.found:
+            ask = getattr(task, "particularity", None)
+            is_labelled = any(found.target is not None for found in reading.found)
+            readings.append((is_labelled, ask(reading, prepare) if ask else 0, name, reading))
+    if readings:
+        # of several tasks that could begin without labels, the least particular
+        _, _, name, reading = max(readings, key=lambda one: (one[0], one[1] if one[0] else -one[1]))
+        return name, reading
     unread = next((f"; {where} was not read: {why}" for where, why in folder.refused.items()), "")
     raise DataError(
         f"no data that any task recognises{unread}",

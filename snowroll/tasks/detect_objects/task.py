@@ -37,7 +37,6 @@ class DetectObjects:
     headline = "mAP50"
     credited = "F1 of a picture's objects"
     pipeline = "object-detection"  # the model hubs' word
-    particular = 1
     in_pixels = True
     widget = Path(__file__).with_name("boxes.js")
     ragged: frozenset[str] = frozenset()
@@ -57,6 +56,10 @@ class DetectObjects:
         from snowroll.tasks.detect_objects.reading import read_boxes
 
         return read_boxes(folder, settings)
+
+    def particularity(self, reading: Reading, settings: Any) -> int:
+        """A folder of pictures and boxes is also a folder of pictures; boxes are what it is about."""
+        return 2
 
     def schema(self, targets: Iterable[Json]) -> dict[str, Json]:
         from snowroll.tasks.detect_objects.reading import all_classes

@@ -1,0 +1,62 @@
+"""How a segmenting network is cut for export: raw RGB pixels in, a class for every pixel of the frame out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from snowroll.base.nouns import Json
+from snowroll.base.task import Deployable
+from snowroll.deploy.resize import PilResize
+from snowroll.tasks.segment_images.answers import best_classes
+from snowroll.tasks.segment_images.model import Seen
+from snowroll.tasks.segment_images.options import SegmentOptions
+
+
+class Prepare(nn.Module):
+    """uint8 RGB [H, W, 3] of any size -> (float32 [1, 3, frame] in [0, 1], int64 [1, 2] width and height)."""
+
+    def __init__(self, frame: tuple[int, int]) -> None:
+        super().__init__()
+        self.resize = PilResize(frame, "pad")
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        # counted from a range: traced, they stay functions of the input's shape
+        height, width = (torch.arange(pixels.shape[axis])[-1] + 1 for axis in (0, 1))
+        size = torch.stack((width, height)).unsqueeze(0)
+        return self.resize(pixels).permute(2, 0, 1).unsqueeze(0) / 255, size
+
+
+class Body(nn.Module):
+    """(float32 [B, 3, frame], int64 [B, 2]) -> label and sure [B, frame], size [B, 2]."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, image: Tensor, size: Tensor) -> tuple[Tensor, ...]:
+        found = best_classes(self.model(Seen(image, size)))
+        return found["label"], found["sure"], found["size"] + 0
+
+
+def deployable(model: nn.Module, options: SegmentOptions, schema: Mapping[str, Json]) -> Deployable:
+    """See base.task.Deployable."""
+    wide, high = options.frame
+    contract = {
+        "input": "pixels: uint8 RGB [height, width, 3], any size",
+        "resize": f"fitted into {wide} x {high} with a black border, triangle filter with antialias (as Pillow)",
+        "output": f"label: uint8 [batch, {high}, {wide}], number of the class in `classes`; sure: its probability times "
+        "255; size: int64 [batch, 2], width and height of the input, to cut the border off and to enlarge by",
+        "classes": list(schema["classes"]),
+    }
+    return Deployable(
+        prepare=Prepare(options.frame),
+        body=Body(model),
+        raw_example=torch.zeros(high + 5, wide + 9, 3, dtype=torch.uint8),
+        raw_name="pixels",
+        raw_axes={0: "height", 1: "width"},
+        output_names=("label", "sure", "size"),
+        contract=contract,
+    )

@@ -1,0 +1,67 @@
+"""What can be wrong with masks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+
+from snowroll.base.nouns import Fault, Json
+from snowroll.prepare.view import View, count
+from snowroll.tasks.segment_images.masks import IGNORED, mask_of, shares
+
+_RARE, _FEW = 0.02, 50  # a picture of one class only is odd where nearly all others show several
+_IN_FEW = 3  # pictures that show a class, below which it can be neither learnt nor measured
+
+
+def mask_faults(view: View) -> Iterator[Fault]:
+    """Masks of another size than their picture, without a judged pixel, of one class only, of classes hardly there."""
+    other_size, empty, plain, shown = [], [], [], Counter[str]()
+    labelled = [row for row, sample in enumerate(view.samples) if sample.target is not None]
+    for row in labelled:
+        target, seen = view.samples[row].target, view.looks[row]
+        mask = mask_of(target)
+        if seen is not None and not seen.reason and not seen.rotated and mask.shape != (seen.height, seen.width):
+            other_size.append(row)
+        there = {name for name in shares(target) if name}
+        shown.update(there)
+        if not there:
+            empty.append(row)
+        elif len(there) == 1:
+            plain.append(row)
+    if other_size:
+        told = f"{count(len(other_size), 'mask')} of another size than the picture: {view.names(other_size)}"
+        yield view.fault(
+            "mask_size", "warn", other_size, told, "export the masks again; until then they are stretched", 1.0
+        )
+    if empty:
+        told = f"{count(len(empty), 'mask')} without a pixel that is judged: {view.names(empty)}"
+        yield view.fault(
+            "empty_mask", "warn", empty, told, "draw them, or leave the pictures out", 1.0, view.leave_out(empty)
+        )
+    if plain and len(labelled) >= _FEW and len(plain) <= _RARE * len(labelled):
+        told = f"{count(len(plain), 'mask')} of one class only, where nearly all show several: {view.names(plain)}"
+        yield view.fault(
+            "plain_mask", "warn", plain, told, "look at them: was something forgotten?", 0.5, view.ask(plain)
+        )
+    for name, n in sorted(shown.items()):
+        if n < _IN_FEW and len(labelled) >= 10:
+            rows = [row for row in labelled if name in shares(view.samples[row].target)]
+            told = f"class '{name}' is in {count(n, 'picture')} only: {view.names(rows)}"
+            yield view.fault("rare_class", "warn", rows, told, "label more of it, or give it to another class", 1.0)
+
+
+def gist(target: Json) -> str:
+    """Which classes, in tenths of the picture: what two copies of a picture should agree on."""
+    found = {name: round(10 * share) for name, share in shares(target).items() if name}
+    return ", ".join(f"{name} {tenths}" for name, tenths in sorted(found.items()) if tenths) or "nothing"
+
+
+def words(value: Json) -> str:
+    """'road 41 %, sky 22 %, ...' as people read it in a report."""
+    mask = mask_of(value)
+    counts = np.bincount(mask[mask != IGNORED].ravel(), minlength=len(value["classes"]))
+    total = max(1, int(counts.sum()))
+    order = [place for place in np.argsort(-counts, kind="stable")[:3] if counts[place] and value["classes"][place]]
+    return ", ".join(f"{value['classes'][place]} {counts[place] / total:.0%}" for place in order) or "nothing"

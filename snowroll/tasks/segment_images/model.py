@@ -1,0 +1,157 @@
+"""The U-Net: maps from fine to coarse, and back up with what each level saw on the way down (Ronneberger et al. 2015).
+
+Ours has two convolutions a level and normalises each sample by itself, as nnU-Net's; under the same decoder stands any
+backbone of the zoo that keeps maps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from snowroll.base.errors import PlanError
+from snowroll.design.classifier import Normalise
+from snowroll.design.pyramid import Pyramid, pyramid
+from snowroll.tasks.segment_images.options import SegmentOptions
+
+MOST_WIDER = 8  # times the finest level's channels
+
+
+class Seen(NamedTuple):
+    """What the network is given."""
+
+    image: Tensor  # [B, 3, H, W] float32 in [0, 1]: the picture fitted into the frame
+    size: Tensor  # [B, 2] int64: width and height of the picture as it lies in its file
+
+
+class Said(NamedTuple):
+    """What the network says: logits [B, C, h, w] from the finest map on, each coarser one half as fine; the size."""
+
+    logits: tuple[Tensor, ...]
+    size: Tensor
+
+
+class Segmenter(nn.Module):
+    """Seen to Said. In evaluation only the finest map answers."""
+
+    def __init__(
+        self, backbone: nn.Module, widths: Sequence[int], strides: Sequence[int], classes: int, options: SegmentOptions
+    ) -> None:
+        super().__init__()
+        self.frozen, self.keeps_statistics = False, False
+        self.loaded = getattr(backbone, "loaded", None)
+        self.normalise = Normalise(options.mean, options.std)
+        self.backbone = backbone
+        self.head = Decoder(widths, strides, classes, options.deep)
+        self.mirror = options.mirror
+
+    def train(self, mode: bool = True) -> Segmenter:
+        super().train(mode)
+        if self.frozen or self.keeps_statistics:
+            for module in self.backbone.modules():
+                if self.frozen or isinstance(module, nn.modules.batchnorm._NormBase):
+                    module.training = False
+        return self
+
+    def forward(self, seen: Seen) -> Said:
+        logits = self._logits(seen.image)
+        if self.mirror and not self.training:
+            turned = self._logits(seen.image.flip(3))[0].flip(3)
+            both = (logits[0].softmax(1) + turned.softmax(1)) / 2
+            logits = (both.clamp(min=1e-9).log(),)
+        return Said(tuple(logits), seen.size)
+
+    def _logits(self, image: Tensor) -> list[Tensor]:
+        return self.head(self.backbone(self.normalise(image)), image.shape[2:])
+
+
+class Decoder(nn.Module):
+    """Maps from fine to coarse, to logits."""
+
+    def __init__(self, widths: Sequence[int], strides: Sequence[int], classes: int, deep: bool) -> None:
+        super().__init__()
+        self.up = nn.ModuleList(nn.Conv2d(after, before, 1) for before, after in pairwise(widths))
+        self.join = nn.ModuleList(_level(2 * before, before) for before in widths[:-1])
+        self.strides = tuple(strides)
+        asked = range(min(3, len(widths) - 1)) if deep else range(1)
+        self.classes = classes
+        scores = [nn.Conv2d(widths[level], classes, 1) for level in asked]
+        for layer in scores:
+            nn.init.normal_(layer.weight, std=0.01)
+        self.score = nn.ModuleList(scores)
+        self.expect(torch.zeros(classes))
+
+    @torch.no_grad()
+    def expect(self, bias: Tensor) -> None:
+        """Begin with classes as common as these logits [C] say."""
+        for layer in self.score:
+            assert isinstance(layer, nn.Conv2d)
+            assert layer.bias is not None
+            layer.bias.copy_(bias)
+
+    def forward(self, maps: Sequence[Tensor], size: torch.Size) -> list[Tensor]:
+        x, found = maps[-1], []
+        for level in reversed(range(len(self.join))):
+            x = F.interpolate(self.up[level](x), scale_factor=2.0, mode="bilinear", align_corners=False)
+            x = self.join[level](torch.cat((maps[level], x), dim=1))
+            if level < len(self.score) and (level == 0 or self.training):
+                found.append(self.score[level](x).float())
+        finest = found.pop()
+        if self.strides[0] > 1:
+            finest = F.interpolate(finest, scale_factor=float(self.strides[0]), mode="bilinear", align_corners=False)
+        return [finest, *reversed(found)]
+
+
+class Encoder(nn.Module):
+    """Ours: normalised images to one map a level, the first as fine as the image."""
+
+    def __init__(self, widths: Sequence[int]) -> None:
+        super().__init__()
+        self.level = nn.ModuleList([_level(3, widths[0])])
+        for before, after in pairwise(widths):
+            self.level.append(_level(before, after, stride=2))
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        maps = []
+        for level in self.level:
+            x = level(x)
+            maps.append(x)
+        return maps
+
+
+def _level(before: int, after: int, stride: int = 1) -> nn.Module:
+    return nn.Sequential(_layer(before, after, stride), _layer(after, after, 1))
+
+
+def _layer(before: int, after: int, stride: int) -> nn.Module:
+    conv = nn.Conv2d(before, after, 3, stride, padding=1, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(after), nn.LeakyReLU(0.01, inplace=True))
+
+
+def build(options: SegmentOptions, classes: int) -> Segmenter:
+    """The network that a plan's options describe. The caller seeds torch's generator."""
+    if classes < 2:
+        told = "there are no two classes to tell apart"
+        raise PlanError(told, where="task", cure="label pixels of a second class, the background among them")
+    if options.model == "unet":
+        if options.pretrained:
+            told = "there are no weights for 'unet'"
+            raise PlanError(told, where="task.pretrained", cure="name the model they belong to with --task.model")
+        widths = [options.width * min(2**level, MOST_WIDER) for level in range(options.levels)]
+        return Segmenter(Encoder(widths), widths, [2**level for level in range(options.levels)], classes, options)
+    backbone: Pyramid = pyramid(options.model, options.pretrained, options.padding, (2, 4, 8, 16, 32))
+    model = Segmenter(backbone, backbone.widths, backbone.strides, classes, options)
+    model.keeps_statistics = options.keep_statistics and bool(options.pretrained)
+    return model
+
+
+def freeze(model: Segmenter, frozen: bool) -> None:
+    """Learn the decoder alone, or (False) everything."""
+    model.backbone.requires_grad_(not frozen)
+    model.frozen = frozen
+    model.train(model.training)

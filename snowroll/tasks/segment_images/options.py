@@ -1,0 +1,151 @@
+"""The options of a segmenting network, and the rules that choose them (Isensee et al. 2021, nnU-Net). No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from snowroll.base.bounds import check_numbers
+from snowroll.base.nouns import Choice, Json
+from snowroll.base.task import Fingerprint
+
+STEP_PX = 32  # sides of the network's input are multiples
+MOST_PX = {False: 320, True: 768}  # longer side of the input, on a processor and on a GPU; a guess
+SMALLEST_MAP_PX = 8  # nnU-Net halves until a side would fall under 4; photos of few pixels are content with 8
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentOptions:
+    """The task's part of the Plan for segmentation. Strengths are the largest change either way."""
+
+    model: str = "unet"  # "unet" (ours), or a backbone of design/zoo.py under the same decoder
+    size_px: int = 256  # longer side of the frame that the network sees
+    shape: float = 1.0  # the frame's width over its height
+    levels: int = 5  # maps of the U-Net, each half as fine as the one before
+    width: int = 24  # channels of the finest map; doubled from level to level up to eight times
+    pretrained: str = ""  # "": fresh weights; a path to .safetensors or .pth; "hub"
+    padding: Literal["torch", "same"] = "torch"  # "same": for weights trained in TensorFlow
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # of the pixels, 0 to 1; ImageNet's
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    dice: float = 1.0  # weight of the Dice loss beside the cross-entropy
+    deep: bool = True  # coarser maps are asked for the answer, too
+    mirror: bool = False  # predictions are means over the picture and its reflection
+    flip: bool = False  # left to right
+    flip_down: bool = False  # top to bottom
+    rotate_deg: float = 0.0
+    scale: float = 0.0  # share of the size
+    shift: float = 0.0  # share of the side
+    brightness: float = 0.0
+    contrast: float = 0.0
+    saturation: float = 0.0
+    head_first: float = 0.0  # share of the steps in which only the decoder learns
+    keep_statistics: bool = False  # batch norm keeps the means and variances it was loaded with
+    backbone_lr: float = 1.0  # the backbone's learning rate, times the decoder's
+
+    def __post_init__(self) -> None:
+        check_numbers(
+            "task",
+            self,
+            from_1="size_px levels width",
+            from_0="scale shift shape dice backbone_lr",
+            shares="brightness contrast saturation head_first",
+        )
+
+    @property
+    def frame(self) -> tuple[int, int]:
+        """(width, height) of the network's input, multiples of STEP_PX."""
+        wide = self.size_px if self.shape >= 1 else self.size_px * self.shape
+        high = self.size_px / self.shape if self.shape >= 1 else self.size_px
+        return _steps_px(wide), _steps_px(high)
+
+
+def _steps_px(side: float) -> int:
+    return max(STEP_PX, round(side / STEP_PX) * STEP_PX)
+
+
+def segment_plan(fingerprint: Fingerprint) -> list[Choice]:
+    """The rules' values for `[train]` and `[task]`, each with its reason in one sentence."""
+    facts = fingerprint.facts
+    asked: Mapping[str, Json] = facts.get("asked") or {}
+    pretrained = bool(asked.get("pretrained"))
+    n = fingerprint.n["train"]
+    batch = 8 if n >= 32 else 4
+    passes = round(min(200, max(20, 30_000 / max(1, n))))
+    return [
+        *_frame(fingerprint),
+        Choice("train.batch", batch, f"{n} training pictures, each with a label for every pixel"),
+        Choice("train.steps", max(200, n * passes // batch), f"about {passes} passes over {n} pictures"),
+        Choice("train.optimizer", "adamw", "few pictures and a deep decoder: steps of each weight's own size"),
+        Choice("train.lr", 1e-3 if pretrained else 2e-3, "for AdamW; loaded weights want smaller steps"),
+        Choice("train.weight_decay", 0.02, "goes with adamw"),
+        Choice("train.schedule", "linear", "straight down to zero: nnU-Net's is nearly that"),
+        Choice("train.warmup", 0.05, "the first steps rise, while statistics settle"),
+        Choice("train.clip", 12.0, "as nnU-Net"),
+        Choice("train.ema", 0.99, "edges of an averaged network flicker less"),
+        *(_fine_tuning() if pretrained else ()),
+        *_augmentation(facts),
+        *_machine(fingerprint),
+    ]
+
+
+def _frame(fingerprint: Fingerprint) -> list[Choice]:
+    facts = fingerprint.facts
+    wide, high = int(facts["median_width"]), int(facts["median_height"])
+    most = MOST_PX[fingerprint.device.startswith("cuda")]
+    longer = max(wide, high)
+    size = _steps_px(min(longer, most))
+    shape = round(wide / high, 2)
+    shorter = min(SegmentOptions(size_px=size, shape=shape).frame)
+    levels = 1
+    while shorter >> levels >= SMALLEST_MAP_PX and levels < 6:
+        levels += 1
+    return [
+        Choice("task.size_px", size, f"the median picture is {wide} x {high}; at most {most} px is what time allows"),
+        Choice("task.shape", shape, "that of the median picture; others are fitted in with a border"),
+        Choice(
+            "task.levels", levels, f"halved until the shorter side of {shorter} px would fall under {SMALLEST_MAP_PX}"
+        ),
+    ]
+
+
+def _fine_tuning() -> list[Choice]:
+    return [
+        Choice("task.head_first", 0.05, "the new decoder learns first, or its noise would spoil the pretrained layers"),
+        Choice("task.backbone_lr", 0.3, "pretrained layers need smaller steps than the new decoder"),
+        Choice("task.keep_statistics", True, "small batches would wash out what batch norm knows"),
+    ]
+
+
+def _augmentation(facts: Mapping[str, Json]) -> list[Choice]:
+    told, sided = facts["upright"], facts["sided"]
+    if sided:
+        flip = Choice("task.flip", False, f"class '{sided}' tells left from right; --task.flip changes it")
+    else:
+        flip = Choice("task.flip", True, "no class is named after a side; --task.flip changes it")
+    if told is None:
+        down = Choice("task.flip_down", False, "too few pictures to see whether they have a top; --task.flip_down")
+    else:
+        found = f"a probe tells pictures from their reflections in {told:.0%} of cases (a coin in half)"
+        down = Choice("task.flip_down", bool(told < 0.6), f"{found}; --task.flip_down changes it")
+    light = "light in photos varies"
+    return [
+        flip,
+        down,
+        Choice(
+            "task.rotate_deg", 180.0 if down.value else 8.0, "pictures without a top lie any way; others lean a little"
+        ),
+        Choice("task.scale", 0.25, "things come near and far"),
+        Choice("task.shift", 0.1, "things lie anywhere"),
+        *[Choice(f"task.{name}", 0.2, light) for name in ("brightness", "contrast")],
+        Choice("task.saturation", 0.0 if facts["grey"] else 0.2, "nothing to recolour" if facts["grey"] else light),
+    ]
+
+
+def _machine(fingerprint: Fingerprint) -> list[Choice]:
+    precision = "bf16" if fingerprint.bf16 else "fp32"
+    has = "has" if fingerprint.bf16 else "lacks"
+    return [
+        Choice("train.precision", precision, f"this {fingerprint.device} {has} bf16 arithmetic"),
+        Choice("train.channels_last", True, "convolutions run faster so, and the pack holds pixels so"),
+    ]

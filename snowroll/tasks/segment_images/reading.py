@@ -1,0 +1,269 @@
+"""Pictures and the masks that lie beside them, in whatever folders, as samples.
+
+A picture and its mask share a name: a.jpg and a.png, images/a.png and masks/a.png, train/a.jpg and
+trainannot/a.png, a.png and a_mask.png. Which of two kinds of files are the masks is seen by looking at some of each:
+they hold few values.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+
+import numpy as np
+
+from snowroll.base.errors import DataError
+from snowroll.base.nouns import Json, Split
+from snowroll.base.task import Found, Reading
+from snowroll.prepare.class_folders import read_class_folders
+from snowroll.prepare.decode import limited
+from snowroll.prepare.layouts import count_formats, with_groups
+from snowroll.prepare.manifest import SPLITS
+from snowroll.prepare.masks import has_few_values
+from snowroll.prepare.pictures import format_of_name, sniff
+from snowroll.prepare.read import Folder
+from snowroll.prepare.settings import PrepareSettings
+
+_LOOKED_AT = 8  # files of each kind that are decoded to see whether the kind is masks
+_ENDING = re.compile(
+    r"[ _.-]*(mask|masks|gt|label|labels|labelids|seg|segmentation|annotation|groundtruth|l)([ _-]?\d+)?$",
+    re.IGNORECASE,
+)
+_MOST_VALUES = 64  # of a mask of 16 bits; with more it numbers instances
+_NAMED = ("class_dict.csv", "classes.csv", "labels.csv", "classes.txt", "labels.txt", "label_colors.txt", "codes.txt")
+BACKGROUND, FOREGROUND = "background", "foreground"
+
+
+def read_masks(folder: Folder, settings: PrepareSettings) -> Reading | None:
+    """The pictures with their masks, splits and groups; None where no masks lie beside pictures and none are named."""
+    pictures = [entry.where for entry in folder.entries() if format_of_name(entry.where)]
+    pairs = _pairs(folder, pictures)
+    if not pairs and not settings.labels:
+        return None
+    masks = set(pairs.values())
+    skipped: dict[str, str] = {}
+    seen = dict(_looked_at(folder, pairs, skipped, settings))
+    names = _names(folder)
+    meaning = _meaning(list(seen.values()), names, settings.ignore)
+    found = []
+    for where in pictures:
+        if where in masks or where in skipped:
+            continue
+        mask = seen.get(where)
+        target = None if mask is None else {"mask": mask.png, "classes": [meaning[value] for value in mask.values]}
+        found.append(Found(where, target, None, _split_of(where)))
+    classes = sorted({name for name in meaning.values() if name})
+    evidence = [
+        f"{count_formats(f.where for f in found)}, {len(seen):,} with a mask of the same name",
+        f"{len(classes)} classes of pixels: {', '.join(classes[:12])}{' ...' if len(classes) > 12 else ''}",
+    ]
+    if settings.labels:
+        evidence.append(f"labels to choose from: {', '.join(settings.labels)}")
+    if ignored := sorted({_spelled(value) for value, name in meaning.items() if not name}):
+        evidence.append(f"pixels of value {', '.join(ignored)} are not judged")
+    used = {*pictures}
+    others = {
+        entry.where: "not a picture"
+        for entry in folder.entries()
+        if entry.where not in used and not _is_list(entry.where)
+    }
+    layout = "pictures and masks" if pairs else "pictures without masks"
+    reading = Reading(layout, tuple(evidence), tuple(found), {**others, **folder.refused, **skipped})
+    return with_groups(reading, settings.group)
+
+
+def are_classes_of_pictures(reading: Reading, settings: PrepareSettings) -> bool:
+    """Whether the folders that the pictures lie in name classes, too: then their masks are an extra."""
+    folders = read_class_folders([found.where for found in reading.found], settings)
+    return folders is not None and len({found.target for found in folders.found}) > 1
+
+
+# which file is whose mask --------------------------------------------------------------------------------------------
+
+
+def _pairs(folder: Folder, pictures: Sequence[str]) -> dict[str, str]:
+    """picture -> its mask."""
+    by_name: dict[str, list[tuple[str, str]]] = defaultdict(list)  # shared name -> [(where, kind)]
+    for where in pictures:
+        home, _, name = where.replace("!", "/").rpartition("/")
+        stem, _, ending = name.rpartition(".")
+        plain = _ENDING.sub("", stem)
+        for shared in {plain, stem} - {""}:
+            by_name[shared].append((where, f"{home}/{'*' if shared == stem else '*_mask'}.{ending.lower()}"))
+    groups = {name: some for name, some in by_name.items() if len({kind for _, kind in some}) > 1}
+    masks = _mask_kinds(folder, groups)
+    found: dict[str, str] = {}
+    for some in groups.values():
+        candidates = [where for where, kind in some if kind in masks]
+        for where, kind in some:
+            if kind not in masks and candidates and where not in candidates:
+                found.setdefault(where, max(candidates, key=lambda mask: (_alike(where, mask), mask)))
+    return found
+
+
+def _alike(one: str, other: str) -> int:
+    """How long two paths go the same way: train/a.jpg goes with trainannot/a.png, not with valannot/a.png."""
+    pairs = zip(one.lower(), other.lower(), strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
+def _mask_kinds(folder: Folder, groups: Mapping[str, Sequence[tuple[str, str]]]) -> set[str]:
+    by_kind: dict[str, list[str]] = defaultdict(list)
+    for some in groups.values():
+        for where, kind in some:
+            by_kind[kind].append(where)
+    chosen = {w: kind for kind, some in by_kind.items() for w in some[:: max(1, len(some) // _LOOKED_AT)][:_LOOKED_AT]}
+    votes: dict[str, list[bool]] = defaultdict(list)
+    if chosen:
+        for where, answer in limited(_is_mask, folder.stream(list(chosen)), workers=1):
+            if not isinstance(answer, DataError):
+                votes[chosen[where]].append(answer)
+    return {kind for kind, cast in votes.items() if sum(cast) >= 0.9 * len(cast)}
+
+
+def _is_mask(raw: bytes) -> bool:
+    from PIL import Image
+
+    if sniff(raw) == "PNG":
+        mode = Image.open(io.BytesIO(raw)).mode
+        if mode == "P" or mode.startswith("I;16"):
+            return True
+    return has_few_values(raw)
+
+
+# what a mask holds ---------------------------------------------------------------------------------------------------
+
+Value = int | tuple[int, int, int]  # as it stands in the file: a number, or a colour
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """One mask as a child read it: the PNG's pixels are places in `values`."""
+
+    png: str  # base64
+    values: tuple[Value, ...]
+    size: tuple[int, int]
+
+
+def open_mask(raw: bytes, megapixels: float = 100.0) -> Mask:
+    """In a limited child. Raises DataError where the bytes are no mask."""
+    from PIL import Image
+
+    try:
+        image = Image.open(io.BytesIO(raw))
+        if image.width * image.height > megapixels * 1e6:
+            raise DataError(f"a mask of {image.width:,} x {image.height:,} pixels", cure="raise --prepare.megapixels")
+        image.load()
+        is_jpeg = image.format == "JPEG"
+        if image.mode not in ("L", "P", "1", "I", "I;16", "I;16B", "RGB"):
+            image = image.convert("RGB" if image.mode in ("RGBA", "CMYK", "PA") else "L")
+        pixels = np.asarray(image)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as fault:
+        raise DataError(f"a mask that cannot be read ({fault})", cure="export it again") from None
+    if pixels.ndim == 3:
+        flat = pixels.reshape(-1, 3).astype(np.int64) @ np.array([1 << 16, 1 << 8, 1])
+        found, places = np.unique(flat, return_inverse=True)
+        values: tuple[Value, ...] = tuple((int(v) >> 16, int(v) >> 8 & 255, int(v) & 255) for v in found)
+        greys = all(len(set(colour)) == 1 for colour in values if isinstance(colour, tuple))
+        values = tuple(colour[0] for colour in values if isinstance(colour, tuple)) if greys else values
+    else:
+        if is_jpeg:  # compression blurs its two values
+            pixels = np.where(pixels > 127, 255, 0)
+        if pixels.dtype == np.bool_:
+            pixels = pixels.astype(np.uint8) * 255
+        found, places = np.unique(pixels, return_inverse=True)
+        values = tuple(int(v) for v in found)
+        if len(values) > _MOST_VALUES:  # instances are numbered: what is common to them is that they are there
+            places, values = (pixels > 0).astype(np.int64), (0, 255)
+    if len(values) > 254:
+        raise DataError(f"a mask of {len(values):,} values", cure="save one value for each class")
+    out = io.BytesIO()
+    Image.fromarray(places.reshape(pixels.shape[:2]).astype(np.uint8)).save(out, "PNG", optimize=True)
+    return Mask(base64.b64encode(out.getvalue()).decode(), values, (pixels.shape[1], pixels.shape[0]))
+
+
+def _looked_at(
+    folder: Folder, pairs: Mapping[str, str], skipped: dict[str, str], settings: PrepareSettings
+) -> Iterable[tuple[str, Mask]]:
+    pictures: dict[str, list[str]] = defaultdict(list)
+    for where, mask in pairs.items():
+        pictures[mask].append(where)
+    for mask, result in limited(open_mask, folder.stream(list(pictures)), settings.workers):
+        for where in pictures[mask]:
+            if isinstance(result, DataError):
+                skipped[where] = f"its mask {mask} cannot be used: {result.what}"
+            else:
+                yield where, result
+
+
+def _meaning(masks: Sequence[Mask], names: Mapping[Value, str], ignored: Sequence[str]) -> dict[Value, str]:
+    """value -> class, "" for what is not judged."""
+    values = {value for mask in masks for value in mask.values}
+    numbers = {value for value in values if isinstance(value, int)}
+    found: dict[Value, str] = {}
+    for value in values:
+        if value in names:
+            found[value] = names[value]
+        elif numbers <= {0, 255} or numbers <= {0, 1}:  # a thing and the rest
+            found[value] = BACKGROUND if value == 0 else FOREGROUND
+        elif value == 255:
+            found[value] = ""  # what VOC calls void
+        else:
+            found[value] = _spelled(value)
+    return {value: "" if name in ignored or _spelled(value) in ignored else name for value, name in found.items()}
+
+
+def _spelled(value: Value) -> str:
+    """
+    >>> _spelled(3), _spelled((255, 0, 16))
+    ('3', '#ff0010')
+    """
+    return str(value) if isinstance(value, int) else "#{:02x}{:02x}{:02x}".format(*value)
+
+
+def _is_list(where: str) -> bool:
+    return where.replace("!", "/").rpartition("/")[2].lower() in _NAMED
+
+
+def _names(folder: Folder) -> dict[Value, str]:
+    """From a list of classes: 'name,r,g,b' or 'r g b name', else a name a line, counted from 0."""
+    lists = [entry.where for entry in folder.entries() if _is_list(entry.where) and entry.size < 1 << 20]
+    for _, raw in folder.stream(lists):
+        text = raw.decode("utf-8-sig", "replace")
+        rows = [row for row in csv.reader(text.splitlines()) if row]
+        if rows and len(rows[0]) == 1:
+            rows = [re.split(r"\s+", row[0].strip()) for row in rows]
+        colours = {colour: name for row in rows if (told := _colour(row)) for colour, name in [told]}
+        if colours:
+            return dict(colours)
+        plain = [row[0] for row in rows if len(row) == 1]
+        if plain and len(plain) == len(rows):
+            return dict(enumerate(plain))
+    return {}
+
+
+def _colour(row: Sequence[str]) -> tuple[Value, str] | None:
+    numbers = [int(cell) for cell in row if cell.strip().isdecimal()]
+    words = [cell.strip() for cell in row if not cell.strip().isdecimal() and cell.strip()]
+    if len(numbers) == 3 and len(words) == 1 and max(numbers) < 256:
+        return (numbers[0], numbers[1], numbers[2]), words[0]
+    return None
+
+
+def _split_of(where: str) -> Split | None:
+    parts = where.replace("!", "/").lower().split("/")[:-1]
+    return next((SPLITS[part] for part in parts if part in SPLITS), None)
+
+
+def all_classes(targets: Iterable[Json]) -> list[str]:
+    """Names given by the user (words) and by targets; "" is no class."""
+    names: Counter[str] = Counter()
+    for target in targets:
+        names.update([target] if isinstance(target, str) else target["classes"] if target is not None else ())
+    return sorted(name for name in names if name)

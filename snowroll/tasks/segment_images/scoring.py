@@ -1,0 +1,113 @@
+"""Overlaps of masks. A class that neither is in a picture nor was said there is left out of that picture's mean; one
+that was said and is not there, or the reverse, has an overlap of 0. Pixels to be ignored count nowhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from snowroll.base.nouns import Json, Metric, Prediction
+from snowroll.evaluate.interval import mean_with_interval
+from snowroll.evaluate.metrics import per_class
+from snowroll.tasks.segment_images.masks import IGNORED, numbered
+
+WORDS = {
+    "mIoU": "intersection over union of what was said and what is there, a mean over classes of all pixels together",
+    "mDice": "the same with Dice's measure, 2 x both / (said + there)",
+    "dice_of_pictures": "Dice picture by picture, over the classes in each",
+    "dice_worst": "the twentieth of the pictures with the lowest Dice do no better than this",
+    "pixel_accuracy": "of all pixels, how many are said to be what they are",
+}
+
+
+def tables(predictions: Sequence[Prediction], targets: Sequence[Json], classes: Sequence[str]) -> np.ndarray:
+    """[n, C, C] pixels of each picture: rows what they are, columns what was said."""
+    return np.stack(
+        [_table(p.value, target, classes) for p, target in zip(predictions, targets, strict=True)]
+        or [np.zeros((len(classes), len(classes)))]
+    )
+
+
+def _table(value: Json, target: Json, classes: Sequence[str]) -> np.ndarray:
+    n, truth, said = len(classes), numbered(target, classes), numbered(value, classes)
+    if said.shape != truth.shape:
+        from PIL import Image
+
+        said = np.asarray(Image.fromarray(said).resize(truth.shape[::-1], Image.Resampling.NEAREST))
+    known = truth != IGNORED
+    truth, said = truth[known].astype(np.int64), said[known].astype(np.int64)
+    said = np.where(said == IGNORED, (truth + 1) % n, said)  # nothing said is wrong
+    return np.bincount(truth * n + said, minlength=n * n).reshape(n, n).astype(float)
+
+
+def overlaps(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(IoU, Dice) [..., C] of tables [..., C, C]; NaN where a class is neither there nor said."""
+    both = np.diagonal(table, axis1=-2, axis2=-1)
+    there, said = table.sum(axis=-1), table.sum(axis=-2)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return both / (there + said - both), 2 * both / (there + said)
+
+
+def mean_known(values: np.ndarray) -> np.ndarray:
+    """Mean over the last axis without NaN; 1 where nothing is known."""
+    known = ~np.isnan(values)
+    return np.where(known.any(axis=-1), np.where(known, values, 0).sum(axis=-1) / known.sum(axis=-1).clip(min=1), 1.0)
+
+
+def scorer(
+    predictions: Sequence[Prediction], targets: Sequence[Json], schema: Mapping[str, Json]
+) -> Callable[[np.ndarray | None], dict[str, float]]:
+    """Metrics as a function of how often each picture counts, headline first."""
+    by_picture = tables(predictions, targets, schema["classes"])
+    dice = mean_known(overlaps(by_picture)[1])
+    order = np.argsort(dice, kind="stable")
+
+    def score(counts: np.ndarray | None = None) -> dict[str, float]:
+        weight = np.ones(len(by_picture)) if counts is None else counts.astype(float)
+        table = np.tensordot(weight, by_picture, axes=1)
+        iou, of_pixels = overlaps(table)
+        return {
+            "mIoU": float(mean_known(iou)),
+            "mDice": float(mean_known(of_pixels)),
+            "dice_of_pictures": float(dice @ weight / weight.sum()),
+            "dice_worst": float(dice[order][np.searchsorted(weight[order].cumsum(), 0.05 * weight.sum())]),
+            "pixel_accuracy": float(np.trace(table) / max(1.0, table.sum())),
+        }
+
+    return score
+
+
+def credit(predictions: Sequence[Prediction], targets: Sequence[Json], schema: Mapping[str, Json]) -> np.ndarray:
+    """[n] Dice of each picture, over the classes in it."""
+    return mean_known(overlaps(tables(predictions, targets, schema["classes"]))[1])
+
+
+def details(
+    predictions: Sequence[Prediction], targets: Sequence[Json], schema: Mapping[str, Json], groups: Sequence[str]
+) -> dict[str, Any]:
+    """Parts of evaluate.report.Background. Pixels are no samples of their own: intervals are over pictures."""
+    names = list(schema["classes"])
+    by_picture = tables(predictions, targets, names)
+    whole = by_picture.sum(axis=0)
+    iou, dice = overlaps(whole)
+    rows = per_class(whole.astype(np.int64), names)
+    for place, row in enumerate(rows):
+        row["IoU"] = None if np.isnan(iou[place]) else float(iou[place])
+        row["Dice"] = None if np.isnan(dice[place]) else float(dice[place])
+    there = by_picture.sum(axis=2)
+    recall: dict[str, Metric] = {}
+    for place, name in enumerate(names):
+        seen = there[:, place] > 0
+        if seen.any():
+            found = by_picture[seen, place, place] / there[seen, place]
+            recall[name] = mean_with_interval(found, [groups[row] for row in np.flatnonzero(seen).tolist()])
+    return {
+        "words": WORDS,
+        "classes": names,
+        "confusion": whole.astype(np.int64).tolist(),
+        "per_class": rows,
+        "recall": recall,
+    }

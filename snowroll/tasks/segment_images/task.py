@@ -1,0 +1,257 @@
+"""Segmentation: the protocol's answers, each a few lines over the modules that do the work."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import inf
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from snowroll.base.errors import DataError, did_you_mean
+from snowroll.base.nouns import Batch, Choice, Fault, Json, Prediction
+from snowroll.base.task import Columns, Deployable, Draw, Fingerprint, Reading
+from snowroll.prepare.look import Look, look
+from snowroll.tasks.segment_images.options import SegmentOptions, segment_plan
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from torch import Tensor, nn
+
+    from snowroll.prepare.view import View
+
+Schema = Mapping[str, Json]
+
+
+class SegmentImages:
+    """A target is {"mask": a grey PNG as base64, "classes": [...]}: a pixel of value v is of classes[v], "" is not to
+    be judged, and neither is 255. The schema is {"type": "mask", "classes": [...]}.
+    """
+
+    name = "segment_images"
+    kind = "image"
+    Options = SegmentOptions
+    headline = "mIoU"
+    credited = "Dice of a picture"
+    pipeline = "image-segmentation"  # the model hubs' word
+    in_pixels = True
+    widget = Path(__file__).with_name("masks.js")
+    ragged: frozenset[str] = frozenset()
+    unbounded: frozenset[str] = frozenset()
+    waived: Mapping[str, str] = {}
+
+    # 1 prepare
+
+    def recognise(self, folder: Any, settings: Any) -> Reading | None:
+        from snowroll.tasks.segment_images.reading import read_masks
+
+        return read_masks(folder, settings)
+
+    def particularity(self, reading: Reading, settings: Any) -> int:
+        """Pictures with masks are no pictures with classes, unless their folders name classes, too."""
+        from snowroll.tasks.segment_images.reading import are_classes_of_pictures
+
+        return -1 if are_classes_of_pictures(reading, settings) else 1
+
+    def schema(self, targets: Iterable[Json]) -> dict[str, Json]:
+        from snowroll.tasks.segment_images.reading import all_classes
+
+        return {"type": "mask", "classes": all_classes(targets)}
+
+    def problem(self, target: Json, schema: Schema) -> str | None:
+        from snowroll.tasks.segment_images.masks import mask_of
+
+        if not isinstance(target, Mapping) or not isinstance(target.get("classes"), list):
+            return 'a target is {"mask", "classes"}'
+        unknown = [name for name in target["classes"] if name and name not in schema["classes"]]
+        if unknown:
+            return f"class '{unknown[0]}' is not in the schema; {did_you_mean(str(unknown[0]), schema['classes'])}"
+        try:
+            mask_of(target)
+        except DataError as fault:
+            return fault.what
+        return None
+
+    def look(self, raw: bytes, megapixels: float) -> Look:
+        return look(raw, megapixels)
+
+    def gist(self, target: Json) -> str:
+        from snowroll.tasks.segment_images.faults import gist
+
+        return gist(target)
+
+    def words(self, value: Json) -> str:
+        from snowroll.tasks.segment_images.faults import words
+
+        return words(value)
+
+    def faults(self, view: View) -> Iterable[Fault]:
+        from snowroll.tasks.segment_images.faults import mask_faults
+
+        return mask_faults(view)
+
+    def facts(self, columns: Columns, targets: Sequence[Json], schema: Schema) -> dict[str, Json]:
+        from snowroll.prepare.reflections import named_after_a_side, told_from_reflections
+
+        return {
+            "median_width": int(np.median(columns["width"])),
+            "median_height": int(np.median(columns["height"])),
+            "grey": bool(columns["grey"].mean() > 0.95),
+            "sided": named_after_a_side(schema["classes"]),
+            "upright": told_from_reflections(columns["thumbnail"]),
+        }
+
+    def plan(self, fingerprint: Fingerprint) -> list[Choice]:
+        return segment_plan(fingerprint)
+
+    def encode(self, raw: bytes, options: SegmentOptions, megapixels: float) -> Columns:
+        from snowroll.prepare.pictures import resize
+
+        rgb = self.open_raw(raw, options, megapixels)
+        return {"image": resize(rgb, options.frame, "pad"), "size": np.array([rgb.shape[1], rgb.shape[0]], np.int64)}
+
+    def pack_key(self, options: SegmentOptions) -> Json:
+        return list(options.frame)
+
+    def encode_targets(self, targets: Sequence[Json], schema: Schema, columns: Columns) -> Columns:
+        """[n, H, W] in the frame of the pack's pictures."""
+        from snowroll.tasks.segment_images.masks import fitted, numbered
+
+        height, width = columns["image"].shape[1:3]
+        masks = np.empty((len(targets), height, width), np.uint8)
+        for row, target in enumerate(targets):
+            masks[row] = fitted(numbered(target, schema["classes"]), (width, height))
+        return {"mask": masks}
+
+    def batch(self, columns: Columns, ids: Tensor) -> Batch:
+        import torch
+
+        from snowroll.tasks.segment_images.model import Seen
+
+        pixels = columns["image"].permute(0, 3, 1, 2)
+        return Batch(Seen(pixels.to(torch.float32).div_(255), columns["size"]), columns.get("mask"), ids)
+
+    def augment(self, batch: Batch, draw: Draw, options: SegmentOptions) -> Batch:
+        from snowroll.tasks.segment_images.training import augment
+
+        return augment(batch, draw, options)
+
+    # 2 design
+
+    def build(self, options: SegmentOptions, schema: Schema) -> nn.Module:
+        from snowroll.tasks.segment_images.model import build
+
+        return build(options, len(schema["classes"]))
+
+    def start(self, model: nn.Module, batch: Batch, targets: Columns, options: SegmentOptions) -> None:
+        """Before the first step: the classes' shares of the pixels as biases."""
+        import torch
+
+        from snowroll.tasks.segment_images.model import Segmenter
+
+        assert isinstance(model, Segmenter)
+        classes = model.head.classes
+        masks = targets["mask"][:: max(1, len(targets["mask"]) // 200)]
+        counts = np.bincount(masks.ravel(), minlength=256)[:classes] + 1.0
+        prior = torch.from_numpy(np.log(counts / counts.sum())).float()
+        model.head.expect(prior - prior.mean())
+
+    def freeze(self, model: nn.Module, frozen: bool) -> None:
+        """Learn the decoder alone for the first `options.head_first` of the steps: new ones are noisy."""
+        from snowroll.tasks.segment_images.model import Segmenter, freeze
+
+        assert isinstance(model, Segmenter)
+        freeze(model, frozen)
+
+    # 3 train
+
+    def loss(self, model: nn.Module, batch: Batch, options: SegmentOptions) -> Tensor:
+        from snowroll.tasks.segment_images.training import loss
+
+        return loss(model, batch, options)
+
+    def loss_at_init(self, schema: Schema, options: SegmentOptions) -> float | None:
+        return None  # it begins with the classes' shares, so it hangs on how common they are
+
+    # 4 evaluate
+
+    def postprocess(self, outputs: Any, options: SegmentOptions) -> Mapping[str, Tensor]:
+        from snowroll.tasks.segment_images.answers import best_classes
+
+        return best_classes(outputs)
+
+    def decode(self, outputs: Mapping[str, np.ndarray], schema: Schema, options: SegmentOptions) -> list[Prediction]:
+        from snowroll.tasks.segment_images.answers import read
+
+        return read(outputs, schema)
+
+    def same(self, one: Prediction, other: Prediction) -> float:
+        from snowroll.tasks.segment_images.answers import same
+
+        return same(one, other)
+
+    def scorer(
+        self, predictions: Sequence[Prediction], targets: Sequence[Json], schema: Schema
+    ) -> Callable[[np.ndarray | None], dict[str, float]]:
+        from snowroll.tasks.segment_images.scoring import scorer
+
+        return scorer(predictions, targets, schema)
+
+    def credit(self, predictions: Sequence[Prediction], targets: Sequence[Json], schema: Schema) -> np.ndarray:
+        from snowroll.tasks.segment_images.scoring import credit
+
+        return credit(predictions, targets, schema)
+
+    def of_classes(self, targets: Sequence[Json]) -> list[str]:
+        """The classes that each picture shows."""
+        from snowroll.tasks.segment_images.masks import shares
+
+        return [name for target in targets for name in shares(target) if name]
+
+    def strata(self, targets: Sequence[Json]) -> list[str]:
+        """The rarest class that a picture shows, or "nothing"."""
+        from snowroll.tasks.segment_images.masks import shares
+
+        shown = [sorted(name for name in shares(target) if name) for target in targets]
+        counts = Counter(name for names in shown for name in names)
+        return [min(names, key=lambda name: (counts[name], name), default="nothing") for names in shown]
+
+    def details(
+        self, predictions: Sequence[Prediction], targets: Sequence[Json], schema: Schema, groups: Sequence[str]
+    ) -> dict[str, Any]:
+        from snowroll.tasks.segment_images.scoring import details
+
+        return details(predictions, targets, schema, groups)
+
+    def draw(self, raw: bytes, target: Json | None, prediction: Json | None, schema: Schema) -> Image:
+        from snowroll.prepare.pictures import open_rgb
+        from snowroll.tasks.segment_images.drawing import drawn
+
+        return drawn(open_rgb(raw, megapixels=inf), target, prediction, schema)
+
+    def show(self, batch: Batch, row: int) -> Image:
+        """The picture as the network sees it, under the classes it is to find."""
+        from snowroll.tasks.segment_images.drawing import drawn
+        from snowroll.tasks.segment_images.masks import as_target
+
+        pixels = batch.inputs.image[row].detach().float().clamp(0, 1).mul(255).round().byte()
+        rgb = pixels.permute(1, 2, 0).cpu().numpy()
+        if batch.targets is None:
+            return drawn(rgb, None, None, {})
+        mask = batch.targets[row].cpu().numpy()
+        names = [str(number) for number in range(int(mask[mask != 255].max(initial=0)) + 1)]
+        return drawn(rgb, as_target(mask, names), None, {"classes": names})
+
+    # 5 deploy
+
+    def deployable(self, model: nn.Module, options: SegmentOptions, schema: Schema) -> Deployable:
+        from snowroll.tasks.segment_images.deploying import deployable
+
+        return deployable(model, options, schema)
+
+    def open_raw(self, raw: bytes, options: SegmentOptions, megapixels: float) -> np.ndarray:
+        from snowroll.prepare.pictures import open_rgb
+
+        return open_rgb(raw, megapixels=megapixels)  # whole: the answer has its size

@@ -1,0 +1,79 @@
+"""Loss and whole-batch augmentation of segmentation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from snowroll.base.nouns import Batch
+from snowroll.base.task import Draw
+from snowroll.prepare import augment as ops
+from snowroll.tasks.segment_images.masks import IGNORED
+from snowroll.tasks.segment_images.model import Said, Seen
+from snowroll.tasks.segment_images.options import SegmentOptions
+
+
+def loss(model: nn.Module, batch: Batch, options: SegmentOptions) -> Tensor:
+    """[B]: cross-entropy of the pixels and Dice of the classes; of coarser maps, each counts half as much as the finer.
+
+    Isensee et al. 2021 (nnU-Net), supplement 2: the sum of both, deep supervision by halves.
+    """
+    said: Said = model(batch.inputs)
+    total, weights = torch.zeros(len(batch.ids), device=said.logits[0].device), 0.0
+    for level, logits in enumerate(said.logits):
+        mask = _as_coarse(batch.targets, logits.shape[2:])
+        weight = 0.5**level
+        total = total + weight * _loss(logits, mask, options.dice)
+        weights += weight
+    return total / weights
+
+
+def _as_coarse(mask: Tensor, size: torch.Size) -> Tensor:
+    """Every so many pixels of the mask: [B, h, w] int64."""
+    step = mask.shape[1] // size[0]
+    return mask[:, step // 2 :: step, step // 2 :: step].long()
+
+
+def _loss(logits: Tensor, mask: Tensor, dice: float) -> Tensor:
+    known = mask != IGNORED
+    wanted = torch.where(known, mask, 0)
+    of_pixels = F.cross_entropy(logits, wanted, reduction="none") * known
+    losses = of_pixels.sum(dim=(1, 2)) / known.sum(dim=(1, 2)).clamp(min=1)
+    if not dice:
+        return losses
+    said = logits.softmax(dim=1) * known[:, None]
+    truth = F.one_hot(wanted, logits.shape[1]).permute(0, 3, 1, 2) * known[:, None]
+    both, there = (said * truth).sum(dim=(2, 3)), truth.sum(dim=(2, 3))
+    overlap = (2 * both + 1) / (said.sum(dim=(2, 3)) + there + 1)
+    # over the classes that the picture shows: an absent class has no overlap to be had
+    present = (there > 0).float()
+    return losses + dice * (1 - (overlap * present).sum(dim=1) / present.sum(dim=1).clamp(min=1))
+
+
+def augment(batch: Batch, draw: Draw, options: SegmentOptions) -> Batch:
+    """Geometry with the mask moved along, then light."""
+    image, mask = batch.inputs.image, batch.targets
+    height, width = image.shape[2:]
+    if options.flip or options.flip_down or options.rotate_deg or options.scale or options.shift:
+        move = ops.draw_move(
+            draw,
+            (width, height),
+            flip=options.flip,
+            flip_down=options.flip_down,
+            rotate_deg=options.rotate_deg,
+            scale=options.scale,
+            shift=options.shift,
+        )
+        image = ops.moved(image, move, "zeros")
+        # values one higher, so that what comes in over the border, 0, is known to be nothing
+        shifted = ops.moved(
+            torch.where(mask == IGNORED, 0, mask + 1)[:, None].to(image.dtype), move, "zeros", "nearest"
+        )
+        mask = torch.where(shifted[:, 0] < 0.5, IGNORED, shifted[:, 0].round() - 1).to(batch.targets.dtype)
+    image = ops.light(
+        image, draw, brightness=options.brightness, contrast=options.contrast, saturation=options.saturation
+    )
+    return replace(batch, inputs=Seen(image, batch.inputs.size), targets=mask)
