@@ -55,6 +55,8 @@ SETS = {
     "bccd": RealSet(15),
     "bccd_backbone": RealSet(15, PRETRAINED, data="bccd"),
     "capybara": RealSet(5),
+    "camvid": RealSet(30, ("--prepare.ignore", "11")),
+    "nuclei_dsb2018": RealSet(15),
 }
 
 

@@ -85,3 +85,21 @@ def running(opened: Opened) -> Iterator[str]:
         server.should_exit = True
         thread.join()
         opened.store.close()
+
+
+def make_drawing_project(root: Path, task: str, classes: Sequence[str], suggestion: object, n: int = 6) -> Opened:
+    """n inputs of production that wait in a project of `task`, each with the model's suggestion; of 300 x 200 pixels."""
+    (root / "data").mkdir(parents=True)
+    sections = {"prepare": {"data": "data", "labels": list(classes)}, "task": {"name": task}}
+    store = Project.create(root, root / "data", as_toml(sections))
+    asked = []
+    for number in range(n):
+        raw = picture(number, (300, 200))
+        sha = hashlib.sha256(raw).hexdigest()
+        store.capture([(Record(f"r{number}", "m1", float(number), sha, suggestion, None, 0.5), raw)])
+        id = Sample.name(f"r{number}", sha)
+        store.catalog.add_samples([Sample(id, f"blob:{sha}", sha, "image", origin="production")])
+        asked.append(Queued(id, "the model is not sure", float(number)))
+    store.catalog.fill_queue(asked)
+    store.close()
+    return open_project(root, {})

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from label_kit import picture, running
+from label_kit import make_drawing_project, running
 from test_web_page import CHROMIUM, FLAGS, Visit, playwright
-
-from snowroll.base.nouns import Record, Sample
-from snowroll.base.settings import as_toml
-from snowroll.project.opened import Opened, open_project
-from snowroll.store.project import Project
-from snowroll.store.rows import Queued
 
 pytestmark = [
     pytest.mark.slow,
@@ -23,25 +16,6 @@ pytestmark = [
 ]
 SIZE = (300, 200)
 SUGGESTED = [{"class": "dent", "box": [30.0, 40.0, 90.0, 100.0], "score": 0.8}]
-
-
-def make_project(root: Path, n: int = 6) -> Opened:
-    """n inputs of production that wait, in each of which a model saw one dent."""
-    (root / "data").mkdir(parents=True)
-    sections = {"prepare": {"data": "data", "labels": ["burr", "dent"]}, "task": {"name": "detect_objects"}}
-    store = Project.create(root, root / "data", as_toml(sections))
-    queue = []
-    for number in range(n):
-        raw = picture(number, SIZE)
-        sha = hashlib.sha256(raw).hexdigest()
-        record = Record(f"r{number}", "m1", float(number), sha, SUGGESTED, None, 0.5)
-        store.capture([(record, raw)])
-        id = Sample.name(record.id, sha)
-        store.catalog.add_samples([Sample(id, f"blob:{sha}", sha, "image", origin="production")])
-        queue.append(Queued(id, "the model is not sure", float(number)))
-    store.catalog.fill_queue(queue)
-    store.close()
-    return open_project(root, {})
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +28,7 @@ def chromium() -> Iterator[Any]:
 
 @pytest.fixture
 def visit(chromium: Any, tmp_path: Path) -> Iterator[Callable[[], Visit]]:
-    opened = make_project(tmp_path / "project")
+    opened = make_drawing_project(tmp_path / "project", "detect_objects", ["burr", "dent"], SUGGESTED)
     with running(opened) as url:
         page = chromium.new_page(viewport={"width": 1200, "height": 800})
         made = Visit(page, url, opened)

@@ -47,8 +47,8 @@ def deployable(model: nn.Module, options: SegmentOptions, schema: Mapping[str, J
     contract = {
         "input": "pixels: uint8 RGB [height, width, 3], any size",
         "resize": f"fitted into {wide} x {high} with a black border, triangle filter with antialias (as Pillow)",
-        "output": f"label: uint8 [batch, {high}, {wide}], number of the class in `classes`; sure: its probability times "
-        "255; size: int64 [batch, 2], width and height of the input, to cut the border off and to enlarge by",
+        "output": f"label: uint8 [batch, {high}, {wide}], number of the class in `classes`; sure: its probability "
+        "times 255; size: int64 [batch, 2], width and height of the input, to cut the border off and to enlarge by",
         "classes": list(schema["classes"]),
     }
     return Deployable(

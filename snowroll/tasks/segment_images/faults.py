@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-import numpy as np
-
 from snowroll.base.nouns import Fault, Json
 from snowroll.prepare.view import View, count
-from snowroll.tasks.segment_images.masks import IGNORED, mask_of, shares
+from snowroll.tasks.segment_images.masks import mask_of, shares
 
 _RARE, _FEW = 0.02, 50  # a picture of one class only is odd where nearly all others show several
 _IN_FEW = 3  # pictures that show a class, below which it can be neither learnt nor measured
@@ -60,8 +58,5 @@ def gist(target: Json) -> str:
 
 def words(value: Json) -> str:
     """'road 41 %, sky 22 %, ...' as people read it in a report."""
-    mask = mask_of(value)
-    counts = np.bincount(mask[mask != IGNORED].ravel(), minlength=len(value["classes"]))
-    total = max(1, int(counts.sum()))
-    order = [place for place in np.argsort(-counts, kind="stable")[:3] if counts[place] and value["classes"][place]]
-    return ", ".join(f"{value['classes'][place]} {counts[place] / total:.0%}" for place in order) or "nothing"
+    found = sorted(((share, name) for name, share in shares(value).items() if name), reverse=True)
+    return ", ".join(f"{name} {share:.0%}" for share, name in found[:3]) or "nothing"

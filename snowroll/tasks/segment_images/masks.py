@@ -1,7 +1,8 @@
 """Masks as they are kept: a target is {"mask": a grey PNG as base64, "classes": [...]}. numpy and PIL, never torch.
 
-A pixel of value v is of classes[v]; IGNORED is neither asked for nor held against anybody. So a target is JSON, says by
-itself what its values mean, and costs a few kilobytes.
+A pixel of value v is of classes[v], and where several values are of one class each is an instance of it; IGNORED is
+neither asked for nor held against anybody. So a target is JSON, says by itself what its values mean, and costs a few
+kilobytes.
 """
 
 from __future__ import annotations
@@ -68,8 +69,11 @@ def numbered(target: Json, classes: Sequence[str]) -> np.ndarray:
 def shares(target: Json) -> Mapping[str, float]:
     """Class -> share of the pixels that are not ignored; classes without a pixel are left out."""
     counts = np.bincount(mask_of(target).ravel(), minlength=256)[: len(target["classes"])]
-    total = max(1, int(counts.sum()))
-    return {name: n / total for name, n in zip(target["classes"], counts.tolist(), strict=True) if n}
+    total, found = max(1, int(counts.sum())), dict[str, float]()
+    for name, n in zip(target["classes"], counts.tolist(), strict=True):
+        if n:
+            found[name] = found.get(name, 0.0) + n / total
+    return found
 
 
 def fitted(mask: np.ndarray, frame: tuple[int, int]) -> np.ndarray:

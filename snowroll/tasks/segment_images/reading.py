@@ -35,8 +35,9 @@ _ENDING = re.compile(
     r"[ _.-]*(mask|masks|gt|label|labels|labelids|seg|segmentation|annotation|groundtruth|l)([ _-]?\d+)?$",
     re.IGNORECASE,
 )
-_MOST_VALUES = 64  # of a mask of 16 bits; with more it numbers instances
+_MOST_VALUES = 254  # of a mask; one that numbers more instances says only that they are there
 _NAMED = ("class_dict.csv", "classes.csv", "labels.csv", "classes.txt", "labels.txt", "label_colors.txt", "codes.txt")
+_VOID = ("void", "unlabelled", "unlabeled", "ignore", "ignored", "unknown")  # names of what is not to be judged
 BACKGROUND, FOREGROUND = "background", "foreground"
 
 
@@ -120,10 +121,15 @@ def _mask_kinds(folder: Folder, groups: Mapping[str, Sequence[tuple[str, str]]])
             by_kind[kind].append(where)
     chosen = {w: kind for kind, some in by_kind.items() for w in some[:: max(1, len(some) // _LOOKED_AT)][:_LOOKED_AT]}
     votes: dict[str, list[bool]] = defaultdict(list)
+    fault: DataError | None = None
     if chosen:
         for where, answer in limited(_is_mask, folder.stream(list(chosen)), workers=1):
-            if not isinstance(answer, DataError):
+            if isinstance(answer, DataError):
+                fault = answer
+            else:
                 votes[chosen[where]].append(answer)
+    if fault is not None and not votes:  # a machine that lets no child live must not look like a folder without masks
+        raise fault
     return {kind for kind, cast in votes.items() if sum(cast) >= 0.9 * len(cast)}
 
 
@@ -149,6 +155,7 @@ class Mask:
     png: str  # base64
     values: tuple[Value, ...]
     size: tuple[int, int]
+    is_wide: bool = False  # 16 bits a pixel: more than classes need
 
 
 def open_mask(raw: bytes, megapixels: float = 100.0) -> Mask:
@@ -160,7 +167,7 @@ def open_mask(raw: bytes, megapixels: float = 100.0) -> Mask:
         if image.width * image.height > megapixels * 1e6:
             raise DataError(f"a mask of {image.width:,} x {image.height:,} pixels", cure="raise --prepare.megapixels")
         image.load()
-        is_jpeg = image.format == "JPEG"
+        is_jpeg, is_wide = image.format == "JPEG", image.mode.startswith("I")
         if image.mode not in ("L", "P", "1", "I", "I;16", "I;16B", "RGB"):
             image = image.convert("RGB" if image.mode in ("RGBA", "CMYK", "PA") else "L")
         pixels = np.asarray(image)
@@ -180,12 +187,12 @@ def open_mask(raw: bytes, megapixels: float = 100.0) -> Mask:
         found, places = np.unique(pixels, return_inverse=True)
         values = tuple(int(v) for v in found)
         if len(values) > _MOST_VALUES:  # instances are numbered: what is common to them is that they are there
-            places, values = (pixels > 0).astype(np.int64), (0, 255)
+            places, values = (pixels > 0).astype(np.int64), (0, 1)
     if len(values) > 254:
         raise DataError(f"a mask of {len(values):,} values", cure="save one value for each class")
     out = io.BytesIO()
     Image.fromarray(places.reshape(pixels.shape[:2]).astype(np.uint8)).save(out, "PNG", optimize=True)
-    return Mask(base64.b64encode(out.getvalue()).decode(), values, (pixels.shape[1], pixels.shape[0]))
+    return Mask(base64.b64encode(out.getvalue()).decode(), values, (pixels.shape[1], pixels.shape[0]), is_wide)
 
 
 def _looked_at(
@@ -205,6 +212,8 @@ def _looked_at(
 def _meaning(masks: Sequence[Mask], names: Mapping[Value, str], ignored: Sequence[str]) -> dict[Value, str]:
     """value -> class, "" for what is not judged."""
     values = {value for mask in masks for value in mask.values}
+    if masks and all(mask.is_wide and _counts_up(mask.values) for mask in masks):
+        return {value: BACKGROUND if value == 0 else FOREGROUND for value in values}  # instances, numbered
     numbers = {value for value in values if isinstance(value, int)}
     found: dict[Value, str] = {}
     for value in values:
@@ -216,7 +225,16 @@ def _meaning(masks: Sequence[Mask], names: Mapping[Value, str], ignored: Sequenc
             found[value] = ""  # what VOC calls void
         else:
             found[value] = _spelled(value)
-    return {value: "" if name in ignored or _spelled(value) in ignored else name for value, name in found.items()}
+    return {
+        value: "" if name in ignored or _spelled(value) in ignored or name.lower() in _VOID else name
+        for value, name in found.items()
+    }
+
+
+def _counts_up(values: Sequence[Value]) -> bool:
+    """0 or 1, and from there on without a gap: that is how instances are numbered."""
+    first = values[0] if values else 0
+    return first in (0, 1) and tuple(values) == tuple(range(int(first), int(first) + len(values)))  # type: ignore[arg-type]
 
 
 def _spelled(value: Value) -> str:

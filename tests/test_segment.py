@@ -1,0 +1,190 @@
+"""Masks: read as they lie, kept without a loss, moved with their pixels, scored as they should be."""
+
+from __future__ import annotations
+
+import base64
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from snowroll.base.errors import DataError
+from snowroll.base.nouns import Batch, Json, Prediction, Sample
+from snowroll.base.task import find_task
+from snowroll.prepare.augment import CounterDraw
+from snowroll.prepare.look import Look
+from snowroll.prepare.read import Folder
+from snowroll.prepare.settings import PrepareSettings
+from snowroll.prepare.view import View
+from snowroll.tasks.segment_images.faults import mask_faults
+from snowroll.tasks.segment_images.masks import IGNORED, as_target, fitted, mask_of, numbered, shares, unfitted
+from snowroll.tasks.segment_images.model import Seen
+from snowroll.tasks.segment_images.options import SegmentOptions
+from snowroll.tasks.segment_images.reading import read_masks
+from snowroll.tasks.segment_images.scoring import scorer
+from snowroll.tasks.segment_images.training import augment
+
+CLASSES = ["ground", "disc", "square"]
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 1000))
+@settings(max_examples=60, deadline=None)
+def test_a_mask_is_kept_as_it_is(height: int, width: int, seed: int) -> None:
+    mask = np.random.default_rng(seed).choice([0, 1, 2, IGNORED], (height, width)).astype(np.uint8)
+    target = as_target(mask, CLASSES)
+    assert np.array_equal(mask_of(target), mask)
+    assert np.array_equal(numbered(target, CLASSES), mask)
+    assert sum(shares(target).values()) == pytest.approx(1) or (mask == IGNORED).all()
+
+
+@given(st.integers(1, 200), st.integers(1, 200))
+@settings(max_examples=60, deadline=None)
+def test_a_mask_goes_into_the_frame_and_back(height: int, width: int) -> None:
+    mask = np.zeros((height, width), np.uint8)
+    mask[: (height + 1) // 2] = 1
+    back = unfitted(fitted(mask, (96, 64)), (width, height))
+    assert back.shape == mask.shape
+    assert IGNORED not in back
+    assert set(np.unique(back)) <= set(np.unique(mask))
+
+
+@pytest.mark.parametrize(
+    "target",
+    [{"mask": "?", "classes": []}, {"classes": []}, {"mask": base64.b64encode(b"GIF89a").decode(), "classes": []}],
+)
+def test_what_is_no_mask_ends_in_words(target: Json) -> None:
+    with pytest.raises(DataError, match="not a mask"):
+        mask_of(target)
+    assert find_task("segment_images").problem(target, {"classes": CLASSES})
+
+
+def write(folder: Path, place: str, pixels: np.ndarray) -> None:
+    (folder / place).parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(folder / place)
+
+
+def photo(seed: int, size: tuple[int, int] = (40, 30)) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 255, (size[1], size[0], 3)).astype(np.uint8)
+
+
+def a_mask(values: tuple[int, ...], dtype: type = np.uint8) -> np.ndarray:
+    mask = np.zeros((30, 40), dtype)
+    for place, value in enumerate(values):
+        mask[:, place * 40 // len(values) : (place + 1) * 40 // len(values)] = value
+    return mask
+
+
+LAYOUTS = {
+    "beside": ("a{n}.jpg", "a{n}.png"),
+    "ending": ("a{n}.png", "a{n}_mask.png"),
+    "folders": ("images/a{n}.png", "masks/a{n}.png"),
+    "splits": ("train/a{n}.jpg", "trainannot/a{n}.png"),
+    "deep": ("train/images/a{n}.jpg", "train/labels/a{n}_L.png"),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_masks_are_found_in_any_common_layout(layout: str, tmp_path: Path) -> None:
+    picture, mask = LAYOUTS[layout]
+    for n in range(6):
+        write(tmp_path, picture.format(n=n), photo(n))
+        write(tmp_path, mask.format(n=n), a_mask((0, 1, 2)))
+    reading = read_masks(Folder(tmp_path), PrepareSettings())
+    assert reading is not None
+    assert {found.where for found in reading.found} == {picture.format(n=n) for n in range(6)}
+    assert all(np.array_equal(mask_of(found.target), a_mask((0, 1, 2))) for found in reading.found)
+    assert reading.found[0].target["classes"] == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("pixels", "names", "classes"),
+    [
+        (a_mask((0, 255)), "", ["background", "foreground"]),
+        (a_mask((0, 1, 2, 255)), "", ["0", "1", "2", ""]),
+        (a_mask((0, 1, 2)), "sky\nroad\nvoid\n", ["sky", "road", ""]),
+        (a_mask((0, 1, 2, 3), np.uint16), "", ["background", "foreground", "foreground", "foreground"]),
+    ],
+)
+def test_values_become_classes(pixels: np.ndarray, names: str, classes: list[str], tmp_path: Path) -> None:
+    for n in range(4):
+        write(tmp_path, f"images/a{n}.png", photo(n))
+        write(tmp_path, f"masks/a{n}.png", pixels)
+    if names:
+        (tmp_path / "classes.txt").write_text(names)
+    reading = read_masks(Folder(tmp_path), PrepareSettings())
+    assert reading is not None
+    assert reading.found[0].target["classes"] == classes
+
+
+def test_colours_are_named_by_a_list(tmp_path: Path) -> None:
+    colours = np.zeros((30, 40, 3), np.uint8)
+    colours[:, 20:] = (128, 64, 128)
+    for n in range(4):
+        write(tmp_path, f"images/a{n}.png", photo(n))
+        write(tmp_path, f"labels/a{n}.png", colours)
+    (tmp_path / "class_dict.csv").write_text("name,r,g,b\nroad,128,64,128\nsky,0,0,0\n")
+    reading = read_masks(Folder(tmp_path), PrepareSettings())
+    assert reading is not None
+    assert shares(reading.found[0].target) == {"road": 0.5, "sky": 0.5}
+    ignoring = read_masks(Folder(tmp_path), PrepareSettings(ignore=("sky",)))
+    assert ignoring is not None
+    assert shares(ignoring.found[0].target) == {"road": 0.5, "": 0.5}
+
+
+def test_photos_in_class_folders_are_no_segmentation(tmp_path: Path) -> None:
+    for n in range(6):
+        write(tmp_path, f"{'ab'[n % 2]}/{n}.png", photo(n))
+    assert read_masks(Folder(tmp_path), PrepareSettings()) is None
+
+
+def test_scores_by_hand() -> None:
+    truth, said = a_mask((0, 0, 1, 1)), a_mask((0, 1, 1, 1))
+    truth[:, 39] = IGNORED
+    schema = {"type": "mask", "classes": ["a", "b"]}
+    score = scorer([Prediction(as_target(said, ["a", "b"]), None, 0.0)], [as_target(truth, ["a", "b"])], schema)(None)
+    # of 39 columns: a 10 right of 20, b 19 right of 19, 29 said
+    assert score["mIoU"] == pytest.approx((10 / 20 + 19 / 29) / 2)
+    assert score["mDice"] == pytest.approx((2 * 10 / 30 + 2 * 19 / 48) / 2)
+    assert score["pixel_accuracy"] == pytest.approx(29 / 39)
+
+
+def test_masks_move_with_their_pixels() -> None:
+    rng = np.random.default_rng(0)
+    mask = np.zeros((16, 48, 64), np.uint8)
+    for row in range(16):
+        x, y = rng.integers(8, 40), rng.integers(8, 28)
+        mask[row, y : y + 12, x : x + 14] = 1
+    image = torch.from_numpy(mask)[:, None].float().repeat(1, 3, 1, 1)
+    batch = Batch(Seen(image, torch.tensor([[64, 48]]).repeat(16, 1)), torch.from_numpy(mask), torch.arange(16))
+    options = SegmentOptions(flip=True, flip_down=True, rotate_deg=30, scale=0.2, shift=0.1)
+    moved = augment(batch, CounterDraw(0, 0, batch.ids), options)
+    bright, marked = moved.inputs.image[:, 0] > 0.5, moved.targets == 1
+    differ = (bright != marked).float().mean()
+    assert differ < 0.01
+    assert (moved.targets == IGNORED).any()
+    assert (moved.inputs.image[:, 0][moved.targets == IGNORED] < 0.01).float().mean() > 0.95
+
+
+def test_faults_of_masks_are_named() -> None:
+    targets = [as_target(a_mask((0, 1)), CLASSES) for _ in range(12)]
+    targets[1] = as_target(a_mask((0, 1))[:20], CLASSES)
+    targets[2] = as_target(np.full((30, 40), IGNORED, np.uint8), CLASSES)
+    targets[3] = as_target(a_mask((0, 1, 2)), CLASSES)
+    samples = [Sample(f"{n:016x}", f"{n}.png", f"{n:064x}", "image", target) for n, target in enumerate(targets)]
+    looks = {s.id: Look(10, width=40, height=30, thumbnail=np.zeros((32, 32, 3), np.uint8)) for s in samples}
+    view = View.of(samples, looks, {"type": "mask", "classes": CLASSES}, gist=str)
+    found = {fault.code: fault.paths for fault in mask_faults(view)}
+    assert found == {"mask_size": ("1.png",), "empty_mask": ("2.png",), "rare_class": ("3.png",)}
+
+
+def test_a_mask_drawn_in_a_browser_is_read() -> None:
+    mask = a_mask((0, 1, 2))
+    out = io.BytesIO()
+    Image.fromarray(np.dstack([mask, mask, mask, np.full_like(mask, 255)])).save(out, "PNG")
+    target = {"mask": base64.b64encode(out.getvalue()).decode(), "classes": CLASSES}
+    assert np.array_equal(mask_of(target), mask)
