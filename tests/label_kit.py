@@ -88,7 +88,7 @@ def running(opened: Opened) -> Iterator[str]:
 
 
 def make_drawing_project(root: Path, task: str, classes: Sequence[str], suggestion: object, n: int = 6) -> Opened:
-    """n inputs of production that wait in a project of `task`, each with the model's suggestion; of 300 x 200 pixels."""
+    """n inputs of production that wait in a project of `task`, each with a suggestion; of 300 x 200 pixels."""
     (root / "data").mkdir(parents=True)
     sections = {"prepare": {"data": "data", "labels": list(classes)}, "task": {"name": task}}
     store = Project.create(root, root / "data", as_toml(sections))

@@ -34,7 +34,10 @@ def call(capsys: pytest.CaptureFixture[str], *tokens: object, code: int = 0) -> 
     return json.loads(lines[0])
 
 
-@pytest.mark.parametrize("name", task_names())
+OTHERS = [name for name in task_names() if name != "classify_images"]  # tests/test_loop.py goes further with it
+
+
+@pytest.mark.parametrize("name", OTHERS)
 def test_every_verb(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     task = find_task(name)
     project = tmp_path / "project"

@@ -58,7 +58,7 @@ def card(
     lines += [
         f"# {_plain(name)}",
         "",
-        f"{label(report.headline).capitalize()} {figure(report.headline, metric.value)} "
+        f"{_begin(label(report.headline))} {figure(report.headline, metric.value)} "
         f"(95 % interval {figure(report.headline, metric.low)} to {figure(report.headline, metric.high)}, "
         f"n = {metric.n:,}), measured on {_plain(background.measured_on)}.",
         "",
@@ -72,6 +72,11 @@ def card(
     lines += ["## Made", "", *(f"- {_plain(key)}: {_plain(value)}" for key, value in background.made.items())]
     lines += [f"- run: {report.run}", f"- data version: {report.version}", ""]
     return "\n".join(lines)
+
+
+def _begin(name: str) -> str:
+    """As a sentence begins; mAP50 is no Map50."""
+    return name if name[1:2].isupper() else name.capitalize()
 
 
 def _cost(report: Report, name: str) -> str:

@@ -103,6 +103,7 @@ class Background:
     recall: Mapping[str, Metric] = field(default_factory=dict)  # class -> share found with its interval
     bins: Sequence[Bin] = ()
     temperature: Temperature | None = None
+    large: bool = False  # pictures in which places matter are shown large
     shots: Sequence[Shot] = ()
     doubted: Sequence[Shot] = ()  # training samples that lost most, most lost first
     plan: Sequence[tuple[str, Json, str]] = ()  # key, value, where the value came from
@@ -155,7 +156,7 @@ def opening(report: Report, background: Background) -> Opening:
         return Opening("GATE FAILED", "bad", f"Do not use this model: {what}. For the record, {measured}")
     if background.verdict:
         return _promotion(background.verdict, background.credit or name, measured, background.measured_on)
-    sentence = measured[0].upper() + measured[1:]
+    sentence = measured if name[1:2].isupper() else measured[0].upper() + measured[1:]  # mAP50 is no Map50
     if background.floor is not None:
         floor = figure(report.headline, background.floor)
         if metric.low <= background.floor:

@@ -29,6 +29,7 @@ from snowroll.project.plans import Told
 from snowroll.project.promotion import Decision
 
 SHOTS = 24  # worst mistakes shown
+SMALL_PX, LARGE_PX = 160, 480  # longer side of a picture in the report; large where places in it matter
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +137,7 @@ def _background(opened: Opened, story: Story, packed: Packed, trained: Trained, 
         ledger=_ledger(opened, packed),
         drawn=story.words,
         curves=_curves(task.headline, story.curve, story.folder),
+        large=getattr(task, "in_pixels", False),
         shots=_shots(opened, judged, trained.schema),
         doubted=_doubted(opened, story, packed, trained),
         plan=[(key, _plain(value), origin) for key, (value, origin) in story.told.items()],
@@ -210,12 +212,15 @@ def _drawn(opened: Opened, told: Sequence[tuple[str, Json, Prediction]], schema:
     samples = opened.samples([name for name, _, _ in told])
     raw = dict(opened.stream([sample.where for sample in samples.values()]))
     words = getattr(opened.task, "words", str)
+    longest = LARGE_PX if getattr(opened.task, "in_pixels", False) else SMALL_PX
     shots = []
     for name, target, said in told:
         where = samples[name].where
         if where in raw:
             image = opened.task.draw(raw[where], target, said.value, schema)
-            shots.append(Shot(thumbnail(image), name, words(target), words(said.value), said.probability, where))
+            shots.append(
+                Shot(thumbnail(image, longest), name, words(target), words(said.value), said.probability, where)
+            )
     return shots
 
 

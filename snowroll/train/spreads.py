@@ -16,6 +16,8 @@ def activations(trial: Trial) -> Measured:
     """The spread of every layer's output, of an untrained model on its first batch, in training mode."""
     batch = trial.batches(0)
     spreads = _spreads(trial.make().train(), batch)
+    if len(spreads) > 1:
+        spreads.pop("", None)  # the whole may answer in pixels or volts; what its layers put out has been heard
     if not spreads:
         return Measured("no layer puts out numbers", True)
     reference = max([1.0, *(_spread(t) for t in leaves(batch.inputs) if t.is_floating_point())])

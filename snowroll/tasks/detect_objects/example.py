@@ -40,7 +40,7 @@ def example(folder: Path) -> Mapping[str, Json]:
     tree = {"images": images, "annotations": annotations, "categories": categories}
     (folder / "boxes.json").write_text(json.dumps(tree))
     return {
-        "task.size_px": 96,
+        "task.size_px": 64,
         "task.width": 32,
         "task.flip": True,
         "task.scale": 0.1,
@@ -53,12 +53,12 @@ def example(folder: Path) -> Mapping[str, Json]:
 def drawn(number: int) -> tuple[np.ndarray, list[tuple[str, tuple[int, int, int, int]]]]:
     """uint8 [H, W, 3] with one to three bright figures on a dark ground, and their boxes."""
     rng = np.random.default_rng(number)
-    height, width = rng.integers(80, 120, 2)
+    height, width = rng.integers(56, 80, 2)
     pixels = rng.integers(0, 60, (height, width, 3)).astype(np.uint8)
     y, x = np.mgrid[:height, :width] + 0.5
     objects, taken = [], np.zeros((height, width), bool)
     for place in range(3):
-        half = int(rng.integers(9, 15))
+        half = int(rng.integers(9, 14))
         cx, cy = (int(rng.integers(half, side - half)) for side in (width, height))
         kind = KINDS[int(rng.integers(2))] if place else KINDS[number % 2]
         square = (abs(x - cx) < half) & (abs(y - cy) < half)

@@ -25,8 +25,8 @@ def example(folder: Path) -> Mapping[str, Json]:
         Image.fromarray(pixels).save(folder / "pictures" / f"{number:02}.png")
         Image.fromarray(mask).save(folder / "masks" / f"{number:02}.png")
     return {
-        "task.size_px": 64,
-        "task.levels": 4,
+        "task.size_px": 32,
+        "task.levels": 3,
         "task.width": 12,
         "task.flip": True,
         "task.rotate_deg": 10.0,

@@ -13,7 +13,7 @@ import io
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 
 import numpy as np
@@ -206,7 +206,12 @@ def _looked_at(
             if isinstance(result, DataError):
                 skipped[where] = f"its mask {mask} cannot be used: {result.what}"
             else:
-                yield where, result
+                yield where, replace(result, values=tuple(_hashable(value) for value in result.values))
+
+
+def _hashable(value: Value | list[int]) -> Value:
+    """Colours come from a child as lists."""
+    return (value[0], value[1], value[2]) if isinstance(value, list) else value
 
 
 def _meaning(masks: Sequence[Mask], names: Mapping[Value, str], ignored: Sequence[str]) -> dict[Value, str]:
