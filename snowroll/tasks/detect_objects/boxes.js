@@ -62,6 +62,7 @@ export function mount(place, schema, answer) {
       one.button.setAttribute('aria-pressed', String(one.name === (chosen?.class ?? kind)));
     }
     accept.replaceChildren(boxes.length ? `Done: ${words(boxes)}` : 'There is nothing', key('Enter'));
+    accept.hidden = !canvas; // what was not seen is not answered
     if (!canvas) return;
     canvas.replaceChildren(...boxes.filter((box) => box !== chosen).map(shape), ...(chosen ? [shape(chosen), ...corners(chosen)] : []));
   }

@@ -46,6 +46,7 @@ export function mount(place, schema, answer) {
   place.replaceChildren(list, hint, accept);
 
   function told() {
+    accept.hidden = !canvas; // what was not seen is not answered
     const counts = new Uint32Array(256);
     for (const value of mask) counts[value]++;
     rows.forEach((one, number) => {
