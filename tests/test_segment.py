@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +22,13 @@ from snowroll.prepare.look import Look
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.prepare.view import View
+from snowroll.tasks.segment_images.coco import read_coco, runs_of
 from snowroll.tasks.segment_images.faults import mask_faults
 from snowroll.tasks.segment_images.masks import IGNORED, as_target, fitted, mask_of, numbered, shares, unfitted
 from snowroll.tasks.segment_images.model import Seen
 from snowroll.tasks.segment_images.options import SegmentOptions
 from snowroll.tasks.segment_images.reading import read_masks
-from snowroll.tasks.segment_images.scoring import scorer
+from snowroll.tasks.segment_images.scoring import boundary_px, scorer
 from snowroll.tasks.segment_images.training import augment
 
 CLASSES = ["ground", "disc", "square"]
@@ -151,6 +153,84 @@ def test_scores_by_hand() -> None:
     assert score["mIoU"] == pytest.approx((10 / 20 + 19 / 29) / 2)
     assert score["mDice"] == pytest.approx((2 * 10 / 30 + 2 * 19 / 48) / 2)
     assert score["pixel_accuracy"] == pytest.approx(29 / 39)
+
+
+def test_edges_by_hand() -> None:
+    truth, said = np.zeros((40, 40), bool), np.zeros((40, 40), bool)
+    truth[10:20, 10:20] = True
+    said[10:20, 13:23] = True
+    assert boundary_px(truth, truth) == 0
+    assert boundary_px(truth, said) == pytest.approx(3)
+    assert boundary_px(truth, ~truth & False) is None
+
+
+def coco_file(folder: Path, segmentation: Json, crowd: int = 0) -> None:
+    write(folder, "images/a.png", photo(0, (40, 30)))
+    tree = {
+        "images": [{"id": 1, "file_name": "a.png", "width": 40, "height": 30}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 7, "segmentation": segmentation, "iscrowd": crowd}],
+        "categories": [{"id": 7, "name": "cat"}],
+    }
+    (folder / "instances.json").write_text(json.dumps(tree))
+
+
+def as_runs(mask: np.ndarray) -> list[int]:
+    flat = mask.T.ravel()
+    edges = np.flatnonzero(np.diff(flat)) + 1
+    counts = np.diff([0, *edges.tolist(), len(flat)]).tolist()
+    return [0, *counts] if flat[0] else counts
+
+
+def as_letters(counts: list[int]) -> str:
+    """maskApi.c, rleToString."""
+    out = ""
+    for place, count in enumerate(counts):
+        x = count - (counts[place - 2] if place > 2 else 0)
+        more = True
+        while more:
+            bits = x & 31
+            x >>= 5
+            more = x != -1 if bits & 16 else x != 0
+            out += chr((bits | 32 if more else bits) + 48)
+    return out
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=50, deadline=None)
+def test_run_lengths_are_read_as_coco_writes_them(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    mask = rng.random((30, 40)) < rng.random()
+    counts = as_runs(mask)
+    assert runs_of(as_letters(counts)) == counts
+
+
+@pytest.mark.parametrize("way", ["polygon", "runs", "letters"])
+def test_coco_segmentations_become_masks(way: str, tmp_path: Path) -> None:
+    mask = np.zeros((30, 40), bool)
+    mask[5:15, 10:31] = True
+    counts = as_runs(mask)
+    ways = {
+        "polygon": [[10, 5, 30, 5, 30, 14, 10, 14]],
+        "runs": {"counts": counts, "size": [30, 40]},
+        "letters": {"counts": as_letters(counts), "size": [30, 40]},
+    }
+    coco_file(tmp_path, ways[way])
+    reading = read_masks(Folder(tmp_path), PrepareSettings())
+    assert reading is not None
+    (found,) = reading.found
+    assert found.target["classes"] == ["background", "cat"]
+    assert np.array_equal(mask_of(found.target) == 1, mask)
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [{"counts": [10**12], "size": [30, 40]}, {"counts": "o" * 50, "size": [30, 40]}, {"counts": [1], "size": [9, 9]}],
+)
+def test_run_lengths_that_explode_end_in_words(bomb: Json, tmp_path: Path) -> None:
+    coco_file(tmp_path, bomb)
+    skipped: dict[str, str] = {}
+    assert read_coco(Folder(tmp_path), ["images/a.png"], "background", skipped) == {}
+    assert "cannot be used" in skipped["instances.json"]
 
 
 def test_masks_move_with_their_pixels() -> None:

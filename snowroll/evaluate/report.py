@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 BUDGET = 2 * 1024 * 1024  # bytes of the whole file; mail gateways and phones take that
-PLAIN = frozenset({"nll", "brier"})  # metrics that are no share of anything, so no per cent
+PLAIN = frozenset({"nll", "brier", "HD95 px"})  # metrics that are no share of anything, so no per cent
 _KINDS = {b"\x89PNG\r\n": "png", b"\xff\xd8\xff": "jpeg", b"RIFF": "webp"}
 
 

@@ -29,6 +29,7 @@ from snowroll.prepare.masks import has_few_values
 from snowroll.prepare.pictures import format_of_name, sniff
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
+from snowroll.tasks.segment_images.coco import read_coco
 
 _LOOKED_AT = 8  # files of each kind that are decoded to see whether the kind is masks
 _ENDING = re.compile(
@@ -44,11 +45,12 @@ BACKGROUND, FOREGROUND = "background", "foreground"
 def read_masks(folder: Folder, settings: PrepareSettings) -> Reading | None:
     """The pictures with their masks, splits and groups; None where no masks lie beside pictures and none are named."""
     pictures = [entry.where for entry in folder.entries() if format_of_name(entry.where)]
-    pairs = _pairs(folder, pictures)
-    if not pairs and not settings.labels:
+    skipped: dict[str, str] = {}
+    listed = read_coco(folder, pictures, BACKGROUND, skipped)
+    pairs = {} if listed else _pairs(folder, pictures)
+    if not pairs and not listed and not settings.labels:
         return None
     masks = set(pairs.values())
-    skipped: dict[str, str] = {}
     seen = dict(_looked_at(folder, pairs, skipped, settings))
     names = _names(folder)
     meaning = _meaning(list(seen.values()), names, settings.ignore)
@@ -58,10 +60,12 @@ def read_masks(folder: Folder, settings: PrepareSettings) -> Reading | None:
             continue
         mask = seen.get(where)
         target = None if mask is None else {"mask": mask.png, "classes": [meaning[value] for value in mask.values]}
+        target = _without(listed[where], settings.ignore) if where in listed else target
         found.append(Found(where, target, None, _split_of(where)))
-    classes = sorted({name for name in meaning.values() if name})
+    classes = all_classes(one.target for one in found)
+    marked = f"{len(listed):,} segmented in COCO files" if listed else f"{len(seen):,} with a mask of the same name"
     evidence = [
-        f"{count_formats(f.where for f in found)}, {len(seen):,} with a mask of the same name",
+        f"{count_formats(f.where for f in found)}, {marked}",
         f"{len(classes)} classes of pixels: {', '.join(classes[:12])}{' ...' if len(classes) > 12 else ''}",
     ]
     if settings.labels:
@@ -74,9 +78,13 @@ def read_masks(folder: Folder, settings: PrepareSettings) -> Reading | None:
         for entry in folder.entries()
         if entry.where not in used and not _is_list(entry.where)
     }
-    layout = "pictures and masks" if pairs else "pictures without masks"
+    layout = "pictures and masks" if pairs else "COCO segmentations" if listed else "pictures without masks"
     reading = Reading(layout, tuple(evidence), tuple(found), {**others, **folder.refused, **skipped})
     return with_groups(reading, settings.group)
+
+
+def _without(target: Json, ignored: Sequence[str]) -> Json:
+    return {**target, "classes": ["" if name in ignored else name for name in target["classes"]]}
 
 
 def are_classes_of_pictures(reading: Reading, settings: PrepareSettings) -> bool:

@@ -14,6 +14,7 @@ from snowroll.evaluate.interval import mean_with_interval
 from snowroll.evaluate.metrics import per_class
 from snowroll.tasks.segment_images.masks import IGNORED, numbered
 
+EDGES_OF = 200  # pictures, about, whose edges are measured: a second's work for some ten
 WORDS = {
     "mIoU": "intersection over union of what was said and what is there, a mean over classes of all pixels together",
     "mDice": "the same with Dice's measure, 2 x both / (said + there)",
@@ -80,6 +81,35 @@ def scorer(
     return score
 
 
+def boundary_px(truth: np.ndarray, said: np.ndarray) -> float | None:
+    """The 95th percentile of how far the edges of two masks [H, W] lie from each other, both ways, in pixels (HD95;
+    Huttenlocher et al. 1993, with the percentile of Isensee et al. 2021). None where one of them is empty.
+    """
+    from scipy.ndimage import binary_erosion, distance_transform_edt
+
+    if not truth.any() or not said.any():
+        return None
+    edges = [mask & ~binary_erosion(mask) for mask in (truth, said)]
+    far = [np.asarray(distance_transform_edt(~edge))[other] for edge, other in zip(edges, reversed(edges), strict=True)]
+    return float(np.percentile(np.concatenate(far), 95))
+
+
+def _boundaries(
+    predictions: Sequence[Prediction], targets: Sequence[Json], classes: Sequence[str]
+) -> list[float | None]:
+    """HD95 of each class, a mean over the pictures that show it and in which it was said."""
+    found: list[list[float]] = [[] for _ in classes]
+    step = max(1, len(targets) // EDGES_OF)
+    for p, target in list(zip(predictions, targets, strict=True))[::step]:
+        truth, said = numbered(target, classes), numbered(p.value, classes)
+        if truth.shape == said.shape:
+            said = np.where(truth == IGNORED, IGNORED, said)
+            for place in np.unique(truth[truth != IGNORED]).tolist():
+                if (far := boundary_px(truth == place, said == place)) is not None:
+                    found[place].append(far)
+    return [float(np.mean(some)) if some else None for some in found]
+
+
 def credit(predictions: Sequence[Prediction], targets: Sequence[Json], schema: Mapping[str, Json]) -> np.ndarray:
     """[n] Dice of each picture, over the classes in it."""
     return mean_known(overlaps(tables(predictions, targets, schema["classes"]))[1])
@@ -93,10 +123,12 @@ def details(
     by_picture = tables(predictions, targets, names)
     whole = by_picture.sum(axis=0)
     iou, dice = overlaps(whole)
+    far = _boundaries(predictions, targets, names)
     rows = per_class(whole.astype(np.int64), names)
     for place, row in enumerate(rows):
         row["IoU"] = None if np.isnan(iou[place]) else float(iou[place])
         row["Dice"] = None if np.isnan(dice[place]) else float(dice[place])
+        row["HD95 px"] = far[place]
     there = by_picture.sum(axis=2)
     recall: dict[str, Metric] = {}
     for place, name in enumerate(names):

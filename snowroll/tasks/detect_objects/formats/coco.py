@@ -11,13 +11,13 @@ from typing import Any
 from snowroll.base.nouns import Json, Split
 from snowroll.prepare.manifest import SPLITS, split_of_name
 from snowroll.prepare.read import Folder
+from snowroll.prepare.trees import json_trees
 from snowroll.tasks.detect_objects.formats.marks import MOST, Marked, Told, an_object, classes_of
-from snowroll.tasks.detect_objects.formats.trees import trees
 
 
 def read(folder: Folder) -> Told:
     told = Told("COCO")
-    for where, tree in trees(folder, told, b'"annotations"', b'"categories"'):
+    for where, tree in json_trees(folder, told.skipped, b'"annotations"', b'"categories"'):
         if not (isinstance(tree, dict) and isinstance(tree.get("images"), list) and "annotations" in tree):
             continue
         told.used.add(where)

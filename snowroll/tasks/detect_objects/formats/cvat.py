@@ -8,7 +8,8 @@ from xml.etree import ElementTree
 from snowroll.base.errors import DataError
 from snowroll.prepare.manifest import SPLITS
 from snowroll.prepare.read import Folder
-from snowroll.tasks.detect_objects.formats.marks import LARGEST, Marked, Told, an_object, number_of
+from snowroll.prepare.trees import LARGEST
+from snowroll.tasks.detect_objects.formats.marks import Marked, Told, an_object, number_of
 from snowroll.tasks.detect_objects.formats.xml import Element, parse
 
 SIDES = ("xtl", "ytl", "xbr", "ybr")

@@ -12,13 +12,13 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from snowroll.base.nouns import Json
 from snowroll.prepare.read import Folder
+from snowroll.prepare.trees import json_trees
 from snowroll.tasks.detect_objects.formats.marks import Marked, Told, an_object, in_pixels
-from snowroll.tasks.detect_objects.formats.trees import trees
 
 
 def read(folder: Folder) -> Told:
     told = Told("Label Studio")
-    for where, tree in trees(folder, told, b'"annotations"', b'"data"', b'"result"'):
+    for where, tree in json_trees(folder, told.skipped, b'"annotations"', b'"data"', b'"result"'):
         if not (isinstance(tree, list) and all(isinstance(task, dict) and "data" in task for task in tree)):
             continue
         told.used.add(where)

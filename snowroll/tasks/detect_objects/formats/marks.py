@@ -9,7 +9,6 @@ from typing import Any
 
 from snowroll.base.nouns import Json, Split
 
-LARGEST = 256 << 20  # bytes of one annotation file
 MOST = 5_000_000  # boxes of one folder; more would not fit in a small machine's memory
 
 

@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from snowroll.base.nouns import Json, Split
 from snowroll.prepare.manifest import SPLITS, TOO_LARGE, split_of_name
 from snowroll.prepare.read import Folder
-from snowroll.tasks.detect_objects.formats.marks import LARGEST, Marked, Told, an_object
+from snowroll.prepare.trees import LARGEST
+from snowroll.tasks.detect_objects.formats.marks import Marked, Told, an_object
 
 _NAMES = {  # meaning -> column names, lower case, letters only
     "file": "filename file image imagename imageid imagepath path filepath img picture photo name",

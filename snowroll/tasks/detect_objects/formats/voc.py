@@ -13,7 +13,8 @@ from snowroll.base.errors import DataError
 from snowroll.base.nouns import Json, Split
 from snowroll.prepare.manifest import SPLITS
 from snowroll.prepare.read import Folder
-from snowroll.tasks.detect_objects.formats.marks import LARGEST, Marked, Told, an_object
+from snowroll.prepare.trees import LARGEST
+from snowroll.tasks.detect_objects.formats.marks import Marked, Told, an_object
 from snowroll.tasks.detect_objects.formats.xml import Element, parse, text_of
 
 SUBSETS = "/imagesets/main/"

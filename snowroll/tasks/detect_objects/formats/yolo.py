@@ -14,7 +14,8 @@ from snowroll.base.nouns import Json, Split
 from snowroll.prepare.manifest import SPLITS
 from snowroll.prepare.pictures import format_of_name
 from snowroll.prepare.read import Folder
-from snowroll.tasks.detect_objects.formats.marks import LARGEST, Marked, Told, an_object, classes_of
+from snowroll.prepare.trees import LARGEST
+from snowroll.tasks.detect_objects.formats.marks import Marked, Told, an_object, classes_of
 
 _NAMES = ("classes.txt", "obj.names", "predefined_classes.txt", "labels.txt")
 

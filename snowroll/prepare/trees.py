@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 
 from snowroll.base.nouns import Json
 from snowroll.prepare.manifest import TOO_LARGE
 from snowroll.prepare.read import Folder
-from snowroll.tasks.detect_objects.formats.marks import LARGEST, Told
+
+LARGEST = 256 << 20  # bytes of one annotation file
 
 
-def trees(folder: Folder, told: Told, *signs: bytes) -> Iterator[tuple[str, Json]]:
-    """(where, parsed) of each JSON file that holds these bytes; others are not parsed."""
+def json_trees(folder: Folder, skipped: MutableMapping[str, str], *signs: bytes) -> Iterator[tuple[str, Json]]:
+    """(where, parsed) of each JSON file that holds these bytes; others are not parsed. What cannot be read, or is too
+    large, goes to `skipped` with the reason.
+    """
     files = [entry for entry in folder.entries() if entry.where.lower().endswith(".json")]
     for entry in files:
         if entry.size > LARGEST:
-            told.skipped[entry.where] = f"{TOO_LARGE} ({entry.size >> 20:,} of {LARGEST >> 20:,} MiB)"
+            skipped[entry.where] = f"{TOO_LARGE} ({entry.size >> 20:,} of {LARGEST >> 20:,} MiB)"
     for where, raw in folder.stream([entry.where for entry in files if entry.size <= LARGEST]):
         if not all(sign in raw for sign in signs):
             continue
         try:
             yield where, json.loads(raw)
         except (ValueError, RecursionError):
-            told.skipped[where] = "JSON that cannot be read"
+            skipped[where] = "JSON that cannot be read"
