@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 STRIDES = (8, 16, 32)
 _TRIED_PX = 64  # what a backbone is shown to learn where its maps shrink
-PLAIN = (32, 64, 128, 192, 256)  # channels of our own at strides 2 to 32
+OURS = {"plain": (32, 64, 128, 192, 256), "plain_small": (16, 32, 64, 96, 128)}  # channels at strides 2 to 32
 
 
 class Pyramid(nn.Module):
@@ -52,26 +52,26 @@ def pyramid(
     padding: Literal["torch", "same"] = "torch",
     strides: Sequence[int] = STRIDES,
 ) -> Pyramid:
-    """The backbone `name`: "plain" is ours, for fresh weights on few pictures; others are design/zoo.py's.
+    """The backbone `name`: those of OURS, for fresh weights on few pictures, or design/zoo.py's.
 
     pretrained, padding: as in zoo.build. Raises PlanError for a network that has no such maps, DataError for weights
     that cannot be had.
     """
-    if name == "plain":
+    if name in OURS:
         if pretrained:
-            told = "there are no weights for 'plain'"
+            told = f"there are no weights for '{name}'"
             raise PlanError(told, where="task.pretrained", cure="name the model they belong to with --task.model")
-        return _measured(_plain(), name, strides, None)
+        return _measured(_plain(OURS[name]), name, strides, None)
     from snowroll.design.zoo import build
 
     network = build(name, 2, 224, pretrained=pretrained, padding=padding)
     return _measured(_in_order(network.backbone), name, strides, network.loaded)
 
 
-def _plain() -> list[nn.Module]:
+def _plain(widths: Sequence[int]) -> list[nn.Module]:
     """A stem and four groups, each halved at its first convolution, with one residual block."""
-    layers: list[nn.Module] = [_conv(3, PLAIN[0], 2)]
-    for before, after in pairwise(PLAIN):
+    layers: list[nn.Module] = [_conv(3, widths[0], 2)]
+    for before, after in pairwise(widths):
         layers.append(nn.Sequential(_conv(before, after, 2), Block(after)))
     return layers
 

@@ -127,24 +127,34 @@ def _refuse_unjudged(opened: Opened, items: Sequence[Item]) -> None:
         raise DataError("the locked test set is empty, so no model could be judged", where=where, cure=cure)
 
 
+LEAST = 5  # labelled samples: one to judge by, one to choose by, three to learn from; fewer cannot be split three ways
+
+
 def _enough(opened: Opened, stock: Stock, usable: Sequence[Sample]) -> None:
-    """Refuse to train before every class has enough, saying how many are missing."""
+    """Refuse to train before there is enough: of every class, where a target is one class, saying how many are missing.
+
+    Of several objects in a sample some class may be rare: that is for the check to name.
+    """
     targets = [stock.targets[s.id] for s in usable]
     counts = class_counts(opened.task, targets)
-    for name in stock.schema.get("classes", ()):
+    if not counts:
+        cure = "label samples with `snowroll label`"
+        raise DataError("no labelled samples", where=opened.data, cure=cure)
+    if stock.schema["type"] != "choice":
+        if len(targets) < LEAST:
+            told = f"{len(targets)} labelled samples, and {LEAST} are the least"
+            raise DataError(told, where=opened.data, cure="add some, or label more with `snowroll label`")
+        return
+    for name in stock.schema["classes"]:
         counts.setdefault(str(name), 0)
-    if len(counts) < (2 if stock.schema["type"] == "choice" else 1):
-        raise DataError(
-            f"only one class ('{next(iter(counts), '-')}')" if counts else "no labelled samples",
-            where=opened.data,
-            cure="add a second class, or label samples with `snowroll label`",
-        )
-    least = 5  # one to judge by, one to choose by, three to learn from: fewer cannot be split three ways
-    missing = {name: least - count for name, count in counts.items() if count < least}
+    if len(counts) < 2:
+        cure = "add a second class, or label samples with `snowroll label`"
+        raise DataError(f"only one class ('{next(iter(counts))}')", where=opened.data, cure=cure)
+    missing = {name: LEAST - count for name, count in counts.items() if count < LEAST}
     if missing:
         told = ", ".join(f"{count} more of '{name}'" for name, count in sorted(missing.items())[:8])
         cure = "add them, or label more with `snowroll label`"
-        raise DataError(f"each class needs {least} labelled samples: {told}", where=opened.data, cure=cure)
+        raise DataError(f"each class needs {LEAST} labelled samples: {told}", where=opened.data, cure=cure)
 
 
 def class_counts(task: Task, targets: Sequence[Json]) -> Counter[str]:

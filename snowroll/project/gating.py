@@ -64,8 +64,8 @@ def gates_of_trained(
     batches, model = training_batches(opened, packed, rows, plan), fitted.model.to(plan.device)
     found = {"modes_agree": modes_agree(objective, model, batches, plan.seed)}
     late = fitted.late_loss
-    if late is not None and (one := learnt(objective, model, batches, late)) is not None:
-        found["learnt"] = one
+    if late is not None:
+        found["learnt"] = learnt(objective, model, batches, late)
     gates = []
     for name, one in found.items():
         says, expected = AFTERWARDS[name]

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from snowroll.base.nouns import Batch
 from snowroll.train.fit import Batches, Objective
+from snowroll.train.learns import others_inputs
 from snowroll.train.nested import leaves
 from snowroll.train.stand_in import askable, best_constant
 from snowroll.train.trial import Measured, few
@@ -22,18 +23,32 @@ LEAST = 0.6  # of a layer's mean input, in one mode against the other; healthy m
 CLEARLY = 0.97  # of the best constant answer's loss: a guess, to be revisited
 
 
-def learnt(objective: Objective, model: nn.Module, batches: Batches, late_loss: float) -> Measured | None:
+def learnt(objective: Objective, model: nn.Module, batches: Batches, late_loss: float) -> Measured:
     """The training loss at the end of the run against that of the best answer that never looks at an input.
 
-    late_loss: a mean over the last steps. None where the loss cannot be asked about such an answer.
+    late_loss: a mean over the last steps. Where the loss cannot be asked about such an answer (boxes, masks), the loss
+    of every sample with another's input stands for it.
     """
     with torch.no_grad():
         outputs = askable(objective, model(batches(0).inputs), batches(0))
     if outputs is None:
-        return None
+        return _beats_others(objective, model, batches)
     _, prior = best_constant(objective, [batches(step) for step in range(BATCHES)], outputs)
     words = f"training loss {late_loss:.3f} at the end, {prior:.3f} for one answer to all"
     return Measured(words, late_loss < CLEARLY * prior)
+
+
+def _beats_others(objective: Objective, model: nn.Module, batches: Batches) -> Measured:
+    """The loss in evaluation mode, and again with the inputs moved on by one sample."""
+    copy = deepcopy(model).eval()
+    own, others = [], []
+    with torch.no_grad():
+        for step in range(BATCHES):
+            batch = batches(step)
+            own.append(_mean(objective(copy, batch)))
+            others.append(_mean(objective(copy, others_inputs(batch, 1))))
+    mine, blind = sum(own) / BATCHES, sum(others) / BATCHES
+    return Measured(f"loss {mine:.3f}, {blind:.3f} with another sample's input", mine < CLEARLY * blind)
 
 
 def modes_agree(objective: Objective, model: nn.Module, batches: Batches, seed: int = 0) -> Measured:

@@ -114,7 +114,7 @@ def _twins(trial: Trial, batch: Batch, steps: int, lr: float) -> Iterator[tuple[
     plan = gate_plan(trial.plan, steps, lr)
     model = trial.make()
     seeing = fit(model, lambda _: batch, trial.objective, plan)
-    blind = fit(trial.make(), lambda step: _blinded(batch, step), trial.objective, plan)
+    blind = fit(trial.make(), lambda step: others_inputs(batch, step), trial.objective, plan)
     for step, blinded in zip(seeing, blind, strict=True):
         yield model, step, blinded
 
@@ -172,7 +172,7 @@ def _mixed(trial: Trial, batches: int = 8) -> Batch:
     return join(turns[:ROWS]) if turns else few(trial.plain(0))
 
 
-def _blinded(batch: Batch, step: int) -> Batch:
+def others_inputs(batch: Batch, step: int) -> Batch:
     """The same targets with the inputs moved on by `step` places."""
     size = len(batch.ids)
 

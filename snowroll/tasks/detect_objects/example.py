@@ -40,6 +40,7 @@ def example(folder: Path) -> Mapping[str, Json]:
     tree = {"images": images, "annotations": annotations, "categories": categories}
     (folder / "boxes.json").write_text(json.dumps(tree))
     return {
+        "task.model": "plain_small",
         "task.size_px": 64,
         "task.width": 32,
         "task.flip": True,

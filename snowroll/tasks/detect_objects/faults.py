@@ -14,6 +14,7 @@ from snowroll.tasks.detect_objects.scoring import overlaps
 _TWICE = 0.9  # overlap from which two boxes are one
 _BY_A_PIXEL = 1.5  # that boxes may pass the border where a tool counts pixels from 1
 _UNSEEN_PX = 3  # sides below which nothing can be seen in an object
+_IN_FEW, _MANY = 5, 20  # pictures that show a class, where there are many: fewer cannot be split three ways
 _RARE, _FEW = 0.02, 50  # a picture without any object is odd where nearly all others have some
 
 
@@ -65,6 +66,7 @@ def box_faults(view: View) -> Iterator[Fault]:
         "keep the right class of each",
     )
     yield from _unmarked(view)
+    yield from _rare(view)
     yield from _spelt_twice(view)
 
 
@@ -115,6 +117,20 @@ def _unmarked(view: View) -> Iterator[Fault]:
         yield view.fault(
             "unmarked_picture", "warn", empty, message, "look at them; mark what is there", 0.5, view.ask(empty)
         )
+
+
+def _rare(view: View) -> Iterator[Fault]:
+    """Classes that can be neither learnt nor measured."""
+    shown: dict[str, list[int]] = {}
+    for row, sample in enumerate(view.samples):
+        for name in {one["class"] for one in sample.target or ()}:
+            shown.setdefault(name, []).append(row)
+    if sum(sample.target is not None for sample in view.samples) < _MANY:
+        return
+    for name, rows in sorted(shown.items()):
+        if len(rows) < _IN_FEW:
+            told = f"class '{name}' is in {count(len(rows), 'picture')} only: {view.names(rows)}"
+            yield view.fault("rare_class", "warn", rows, told, "label more of it, or give it to another class")
 
 
 def _spelt_twice(view: View) -> Iterator[Fault]:

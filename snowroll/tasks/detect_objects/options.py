@@ -19,7 +19,7 @@ MOST_PX = {False: 416, True: 640}  # longer side of the input, on a processor an
 class DetectOptions:
     """The task's part of the Plan for object detection. Strengths are the largest change either way."""
 
-    model: str = "plain"  # backbone: "plain" (ours), a name of design/zoo.py with maps at three scales, or "timm:NAME"
+    model: str = "plain"  # backbone: "plain" or "plain_small" (ours), or a name of design/zoo.py that keeps its maps
     size_px: int = 320  # longer side of the frame that the network sees
     shape: float = 1.0  # the frame's width over its height
     pretrained: str = ""  # "": fresh weights; a path to .safetensors or .pth; "hub"

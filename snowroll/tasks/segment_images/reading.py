@@ -31,6 +31,7 @@ from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.tasks.segment_images.coco import read_coco
 
+_MOST_KINDS = 6
 _LOOKED_AT = 8  # files of each kind that are decoded to see whether the kind is masks
 _ENDING = re.compile(
     r"[ _.-]*(mask|masks|gt|label|labels|labelids|seg|segmentation|annotation|groundtruth|l)([ _-]?\d+)?$",
@@ -105,7 +106,9 @@ def _pairs(folder: Folder, pictures: Sequence[str]) -> dict[str, str]:
         plain = _ENDING.sub("", stem)
         for shared in {plain, stem} - {""}:
             by_name[shared].append((where, f"{home}/{'*' if shared == stem else '*_mask'}.{ending.lower()}"))
-    groups = {name: some for name, some in by_name.items() if len({kind for _, kind in some}) > 1}
+    kinds = {name: {kind for _, kind in some} for name, some in by_name.items()}
+    # more kinds than pictures and masks of three splits: class folders that number their pictures alike
+    groups = {name: some for name, some in by_name.items() if 1 < len(kinds[name]) <= _MOST_KINDS}
     masks = _mask_kinds(folder, groups)
     found: dict[str, str] = {}
     for some in groups.values():
@@ -138,7 +141,10 @@ def _mask_kinds(folder: Folder, groups: Mapping[str, Sequence[tuple[str, str]]])
                 votes[chosen[where]].append(answer)
     if fault is not None and not votes:  # a machine that lets no child live must not look like a folder without masks
         raise fault
-    return {kind for kind, cast in votes.items() if sum(cast) >= 0.9 * len(cast)}
+    shares = {kind: sum(cast) / len(cast) for kind, cast in votes.items()}
+    if any(0.1 < share < 0.9 for share in shares.values()):  # drawings, some of few values: these are no masks
+        return set()
+    return {kind for kind, share in shares.items() if share >= 0.9}
 
 
 def _is_mask(raw: bytes) -> bool:
