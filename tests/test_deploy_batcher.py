@@ -24,18 +24,19 @@ class Doubler:
     sizes: list[int] = field(default_factory=list)
     gate: threading.Event | None = None  # holds the body until set
 
-    def prepare(self, raw: bytes) -> np.ndarray:
+    def prepare(self, raw: bytes) -> dict[str, np.ndarray]:
         if raw == b"bad":
             raise DataError("not a number")
-        return np.array([[int(raw)]], dtype=np.int64)
+        return {"prepared": np.array([[int(raw)]], dtype=np.int64)}
 
-    def run(self, prepared: np.ndarray) -> dict[str, np.ndarray]:
+    def run(self, prepared: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         if self.gate:
             assert self.gate.wait(10)
-        self.sizes.append(len(prepared))
-        if (prepared == 666).any():
+        numbers = prepared["prepared"]
+        self.sizes.append(len(numbers))
+        if (numbers == 666).any():
             raise RuntimeError("this number breaks the graph")
-        return {"value": prepared * 2 + self.offset}
+        return {"value": numbers * 2 + self.offset}
 
     def answer(self, outputs: Mapping[str, np.ndarray]) -> list[Prediction]:
         return [Prediction(int(row[0]), None, 0.0) for row in outputs["value"]]

@@ -70,7 +70,7 @@ def test_every_verb(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert call(capsys, "status", project)["champion"] == trained["run"]
     _predict(project, capsys)
     _serve_and_label(project, name)
-    assert call(capsys, "roll", project)["stage"] == "label"  # some wait for a person
+    assert call(capsys, "roll", project)["stage"] in ("label", "done")  # some wait for a person, or none is worth it
     assert call(capsys, "doctor", project, "--deep")["healthy"]
 
 
