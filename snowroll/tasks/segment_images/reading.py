@@ -34,7 +34,7 @@ from snowroll.tasks.segment_images.coco import read_coco
 _MOST_KINDS = 6
 _LOOKED_AT = 8  # files of each kind that are decoded to see whether the kind is masks
 _ENDING = re.compile(
-    r"[ _.-]*(mask|masks|gt|label|labels|labelids|seg|segmentation|annotation|groundtruth|l)([ _-]?\d+)?$",
+    r"[ _.-]+(mask|masks|gt|label|labels|labelids|seg|segmentation|annotation|groundtruth|l)([ _-]?\d+)?$",
     re.IGNORECASE,
 )
 _MOST_VALUES = 254  # of a mask; one that numbers more instances says only that they are there
