@@ -138,6 +138,16 @@ def test_colours_are_named_by_a_list(tmp_path: Path) -> None:
     assert shares(ignoring.found[0].target) == {"road": 0.5, "": 0.5}
 
 
+def test_pictures_of_few_values_have_masks_where_names_say_so(tmp_path: Path) -> None:
+    for n in range(8):
+        write(tmp_path, f"images/a{n}.png", photo(n) if n % 2 else photo(n) // 128 * 128)
+        write(tmp_path, f"masks/a{n}.png", a_mask((0, 1)))
+        write(tmp_path, f"drawn/{'ab'[n % 2]}/{n // 2}.png", photo(n) if n % 3 else photo(n) // 128 * 128)
+    reading = read_masks(Folder(tmp_path), PrepareSettings())
+    assert reading is not None
+    assert {found.where for found in reading.found if found.target} == {f"images/a{n}.png" for n in range(8)}
+
+
 def test_photos_in_class_folders_are_no_segmentation(tmp_path: Path) -> None:
     for n in range(6):
         write(tmp_path, f"{'ab'[n % 2]}/{n}.png", photo(n))

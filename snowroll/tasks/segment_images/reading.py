@@ -31,6 +31,7 @@ from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.tasks.segment_images.coco import read_coco
 
+_WORDS = ("mask", "label", "annot", "gt", "seg", "truth")  # in the path of masks
 _MOST_KINDS = 6
 _LOOKED_AT = 8  # files of each kind that are decoded to see whether the kind is masks
 _ENDING = re.compile(
@@ -142,9 +143,10 @@ def _mask_kinds(folder: Folder, groups: Mapping[str, Sequence[tuple[str, str]]])
     if fault is not None and not votes:  # a machine that lets no child live must not look like a folder without masks
         raise fault
     shares = {kind: sum(cast) / len(cast) for kind, cast in votes.items()}
-    if any(0.1 < share < 0.9 for share in shares.values()):  # drawings, some of few values: these are no masks
-        return set()
-    return {kind for kind, share in shares.items() if share >= 0.9}
+    masks = {kind for kind, share in shares.items() if share >= 0.9}
+    if any(0.1 < share < 0.9 for share in shares.values()):  # drawings, some of few values: only names tell
+        return {kind for kind in masks if any(word in kind.lower() for word in _WORDS)}
+    return masks
 
 
 def _is_mask(raw: bytes) -> bool:
