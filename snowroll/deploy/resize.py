@@ -67,6 +67,23 @@ class PilResize(nn.Module):
         return (exact * drawn[:, None]).to(torch.float32)
 
 
+class Framed(nn.Module):
+    """uint8 RGB [H, W, 3] of any size -> (float32 [1, 3, frame] in [0, 1], int64 [1, 2] width and height of the file).
+
+    For answers that are places: they are told in the file's own pixels.
+    """
+
+    def __init__(self, frame: tuple[int, int]) -> None:
+        super().__init__()
+        self.resize = PilResize(frame, "pad")
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        # counted from a range: traced, they stay functions of the input's shape
+        height, width = (torch.arange(pixels.shape[axis])[-1] + 1 for axis in (0, 1))
+        size = torch.stack((width, height)).unsqueeze(0)
+        return self.resize(pixels).permute(2, 0, 1).unsqueeze(0) / 255, size
+
+
 def _round(values: Tensor) -> Tensor:
     """To the nearest level, halves up, as Pillow does between its passes."""
     return torch.clamp(torch.floor(values + 0.5), 0.0, 255.0)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from snowroll.base.bounds import check_numbers
+from snowroll.base.errors import UsageError
 from snowroll.base.nouns import Choice, Json
 from snowroll.base.task import Fingerprint
 
@@ -111,7 +112,7 @@ def image_plan(fingerprint: Fingerprint) -> list[Choice]:
         *(_fine_tuning(fingerprint) if pretrained else ()),
         _flip(facts),
         *_augmentation(fingerprint, size_px, epochs),
-        *_machine(fingerprint),
+        *machine(fingerprint),
     ]
 
 
@@ -238,10 +239,59 @@ def _augmentation(fingerprint: Fingerprint, size_px: int, epochs: int) -> list[C
     return choices
 
 
-def _machine(fingerprint: Fingerprint) -> list[Choice]:
+def machine(fingerprint: Fingerprint) -> list[Choice]:
     precision = "bf16" if fingerprint.bf16 else "fp32"
     has = "has" if fingerprint.bf16 else "lacks"
     return [
         Choice("train.precision", precision, f"this {fingerprint.device} {has} bf16 arithmetic"),
         Choice("train.channels_last", True, "convolutions run faster so, and the pack holds pixels so"),
     ]
+
+
+# for tasks whose answers are places: a frame of the pictures' own shape, reflections that keep what things mean -----
+
+STEP_PX = 32  # the coarsest map of their networks: sides of a frame are multiples
+
+
+def steps_px(side: float) -> int:
+    """The nearest multiple of STEP_PX, and no less than one."""
+    return max(STEP_PX, round(side / STEP_PX) * STEP_PX)
+
+
+def frame(size_px: int, shape: float) -> tuple[int, int]:
+    """(width, height) of a frame with this longer side and this width over height.
+
+    >>> frame(320, 1.33), frame(320, 0.5)
+    ((320, 256), (160, 320))
+    """
+    wide, high = (size_px, size_px / shape) if shape >= 1 else (size_px * shape, size_px)
+    return steps_px(wide), steps_px(high)
+
+
+def refuse_shape(shape: float) -> None:
+    """Raises UsageError for a frame without an extent."""
+    if not 1 / 16 <= shape <= 16:
+        cure = "set a width over height from 1/16 to 16"
+        raise UsageError(f"{shape:g} is out of bounds", where="task.shape", cure=cure)
+
+
+def reflections(facts: Mapping[str, Json]) -> list[Choice]:
+    """Whether pictures are mirrored and turned over. facts it reads: sided, upright (prepare/reflections.py)."""
+    sided, told = facts["sided"], facts["upright"]
+    if sided:
+        flip = Choice("task.flip", False, f"class '{sided}' tells left from right; --task.flip changes it")
+    else:
+        flip = Choice("task.flip", True, "no class is named after a side; --task.flip changes it")
+    if told is None:
+        why = "too few pictures to see whether they have a top; --task.flip_down changes it"
+        return [flip, Choice("task.flip_down", False, why)]
+    found = f"a probe tells pictures from their reflections in {told:.0%} of cases (a coin in half)"
+    return [flip, Choice("task.flip_down", bool(told < 0.6), f"{found}; --task.flip_down changes it")]
+
+
+def light(facts: Mapping[str, Json]) -> list[Choice]:
+    """How much brightness and colours are varied. facts it reads: grey."""
+    why = "light in photos varies"
+    colour = (0.0, "nothing to recolour") if facts["grey"] else (0.2, why)
+    varied = [Choice(f"task.{name}", 0.2, why) for name in ("brightness", "contrast")]
+    return [*varied, Choice("task.saturation", *colour)]

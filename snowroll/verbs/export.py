@@ -16,7 +16,7 @@ from snowroll.project.placements import placements
 
 
 def export(opened: Opened, run: int | None, int8: bool, out: Path | None, say: Say) -> Answer:
-    """ONNX (raw RGB pixels in, labelled probabilities out) beside the safetensors model folder with its card."""
+    """ONNX (raw RGB pixels in, answers out) beside the safetensors model folder with its card."""
     trained = load_model(opened, run, say)
     version = opened.store.catalog.version(trained.version, opened.store.blobs)
     if version is None:

@@ -66,10 +66,10 @@ def next_questions(opened: Opened, n: int, person: str, schema: dict[str, Json])
     stands = {} if schema["type"] == "choice" else _as_it_stands(opened, samples)
     questions = []
     for item in asked:
-        blind = is_blind(item.sample, item.why)
-        suggestion = None if blind else known.get(samples[item.sample].content)
         # who is to mend one box of twenty must not draw the other nineteen again
-        suggestion = stands.get(item.sample, suggestion)
+        stand = None if item.why.startswith(FOR_TEST) else stands.get(item.sample)
+        blind = stand is None and is_blind(item.sample, item.why)
+        suggestion = stand if stand is not None else None if blind else known.get(samples[item.sample].content)
         questions.append(Question(item.sample, item.why, suggestion, blind))
     return questions
 

@@ -9,24 +9,10 @@ from torch import Tensor, nn
 
 from snowroll.base.nouns import Json
 from snowroll.base.task import Deployable
-from snowroll.deploy.resize import PilResize
+from snowroll.deploy.resize import Framed
 from snowroll.tasks.detect_objects.answers import best_objects
 from snowroll.tasks.detect_objects.boxes import Seen
 from snowroll.tasks.detect_objects.options import DetectOptions
-
-
-class Prepare(nn.Module):
-    """uint8 RGB [H, W, 3] of any size -> (float32 [1, 3, frame] in [0, 1], int64 [1, 2] width and height)."""
-
-    def __init__(self, frame: tuple[int, int]) -> None:
-        super().__init__()
-        self.resize = PilResize(frame, "pad")
-
-    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        # counted from a range: traced, they stay functions of the input's shape
-        height, width = (torch.arange(pixels.shape[axis])[-1] + 1 for axis in (0, 1))
-        size = torch.stack((width, height)).unsqueeze(0)
-        return self.resize(pixels).permute(2, 0, 1).unsqueeze(0) / 255, size
 
 
 class Body(nn.Module):
@@ -51,7 +37,7 @@ def deployable(model: nn.Module, options: DetectOptions, schema: Mapping[str, Js
         "classes": list(schema["classes"]),
     }
     return Deployable(
-        prepare=Prepare(options.frame),
+        prepare=Framed(options.frame),
         body=Body(model, options),
         raw_example=torch.zeros(high + 5, wide + 9, 3, dtype=torch.uint8),
         raw_name="pixels",

@@ -9,8 +9,8 @@ from typing import Literal
 from snowroll.base.bounds import check_numbers
 from snowroll.base.nouns import Choice, Json
 from snowroll.base.task import Fingerprint
+from snowroll.design.rules import frame, light, machine, reflections, refuse_shape, steps_px
 
-STEP_PX = 32  # the coarsest map of the network: sides of its input are multiples
 SMALLEST_PX = 14  # side that the smallest tenth of the objects should keep in the network's input; a guess
 MOST_PX = {False: 416, True: 640}  # longer side of the input, on a processor and on a GPU; a guess
 
@@ -49,17 +49,12 @@ class DetectOptions:
             from_0="scale shift shape backbone_lr",
             shares="brightness contrast saturation mosaic overlap head_first",
         )
+        refuse_shape(self.shape)
 
     @property
     def frame(self) -> tuple[int, int]:
-        """(width, height) of the network's input, multiples of STEP_PX."""
-        wide = self.size_px if self.shape >= 1 else self.size_px * self.shape
-        high = self.size_px / self.shape if self.shape >= 1 else self.size_px
-        return _steps_px(wide), _steps_px(high)
-
-
-def _steps_px(side: float) -> int:
-    return max(STEP_PX, round(side / STEP_PX) * STEP_PX)
+        """(width, height) of the network's input."""
+        return frame(self.size_px, self.shape)
 
 
 def detect_plan(fingerprint: Fingerprint) -> list[Choice]:
@@ -85,7 +80,7 @@ def detect_plan(fingerprint: Fingerprint) -> list[Choice]:
         Choice("train.ema", 0.998, "boxes of an averaged network jitter less"),
         *(_fine_tuning() if pretrained else ()),
         *_augmentation(facts),
-        *_machine(fingerprint),
+        *machine(fingerprint),
     ]
 
 
@@ -96,7 +91,7 @@ def _frame(fingerprint: Fingerprint) -> list[Choice]:
     longer, small = max(wide, high), float(facts["small_object_px"])
     gpu = fingerprint.device.startswith("cuda")
     wanted = longer * SMALLEST_PX / max(small, 1.0)
-    size = _steps_px(min(max(wanted, 192), MOST_PX[gpu], longer))
+    size = steps_px(min(max(wanted, 192), MOST_PX[gpu], longer))
     left = small * size / longer
     why = f"the smallest tenth of the objects are {small:.0f} px or less of {longer}: {left:.0f} px remain"
     shape = round(wide / high, 2)
@@ -115,34 +110,10 @@ def _fine_tuning() -> list[Choice]:
 
 
 def _augmentation(facts: Mapping[str, Json]) -> list[Choice]:
-    sided = facts["sided"]
-    flip = (
-        Choice("task.flip", False, f"class '{sided}' tells left from right; --task.flip changes it")
-        if sided
-        else Choice("task.flip", True, "no class is named after a side; --task.flip changes it")
-    )
-    told = facts["upright"]
-    if told is None:
-        down = Choice("task.flip_down", False, "too few pictures to see whether they have a top; --task.flip_down")
-    else:
-        found = f"a probe tells pictures from their reflections in {told:.0%} of cases (a coin in half)"
-        down = Choice("task.flip_down", bool(told < 0.6), f"{found}; --task.flip_down changes it")
-    light = "light in photos varies"
     return [
-        flip,
-        down,
+        *reflections(facts),
         Choice("task.scale", 0.3, "objects come near and far"),
         Choice("task.shift", 0.1, "objects lie anywhere"),
         Choice("task.mosaic", 0.3, "corners of four pictures: other neighbours, more objects a step"),
-        *[Choice(f"task.{name}", 0.2, light) for name in ("brightness", "contrast")],
-        Choice("task.saturation", 0.0 if facts["grey"] else 0.2, "nothing to recolour" if facts["grey"] else light),
-    ]
-
-
-def _machine(fingerprint: Fingerprint) -> list[Choice]:
-    precision = "bf16" if fingerprint.bf16 else "fp32"
-    has = "has" if fingerprint.bf16 else "lacks"
-    return [
-        Choice("train.precision", precision, f"this {fingerprint.device} {has} bf16 arithmetic"),
-        Choice("train.channels_last", True, "convolutions run faster so, and the pack holds pixels so"),
+        *light(facts),
     ]

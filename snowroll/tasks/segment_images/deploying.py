@@ -9,24 +9,10 @@ from torch import Tensor, nn
 
 from snowroll.base.nouns import Json
 from snowroll.base.task import Deployable
-from snowroll.deploy.resize import PilResize
+from snowroll.deploy.resize import Framed
 from snowroll.tasks.segment_images.answers import best_classes
 from snowroll.tasks.segment_images.model import Seen
 from snowroll.tasks.segment_images.options import SegmentOptions
-
-
-class Prepare(nn.Module):
-    """uint8 RGB [H, W, 3] of any size -> (float32 [1, 3, frame] in [0, 1], int64 [1, 2] width and height)."""
-
-    def __init__(self, frame: tuple[int, int]) -> None:
-        super().__init__()
-        self.resize = PilResize(frame, "pad")
-
-    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        # counted from a range: traced, they stay functions of the input's shape
-        height, width = (torch.arange(pixels.shape[axis])[-1] + 1 for axis in (0, 1))
-        size = torch.stack((width, height)).unsqueeze(0)
-        return self.resize(pixels).permute(2, 0, 1).unsqueeze(0) / 255, size
 
 
 class Body(nn.Module):
@@ -52,7 +38,7 @@ def deployable(model: nn.Module, options: SegmentOptions, schema: Mapping[str, J
         "classes": list(schema["classes"]),
     }
     return Deployable(
-        prepare=Prepare(options.frame),
+        prepare=Framed(options.frame),
         body=Body(model),
         raw_example=torch.zeros(high + 5, wide + 9, 3, dtype=torch.uint8),
         raw_name="pixels",

@@ -9,8 +9,8 @@ from typing import Literal
 from snowroll.base.bounds import check_numbers
 from snowroll.base.nouns import Choice, Json
 from snowroll.base.task import Fingerprint
+from snowroll.design.rules import frame, light, machine, reflections, refuse_shape, steps_px
 
-STEP_PX = 32  # sides of the network's input are multiples
 MOST_PX = {False: 320, True: 768}  # longer side of the input, on a processor and on a GPU; a guess
 SMALLEST_MAP_PX = 8  # nnU-Net halves until a side would fall under 4; photos of few pixels are content with 8
 
@@ -51,17 +51,12 @@ class SegmentOptions:
             from_0="scale shift shape dice backbone_lr",
             shares="brightness contrast saturation head_first",
         )
+        refuse_shape(self.shape)
 
     @property
     def frame(self) -> tuple[int, int]:
-        """(width, height) of the network's input, multiples of STEP_PX."""
-        wide = self.size_px if self.shape >= 1 else self.size_px * self.shape
-        high = self.size_px / self.shape if self.shape >= 1 else self.size_px
-        return _steps_px(wide), _steps_px(high)
-
-
-def _steps_px(side: float) -> int:
-    return max(STEP_PX, round(side / STEP_PX) * STEP_PX)
+        """(width, height) of the network's input."""
+        return frame(self.size_px, self.shape)
 
 
 def segment_plan(fingerprint: Fingerprint) -> list[Choice]:
@@ -85,7 +80,7 @@ def segment_plan(fingerprint: Fingerprint) -> list[Choice]:
         Choice("train.ema", 0.99, "edges of an averaged network flicker less"),
         *(_fine_tuning() if pretrained else ()),
         *_augmentation(facts),
-        *_machine(fingerprint),
+        *machine(fingerprint),
     ]
 
 
@@ -94,7 +89,7 @@ def _frame(fingerprint: Fingerprint) -> list[Choice]:
     wide, high = int(facts["median_width"]), int(facts["median_height"])
     most = MOST_PX[fingerprint.device.startswith("cuda")]
     longer = max(wide, high)
-    size = _steps_px(min(longer, most))
+    size = steps_px(min(longer, most))
     shape = round(wide / high, 2)
     shorter = min(SegmentOptions(size_px=size, shape=shape).frame)
     levels = 1
@@ -118,34 +113,13 @@ def _fine_tuning() -> list[Choice]:
 
 
 def _augmentation(facts: Mapping[str, Json]) -> list[Choice]:
-    told, sided = facts["upright"], facts["sided"]
-    if sided:
-        flip = Choice("task.flip", False, f"class '{sided}' tells left from right; --task.flip changes it")
-    else:
-        flip = Choice("task.flip", True, "no class is named after a side; --task.flip changes it")
-    if told is None:
-        down = Choice("task.flip_down", False, "too few pictures to see whether they have a top; --task.flip_down")
-    else:
-        found = f"a probe tells pictures from their reflections in {told:.0%} of cases (a coin in half)"
-        down = Choice("task.flip_down", bool(told < 0.6), f"{found}; --task.flip_down changes it")
-    light = "light in photos varies"
+    flip, down = reflections(facts)
+    turn = 180.0 if down.value else 8.0
     return [
         flip,
         down,
-        Choice(
-            "task.rotate_deg", 180.0 if down.value else 8.0, "pictures without a top lie any way; others lean a little"
-        ),
+        Choice("task.rotate_deg", turn, "pictures without a top lie any way; others lean a little"),
         Choice("task.scale", 0.25, "things come near and far"),
         Choice("task.shift", 0.1, "things lie anywhere"),
-        *[Choice(f"task.{name}", 0.2, light) for name in ("brightness", "contrast")],
-        Choice("task.saturation", 0.0 if facts["grey"] else 0.2, "nothing to recolour" if facts["grey"] else light),
-    ]
-
-
-def _machine(fingerprint: Fingerprint) -> list[Choice]:
-    precision = "bf16" if fingerprint.bf16 else "fp32"
-    has = "has" if fingerprint.bf16 else "lacks"
-    return [
-        Choice("train.precision", precision, f"this {fingerprint.device} {has} bf16 arithmetic"),
-        Choice("train.channels_last", True, "convolutions run faster so, and the pack holds pixels so"),
+        *light(facts),
     ]
