@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from snowroll.base.errors import UsageError
 from snowroll.base.nouns import Batch, Json, Prediction, Sample
 from snowroll.prepare.augment import CounterDraw, draw_move, mosaic, moved, moved_boxes
 from snowroll.prepare.check import check
@@ -258,3 +259,9 @@ def test_the_same_answer_twice_and_half_of_it() -> None:
     assert same(whole, half) < 1
     assert json.loads(json.dumps(whole.value)) == whole.value
     assert targets
+
+
+@pytest.mark.parametrize("shape", [0.0, 1e-9, 1000.0, float("nan")])
+def test_a_frame_has_an_extent(shape: float) -> None:
+    with pytest.raises(UsageError, match="out of bounds"):
+        DetectOptions(shape=shape)

@@ -2,6 +2,8 @@
 // Boxes over the picture: drawn with the pointer or the keyboard, each of one class. What the model suggests stands there
 // dashed, to be kept, changed or removed; Enter answers with what stands. The contract of a widget: choice.js.
 
+import { element, key } from '/static/parts.js';
+
 const SVG = 'http://www.w3.org/2000/svg';
 const BY_DIGIT = 10;
 const COLOURS = 6; // --c1 ... --c6 of the style sheet
@@ -253,19 +255,4 @@ const tenth = (value) => Math.round(value * 10) / 10;
 /** @param {Element} at @param {Record<string, string | number>} values */
 function attributes(at, values) {
   for (const [name, value] of Object.entries(values)) at.setAttribute(name, String(value));
-}
-
-/** @param {string} tag @param {string} [kind] */
-function element(tag, kind = '') {
-  const made = document.createElement(tag);
-  if (kind) made.className = kind;
-  return made;
-}
-
-/** @param {string} name */
-function key(name) {
-  const made = element('kbd');
-  made.textContent = name;
-  made.setAttribute('aria-hidden', 'true');
-  return made;
 }

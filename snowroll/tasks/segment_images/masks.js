@@ -2,6 +2,8 @@
 // A mask painted over the picture: a brush for each class. What the model suggests, or the mask as it stands, is painted
 // already; Enter answers with what is there. The contract of a widget: web/static/choice.js.
 
+import { element, key } from '/static/parts.js';
+
 const BY_DIGIT = 10;
 const IGNORED = 255;
 const GROUNDS = ['background', 'ground', '0', 'nothing', 'other', 'void'];
@@ -244,19 +246,4 @@ function colour(number) {
   const high = 0.9, low = high * 0.35, down = high * (1 - 0.65 * rest), up = high * (1 - 0.65 * (1 - rest));
   const shades = [[high, up, low], [down, high, low], [low, high, up], [low, down, high], [up, low, high], [high, low, down]];
   return shades[part % 6].map((share) => Math.round(255 * share));
-}
-
-/** @param {string} tag @param {string} [kind] */
-function element(tag, kind = '') {
-  const made = document.createElement(tag);
-  if (kind) made.className = kind;
-  return made;
-}
-
-/** @param {string} name */
-function key(name) {
-  const made = element('kbd');
-  made.textContent = name;
-  made.setAttribute('aria-hidden', 'true');
-  return made;
 }

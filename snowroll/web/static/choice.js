@@ -8,6 +8,8 @@
 //   words(target)        a target as people read it
 //   question(item)       what is asked, where it is not "What is it?"
 
+import { element, key } from './parts.js';
+
 const BY_DIGIT = 10;
 const SHORT = 10; // letters up to which names stand in two columns
 
@@ -126,18 +128,3 @@ function search() {
 
 /** @param {Record<string, number | null>} shares */
 const best = (shares) => Object.entries(shares).sort((a, b) => (b[1] ?? 0) - (a[1] ?? 0))[0]?.[0] ?? null;
-
-/** @param {string} tag @param {string} [kind] */
-function element(tag, kind = '') {
-  const made = document.createElement(tag);
-  if (kind) made.className = kind;
-  return made;
-}
-
-/** @param {string} name */
-function key(name) {
-  const made = element('kbd');
-  made.textContent = name;
-  made.setAttribute('aria-hidden', 'true');
-  return made;
-}
