@@ -17,9 +17,7 @@ from torch.nn import functional as F
 from snowroll.base.errors import PlanError
 from snowroll.design.classifier import Normalise
 from snowroll.design.pyramid import Pyramid, pyramid
-from snowroll.tasks.segment_images.options import SegmentOptions
-
-MOST_WIDER = 8  # times the finest level's channels
+from snowroll.tasks.segment_images.options import SegmentOptions, widths_of
 
 
 class Seen(NamedTuple):
@@ -30,7 +28,10 @@ class Seen(NamedTuple):
 
 
 class Said(NamedTuple):
-    """What the network says: logits [B, C, h, w] from the finest map on, each coarser one half as fine; the size."""
+    """What the network says: logits [B, C, h, w] from the finest map on, each coarser one half as fine; the size.
+
+    In evaluation there is one, as fine as the input.
+    """
 
     logits: tuple[Tensor, ...]
     size: Tensor
@@ -102,17 +103,18 @@ class Decoder(nn.Module):
             if level < len(self.score) and (level == 0 or self.training):
                 found.append(self.score[level](x).float())
         finest = found.pop()
-        if self.strides[0] > 1:
+        if self.strides[0] > 1 and not self.training:  # a loss of every second pixel saves a third of a step
             finest = F.interpolate(finest, scale_factor=float(self.strides[0]), mode="bilinear", align_corners=False)
         return [finest, *reversed(found)]
 
 
 class Encoder(nn.Module):
-    """Ours: normalised images to one map a level, the first as fine as the image."""
+    """Ours: normalised images to one map a level, the first as fine as the image, or 2 or 4 times coarser (stem)."""
 
-    def __init__(self, widths: Sequence[int]) -> None:
+    def __init__(self, widths: Sequence[int], stem: int) -> None:
         super().__init__()
-        self.level = nn.ModuleList([_level(3, widths[0])])
+        first = nn.Sequential(_layer(3, widths[0], min(stem, 2)), _layer(widths[0], widths[0], max(1, stem // 2)))
+        self.level = nn.ModuleList([first])
         for before, after in pairwise(widths):
             self.level.append(_level(before, after, stride=2))
 
@@ -142,8 +144,9 @@ def build(options: SegmentOptions, classes: int) -> Segmenter:
         if options.pretrained:
             told = "there are no weights for 'unet'"
             raise PlanError(told, where="task.pretrained", cure="name the model they belong to with --task.model")
-        widths = [options.width * min(2**level, MOST_WIDER) for level in range(options.levels)]
-        return Segmenter(Encoder(widths), widths, [2**level for level in range(options.levels)], classes, options)
+        widths = widths_of(options)
+        strides = [options.stem << level for level in range(options.levels)]
+        return Segmenter(Encoder(widths, options.stem), widths, strides, classes, options)
     backbone: Pyramid = pyramid(options.model, options.pretrained, options.padding, (2, 4, 8, 16, 32))
     model = Segmenter(backbone, backbone.widths, backbone.strides, classes, options)
     model.keeps_statistics = options.keep_statistics and bool(options.pretrained)

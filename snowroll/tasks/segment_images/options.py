@@ -4,15 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from snowroll.base.bounds import check_numbers
 from snowroll.base.nouns import Choice, Json
 from snowroll.base.task import Fingerprint
 from snowroll.design.rules import frame, light, machine, reflections, refuse_shape, steps_px
 
-MOST_PX = {False: 320, True: 768}  # longer side of the input, on a processor and on a GPU; a guess
 SMALLEST_MAP_PX = 8  # nnU-Net halves until a side would fall under 4; photos of few pixels are content with 8
+MOST_WIDER = 8  # times the finest level's channels
+ASSUMED_S = 900.0  # of training where no budget is given
+# multiply-adds of a forward pass, beside its backward pass, in a second of one core (bf16 or not); measured, rounded
+PER_CORE_S = {True: 1.6e10, False: 0.9e10}
+GPU_CORES = 200  # cores that a GPU stands for; a guess
+IN_STEPS = 0.6  # share of a budget that is left for steps after check, gates and validations; a guess
+PASSES, VIEWS = 30, 6_000  # over the pictures, and of pictures in all, that a U-Net wants at least; guesses
+
+
+class Size(NamedTuple):
+    """How large an input and how large a U-Net."""
+
+    most_px: int  # longer side
+    stem: Literal[1, 2, 4]
+    width: int
+
+
+# From the best to the cheapest.
+SIZES = (
+    Size(768, 1, 32),
+    Size(512, 1, 32),
+    Size(512, 1, 16),
+    Size(512, 2, 32),
+    Size(512, 2, 24),
+    Size(512, 2, 16),
+    Size(384, 2, 16),
+    Size(256, 2, 16),
+    Size(192, 2, 16),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +50,7 @@ class SegmentOptions:
     model: str = "unet"  # "unet" (ours), or a backbone of design/zoo.py under the same decoder
     size_px: int = 256  # longer side of the frame that the network sees
     shape: float = 1.0  # the frame's width over its height
+    stem: Literal[1, 2, 4] = 1  # pixels a side that the U-Net's finest map joins into one
     levels: int = 5  # maps of the U-Net, each half as fine as the one before
     width: int = 24  # channels of the finest map; doubled from level to level up to eight times
     pretrained: str = ""  # "": fresh weights; a path to .safetensors or .pth; "hub"
@@ -85,23 +114,53 @@ def segment_plan(fingerprint: Fingerprint) -> list[Choice]:
 
 
 def _frame(fingerprint: Fingerprint) -> list[Choice]:
-    facts = fingerprint.facts
+    """The largest input and U-Net that the time lets see enough pictures."""
+    facts, n = fingerprint.facts, fingerprint.n["train"]
     wide, high = int(facts["median_width"]), int(facts["median_height"])
-    most = MOST_PX[fingerprint.device.startswith("cuda")]
-    longer = max(wide, high)
-    size = steps_px(min(longer, most))
-    shape = round(wide / high, 2)
-    shorter = min(SegmentOptions(size_px=size, shape=shape).frame)
-    levels = 1
-    while shorter >> levels >= SMALLEST_MAP_PX and levels < 6:
-        levels += 1
+    wanted = max(PASSES * n, VIEWS)
+    time_s = fingerprint.time_s or ASSUMED_S
+    cores = GPU_CORES if fingerprint.device.startswith("cuda") else fingerprint.threads
+    free = IN_STEPS * time_s * cores * PER_CORE_S[fingerprint.bf16]  # multiply-adds that can be spent
+    sizes = [_of_size(size, wide, high) for size in SIZES]
+    net = next((net for net in sizes if free / multiply_adds(net) >= wanted), sizes[-1])
+    seen = free / multiply_adds(net)
+    why = f"{time_s:,.0f} s let such a U-Net see about {seen:,.0f} pictures; {wanted:,} are wanted of {n:,}"
     return [
-        Choice("task.size_px", size, f"the median picture is {wide} x {high}; at most {most} px is what time allows"),
-        Choice("task.shape", shape, "that of the median picture; others are fitted in with a border"),
-        Choice(
-            "task.levels", levels, f"halved until the shorter side of {shorter} px would fall under {SMALLEST_MAP_PX}"
-        ),
+        Choice("task.size_px", net.size_px, f"the median picture is {wide} x {high}; {why}"),
+        Choice("task.shape", net.shape, "that of the median picture; others are fitted in with a border"),
+        Choice("task.stem", net.stem, why),
+        Choice("task.width", net.width, why),
+        Choice("task.levels", net.levels, f"halved until a side would fall under {SMALLEST_MAP_PX}"),
     ]
+
+
+def _of_size(size: Size, wide: int, high: int) -> SegmentOptions:
+    """A U-Net for pictures of this extent. Where these are of few pixels none is given away."""
+    px, shape = steps_px(min(max(wide, high), size.most_px)), round(wide / high, 2)
+    shorter = min(frame(px, shape))
+    stem = size.stem if shorter > 96 else 1
+    levels = 1
+    while shorter // stem >> levels >= SMALLEST_MAP_PX and levels < 6:
+        levels += 1
+    return SegmentOptions(size_px=px, shape=shape, stem=stem, width=size.width, levels=levels)
+
+
+def widths_of(options: SegmentOptions) -> list[int]:
+    """Channels of the U-Net's maps, from the finest on."""
+    return [options.width * min(2**level, MOST_WIDER) for level in range(options.levels)]
+
+
+def multiply_adds(options: SegmentOptions) -> float:
+    """Of one picture through the U-Net: two convolutions a level on the way down, two on the way up."""
+    wide, high = options.frame
+    widths, before, total = widths_of(options), 3, 0.0
+    for level, width in enumerate(widths):
+        pixels = wide * high / (options.stem << level) ** 2
+        down = 9 * width * (before + width)
+        up = 9 * width * 3 * width if level + 1 < len(widths) else 0
+        total += pixels * (down + up)
+        before = width
+    return total
 
 
 def _fine_tuning() -> list[Choice]:

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from snowroll.base.nouns import Batch
 from snowroll.base.task import Draw
@@ -40,16 +39,19 @@ def _as_coarse(mask: Tensor, size: torch.Size) -> Tensor:
 def _loss(logits: Tensor, mask: Tensor, dice: float) -> Tensor:
     known = mask != IGNORED
     wanted = torch.where(known, mask, 0)
-    of_pixels = F.cross_entropy(logits, wanted, reduction="none") * known
-    losses = of_pixels.sum(dim=(1, 2)) / known.sum(dim=(1, 2)).clamp(min=1)
+    logs = logits.log_softmax(dim=1)
+    right = logs.gather(1, wanted[:, None])[:, 0] * known
+    losses = -right.sum(dim=(1, 2)) / known.sum(dim=(1, 2)).clamp(min=1)
     if not dice:
         return losses
-    said = logits.softmax(dim=1) * known[:, None]
-    truth = F.one_hot(wanted, logits.shape[1]).permute(0, 3, 1, 2) * known[:, None]
-    both, there = (said * truth).sum(dim=(2, 3)), truth.sum(dim=(2, 3))
-    overlap = (2 * both + 1) / (said.sum(dim=(2, 3)) + there + 1)
+    counted, place = known.flatten(1).to(logs.dtype), wanted.flatten(1)
+    none = logs.new_zeros(logs.shape[:2])
+    both = none.scatter_add(1, place, right.flatten(1).exp() * counted)
+    there = none.scatter_add(1, place, counted)
+    said = (logs.exp() * known[:, None]).sum(dim=(2, 3))
+    overlap = (2 * both + 1) / (said + there + 1)
     # over the classes that the picture shows: an absent class has no overlap to be had
-    present = (there > 0).float()
+    present = (there > 0).to(logs.dtype)
     return losses + dice * (1 - (overlap * present).sum(dim=1) / present.sum(dim=1).clamp(min=1))
 
 
