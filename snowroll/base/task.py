@@ -224,7 +224,9 @@ class Deployable:
 #   gist(target) -> str                                a target in a spelling that resized copies of a picture share
 #   of_classes(targets) -> list[str]                   the class of every object, where a target holds several or none
 #   faults(view) -> Iterable[Fault]                    what `check` finds of this kind of target: see prepare.view.View
-#   calibrate(outputs, targets) -> Json                fitted on the validation rows after training
+#   starts_from, calibrates_from: int                  numbers that `start` may be given, validation rows that
+#                                                      `calibrate` wants at least, where the engine's are not right
+#   calibrate(outputs, targets, options) -> Json       fitted on the validation rows after training
 #   calibrated(model, calibration) -> nn.Module        the model with what `calibrate` found
 #   ensemble(models) -> nn.Module                      models of one plan as one model: what train.folds needs
 #   trials(targets, schema) -> Mapping[str, float]     on how many samples a metric rests, where they are not all

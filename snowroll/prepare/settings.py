@@ -13,6 +13,7 @@ class PrepareSettings:
 
     data: str = ""  # folder or archive, relative to the project; "": the project folder itself
     labels: tuple[str, ...] = ()  # class names of a folder that does not name them
+    good: tuple[str, ...] = ()  # classes of parts without a fault, where their names do not say so
     ignore: tuple[str, ...] = ()  # classes of pixels, by name or by their value in the masks, that are not to be judged
     group: str = ""  # pattern on the path; what its first (...) matches is the group, which never straddles two splits
     scenes: bool = False  # pictures that show the same scene, as `check` finds them, are a group where none is declared
@@ -31,4 +32,5 @@ class PrepareSettings:
 
     def for_strangers(self) -> PrepareSettings:
         """The limits alone: what is said here of the project's own names and paths is no rule for another folder."""
-        return replace(self, labels=(), group="", path_column="", label_column="", split_column="", group_column="")
+        columns = {f"{name}_column": "" for name in ("path", "label", "split", "group")}
+        return replace(self, labels=(), good=(), group="", **columns)

@@ -116,6 +116,7 @@ def _in_phases(
 
 
 START_NUMBERS = 4_000_000  # that a model may start from: 1,024 pictures of 32 px, 85 of 128 px; 16 MB
+ENOUGH_TO_CALIBRATE = 20  # validation rows; fewer say nothing of probabilities: a guess
 LOGGED = 200  # training lines in metrics.jsonl, about, however long the run
 
 
@@ -134,7 +135,8 @@ def new_model(opened: Opened, packed: Packed, plan: Plan, blank: bool = False) -
     if start is not None:
         rows = packed.rows["train"]
         numbers = sum(t.numel() for t in leaves(gather(opened, packed, rows[:1], "cpu").inputs))
-        n = max(1, min(len(rows), 1024, max(16, START_NUMBERS // numbers)))
+        most = getattr(opened.task, "starts_from", START_NUMBERS)
+        n = max(1, min(len(rows), 1024, max(16, most // numbers)))
         batch = gather(opened, packed, rows[:: len(rows) // n][:n], "cpu")
         start(model, batch, {name: column[rows] for name, column in packed.targets.items()}, plan.task)
     return model
@@ -190,7 +192,8 @@ def calibrate(opened: Opened, parts: Sequence[tuple[Packed, nn.Module]], plan: P
     from snowroll.train.nested import joined
 
     fitter = getattr(opened.task, "calibrate", None)
-    if fitter is None or sum(len(packed.rows["val"]) for packed, _ in parts) < 20:  # fewer say nothing: a guess
+    least = getattr(opened.task, "calibrates_from", ENOUGH_TO_CALIBRATE)
+    if fitter is None or sum(len(packed.rows["val"]) for packed, _ in parts) < least:
         return None
     outputs, targets = [], []
     with torch.inference_mode():
@@ -200,7 +203,7 @@ def calibrate(opened: Opened, parts: Sequence[tuple[Packed, nn.Module]], plan: P
                 batch = gather(opened, packed, rows[start : start + JUDGED], plan.device)
                 outputs.append(model.eval()(batch.inputs))
                 targets.append(batch.targets)
-    return fitter(joined(outputs), joined(targets))
+    return fitter(joined(outputs), joined(targets), plan.task)
 
 
 def keep_best(folder: Path, model: nn.Module) -> None:

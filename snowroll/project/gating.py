@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from snowroll.project.opened import Opened, Say
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-    from torch import Tensor
+    from torch import Tensor, nn
 
 NOTHING_TO_DO = ("steps", "time_s", "eval_every", "checkpoint_every", "folds", "patience", "ema", "processes")
 TILE_PX = 96  # each picture of what the network sees
@@ -79,6 +80,8 @@ def gates_of_trained(
 
 
 def _measure(opened: Opened, packed: Packed, plan: Plan, folder: Path, say: Say) -> list[Gate]:
+    import torch
+
     from snowroll.train.gates import pass_through
     from snowroll.train.trial import Trial, task_credit
 
@@ -93,9 +96,16 @@ def _measure(opened: Opened, packed: Packed, plan: Plan, folder: Path, say: Say)
     def truth(ids: Tensor) -> list[Json]:
         return [packed.version.items[row].target for row in ids.tolist()]
 
+    first = new_model(opened, packed, plan)  # a model that cannot be built is told once, not by every gate
+
+    def make() -> nn.Module:
+        """As `new_model` would make it again: its seed, its data and so its weights are the same."""
+        torch.manual_seed(plan.seed)
+        return deepcopy(first)
+
     trial = Trial(
         plan=plan,
-        make=partial(new_model, opened, packed, plan),
+        make=make,
         batches=training_batches(opened, packed, rows, plan),
         plain=plain,
         objective=objective_of(opened, plan),
@@ -104,7 +114,6 @@ def _measure(opened: Opened, packed: Packed, plan: Plan, folder: Path, say: Say)
         show=task.show,
         expected_loss=task.loss_at_init(packed.schema, plan.task),
     )
-    trial.make()  # a model that cannot be built is told once, not by every gate
     gates: list[Gate] = []
     for gate in pass_through(trial, partial(_contact_sheet, folder), monotonic):
         _say(gate, say)

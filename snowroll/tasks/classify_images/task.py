@@ -197,7 +197,7 @@ class ClassifyImages:
 
         return details(predictions, self.encode_targets(targets, schema, {})["class"], schema, groups)
 
-    def calibrate(self, outputs: Tensor, targets: Tensor) -> Json:
+    def calibrate(self, outputs: Tensor, targets: Tensor, options: ImageOptions) -> Json:
         """What `calibrated` needs, fitted on the validation rows. outputs: [n, C] logits; targets: [n]."""
         from snowroll.evaluate.calibration import fit_temperature
 

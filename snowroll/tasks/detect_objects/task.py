@@ -248,7 +248,7 @@ class DetectObjects:
         objects = [{"class": str(kind), "box": box, "ignore": kind < 0} for kind, box in boxes if kind != -1]
         return drawn(rgb, objects, None, {})
 
-    def calibrate(self, outputs: Any, targets: Any) -> Json:
+    def calibrate(self, outputs: Any, targets: Any, options: DetectOptions) -> Json:
         """For each class the score from which telling an object is best: the highest F1 on the validation rows."""
         from snowroll.tasks.detect_objects.calibrating import best_cuts
 

@@ -7,15 +7,12 @@ kilobytes.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import io
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from snowroll.base.errors import DataError
 from snowroll.base.nouns import Json
+from snowroll.prepare.packed_png import packed, unpacked
 
 IGNORED = 255
 MOST_CLASSES = 254
@@ -23,38 +20,12 @@ MOST_CLASSES = 254
 
 def as_target(mask: np.ndarray, classes: Sequence[str]) -> Json:
     """mask: [H, W] places in `classes`, or IGNORED."""
-    from PIL import Image
-
-    out = io.BytesIO()
-    Image.fromarray(mask.astype(np.uint8)).save(out, "PNG", optimize=True)
-    return {"mask": base64.b64encode(out.getvalue()).decode(), "classes": list(classes)}
+    return {"mask": packed(mask), "classes": list(classes)}
 
 
 def mask_of(target: Json) -> np.ndarray:
     """uint8 [H, W]. Raises DataError in plain words where the target is no mask."""
-    from PIL import Image, PngImagePlugin
-
-    try:
-        raw = base64.b64decode(target["mask"], validate=True)
-        image = PngImagePlugin.PngImageFile(io.BytesIO(raw))
-        if image.width * image.height > 100e6:
-            raise DataError(f"a mask of {image.width:,} x {image.height:,} pixels is not opened", cure="shrink it")
-        if image.mode in ("RGBA", "RGB"):  # drawn in a browser: the value stands in every channel
-            image = image.getchannel(0)
-        values = np.asarray(image)
-    except (
-        KeyError,
-        TypeError,
-        ValueError,
-        OSError,
-        SyntaxError,
-        binascii.Error,
-        Image.DecompressionBombError,
-    ) as fault:
-        raise DataError(f"not a mask ({type(fault).__name__})", cure="send a PNG as base64") from None
-    if values.ndim != 2 or values.dtype != np.uint8:
-        raise DataError(f"a mask of {values.dtype} {list(values.shape)}", cure="send a grey PNG of 8 bits")
-    return values
+    return unpacked(target.get("mask") if isinstance(target, Mapping) else None)
 
 
 def numbered(target: Json, classes: Sequence[str]) -> np.ndarray:

@@ -7,16 +7,13 @@ they hold few values.
 
 from __future__ import annotations
 
-import base64
 import csv
 import io
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import takewhile
-
-import numpy as np
 
 from snowroll.base.errors import DataError
 from snowroll.base.nouns import Json, Split
@@ -25,7 +22,7 @@ from snowroll.prepare.class_folders import read_class_folders
 from snowroll.prepare.decode import limited
 from snowroll.prepare.layouts import count_formats, with_groups
 from snowroll.prepare.manifest import SPLITS
-from snowroll.prepare.masks import has_few_values
+from snowroll.prepare.masks import Mask, Value, has_few_values, open_mask
 from snowroll.prepare.pictures import format_of_name, sniff
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
@@ -38,7 +35,6 @@ _ENDING = re.compile(
     r"[ _.-]+(mask|masks|gt|label|labels|labelids|seg|segmentation|annotation|groundtruth|l)([ _-]?\d+)?$",
     re.IGNORECASE,
 )
-_MOST_VALUES = 254  # of a mask; one that numbers more instances says only that they are there
 _NAMED = ("class_dict.csv", "classes.csv", "labels.csv", "classes.txt", "labels.txt", "label_colors.txt", "codes.txt")
 _VOID = ("void", "unlabelled", "unlabeled", "ignore", "ignored", "unknown")  # names of what is not to be judged
 BACKGROUND, FOREGROUND = "background", "foreground"
@@ -160,55 +156,6 @@ def _is_mask(raw: bytes) -> bool:
 
 
 # what a mask holds ---------------------------------------------------------------------------------------------------
-
-Value = int | tuple[int, int, int]  # as it stands in the file: a number, or a colour
-
-
-@dataclass(frozen=True, slots=True)
-class Mask:
-    """One mask as a child read it: the PNG's pixels are places in `values`."""
-
-    png: str  # base64
-    values: tuple[Value, ...]
-    size: tuple[int, int]
-    is_wide: bool = False  # 16 bits a pixel: more than classes need
-
-
-def open_mask(raw: bytes, megapixels: float = 100.0) -> Mask:
-    """In a limited child. Raises DataError where the bytes are no mask."""
-    from PIL import Image
-
-    try:
-        image = Image.open(io.BytesIO(raw))
-        if image.width * image.height > megapixels * 1e6:
-            raise DataError(f"a mask of {image.width:,} x {image.height:,} pixels", cure="raise --prepare.megapixels")
-        image.load()
-        is_jpeg, is_wide = image.format == "JPEG", image.mode.startswith("I")
-        if image.mode not in ("L", "P", "1", "I", "I;16", "I;16B", "RGB"):
-            image = image.convert("RGB" if image.mode in ("RGBA", "CMYK", "PA") else "L")
-        pixels = np.asarray(image)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as fault:
-        raise DataError(f"a mask that cannot be read ({fault})", cure="export it again") from None
-    if pixels.ndim == 3:
-        flat = pixels.reshape(-1, 3).astype(np.int64) @ np.array([1 << 16, 1 << 8, 1])
-        found, places = np.unique(flat, return_inverse=True)
-        values: tuple[Value, ...] = tuple((int(v) >> 16, int(v) >> 8 & 255, int(v) & 255) for v in found)
-        greys = all(len(set(colour)) == 1 for colour in values if isinstance(colour, tuple))
-        values = tuple(colour[0] for colour in values if isinstance(colour, tuple)) if greys else values
-    else:
-        if is_jpeg:  # compression blurs its two values
-            pixels = np.where(pixels > 127, 255, 0)
-        if pixels.dtype == np.bool_:
-            pixels = pixels.astype(np.uint8) * 255
-        found, places = np.unique(pixels, return_inverse=True)
-        values = tuple(int(v) for v in found)
-        if len(values) > _MOST_VALUES:  # instances are numbered: what is common to them is that they are there
-            places, values = (pixels > 0).astype(np.int64), (0, 1)
-    if len(values) > 254:
-        raise DataError(f"a mask of {len(values):,} values", cure="save one value for each class")
-    out = io.BytesIO()
-    Image.fromarray(places.reshape(pixels.shape[:2]).astype(np.uint8)).save(out, "PNG", optimize=True)
-    return Mask(base64.b64encode(out.getvalue()).decode(), values, (pixels.shape[1], pixels.shape[0]), is_wide)
 
 
 def _looked_at(

@@ -89,7 +89,7 @@ def boundary_px(truth: np.ndarray, said: np.ndarray) -> float | None:
 
     if not truth.any() or not said.any():
         return None
-    edges = [mask & ~binary_erosion(mask) for mask in (truth, said)]
+    edges = [mask & ~np.asarray(binary_erosion(mask), bool) for mask in (truth, said)]
     far = [np.asarray(distance_transform_edt(~edge))[other] for edge, other in zip(edges, reversed(edges), strict=True)]
     return float(np.percentile(np.concatenate(far), 95))
 

@@ -1,0 +1,104 @@
+"""Folders of good and faulty parts: class folders or a manifest, one class of which is good; masks of faults beside.
+
+train/good, test/good, test/scratch and ground_truth/scratch is such a folder; so is ok/ beside ng/, and good/ alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from snowroll.base.errors import DataError, UsageError
+from snowroll.base.nouns import Json
+from snowroll.base.task import Found, Reading
+from snowroll.prepare.decode import limited
+from snowroll.prepare.layouts import read_images
+from snowroll.prepare.masks import open_mask
+from snowroll.prepare.pictures import format_of_name
+from snowroll.prepare.read import Folder
+from snowroll.prepare.settings import PrepareSettings
+from snowroll.tasks.inspect.parts import GOOD, is_praise
+
+_ENDING = re.compile(r"[ _.-]+(mask|masks|gt|label|seg|segmentation|groundtruth)$", re.IGNORECASE)
+
+
+def read_parts(folder: Folder, settings: PrepareSettings) -> Reading | None:
+    """The pictures with the kinds of their parts; None where no class, or more than one, is of good parts.
+
+    Raises UsageError where prepare.good names no class of the folder.
+    """
+    reading = read_images(folder, settings)
+    if reading is None:
+        return None
+    good = _good(reading, settings)
+    if good is None:
+        return None
+    if all(found.target is None for found in reading.found):  # the one label that was given
+        found = [replace(one, target=GOOD) for one in reading.found]
+    else:
+        found = [replace(one, target=GOOD if one.target in good else one.target) for one in reading.found]
+    masks = dict(_masks(folder, found, reading.skipped, settings))
+    marked = [replace(one, target=_marked(one.target, masks.get(one.where))) for one in found]
+    n = sum(one.target == GOOD for one in found)
+    labelled = sum(one.target is not None for one in found)
+    told = [f"{n:,} good parts ('{', '.join(sorted(good))}') and {labelled - n:,} faulty ones"]
+    if masks:
+        told.append(f"the faults of {len(masks):,} are marked by masks")
+    skipped = {where: why for where, why in reading.skipped.items() if where not in masks.values()}
+    return replace(reading, found=tuple(marked), evidence=(*reading.evidence, *told), skipped=skipped)
+
+
+def _good(reading: Reading, settings: PrepareSettings) -> set[str] | None:
+    names = {str(found.target) for found in reading.found if found.target is not None} or set(settings.labels)
+    if settings.good:
+        if missing := set(settings.good) - names:
+            cure = f"its classes are {', '.join(sorted(names))}"
+            raise UsageError(f"no part is of class '{min(missing)}'", where="prepare.good", cure=cure)
+        return set(settings.good)
+    good = {name for name in names if is_praise(name)}
+    return good if len(good) == 1 else None
+
+
+def is_one_sided(reading: Reading) -> bool:
+    """Whether nothing but good parts is there to learn from: then no classifier is meant."""
+    declared = [found for found in reading.found if found.split in ("train", None)]
+    return bool(declared) and all(found.target in (GOOD, None) for found in declared)
+
+
+def _marked(kind: Json, mask: str | None) -> Json:
+    return kind if mask is None or kind == GOOD else {"class": kind, "mask": mask}
+
+
+# which file marks whose fault -----------------------------------------------------------------------------------------
+
+
+def _masks(
+    folder: Folder, found: Sequence[Found], skipped: Mapping[str, str], settings: PrepareSettings
+) -> Iterator[tuple[str, str]]:
+    """(picture, its mask as a packed PNG), of what is no sample itself but has a sample's name."""
+    by_name: dict[str, list[str]] = defaultdict(list)
+    for where in skipped:
+        if format_of_name(where):
+            by_name[_plain(where)].append(where)
+    pairs: dict[str, list[str]] = defaultdict(list)  # mask -> pictures
+    for one in found:
+        candidates = by_name.get(_plain(one.where), []) if one.target not in (GOOD, None) else []
+        shared = Counter({where: len(_parts(where) & _parts(one.where)) for where in candidates})
+        best = shared.most_common(2)
+        if len(best) == 1 or (len(best) == 2 and best[0][1] > best[1][1]):  # or nothing says which
+            pairs[best[0][0]].append(one.where)
+    for mask, answer in limited(open_mask, folder.stream(list(pairs)), settings.workers):
+        if not isinstance(answer, DataError) and len(answer.values) <= 2:
+            for where in pairs[mask]:
+                yield where, answer.png
+
+
+def _parts(where: str) -> set[str]:
+    return set(where.replace("!", "/").lower().split("/")[:-1])
+
+
+def _plain(where: str) -> str:
+    stem = where.replace("!", "/").rpartition("/")[2].rpartition(".")[0]
+    return _ENDING.sub("", stem).lower()
