@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 from label_kit import make_drawing_project, running
-from test_web_page import CHROMIUM, FLAGS, Visit, playwright
+from test_boxes_page import chromium  # noqa: F401  (a fixture)
+from test_web_page import CHROMIUM, Visit
 
 from snowroll.tasks.segment_images.masks import as_target, mask_of
 
@@ -26,16 +27,8 @@ def suggested() -> np.ndarray:
     return mask
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def visit(chromium: Any, tmp_path: Path) -> Iterator[Callable[[], Visit]]:
+def visit(chromium: Any, tmp_path: Path) -> Iterator[Callable[[], Visit]]:  # noqa: F811
     told = as_target(suggested(), CLASSES)
     opened = make_drawing_project(tmp_path / "project", "segment_images", CLASSES, told)
     with running(opened) as url:

@@ -222,6 +222,7 @@ class Deployable:
 #                                                      are lists that cannot be compared number by number: for proofs
 #   writers: Mapping[str, Callable]                    formats that `export --labels` writes: see verbs/export.py
 #   gist(target) -> str                                a target in a spelling that resized copies of a picture share
+#   teaches(targets, options) -> [n] bool              which samples may be learnt from: all others are judged on only
 #   of_classes(targets) -> list[str]                   the class of every object, where a target holds several or none
 #   faults(view) -> Iterable[Fault]                    what `check` finds of this kind of target: see prepare.view.View
 #   starts_from, calibrates_from: int                  numbers that `start` may be given, validation rows that

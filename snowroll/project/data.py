@@ -170,9 +170,10 @@ class Packed:
     version: Version
     pack: Pack
     targets: Columns  # encoded targets, row by row
-    rows: Mapping[Split, np.ndarray]  # readable rows of each split
+    rows: Mapping[Split, np.ndarray]  # readable rows of each split; of train, those that teach
     schema: Mapping[str, Json]
     options: Any  # the task's, as the pack was encoded with them
+    teaches: np.ndarray  # [n] bool: what may be learnt from, if it is not locked
 
     def items(self, split: Split) -> list[Any]:
         return [self.version.items[row] for row in self.rows[split]]
@@ -189,10 +190,17 @@ def pack_version(opened: Opened, version: Version, options: Any, say: Say) -> Pa
         why = next(iter(pack.failed.values()), "it holds no samples")
         raise DataError(f"not one of the {len(readable):,} samples can be decoded: {why}", where=opened.data)
     splits = np.array([item.split for item in version.items])
+    ask = getattr(task, "teaches", None)
+    teaches = readable if ask is None else readable & ask([item.target for item in version.items], options)
+    if not (teaches & (splits == "train")).any():
+        cure = "put some into the training split"
+        raise DataError("no sample of the training split is one to learn from", where=opened.data, cure=cure)
     rows: dict[Split, np.ndarray] = {
-        name: np.flatnonzero((splits == name) & readable) for name in ("train", "val", "test")
+        "train": np.flatnonzero((splits == "train") & teaches),
+        "val": np.flatnonzero((splits == "val") & readable),
+        "test": np.flatnonzero((splits == "test") & readable),
     }
-    return Packed(version, pack, targets, rows, version.schema, options)
+    return Packed(version, pack, targets, rows, version.schema, options, teaches)
 
 
 def packed_samples(opened: Opened, samples: Sequence[Sample], options: Any, say: Say) -> Pack:

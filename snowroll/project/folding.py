@@ -75,7 +75,8 @@ def part_of(packed: Packed, whole: Version, fold: int) -> Packed:
     version = Version.freeze(items, whole.schema, whole.id, whole.left_out)
     free = np.union1d(packed.rows["train"], packed.rows["val"])
     inside = np.array([version.items[row].fold == fold for row in free])
-    rows: dict[Split, np.ndarray] = {"train": free[~inside], "val": free[inside], "test": np.zeros(0, dtype=np.int64)}
+    learnt = free[~inside & packed.teaches[free]]
+    rows: dict[Split, np.ndarray] = {"train": learnt, "val": free[inside], "test": np.zeros(0, dtype=np.int64)}
     return replace(packed, version=version, rows=rows)
 
 

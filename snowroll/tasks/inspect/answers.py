@@ -26,8 +26,8 @@ def read(outputs: Mapping[str, np.ndarray]) -> list[Prediction]:
 
 
 def same(one: Prediction, other: Prediction) -> float:
-    """How far two answers to one picture agree: on the kind, and in the score."""
+    """How far two answers to one picture agree: on the kind, and in the score, by the threshold's measure."""
     if one.value["class"] != other.value["class"]:
         return 0.0
-    lower, higher = sorted((one.value["score"], other.value["score"]))
-    return 1.0 if higher <= 0 else lower / higher
+    mine, theirs = one.value["score"], other.value["score"]
+    return 1 - abs(mine - theirs) / max(1.0, mine, theirs)

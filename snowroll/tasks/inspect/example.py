@@ -13,22 +13,24 @@ KINDS = ("scratch", "stain")
 
 
 def example(folder: Path) -> Mapping[str, Json]:
-    """Write 48 good parts, and 12 with a scratch or a stain and a mask that marks it. Returns settings that suit them,
-    augmentation among them."""
+    """Write 40 good parts to learn from and 20 to be judged by, half of these with a scratch or a stain, and its mask.
+
+    Returns settings that suit them, augmentation among them.
+    """
     from PIL import Image
 
     for number in range(60):
-        kind = "good" if number % 5 else KINDS[number // 5 % 2]
+        kind = "good" if number < 40 or number % 2 else KINDS[number // 2 % 2]
         pixels, mask = drawn(number, kind)
-        home = folder / "parts" / kind
-        home.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(pixels).save(home / f"{number:02}.png")
-        if kind != "good":
-            Image.fromarray(mask).save(home / f"{number:02}_mask.png")
+        for part, drawing in (("train" if number < 40 else "test", pixels), ("ground_truth", mask)):
+            if drawing.any():
+                (folder / part / kind).mkdir(parents=True, exist_ok=True)
+                Image.fromarray(drawing).save(folder / part / kind / f"{number:02}.png")
     return {
         "task.model": "plain_small",
         "task.size_px": 64,
         "task.memory": 512,
+        "task.known_faults": True,
         "task.flip": True,
         "task.rotate_deg": 5.0,
         "task.scale": 0.05,

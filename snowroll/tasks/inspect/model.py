@@ -80,7 +80,10 @@ class Patches(nn.Module):
     def __init__(self, n: int, width: int, weighs: bool) -> None:
         super().__init__()
         self.items = nn.Parameter(torch.randn(n, width))
-        self.weight = nn.Parameter(torch.zeros(width), requires_grad=weighs)
+        if weighs:
+            self.weight = nn.Parameter(torch.zeros(width))
+        else:
+            self.register_buffer("weight", torch.zeros(width))
 
     def weights(self) -> Tensor:
         """[D], their squares of mean 1."""
@@ -139,9 +142,8 @@ class Memory(Inspector):
         """[B, h, w] numbers of the remembered patches."""
         items, flat = self.known.items * weights, (seen * weights).flatten(0, 2)
         length = items.square().sum(dim=1)
-        # served and exported it answers a few at a time; what is judged by hundreds is parted
-        size = len(flat) if torch.compiler.is_exporting() else max(1, AT_ONCE // len(items))
-        parts = [flat] if torch.compiler.is_exporting() else flat.split(size)
+        # what is served comes a few at a time; what is judged by hundreds is parted
+        parts = [flat] if torch.compiler.is_exporting() else flat.split(max(1, AT_ONCE // len(items)))
         found = [torch.addmm(length, part, items.T, alpha=-2).argmin(dim=1) for part in parts]
         return torch.cat(found).reshape(seen.shape[:3])
 

@@ -48,42 +48,25 @@ export function mount(place, schema, answer) {
 
   /** @param {string} map @param {number} mine */
   async function paint(map, mine) {
-    const grey = new Image();
-    grey.src = `data:image/png;base64,${map}`;
-    await grey.decode();
-    if (mine !== turn) return; // the next part is shown already
-    const canvas = /** @type {HTMLCanvasElement} */ (element('canvas', 'over'));
-    canvas.width = grey.width;
-    canvas.height = grey.height;
+    const picture = /** @type {HTMLImageElement | null} */ (stage.querySelector('img'));
+    const raw = Uint8Array.from(atob(map), (letter) => letter.charCodeAt(0));
+    const grey = await createImageBitmap(new Blob([raw], { type: 'image/png' }), { colorSpaceConversion: 'none' });
+    if (mine !== turn || !picture) return; // the next part is shown already
+    const canvas = /** @type {HTMLCanvasElement} */ (element('canvas', 'boxes paint'));
+    [canvas.width, canvas.height] = [picture.naturalWidth, picture.naturalHeight];
     canvas.setAttribute('aria-hidden', 'true');
     const pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d'));
-    pen.drawImage(grey, 0, 0);
+    pen.drawImage(grey, 0, 0, canvas.width, canvas.height);
     const pixels = pen.getImageData(0, 0, canvas.width, canvas.height);
     for (let i = 0; i < pixels.data.length; i += 4) {
       const strength = Math.min(1, Math.max(0, (pixels.data[i] / AT_ONE - FROM) / (FULL - FROM)));
       pixels.data.set([...HOT, Math.round(180 * strength)], i);
     }
     pen.putImageData(pixels, 0, 0);
+    canvas.style.pointerEvents = 'none';
     canvas.hidden = isHidden;
     stage.append(canvas);
     heat = canvas;
-    lie(canvas);
-  }
-
-  /** Over the picture, wherever the page has put it. @param {HTMLCanvasElement} canvas */
-  function lie(canvas) {
-    const picture = stage.querySelector('img');
-    if (!picture) return;
-    const put = () => {
-      const inside = picture.getBoundingClientRect(), around = stage.getBoundingClientRect();
-      Object.assign(canvas.style, {
-        position: 'absolute', pointerEvents: 'none',
-        left: `${inside.left - around.left}px`, top: `${inside.top - around.top}px`,
-        width: `${inside.width}px`, height: `${inside.height}px`,
-      });
-    };
-    put();
-    new ResizeObserver(put).observe(picture);
   }
 }
 

@@ -10,13 +10,16 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from snowroll.base.errors import DataError, UsageError
 from snowroll.base.nouns import Json
 from snowroll.base.task import Found, Reading
 from snowroll.prepare.decode import limited
 from snowroll.prepare.layouts import read_images
-from snowroll.prepare.masks import open_mask
-from snowroll.prepare.pictures import format_of_name
+from snowroll.prepare.masks import has_few_values
+from snowroll.prepare.packed_png import packed
+from snowroll.prepare.pictures import format_of_name, open_rgb
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.tasks.inspect.parts import GOOD, is_praise
@@ -89,10 +92,21 @@ def _masks(
         best = shared.most_common(2)
         if len(best) == 1 or (len(best) == 2 and best[0][1] > best[1][1]):  # or nothing says which
             pairs[best[0][0]].append(one.where)
-    for mask, answer in limited(open_mask, folder.stream(list(pairs)), settings.workers):
-        if not isinstance(answer, DataError) and len(answer.values) <= 2:
+    for mask, answer in limited(open_mark, folder.stream(list(pairs)), settings.workers):
+        if not isinstance(answer, DataError):
             for where in pairs[mask]:
-                yield where, answer.png
+                yield where, answer
+
+
+def open_mark(raw: bytes) -> str:
+    """A mask's bytes as a packed PNG, 255 where it marks a fault, whatever its values and edges; in a limited child.
+
+    Raises DataError where the bytes are no mask.
+    """
+    if not has_few_values(raw):
+        raise DataError("no mask: it has many values", cure="save 0 where the part is good and 255 where it is not")
+    grey = open_rgb(raw).max(axis=2)
+    return packed(np.where(grey > int(grey.max()) / 2, 255, 0).astype(np.uint8))
 
 
 def _parts(where: str) -> set[str]:

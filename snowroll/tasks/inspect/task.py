@@ -198,6 +198,12 @@ class Inspect:
 
         return credit(predictions, targets)
 
+    def teaches(self, targets: Sequence[Json], options: InspectOptions) -> np.ndarray:
+        """Good parts; and faulty ones where they are to be held off."""
+        from snowroll.tasks.inspect.parts import faulty
+
+        return ~faulty(targets) | options.known_faults
+
     def of_classes(self, targets: Sequence[Json]) -> list[str]:
         return self.strata(targets)
 

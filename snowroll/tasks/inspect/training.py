@@ -41,7 +41,7 @@ def loss(model: nn.Module, batch: Batch, options: InspectOptions) -> Tensor:
     uneven = off.topk(max(1, round(UNEVEN * off.shape[1])), dim=1).values.mean(dim=1)
     good = off.mean(dim=1) + uneven
     if not options.known_faults:
-        return torch.where(wanted.faulty, 0.0 * good, good)
+        return good
     score = said.score.clamp(min=1e-3).log()
     high = F.softplus(SHARP * (score + log(HELD_OFF))) / SHARP
     low = F.softplus(SHARP * (log(HELD_OFF) - score)) / SHARP
