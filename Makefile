@@ -1,6 +1,8 @@
 # Two commands on a fresh machine: `make demo` and `make test`. Both install into .venv first; a second run starts at once.
 PYTHON ?= python3
 BIN := .venv/bin
+# a core for each test worker: threads beside it would only wait for each other
+ALONE := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 demo: .venv/installed
 	$(BIN)/snowroll demo
@@ -9,10 +11,10 @@ test: .venv/tested
 	$(BIN)/ruff check -q .
 	$(BIN)/ruff format -q --check .
 	$(BIN)/pyright
-	$(BIN)/python -m pytest -n auto --maxprocesses 4
+	$(ALONE) $(BIN)/python -m pytest -n auto --maxprocesses 4
 
 quick: .venv/tested  # the fast set
-	$(BIN)/python -m pytest -n auto -m "not slow and not soak"
+	$(ALONE) $(BIN)/python -m pytest -n auto -m "not slow and not soak"
 
 soak: .venv/tested  # hundreds of kills, and programs trained to the end
 	$(BIN)/python -m pytest -m soak

@@ -229,7 +229,8 @@ def test_ensemble_is_one_model(bench: Bench, tmp_path: Path) -> None:
         partial(bench.task.open_raw, options=options, megapixels=100),
         partial(bench.task.decode, schema=schema, options=options),
     )
-    exported = load((tmp_path / "model.onnx").read_bytes(), "example", *ways, threads=1)
+    same = getattr(bench.task, "same", None)
+    exported = load((tmp_path / "model.onnx").read_bytes(), "example", *ways, same, threads=1)
     rows = [{name: value[row] for name, value in mine.items()} for row in range(16)]
     assert parity(exported, zip(bench.raws(), rows, strict=True)).agreement == 1
 

@@ -192,7 +192,7 @@ def pack_version(opened: Opened, version: Version, options: Any, say: Say) -> Pa
     splits = np.array([item.split for item in version.items])
     ask = getattr(task, "teaches", None)
     teaches = readable if ask is None else readable & ask([item.target for item in version.items], options)
-    if not (teaches & (splits == "train")).any():
+    if (splits == "train").any() and not (teaches & (splits == "train")).any():
         cure = "put some into the training split"
         raise DataError("no sample of the training split is one to learn from", where=opened.data, cure=cure)
     rows: dict[Split, np.ndarray] = {

@@ -29,7 +29,7 @@ class InspectOptions:
     fine: bool = False  # maps of 8 pixels a step beside those of 16: sharper heat, four times the work
     memory: int = 16_384  # patches of good parts that are remembered
     width: int = 24  # channels of the reconstruction's finest map
-    worst: float = 0.01  # share of a picture's patches whose mean speaks for it, beside the mean of all
+    worst: float = 0.03  # share of a picture's patches whose mean speaks for it, beside the mean of all
     false_alarms: float = 0.01  # share of good parts that may be told as faulty: sets the threshold
     known_faults: bool = True  # labelled faults among the training samples are held off; False: good parts alone teach
     flip: bool = False  # left to right
