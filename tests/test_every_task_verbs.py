@@ -44,13 +44,13 @@ def test_every_verb(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str
     home = type(task).__module__.rpartition(".")[0]
     settings = import_module(f"{home}.example").example(project / "data")
     flags = [part for key, value in settings.items() for part in (f"--{key}", _spelled(value))]
-    found = call(capsys, "init", project)
+    quick = ("--train.steps", 60, "--train.threads", 1, "--train.batch", 8)
+    found = call(capsys, "init", project, *flags, *quick)
     assert found["task"] == name
     checked = call(capsys, "check", project)
     assert checked["samples"] == found["samples"]
     assert not [fault for fault in checked["faults"] if fault["severity"] == "block"]
-    quick = ("--train.steps", 60, "--train.threads", 1, "--train.batch", 8)
-    trained = call(capsys, "train", project, *flags, *quick)
+    trained = call(capsys, "train", project)
     assert all(gate["passed"] for gate in trained["gates"]), trained["gates"]
     assert trained["metric"] == task.headline
     low, high = trained["interval"]

@@ -65,8 +65,8 @@ def inspect_plan(fingerprint: Fingerprint) -> list[Choice]:
     most = MOST_PX[fingerprint.device.startswith("cuda")]
     size = steps_px(min(max(wide, high), most))
     remembers = asked.get("model", "reconstruction") != "reconstruction" or bool(asked.get("pretrained"))
-    batch = 16 if n >= 64 else 4
-    passes = 4 if remembers else round(min(400, max(40, 20_000 / max(1, n))))
+    batch = 16 if n >= 64 else 8
+    passes = 4 if remembers else round(min(150, max(20, 12_000 / max(1, n))))
     return [
         Choice("task.size_px", size, f"the median picture is {wide} x {high}; at most {most} px is what time allows"),
         Choice("task.shape", round(wide / high, 2), "that of the median picture"),
