@@ -16,7 +16,7 @@ from PIL import Image
 
 from snowroll.base.errors import DataError
 from snowroll.base.nouns import Batch, Json, Prediction, Sample
-from snowroll.base.task import find_task
+from snowroll.base.task import Fingerprint, find_task
 from snowroll.prepare.augment import CounterDraw
 from snowroll.prepare.look import Look
 from snowroll.prepare.read import Folder
@@ -24,11 +24,12 @@ from snowroll.prepare.settings import PrepareSettings
 from snowroll.prepare.view import View
 from snowroll.tasks.segment_images.coco import read_coco, runs_of
 from snowroll.tasks.segment_images.faults import mask_faults
+from snowroll.tasks.segment_images.instances import parted
 from snowroll.tasks.segment_images.masks import IGNORED, as_target, fitted, mask_of, numbered, shares, unfitted
-from snowroll.tasks.segment_images.model import Seen
-from snowroll.tasks.segment_images.options import SegmentOptions
+from snowroll.tasks.segment_images.model import Seen, build
+from snowroll.tasks.segment_images.options import SegmentOptions, multiply_adds, segment_plan
 from snowroll.tasks.segment_images.reading import read_masks
-from snowroll.tasks.segment_images.scoring import boundary_px, scorer
+from snowroll.tasks.segment_images.scoring import boundary_px, edge_overlap, scorer
 from snowroll.tasks.segment_images.training import augment
 
 CLASSES = ["ground", "disc", "square"]
@@ -278,3 +279,74 @@ def test_a_mask_drawn_in_a_browser_is_read() -> None:
     Image.fromarray(np.dstack([mask, mask, mask, np.full_like(mask, 255)])).save(out, "PNG")
     target = {"mask": base64.b64encode(out.getvalue()).decode(), "classes": CLASSES}
     assert np.array_equal(mask_of(target), mask)
+
+
+# things and edges ---------------------------------------------------------------------------------------------------
+
+
+def discs(*rows: tuple[int, int, int], size: int = 80) -> list[np.ndarray]:
+    y, x = np.mgrid[:size, :size]
+    return [np.hypot(y - cy, x - cx) < radius for cy, cx, radius in rows]
+
+
+def test_touching_things_are_parted() -> None:
+    things = discs((30, 22, 11), (30, 42, 11), (60, 60, 8), (8, 70, 5))
+    found = parted(np.logical_or.reduce(things))
+    assert len(found) == 4
+    for thing in things:
+        assert max((thing & other).sum() / (thing | other).sum() for other in found) > 0.8
+    assert parted(np.zeros((8, 8), bool)) == []
+
+
+def test_things_are_found_missed_and_invented() -> None:
+    """Of three numbered things one is said, another half of it aside; one is said where nothing is."""
+    things, far = discs((20, 20, 8), (20, 60, 8), (60, 20, 8)), discs((60, 60, 8))[0]
+    mask = sum(((number + 1) * thing for number, thing in enumerate(things)), np.zeros((80, 80), np.uint8))
+    target = as_target(mask, ["ground", "thing", "thing", "thing"])
+    task = find_task("segment_images")
+    schema = task.schema([target])
+    assert schema["instances"]
+    shifted = np.roll(things[1], 8, axis=0)
+    said = as_target((things[0] | shifted | far).astype(np.uint8), ["ground", "thing"])
+    score = scorer([Prediction(said, 1.0, 0.0)], [target], schema)(None)
+    assert score["instances_50"] == pytest.approx(1 / (1 + 2 + 2))
+    assert scorer([Prediction(target, 1.0, 0.0)], [target], schema)(None)["instances_50"] == 1
+    assert "instances" not in task.schema([said])
+
+
+def test_edges_overlap_as_far_as_they_reach() -> None:
+    """Squares of 40 in 200 x 200, one a pixel larger all round: of bands of 5.66 px only the outermost differ."""
+    inner, outer = np.zeros((2, 200, 200), bool)
+    inner[80:120, 80:120] = True
+    outer[79:121, 79:121] = True
+    band = {side: side**2 - (side - 10) ** 2 for side in (40, 42)}
+    both = 40**2 - 32**2
+    assert edge_overlap(inner, outer) == pytest.approx(both / (band[40] + band[42] - both))
+    assert edge_overlap(inner, inner) == 1
+    assert edge_overlap(inner, np.zeros_like(inner)) == 0
+    assert edge_overlap(np.zeros_like(inner), np.zeros_like(inner)) is None
+
+
+# the plan -----------------------------------------------------------------------------------------------------------
+
+
+@given(st.integers(30, 3000), st.integers(1, 20_000), st.floats(60, 36_000), st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_more_time_never_makes_a_smaller_network(side: int, n: int, time_s: float, bf16: bool) -> None:
+    facts = {"median_width": side, "median_height": side, "grey": False, "sided": "", "upright": None}
+
+    def work(seconds: float) -> float:
+        told = segment_plan(Fingerprint({"train": n}, {}, facts, "cpu", 2, bf16, seconds))
+        chosen = {choice.key.removeprefix("task."): choice.value for choice in told}
+        names = ("size_px", "shape", "stem", "width", "levels")
+        return multiply_adds(SegmentOptions(**{name: chosen[name] for name in names}))
+
+    assert work(time_s) <= work(4 * time_s)
+
+
+@pytest.mark.parametrize("stem", [1, 2, 4])
+def test_a_coarser_stem_answers_for_every_pixel(stem: int) -> None:
+    model = build(SegmentOptions(size_px=64, stem=stem, levels=3, width=8), 3)  # type: ignore[arg-type]
+    seen = Seen(torch.rand(2, 3, 64, 64), torch.full((2, 2), 64))
+    assert model.eval()(seen).logits[0].shape == (2, 3, 64, 64)
+    assert model.train()(seen).logits[0].shape == (2, 3, 64 // stem, 64 // stem)

@@ -73,6 +73,7 @@ def inspect_plan(fingerprint: Fingerprint) -> list[Choice]:
         *_model(asked),
         _known_faults(int(facts["faulty"])),
         *_folds(int(facts["good"])),
+        _false_alarms(fingerprint),
         Choice("train.batch", batch, f"{n} training pictures"),
         Choice("train.steps", max(60, n * passes // batch), f"about {passes} passes over {n} pictures"),
         Choice("train.optimizer", "adamw", "patches are met unequally often: steps of each one's own size"),
@@ -98,6 +99,15 @@ def _known_faults(n: int) -> Choice:
     if n:
         return Choice("task.known_faults", True, f"{n} faulty parts are known: those to learn from are held off")
     return Choice("task.known_faults", False, "no faulty part is known: good ones alone teach")
+
+
+def _false_alarms(fingerprint: Fingerprint) -> Choice:
+    """One in a hundred, or what as many good parts as will set the threshold can tell."""
+    good, faulty = int(fingerprint.facts["good"]), int(fingerprint.facts["faulty"])
+    known = good if _folds(good) else round(fingerprint.n.get("val", 0) * good / max(1, good + faulty))
+    share = min(0.05, max(0.01, round(1 / (known + 1), 3)))
+    why = f"about {known} good parts set the threshold: rarer alarms than one in {known + 1} cannot be told from none"
+    return Choice("task.false_alarms", share, why if share > 0.01 else f"about {known} good parts set the threshold")
 
 
 def _folds(good: int) -> list[Choice]:

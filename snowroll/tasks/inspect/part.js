@@ -14,6 +14,7 @@ const AT_ONE = 100, FROM = 0.5, FULL = 1.5; // grey levels of a map's 1 (parts.p
 export function mount(place, schema, answer) {
   const stage = /** @type {HTMLElement} */ (document.getElementById('stage'));
   const list = element('div');
+  list.style.display = 'contents'; // its parts are laid out as the page lays out a widget's
   const hint = element('p', 'small dim');
   place.replaceChildren(list, hint);
   const choice = choose(list, schema, answer);
@@ -28,7 +29,7 @@ export function mount(place, schema, answer) {
       const said = item?.suggestion ?? null;
       const kind = typeof said === 'string' ? said : said?.class;
       choice.ask(item && { ...item, suggestion: kind ? { [kind]: null } : null }, name(earlier));
-      hint.textContent = said?.score === undefined ? '' : `${said.score.toFixed(2)} times as unlike good parts as is told. H: heat on or off.`;
+      hint.textContent = said?.score === undefined ? '' : `Score ${said.score.toFixed(2)}: above 1 a part is told as faulty. H: heat on or off.`;
       if (said?.map) paint(said.map, ++turn);
     },
     /** @param {KeyboardEvent} event */

@@ -12,8 +12,10 @@ import numpy as np
 from snowroll.base.nouns import Json, Metric, Prediction
 from snowroll.evaluate.interval import mean_with_interval
 from snowroll.evaluate.metrics import per_class
+from snowroll.tasks.segment_images.instances import counted
 from snowroll.tasks.segment_images.masks import IGNORED, numbered
 
+EDGE = 0.02  # of the diagonal: how far an edge reaches
 EDGES_OF = 200  # pictures, about, whose edges are measured: a second's work for some ten
 WORDS = {
     "mIoU": "intersection over union of what was said and what is there, a mean over classes of all pixels together",
@@ -21,6 +23,7 @@ WORDS = {
     "dice_of_pictures": "Dice picture by picture, over the classes in each",
     "dice_worst": "the twentieth of the pictures with the lowest Dice do no better than this",
     "pixel_accuracy": "of all pixels, how many are said to be what they are",
+    "instances_50": "things found over found, missed and invented ones; found: half of both together is common to them",
 }
 
 
@@ -63,6 +66,7 @@ def scorer(
 ) -> Callable[[np.ndarray | None], dict[str, float]]:
     """Metrics as a function of how often each picture counts, headline first."""
     by_picture = tables(predictions, targets, schema["classes"])
+    things = counted(predictions, targets, schema["classes"]) if schema.get("instances") else None
     dice = mean_known(overlaps(by_picture)[1])
     order = np.argsort(dice, kind="stable")
 
@@ -76,9 +80,15 @@ def scorer(
             "dice_of_pictures": float(dice @ weight / weight.sum()),
             "dice_worst": float(dice[order][np.searchsorted(weight[order].cumsum(), 0.05 * weight.sum())]),
             "pixel_accuracy": float(np.trace(table) / max(1.0, table.sum())),
+            **({} if things is None else {"instances_50": _share_found(weight @ things)}),
         }
 
     return score
+
+
+def _share_found(things: np.ndarray) -> float:
+    """From (found, missed, invented); 1 where there is nothing to be found and nothing was."""
+    return float(things[0] / things.sum()) if things.sum() else 1.0
 
 
 def boundary_px(truth: np.ndarray, said: np.ndarray) -> float | None:
@@ -94,20 +104,44 @@ def boundary_px(truth: np.ndarray, said: np.ndarray) -> float | None:
     return float(np.percentile(np.concatenate(far), 95))
 
 
-def _boundaries(
+def edge_overlap(truth: np.ndarray, said: np.ndarray) -> float | None:
+    """Intersection over union of two masks [H, W] as far as they lie within 2 % of the diagonal from their own edges
+    (boundary IoU; Cheng et al. 2021, eq. 2). None where both are empty.
+    """
+    from scipy.ndimage import distance_transform_edt
+
+    if not truth.any() and not said.any():
+        return None
+    near = max(1.0, EDGE * float(np.hypot(*truth.shape)))
+    # the picture's border is no edge: what lies beyond it goes on
+    bands = [
+        mask & (np.asarray(distance_transform_edt(np.pad(mask, 1, "edge")))[1:-1, 1:-1] <= near)
+        for mask in (truth, said)
+    ]
+    return float((bands[0] & bands[1]).sum() / max(1, (bands[0] | bands[1]).sum()))
+
+
+def _edges(
     predictions: Sequence[Prediction], targets: Sequence[Json], classes: Sequence[str]
-) -> list[float | None]:
-    """HD95 of each class, a mean over the pictures that show it and in which it was said."""
-    found: list[list[float]] = [[] for _ in classes]
+) -> list[tuple[float | None, float | None]]:
+    """(HD95, boundary IoU) of each class, means over the pictures in which they are defined."""
+    far: list[list[float]] = [[] for _ in classes]
+    overlap: list[list[float]] = [[] for _ in classes]
     step = max(1, len(targets) // EDGES_OF)
     for p, target in list(zip(predictions, targets, strict=True))[::step]:
         truth, said = numbered(target, classes), numbered(p.value, classes)
         if truth.shape == said.shape:
             said = np.where(truth == IGNORED, IGNORED, said)
-            for place in np.unique(truth[truth != IGNORED]).tolist():
-                if (far := boundary_px(truth == place, said == place)) is not None:
-                    found[place].append(far)
-    return [float(np.mean(some)) if some else None for some in found]
+            for place in np.union1d(truth[truth != IGNORED], said[said != IGNORED]).tolist():
+                if (distance := boundary_px(truth == place, said == place)) is not None:
+                    far[place].append(distance)
+                if (share := edge_overlap(truth == place, said == place)) is not None:
+                    overlap[place].append(share)
+    return [(_mean(a), _mean(b)) for a, b in zip(far, overlap, strict=True)]
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if values else None
 
 
 def credit(predictions: Sequence[Prediction], targets: Sequence[Json], schema: Mapping[str, Json]) -> np.ndarray:
@@ -123,12 +157,12 @@ def details(
     by_picture = tables(predictions, targets, names)
     whole = by_picture.sum(axis=0)
     iou, dice = overlaps(whole)
-    far = _boundaries(predictions, targets, names)
+    edges = _edges(predictions, targets, names)
     rows = per_class(whole.astype(np.int64), names)
     for place, row in enumerate(rows):
         row["IoU"] = None if np.isnan(iou[place]) else float(iou[place])
         row["Dice"] = None if np.isnan(dice[place]) else float(dice[place])
-        row["HD95 px"] = far[place]
+        row["HD95 px"], row["edge IoU"] = edges[place]
     there = by_picture.sum(axis=2)
     recall: dict[str, Metric] = {}
     for place, name in enumerate(names):

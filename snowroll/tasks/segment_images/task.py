@@ -27,7 +27,8 @@ Schema = Mapping[str, Json]
 
 class SegmentImages:
     """A target is {"mask": a grey PNG as base64, "classes": [...]}: a pixel of value v is of classes[v], "" is not to
-    be judged, and neither is 255. The schema is {"type": "mask", "classes": [...]}.
+    be judged, and neither is 255. The schema is {"type": "mask", "classes": [...]}, and "instances": true
+    where things of one class are numbered.
     """
 
     name = "segment_images"
@@ -56,9 +57,12 @@ class SegmentImages:
         return -1 if are_classes_of_pictures(reading, settings) else 1
 
     def schema(self, targets: Iterable[Json]) -> dict[str, Json]:
+        from snowroll.tasks.segment_images.instances import has_instances
         from snowroll.tasks.segment_images.reading import all_classes
 
-        return {"type": "mask", "classes": all_classes(targets)}
+        known = list(targets)
+        are_apart = any(isinstance(target, Mapping) and has_instances(target) for target in known)
+        return {"type": "mask", "classes": all_classes(known), **({"instances": True} if are_apart else {})}
 
     def problem(self, target: Json, schema: Schema) -> str | None:
         from snowroll.tasks.segment_images.masks import mask_of
