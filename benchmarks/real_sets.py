@@ -41,22 +41,37 @@ class RealSet:
     settings: tuple[str, ...] = ()
     train: tuple[str, ...] = ()  # flags of the verb
     data: str = ""  # another set's folder
+    task: str = ""  # where the folder could be read as another's, too
+    also: tuple[str, ...] = ()  # metrics told beside the headline
 
 
 PRETRAINED = ("--task.model", "mobilenet_v2", "--task.pretrained", str(BACKBONE), *TENSORFLOW)
+SCENES = ("--prepare.scenes", "true")
 SETS = {
     "trashnet": RealSet(10, PRETRAINED),
     "trashnet_scratch": RealSet(10, data="trashnet"),
     "brain_mri": RealSet(3),
+    # copies and neighbouring slices, as the check finds them, are groups
+    "brain_mri_backbone": RealSet(
+        5, (*PRETRAINED, *SCENES), ("--beside-random",), data="brain_mri", also=("balanced_accuracy",)
+    ),
     # its names' numbers never recur here, so the scenes that the check finds are its groups
-    "magnetic_tile": RealSet(4, ("--prepare.group", r"_num_(\d+)", "--prepare.scenes", "true"), ("--beside-random",)),
+    "magnetic_tile": RealSet(4, (*SCENES, "--prepare.group", r"_num_(\d+)"), ("--beside-random",)),
+    "magnetic_tile_inspect": RealSet(
+        5,
+        (*PRETRAINED, *SCENES, "--task.known_faults", "false"),
+        data="magnetic_tile",
+        task="inspect",
+        also=("auroc", "pixel_auroc", "pro"),
+    ),
+    "magnetic_tile_masks": RealSet(15, SCENES, data="magnetic_tile", task="segment_images", also=("mDice",)),
     "pneumoniamnist": RealSet(3),
     "cifar10_jpeg": RealSet(8),
     "bccd": RealSet(15),
     "bccd_backbone": RealSet(15, PRETRAINED, data="bccd"),
     "capybara": RealSet(5),
     "camvid": RealSet(30, ("--prepare.ignore", "11")),
-    "nuclei_dsb2018": RealSet(15),
+    "nuclei_dsb2018": RealSet(15, also=("mDice", "dice_of_pictures", "instances_50")),
 }
 
 
@@ -84,6 +99,9 @@ def one_set(name: str, real: RealSet, share: float) -> str:
     beside = trained.get("beside_random")
     random = f"; split at random it would claim {beside['value']:.3f}" if beside else ""
     figure = f"{trained['metric']} {trained['value']:.3f} [{low:.3f}, {high:.3f}], n = {trained['n']}{random}"
+    for key in real.also:
+        metric = told["eval"]["metrics"][key]
+        figure += f"; {key} {metric['value']:.3f} [{metric['interval'][0]:.3f}, {metric['interval'][1]:.3f}]"
     budget = f"{real.minutes * share:g} min"
     parity = f"{told['export']['parity']['agreement']:.1%} same answers"
     return f"| {name} | {found['samples']:,} | {len(found['classes'])} | {budget} | {figure} | {parity} |"
@@ -93,7 +111,8 @@ def every_verb(project: Path, real: RealSet, share: float) -> dict[str, Any]:
     data = DATA / (real.data or project.name)
     told: dict[str, Any] = {}
     if not (project / "snowroll.toml").exists():
-        told["init"] = verb("init", project, "--data", data, *real.settings)
+        task = ("--task", real.task) if real.task else ()
+        told["init"] = verb("init", project, "--data", data, *task, *real.settings)
         (project / "init.json").write_text(json.dumps(told["init"]))
     told["init"] = json.loads((project / "init.json").read_text())
     told["check"] = verb("check", project, *real.settings, may_fail=True)
