@@ -13,6 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from torchvision.models import get_model
 
 from snowroll.base.errors import DataError
 from snowroll.base.nouns import Batch, Json, Prediction, Sample
@@ -29,8 +30,9 @@ from snowroll.tasks.segment_images.masks import IGNORED, as_target, fitted, mask
 from snowroll.tasks.segment_images.model import Seen, build
 from snowroll.tasks.segment_images.options import SegmentOptions, multiply_adds, segment_plan
 from snowroll.tasks.segment_images.reading import read_masks
+from snowroll.tasks.segment_images.ready_made import NAMES
 from snowroll.tasks.segment_images.scoring import boundary_px, edge_overlap, scorer
-from snowroll.tasks.segment_images.training import augment
+from snowroll.tasks.segment_images.training import augment, loss
 
 CLASSES = ["ground", "disc", "square"]
 
@@ -350,3 +352,21 @@ def test_a_coarser_stem_answers_for_every_pixel(stem: int) -> None:
     seen = Seen(torch.rand(2, 3, 64, 64), torch.full((2, 2), 64))
     assert model.eval()(seen).logits[0].shape == (2, 3, 64, 64)
     assert model.train()(seen).logits[0].shape == (2, 3, 64 // stem, 64 // stem)
+
+
+@pytest.mark.parametrize("name", NAMES[:3])
+def test_torchvisions_networks_answer_like_ours(name: str, tmp_path: Path) -> None:
+    """Their weights from a file: whatever fits is theirs, and the head that knows other classes is not."""
+    theirs = get_model(name, weights=None, weights_backbone=None, num_classes=21)
+    torch.save(theirs.state_dict(), tmp_path / "weights.pth")
+    options = SegmentOptions(model=name, size_px=64, pretrained=str(tmp_path / "weights.pth"))
+    model = build(options, 3)
+    assert model.loaded is not None
+    mine = model.backbone.state_dict()
+    assert all(torch.equal(mine[key], value) for key, value in theirs.backbone.state_dict().items())
+    seen = Seen(torch.rand(2, 3, 64, 64), torch.full((2, 2), 64))
+    wanted = torch.randint(0, 3, (2, 64, 64), dtype=torch.uint8)
+    model.head.expect(torch.tensor([2.0, 0.0, 0.0]))
+    assert model.eval()(seen).logits[0].softmax(1)[:, 0].mean() > 0.7
+    loss(model.train(), Batch(seen, wanted, torch.arange(2)), options).mean().backward()
+    assert all(p.grad is not None for p in model.head.parameters())

@@ -17,7 +17,9 @@ from torch.nn import functional as F
 from snowroll.base.errors import PlanError
 from snowroll.design.classifier import Normalise
 from snowroll.design.pyramid import Pyramid, pyramid
+from snowroll.tasks.segment_images import ready_made
 from snowroll.tasks.segment_images.options import SegmentOptions, widths_of
+from snowroll.tasks.segment_images.ready_made import Head
 
 
 class Seen(NamedTuple):
@@ -40,15 +42,13 @@ class Said(NamedTuple):
 class Segmenter(nn.Module):
     """Seen to Said. In evaluation only the finest map answers."""
 
-    def __init__(
-        self, backbone: nn.Module, widths: Sequence[int], strides: Sequence[int], classes: int, options: SegmentOptions
-    ) -> None:
+    def __init__(self, backbone: nn.Module, head: Decoder | Head, options: SegmentOptions) -> None:
         super().__init__()
-        self.frozen, self.keeps_statistics = False, False
+        self.frozen, self.keeps_statistics = False, options.keep_statistics and bool(options.pretrained)
         self.loaded = getattr(backbone, "loaded", None)
         self.normalise = Normalise(options.mean, options.std)
         self.backbone = backbone
-        self.head = Decoder(widths, strides, classes, options.deep)
+        self.head = head
         self.mirror = options.mirror
 
     def train(self, mode: bool = True) -> Segmenter:
@@ -146,11 +146,13 @@ def build(options: SegmentOptions, classes: int) -> Segmenter:
             raise PlanError(told, where="task.pretrained", cure="name the model they belong to with --task.model")
         widths = widths_of(options)
         strides = [options.stem << level for level in range(options.levels)]
-        return Segmenter(Encoder(widths, options.stem), widths, strides, classes, options)
+        return Segmenter(Encoder(widths, options.stem), Decoder(widths, strides, classes, options.deep), options)
+    if options.model in ready_made.NAMES:
+        model = Segmenter(*ready_made.ready_made(options, classes), options)
+        ready_made.load(model, options)
+        return model
     backbone: Pyramid = pyramid(options.model, options.pretrained, options.padding, (2, 4, 8, 16, 32))
-    model = Segmenter(backbone, backbone.widths, backbone.strides, classes, options)
-    model.keeps_statistics = options.keep_statistics and bool(options.pretrained)
-    return model
+    return Segmenter(backbone, Decoder(backbone.widths, backbone.strides, classes, options.deep), options)
 
 
 def freeze(model: Segmenter, frozen: bool) -> None:

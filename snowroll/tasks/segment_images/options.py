@@ -47,7 +47,7 @@ SIZES = (
 class SegmentOptions:
     """The task's part of the Plan for segmentation. Strengths are the largest change either way."""
 
-    model: str = "unet"  # "unet" (ours), or a backbone of design/zoo.py under the same decoder
+    model: str = "unet"  # "unet" (ours), a backbone of design/zoo.py under the same decoder, or one of ready_made.py
     size_px: int = 256  # longer side of the frame that the network sees
     shape: float = 1.0  # the frame's width over its height
     stem: Literal[1, 2, 4] = 1  # pixels a side that the U-Net's finest map joins into one
