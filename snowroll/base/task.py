@@ -225,8 +225,8 @@ class Deployable:
 #   teaches(targets, options) -> [n] bool              which samples may be learnt from: all others are judged on only
 #   of_classes(targets) -> list[str]                   the class of every object, where a target holds several or none
 #   faults(view) -> Iterable[Fault]                    what `check` finds of this kind of target: see prepare.view.View
-#   starts_from, calibrates_from: int                  numbers that `start` may be given, validation rows that
-#                                                      `calibrate` wants at least, where the engine's are not right
+#   starts_from: int                                   how many numbers `start` may be given, if not the engine's
+#   calibrates_from: int                               from how many validation rows on `calibrate` has something to say
 #   calibrate(outputs, targets, options) -> Json       fitted on the validation rows after training
 #   calibrated(model, calibration) -> nn.Module        the model with what `calibrate` found
 #   ensemble(models) -> nn.Module                      models of one plan as one model: what train.folds needs
