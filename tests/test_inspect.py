@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from house_kit import snowroll
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -89,6 +90,23 @@ def test_where_names_do_not_say_it_the_user_does(tmp_path: Path) -> None:
     assert {found.where: found.target for found in reading.found} == {"a/0.png": "a", "b/0.png": "good"}
     with pytest.raises(UsageError, match="no part is of class 'c'"):
         read_parts(Folder(tmp_path), PrepareSettings(good=("c",)))
+
+
+def test_a_folder_without_labels_is_good_if_good_is_the_only_label(tmp_path: Path) -> None:
+    for n in range(3):
+        write(tmp_path, f"{n}.png", part(n)[0])
+    for labels, target in ((("good",), "good"), (("good", "scratch"), None)):
+        reading = read_parts(Folder(tmp_path), PrepareSettings(labels=labels))
+        assert reading is not None
+        assert {found.target for found in reading.found} == {target}
+
+
+def test_a_folder_that_names_no_good_parts_is_told_what_is_wanted(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write(tmp_path / "data", f"{name}/0.png", part(0)[0])
+    said = snowroll("init", tmp_path, "--task", "inspect")
+    assert said.code == 2 or said.code == 1
+    assert "--prepare.good" in said.err
 
 
 def test_check_names_what_cannot_be_judged() -> None:

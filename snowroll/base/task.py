@@ -220,6 +220,7 @@ class Deployable:
 #   words(target) -> str                               a target or a prediction's value as people read it in a report
 #   same(one, other) -> float                          how far two predictions say the same, in [0, 1], where outputs
 #                                                      are lists that cannot be compared number by number: for proofs
+#   wants: str                                         what a folder must hold, told where it holds nothing of it
 #   writers: Mapping[str, Callable]                    formats that `export --labels` writes: see verbs/export.py
 #   gist(target) -> str                                a target in a spelling that resized copies of a picture share
 #   teaches(targets, options) -> [n] bool              which samples may be learnt from: all others are judged on only

@@ -84,12 +84,13 @@ def _recognise(source: Path, prepare: PrepareSettings, wanted: str) -> tuple[str
         # of several tasks that could begin without labels, the least particular
         _, _, name, reading = max(readings, key=lambda one: (one[0], one[1] if one[0] else -one[1]))
         return name, reading
+    cure = "put class folders, a manifest, an archive or an .npz there, or give --labels a,b,c for unlabelled files"
+    if wanted:
+        task = find_task(wanted)
+        cure = getattr(task, "wants", cure)
     unread = next((f"; {where} was not read: {why}" for where, why in folder.refused.items()), "")
-    raise DataError(
-        f"no data that any task recognises{unread}",
-        where=source,
-        cure="put class folders, a manifest, an archive or an .npz there, or give --labels a,b,c for unlabelled files",
-    )
+    who = f"task '{wanted}'" if wanted else "any task"
+    raise DataError(f"no data that {who} recognises{unread}", where=source, cure=cure)
 
 
 def _relative(source: Path, root: Path) -> str:

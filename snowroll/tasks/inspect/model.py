@@ -142,9 +142,11 @@ class Memory(Inspector):
         """[B, h, w] numbers of the remembered patches."""
         items, flat = self.known.items * weights, (seen * weights).flatten(0, 2)
         length = items.square().sum(dim=1)
-        # what is served comes a few at a time; what is judged by hundreds is parted
-        parts = [flat] if torch.compiler.is_exporting() else flat.split(max(1, AT_ONCE // len(items)))
-        found = [torch.addmm(length, part, items.T, alpha=-2).argmin(dim=1) for part in parts]
+        if torch.compiler.is_exporting():  # what is served comes a few at a time
+            return torch.addmm(length, flat, items.T, alpha=-2).argmin(dim=1).reshape(seen.shape[:3])
+        with torch.autocast(seen.device.type, enabled=False):  # in bf16 the nearest would often be another
+            parts = flat.split(max(1, AT_ONCE // len(items)))
+            found = [torch.addmm(length, part, items.T, alpha=-2).argmin(dim=1) for part in parts]
         return torch.cat(found).reshape(seen.shape[:3])
 
     def error(self, said: Said, wanted: Tensor) -> Tensor:

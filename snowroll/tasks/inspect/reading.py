@@ -38,7 +38,7 @@ def read_parts(folder: Folder, settings: PrepareSettings) -> Reading | None:
     good = _good(reading, settings)
     if good is None:
         return None
-    if all(found.target is None for found in reading.found):  # the one label that was given
+    if len(settings.labels) == 1 and all(found.target is None for found in reading.found):  # it is that of all of them
         found = [replace(one, target=GOOD) for one in reading.found]
     else:
         found = [replace(one, target=GOOD if one.target in good else one.target) for one in reading.found]

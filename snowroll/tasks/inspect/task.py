@@ -37,6 +37,7 @@ class Inspect:
     Options = InspectOptions
     headline = "balanced_accuracy"
     pipeline = "image-classification"  # the model hubs' word
+    wants = "put good parts into a class folder, say good/, or name their class with --prepare.good"
     widget = Path(__file__).with_name("part.js")
     in_pixels = True
     starts_from = 60_000_000  # numbers: a memory is filled before the first step

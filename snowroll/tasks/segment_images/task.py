@@ -38,6 +38,7 @@ class SegmentImages:
     credited = "Dice of a picture"
     pipeline = "image-segmentation"  # the model hubs' word
     in_pixels = True
+    wants = "put masks of the same names beside the pictures, or a COCO file, or name classes with --labels a,b,c"
     widget = Path(__file__).with_name("masks.js")
     ragged: frozenset[str] = frozenset()
     unbounded: frozenset[str] = frozenset()
