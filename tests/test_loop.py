@@ -108,10 +108,12 @@ def first_round(project: Path, first: int, capsys: pytest.CaptureFixture[str]) -
     done = call(capsys, "roll", project, *QUICK)
     assert done["stage"] == "done"
     assert done["verdict"] in ("PROMOTED", "CANNOT TELL YET", "REFUSED")
-    locked = {item.sample for item in version(opened).of("test")}
+    locked = {item.sample: item for item in version(opened).of("test")}
     labels = opened.store.catalog.labels().values()
-    assert {label.sample for label in labels if label.for_test} <= locked  # drawn at random: judged on
-    assert not {label.sample for label in labels if not label.for_test} & locked  # mined: never judged on
+    assert {label.sample for label in labels if label.for_test} <= locked.keys()  # drawn at random: judged on
+    mined = {label.sample for label in labels if not label.for_test} & locked.keys()
+    drawn = {item.group for sample, item in locked.items() if sample not in mined} - {None}
+    assert {locked[sample].group for sample in mined} <= drawn  # never judged on, unless beside its own near-copy
     if done["verdict"] == "PROMOTED":
         assert call(capsys, "rollback", project)["champion"] == first
         call(capsys, "rollback", project, code=1)  # and no further back than the first
