@@ -23,7 +23,7 @@ from snowroll.base.errors import PlanError
 from snowroll.base.nouns import Plan
 
 TWO = (*QUICK, "--train.processes", "2")
-LONG = (*TWO, "--train.steps", "100", "--train.checkpoint_every", "10")
+LONG = (*TWO, "--train.steps", "200", "--train.checkpoint_every", "10")
 NETWORK = ("--task.model", "fastnet_small", "--task.size_px", "16", "--train.batch", "16", "--train.steps", "90")
 
 

@@ -67,6 +67,17 @@ class PilResize(nn.Module):
         return (exact * drawn[:, None]).to(torch.float32)
 
 
+class Resized(nn.Module):
+    """uint8 RGB [H, W, 3] of any size -> float32 [1, 3, frame] in [0, 1], as the pack holds it."""
+
+    def __init__(self, frame: int | tuple[int, int], fit: Fit) -> None:
+        super().__init__()
+        self.resize = PilResize(frame, fit)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return self.resize(pixels).permute(2, 0, 1).unsqueeze(0) / 255
+
+
 class Framed(nn.Module):
     """uint8 RGB [H, W, 3] of any size -> (float32 [1, 3, frame] in [0, 1], int64 [1, 2] width and height of the file).
 

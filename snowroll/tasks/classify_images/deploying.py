@@ -9,20 +9,8 @@ from torch import Tensor, nn
 
 from snowroll.base.nouns import Json
 from snowroll.base.task import Deployable
-from snowroll.deploy.resize import PilResize
+from snowroll.deploy.resize import Resized
 from snowroll.design.rules import ImageOptions
-from snowroll.prepare.pictures import Fit
-
-
-class Prepare(nn.Module):
-    """uint8 RGB [H, W, 3] of any size -> float32 [1, 3, S, S] in [0, 1], as the pack holds it."""
-
-    def __init__(self, size_px: int, fit: Fit) -> None:
-        super().__init__()
-        self.resize = PilResize(size_px, fit)
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        return self.resize(pixels).permute(2, 0, 1).unsqueeze(0) / 255
 
 
 class Body(nn.Module):
@@ -50,7 +38,7 @@ def deployable(
         "classes": list(schema["classes"]),
     }
     return Deployable(
-        prepare=Prepare(options.size_px, options.fit),
+        prepare=Resized(options.size_px, options.fit),
         body=Body(model, postprocess),
         raw_example=torch.zeros(options.size_px + 5, options.size_px + 9, 3, dtype=torch.uint8),
         raw_name="pixels",

@@ -9,20 +9,9 @@ from torch import Tensor, nn
 
 from snowroll.base.nouns import Json
 from snowroll.base.task import Deployable
-from snowroll.deploy.resize import PilResize
+from snowroll.deploy.resize import Resized
 from snowroll.tasks.inspect.model import Said
 from snowroll.tasks.inspect.options import InspectOptions
-
-
-class Prepare(nn.Module):
-    """uint8 RGB [H, W, 3] of any size -> float32 [1, 3, frame] in [0, 1], as the pack holds it."""
-
-    def __init__(self, frame: tuple[int, int]) -> None:
-        super().__init__()
-        self.resize = PilResize(frame, "stretch")
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        return self.resize(pixels).permute(2, 0, 1).unsqueeze(0) / 255
 
 
 class Body(nn.Module):
@@ -48,7 +37,7 @@ def deployable(model: nn.Module, options: InspectOptions, schema: Mapping[str, J
         "classes": list(schema["classes"]),
     }
     return Deployable(
-        prepare=Prepare(options.frame),
+        prepare=Resized(options.frame, "stretch"),
         body=Body(model),
         raw_example=torch.zeros(high + 5, wide + 9, 3, dtype=torch.uint8),
         raw_name="pixels",

@@ -33,7 +33,6 @@ class InspectOptions:
     false_alarms: float = 0.01  # share of good parts that may be told as faulty: sets the threshold
     known_faults: bool = True  # labelled faults among the training samples are held off; False: good parts alone teach
     flip: bool = False  # left to right
-    flip_down: bool = False  # top to bottom
     rotate_deg: float = 0.0
     scale: float = 0.0  # share of the size
     shift: float = 0.0  # share of the side

@@ -9,7 +9,7 @@ import numpy as np
 
 from snowroll.base.errors import DataError
 from snowroll.base.nouns import Json
-from snowroll.tasks.segment_images.masks import IGNORED, numbered
+from snowroll.tasks.segment_images.masks import IGNORED, numbered_at
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -41,15 +41,10 @@ def drawn(rgb: np.ndarray, target: Json | None, prediction: Json | None, schema:
 
 
 def _at_size(target: Json, rgb: np.ndarray, classes: list[str]) -> np.ndarray:
-    from PIL import Image
-
     try:
-        mask = numbered(target, classes)
+        return numbered_at(target, classes, rgb.shape[:2])
     except DataError:
         return np.full(rgb.shape[:2], IGNORED, np.uint8)
-    if mask.shape == rgb.shape[:2]:
-        return mask
-    return np.asarray(Image.fromarray(mask).resize(rgb.shape[1::-1], Image.Resampling.NEAREST))
 
 
 def _coloured(rgb: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from snowroll.base.nouns import Json, Prediction
-from snowroll.tasks.segment_images.masks import IGNORED, mask_of, numbered
+from snowroll.tasks.segment_images.masks import IGNORED, mask_of, numbered_at
 
 ALIKE = 0.5  # intersection over union from which a thing is found
 LEAST_PX = 4  # of a thing that was said: fewer are crumbs
@@ -21,19 +21,17 @@ def has_instances(target: Json) -> bool:
 
 def counted(predictions: Sequence[Prediction], targets: Sequence[Json], classes: Sequence[str]) -> np.ndarray:
     """[n, 3] things found, missed and invented in each picture: of the classes whose things are numbered somewhere."""
-    numbered_ones = {name for target in targets for name in _numbered_classes(target)}
+    kinds = {name for target in targets for name in _numbered_classes(target)}
     rows = np.zeros((len(targets), 3))
     for row, (prediction, target) in enumerate(zip(predictions, targets, strict=True)):
-        said = numbered(prediction.value, classes)
-        if said.shape != mask_of(target).shape:
-            continue
-        for name in numbered_ones:
-            there = [thing for kind, thing in _things(target) if kind == name]
-            if has_instances(prediction.value):  # a person's answer numbers them itself
-                found = [thing for kind, thing in _things(prediction.value) if kind == name]
+        values = mask_of(target)
+        numbers = mask_of(prediction.value) if has_instances(prediction.value) else None  # a person's own
+        for name in kinds:
+            if numbers is not None and numbers.shape == values.shape:
+                found = _things(prediction.value, numbers, name)
             else:
-                found = parted(said == classes.index(name))
-            rows[row] += _matched(there, found)
+                found = parted(numbered_at(prediction.value, classes, values.shape) == classes.index(name))
+            rows[row] += _matched(_things(target, values, name), found)
     return rows
 
 
@@ -42,23 +40,20 @@ def _numbered_classes(target: Json) -> set[str]:
     return {name for name in names if names.count(name) > 1}
 
 
-def _things(target: Json) -> Iterator[tuple[str, np.ndarray]]:
-    """(class, bool [H, W]) of each value that has pixels."""
-    values = mask_of(target)
-    for value, name in enumerate(target["classes"][:IGNORED]):
-        if name and (inside := values == value).any():
-            yield name, inside
+def _things(target: Json, values: np.ndarray, name: str) -> np.ndarray:
+    """[H, W] the values that are things of this class, counted from 1; 0 elsewhere."""
+    mine = np.array([kind == name for kind in target["classes"][:IGNORED]] + [False] * 256)[:256]
+    return np.where(mine, np.arange(256) + 1, 0)[values]
 
 
-def parted(mask: np.ndarray) -> list[np.ndarray]:
-    """The things that a mask [H, W] of touching ones seems to hold: connected parts, cut between the middles of round
-    shapes. A middle is a peak of the distance to the edge; a pixel is of the middle whose disc, as wide as the peak is
-    deep, it lies in or nearest to.
+def parted(mask: np.ndarray) -> np.ndarray:
+    """[H, W] the things that a mask of touching ones seems to hold, as 1, 2, ...: connected parts, cut between the
+    middles of round shapes. A middle is a peak of the distance to the edge; a pixel is of the middle whose disc, as
+    wide as the peak is deep, it lies in or nearest to.
     """
     from scipy.ndimage import find_objects, gaussian_filter, maximum_filter
 
-    things = []
-    parts = _labelled(mask)
+    parts, things, n = _labelled(mask), np.zeros(mask.shape, np.int64), 0
     deep = gaussian_filter(_depth(mask), 1.0)
     usual = float(np.median(deep[mask & (deep == maximum_filter(deep, 5))])) if mask.any() else 0.0
     size = max(3, 2 * round(usual) + 1)
@@ -66,13 +61,9 @@ def parted(mask: np.ndarray) -> list[np.ndarray]:
     for number, place in enumerate(find_objects(parts), 1):
         inside = parts[place] == number
         middles = _middles(peaks[place] & inside, deep[place])
-        which = _nearest_disc(inside, middles) if len(middles) > 1 else np.zeros(int(inside.sum()), int)
-        for one in range(max(1, len(middles))):
-            thing = np.zeros_like(mask)
-            thing[place][inside] = which == one
-            if thing.sum() >= LEAST_PX:
-                things.append(thing)
-    return things
+        things[place][inside] = n + 1 + (_nearest_disc(inside, middles) if len(middles) > 1 else 0)
+        n += max(1, len(middles))
+    return np.where(np.bincount(things.ravel(), minlength=n + 1) >= LEAST_PX, np.arange(n + 1), 0)[things]
 
 
 def _middles(peaks: np.ndarray, deep: np.ndarray) -> np.ndarray:
@@ -107,13 +98,12 @@ def _labelled(mask: np.ndarray) -> np.ndarray:
     return np.asarray(label(mask)[0])  # type: ignore[index]
 
 
-def _matched(there: Sequence[np.ndarray], found: Sequence[np.ndarray]) -> np.ndarray:
-    """(found, missed, invented): above an overlap of a half no thing can have two partners."""
-    hits = 0
-    for thing in there:
-        for other in found:
-            both = (thing & other).sum()
-            if both and both / (thing | other).sum() > ALIKE:
-                hits += 1
-                break
-    return np.array([hits, len(there) - hits, len(found) - hits], float)
+def _matched(there: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """(found, missed, invented) of two maps [H, W]: above an overlap of a half no thing can have two partners."""
+    width = int(found.max(initial=0)) + 1
+    height = int(there.max(initial=0)) + 1
+    both = np.bincount((there * width + found).ravel(), minlength=height * width).reshape(height, width)
+    of_there, of_found = both.sum(axis=1), both.sum(axis=0)
+    overlap = both / np.maximum(1, of_there[:, None] + of_found[None] - both)
+    hits = int((overlap[1:, 1:] > ALIKE).sum())
+    return np.array([hits, (of_there[1:] > 0).sum() - hits, (of_found[1:] > 0).sum() - hits], float)

@@ -37,6 +37,16 @@ def numbered(target: Json, classes: Sequence[str]) -> np.ndarray:
     return table[mask_of(target)]
 
 
+def numbered_at(target: Json, classes: Sequence[str], shape: tuple[int, ...]) -> np.ndarray:
+    """`numbered` at a height and width, nearest values."""
+    mask = numbered(target, classes)
+    if mask.shape == shape:
+        return mask
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(mask).resize((shape[1], shape[0]), Image.Resampling.NEAREST))
+
+
 def shares(target: Json) -> Mapping[str, float]:
     """Class -> share of the pixels that are not ignored; classes without a pixel are left out."""
     counts = np.bincount(mask_of(target).ravel(), minlength=256)[: len(target["classes"])]

@@ -22,11 +22,12 @@ from snowroll.prepare.class_folders import read_class_folders
 from snowroll.prepare.decode import limited
 from snowroll.prepare.layouts import count_formats, with_groups
 from snowroll.prepare.manifest import SPLITS
-from snowroll.prepare.masks import Mask, Value, has_few_values, open_mask
+from snowroll.prepare.masks import has_few_values
 from snowroll.prepare.pictures import format_of_name, sniff
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.tasks.segment_images.coco import read_coco
+from snowroll.tasks.segment_images.mask_files import Mask, Value, open_mask
 
 _WORDS = ("mask", "label", "annot", "gt", "seg", "truth")  # in the path of masks
 _MOST_KINDS = 6

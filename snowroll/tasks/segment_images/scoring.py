@@ -13,7 +13,7 @@ from snowroll.base.nouns import Json, Metric, Prediction
 from snowroll.evaluate.interval import mean_with_interval
 from snowroll.evaluate.metrics import per_class
 from snowroll.tasks.segment_images.instances import counted
-from snowroll.tasks.segment_images.masks import IGNORED, numbered
+from snowroll.tasks.segment_images.masks import IGNORED, numbered, numbered_at
 
 EDGE = 0.02  # of the diagonal: how far an edge reaches
 EDGES_OF = 200  # pictures, about, whose edges are measured: a second's work for some ten
@@ -36,11 +36,8 @@ def tables(predictions: Sequence[Prediction], targets: Sequence[Json], classes: 
 
 
 def _table(value: Json, target: Json, classes: Sequence[str]) -> np.ndarray:
-    n, truth, said = len(classes), numbered(target, classes), numbered(value, classes)
-    if said.shape != truth.shape:
-        from PIL import Image
-
-        said = np.asarray(Image.fromarray(said).resize(truth.shape[::-1], Image.Resampling.NEAREST))
+    n, truth = len(classes), numbered(target, classes)
+    said = numbered_at(value, classes, truth.shape)
     known = truth != IGNORED
     truth, said = truth[known].astype(np.int64), said[known].astype(np.int64)
     said = np.where(said == IGNORED, (truth + 1) % n, said)  # nothing said is wrong
