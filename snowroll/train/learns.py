@@ -16,6 +16,8 @@ from snowroll.train.trial import ROWS, Measured, Trial, few, gate_plan, join, ta
 DEAD = 0.5  # share of a layer's units that may be without gradient: a guess; healthy ones measured under 0.1
 CLEARLY = 0.85  # of the blind twin's loss. Label smoothing of 0.3 over 10 classes leaves 0.75 at best
 RIGHT = 0.9  # of the task's credit, so that tasks scored by overlap can pass
+HALF_RIGHT = 0.5  # below it a loss that falls does not help: answers are read wrongly
+ON_THE_WAY = 1.1  # times the loss while it learns: who loses no more in evaluation mode knows there what it learnt
 
 
 def everything_learns(trial: Trial, steps: int = 6) -> Measured:
@@ -70,12 +72,12 @@ def two_by_heart(trial: Trial, steps: int = 80) -> ByHeart:
             if seeing.number in (steps // 4, steps // 2, steps):
                 real, blind = (sum(column) / 10 for column in zip(*losses[-10:], strict=True))
                 learnt = real < CLEARLY * blind
-                credit = _credit_settled(trial, model, pair) if learnt else _credit(trial, model, pair)
+                credit, known = _kept(trial, model, pair, real, passes=2 if learnt else 0)
                 words = (
                     f"loss {real:.3f} after {seeing.number} steps, a blind twin's {blind:.3f}; "
                     f"in evaluation mode {credit:.0%} right"
                 )
-                found = ByHeart(words, learnt, credit >= RIGHT)
+                found = ByHeart(words, learnt, known)
                 if found.learnt and found.known:
                     return found
                 best = found if found.learnt else best
@@ -119,29 +121,27 @@ def _twins(trial: Trial, batch: Batch, steps: int, lr: float) -> Iterator[tuple[
         yield model, step, blinded
 
 
-def _credit_settled(trial: Trial, model: nn.Module, batch: Batch) -> float:
-    """Credit in evaluation mode, once running statistics have caught up with weights that just moved fast.
+def _kept(trial: Trial, model: nn.Module, batch: Batch, loss: float, passes: int) -> tuple[float, bool]:
+    """(credit in evaluation mode, whether what was learnt is known there), once running statistics have caught up with
+    weights that just moved fast. loss: while it learnt.
 
     They start at 1 and at the usual momentum forget a tenth a pass, while a deep network on two samples may need 1e-7:
-    so up to 200 passes more. Statistics that are not kept, or not used, stay wrong all the same.
+    so up to `passes` times 100 more. Statistics that are not kept, or not used, stay wrong all the same.
     """
-    credit = _credit(trial, model, batch)
-    for _ in range(2):
-        if credit >= RIGHT or not any(name.endswith("running_var") for name, _ in model.named_buffers()):
-            break
+    has_statistics = any(name.endswith("running_var") for name, _ in model.named_buffers())
+    while True:
+        model.eval()
+        with torch.no_grad():
+            credit = trial.credit(model, batch)
+            # thin things on large pictures are not learnt by heart in so few steps; what is learnt must be known
+            halfway = credit > HALF_RIGHT and float(trial.objective(model, batch).mean()) <= ON_THE_WAY * loss
+        if credit >= RIGHT or halfway or not has_statistics or not passes:
+            return credit, credit >= RIGHT or halfway
+        passes -= 1
         model.train()
         with torch.no_grad():
             for _ in range(100):
                 model(batch.inputs)
-        credit = _credit(trial, model, batch)
-    return credit
-
-
-def _credit(trial: Trial, model: nn.Module, batch: Batch) -> float:
-    """The share of the model's answers that are right, in evaluation mode."""
-    model.eval()
-    with torch.no_grad():
-        return trial.credit(model, batch)
 
 
 def _two_different(trial: Trial) -> Batch:
