@@ -191,8 +191,8 @@ class Task(Protocol):
         """The model cut for export into `prepare` (raw input -> prepared) and `body` (prepared -> outputs)."""
         ...
 
-    def open_raw(self, raw: bytes, options: Any, megapixels: float) -> np.ndarray:
-        """One request's bytes to the raw array `prepare` takes (RGB pixels [H, W, 3] uint8). No torch.
+    def open_raw(self, raw: bytes, options: Any, megapixels: float) -> np.ndarray | Sequence[np.ndarray]:
+        """One request's bytes to the raw array (or arrays) that `prepare` takes: RGB pixels [H, W, 3] uint8. No torch.
 
         megapixels: as for `encode`. Raises DataError when the bytes cannot be read.
         """
@@ -205,9 +205,9 @@ class Deployable:
 
     prepare: nn.Module  # one raw sample -> prepared [1, ...], or a tuple of such tensors
     body: nn.Module  # prepared [B, ...], each an argument of its own -> outputs, post-processing inside
-    raw_example: Any  # tensor: one raw sample
-    raw_name: str
-    raw_axes: Mapping[int, str]  # dynamic axes of the raw sample
+    raw_example: Any  # tensor: one raw sample; or a tuple of them, each with its name and axes
+    raw_name: str | tuple[str, ...]
+    raw_axes: Mapping[int, str] | tuple[Mapping[int, str], ...]  # dynamic axes of the raw sample
     output_names: tuple[str, ...]
     contract: Mapping[str, Json]  # in words and numbers, goes into the file's metadata
 
@@ -223,6 +223,7 @@ class Deployable:
 #   wants: str                                         what a folder must hold, told where it holds nothing of it
 #   writers: Mapping[str, Callable]                    formats that `export --labels` writes: see verbs/export.py
 #   gist(target) -> str                                a target in a spelling that resized copies of a picture share
+#   cleaned(raw) -> bytes                              what may be kept of a sample's bytes: names of patients may not
 #   teaches(targets, options) -> [n] bool              which samples may be learnt from: all others are judged on only
 #   of_classes(targets) -> list[str]                   the class of every object, where a target holds several or none
 #   faults(view) -> Iterable[Fault]                    what `check` finds of this kind of target: see prepare.view.View
@@ -237,7 +238,9 @@ class Deployable:
 #   credited: str                                      what `credit` is, where it is not the headline
 #   in_pixels: bool                                    answers are places in the picture: the page shows it unshrunk
 #   widget: Path                                       its own label widget: a JavaScript module
-# and in its Options: head_first (share of the steps), backbone_lr (times train.lr), pretrained (weights to begin with)
+#   cautions(schema, options) -> list[str]             what the model must not be used for: for the model card
+# and in its Options: head_first (share of the steps), backbone_lr (times train.lr), pretrained (weights to begin with),
+# pictures (whether reports show them)
 
 
 def task_names() -> list[str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from threading import Condition, Thread
 from time import monotonic
 
+from snowroll.base.errors import DataError
 from snowroll.base.nouns import Record
 
 log = logging.getLogger("snowroll.serve")
@@ -51,13 +52,15 @@ class Capture:
         told: Callable[[str, int], None] = lambda outcome, count: None,
         tidy: Callable[[], None] = lambda: None,
         tidy_s: float = TIDY_S,
+        clean: Callable[[bytes], bytes] | None = None,
     ) -> None:
         """share: of the pictures, kept. most_bytes: waiting in memory. told: how many were kept, dropped or failed.
 
+        clean: takes out of a sample's bytes what must not be kept; what it cannot read is not kept at all.
         tidy: called at the start and every tidy_s seconds, whether anything comes in or not.
         """
         self._on_record, self._share, self._most_bytes, self._told = on_record, share, most_bytes, told
-        self._tidy, self._tidy_s = tidy, tidy_s
+        self._tidy, self._tidy_s, self._clean = tidy, tidy_s, clean
         self._queue: deque[Answered] = deque()
         self._bytes = 0
         self._change = Condition()
@@ -107,14 +110,25 @@ class Capture:
             return some, self._open or bool(some)
 
     def _store(self, some: list[Answered]) -> None:
+        kept = [seen for one in some if (seen := self._cleaned(one))]
         try:
-            self._on_record([_seen(one) for one in some])
-            self._told("kept", len(some))
+            self._on_record(kept)
+            self._told("kept", len(kept))
         except Exception as fault:  # a full disk must not stop the answers
             log.warning("%d answers were not kept: %s", len(some), fault)
-            self._told("failed", len(some))
+            self._told("failed", len(kept))
         with self._change:
             self._bytes -= sum(len(one.raw) for one in some)
+
+    def _cleaned(self, one: Answered) -> Seen | None:
+        if self._clean is None:
+            return _seen(one, one.raw)
+        try:
+            return _seen(one, self._clean(one.raw))
+        except DataError as fault:
+            log.warning("an answer was not kept: %s", fault)
+            self._told("failed", 1)
+            return None
 
     def _tidy_up(self) -> None:
         try:
@@ -123,7 +137,7 @@ class Capture:
             log.warning("what is too old or too much was not erased: %s", fault)
 
 
-def _seen(one: Answered) -> Seen:
-    content = hashlib.sha256(one.raw).hexdigest()
+def _seen(one: Answered, raw: bytes) -> Seen:
+    content = hashlib.sha256(raw).hexdigest()
     record = Record(one.id, one.model, one.at, content, one.prediction, one.probability, one.doubt, one.source)
-    return Seen(record, one.raw)
+    return Seen(record, raw)

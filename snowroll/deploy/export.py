@@ -38,12 +38,16 @@ def export_onnx(deployable: Deployable, path: Path, metadata: Mapping[str, Json]
     from onnx import compose
 
     prepare, body = (copy.deepcopy(half).cpu().float().eval() for half in (deployable.prepare, deployable.body))
+    raws, names, free = deployable.raw_example, deployable.raw_name, deployable.raw_axes
+    if isinstance(names, str):
+        raws, names = (raws,), (names,)
+    free = free if isinstance(free, tuple) else (free,)
     with torch.no_grad():
-        made = prepare(deployable.raw_example)
+        made = prepare(*raws)
     prepared = made if isinstance(made, tuple) else (made,)
     joints = tuple(JOINT if not place else f"{JOINT}_{place}" for place in range(len(prepared)))
-    raw_axes = {axis: torch.export.Dim(label, min=1) for axis, label in deployable.raw_axes.items()}
-    first = _to_onnx(prepare, (deployable.raw_example,), (raw_axes,), (deployable.raw_name,), joints)
+    raw_axes = tuple({axis: torch.export.Dim(label, min=1) for axis, label in axes.items()} for axes in free)
+    first = _to_onnx(prepare, tuple(raws), raw_axes, names, joints)
     # two rows: an axis of one would be taken for a constant
     rows = tuple(tensor.repeat(2, *[1] * (tensor.ndim - 1)) for tensor in prepared)
     batch = torch.export.Dim("batch", min=1)

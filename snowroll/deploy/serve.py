@@ -42,6 +42,7 @@ class Service:
         settings: ServeSettings,
         on_record: Callable[[list[Seen]], None] | None,
         tidy: Callable[[], None],
+        clean: Callable[[bytes], bytes] | None,
     ) -> None:
         self.settings, self.measures = settings, Measures()
         self.champion = Champion(current, load, settings.poll_s, self._candidate)
@@ -49,7 +50,7 @@ class Service:
         self.batcher = batcher.Batcher(threads, settings.batch, settings.queue, self.measures.ran)
         share = settings.sample if on_record else 0.0
         most = 4 * settings.max_body
-        self.capture = Capture(on_record or (lambda seen: None), share, most, self._kept, tidy)
+        self.capture = Capture(on_record or (lambda seen: None), share, most, self._kept, tidy, clean=clean)
         self.measures.serves(self.champion.model.id)
 
     def _candidate(self, outcome: str, model: str) -> None:
@@ -160,14 +161,16 @@ def make_app(
     settings: ServeSettings,
     on_record: Callable[[list[Seen]], None] | None = None,
     tidy: Callable[[], None] = lambda: None,
+    clean: Callable[[bytes], bytes] | None = None,
 ) -> FastAPI:
     """The app. Loads and self-tests the first model before it returns; raises when that fails.
 
     current: the champion's id, polled. load: a model from its id (`session.load`), with stored examples.
     on_record: given answered pictures in small lists, on a thread of its own; it may be slow and may fail.
     tidy: called on the same thread at the start and every ten minutes.
+    clean: takes out of a sample's bytes what must not be kept.
     """
-    service = Service(current, load, settings, on_record, tidy)
+    service = Service(current, load, settings, on_record, tidy, clean)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

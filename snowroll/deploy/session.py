@@ -21,7 +21,8 @@ from snowroll.deploy.export import facts, read, split
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-OpenRaw = Callable[[bytes], np.ndarray]  # one request's bytes -> the raw array; DataError when they cannot be read
+# one request's bytes -> the raw array, or several; DataError when they cannot be read
+OpenRaw = Callable[[bytes], np.ndarray | Sequence[np.ndarray]]
 Prepared = Mapping[str, np.ndarray]  # what lies between the halves, by name: [B, ...]
 Answer = Callable[[Mapping[str, np.ndarray]], list[Prediction]]  # outputs, first axis B -> B predictions
 
@@ -59,14 +60,16 @@ class Loaded:
 
     def prepare(self, raw: bytes) -> Prepared:
         """One request's bytes -> one row, ready for the body. Raises DataError when they cannot be read."""
-        array = self.open_raw(raw)
-        if array.size < _BIG:
-            return self._prepared(array)
+        opened = self.open_raw(raw)
+        arrays = [opened] if isinstance(opened, np.ndarray) else list(opened)
+        if sum(array.size for array in arrays) < _BIG:
+            return self._prepared(arrays)
         with self._one_big:
-            return self._prepared(array)
+            return self._prepared(arrays)
 
-    def _prepared(self, array: np.ndarray) -> Prepared:
-        values: Sequence[Any] = self._prepare.run(None, {self._prepare.get_inputs()[0].name: array})
+    def _prepared(self, arrays: Sequence[np.ndarray]) -> Prepared:
+        given = {taken.name: array for taken, array in zip(self._prepare.get_inputs(), arrays, strict=True)}
+        values: Sequence[Any] = self._prepare.run(None, given)
         return {made.name: value for made, value in zip(self._prepare.get_outputs(), values, strict=True)}
 
     def run(self, prepared: Prepared) -> dict[str, np.ndarray]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from torch import nn
+import numpy as np
+import torch
+from torch import Tensor, nn
 
 from snowroll.base.errors import PlanError, did_you_mean
 from snowroll.design import fastnet, vit
-from snowroll.design.classifier import IMAGENET_MEAN, IMAGENET_STD, RGB, Classifier, keep_weights
+from snowroll.design.classifier import IMAGENET_MEAN, IMAGENET_STD, RGB, Classifier, keep_weights, set_prior
 from snowroll.design.convnet import WIDTH, convnet
 from snowroll.design.hub import import_timm, timm_weights, torchvision_weights
 from snowroll.design.padding import pad_as_tensorflow
@@ -81,6 +83,20 @@ def build_from(options: ImageOptions, classes: int) -> Classifier:
     if options.keep or options.keep_statistics:
         keep_weights(model, options.keep, options.keep_statistics)
     return model
+
+
+def begin(model: Classifier, images: Tensor, classes: np.ndarray) -> None:
+    """Before the first step: whitening filters from what the network will see, the class shares as its bias.
+
+    images: some of the training split, as the network takes them; classes: [n] the numbers of all of it. Neither where
+    a file of weights brought its own.
+    """
+    brought = model.loaded.loaded if model.loaded else ()
+    if not any(name.endswith("whitening") for name in brought):
+        fastnet.whiten(model, images)
+    if "head.bias" not in brought:
+        counts = np.bincount(classes, minlength=model.head.out_features)
+        set_prior(model, torch.from_numpy(np.log((counts + 1) / (counts.sum() + len(counts)))).float())
 
 
 def _backbone(name: str, size_px: int) -> tuple[nn.Module, int]:

@@ -41,10 +41,12 @@ def card(
     inputs: str,
     licence: str = "",
     usage: Sequence[str] = (),
+    cautions: Sequence[str] = (),
 ) -> str:
     """README.md of a model folder, with the front matter that model hubs read.
 
-    pipeline: the hub's word for the task ("image-classification"); inputs: what goes in and what is done to it.
+    pipeline: the hub's word for the task ("image-classification"); inputs: what goes in and what is done to it;
+    cautions: what the model must not be used for.
     """
     front: dict[str, Json] = {
         "library_name": "snowroll",
@@ -65,6 +67,8 @@ def card(
     ]
     if usage:
         lines += ["## Use", "", "```", *usage, "```", ""]
+    if cautions:
+        lines += ["## Must not be used for", "", *(f"- {_plain(one)}" for one in cautions), ""]
     lines += ["## Input", "", _plain(inputs), ""]
     if background.classes:
         lines += ["## Classes", "", ", ".join(_plain(one) for one in background.classes), ""]

@@ -59,8 +59,8 @@ def matrix(
     )
 
 
-def curve(title: str, series: Mapping[str, Points], unit: str = "", log: bool = False) -> Markup:
-    """Lines over steps, thinned to what the width can show (lowest and highest of each stretch are kept)."""
+def curve(title: str, series: Mapping[str, Points], unit: str = "", log: bool = False, over: str = "step") -> Markup:
+    """Lines over steps, or what `over` says, thinned to what the width can show: of each stretch lowest and highest."""
     shown = {name: _finite(points, log) for name, points in series.items()}
     shown = {name: thin(points) for name, points in shown.items() if points}
     if not shown:
@@ -69,7 +69,7 @@ def curve(title: str, series: Mapping[str, Points], unit: str = "", log: bool = 
     ys = [y for points in shown.values() for _, y in points]
     across = _scale(min(xs), max(xs), _LEFT, _WIDTH - _RIGHT, False)
     up = _scale(min(ys), max(ys), _HEIGHT - _BOTTOM, _TOP, log)
-    parts = [_axes(across, up, (min(xs), max(xs)), (min(ys), max(ys)), "step", unit, log)]
+    parts = [_axes(across, up, (min(xs), max(xs)), (min(ys), max(ys)), over, unit, log)]
     for number, points in enumerate(shown.values()):
         path = "M" + "L".join(f"{across(x):.1f} {up(y):.1f}" for x, y in points)
         if len(points) == 1:  # a line of one point is invisible

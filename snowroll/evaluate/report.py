@@ -55,6 +55,7 @@ class Curve:
     series: Mapping[str, plots.Points]
     unit: str = ""
     log: bool = False
+    over: str = "step"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,7 @@ class Background:
     recall: Mapping[str, Metric] = field(default_factory=dict)  # class -> share found with its interval
     bins: Sequence[Bin] = ()
     temperature: Temperature | None = None
+    at_thresholds: Sequence[Curve] = ()  # what becomes of the answers at other thresholds
     large: bool = False  # pictures in which places matter are shown large
     shots: Sequence[Shot] = ()
     doubted: Sequence[Shot] = ()  # training samples that lost most, most lost first
@@ -119,6 +121,7 @@ def render(report: Report, background: Background, *, pictures: bool = True, bud
         "pictures": pictures,
         "opening": opening(report, background),
         "style": Markup((Path(__file__).parent.parent / "base" / "style.css").read_text(encoding="utf-8")),
+        "at_thresholds": [plots.curve(one.title, one.series, over=one.over) for one in background.at_thresholds],
         "curves": [plots.curve(one.title, one.series, one.unit, one.log) for one in background.curves],
         "reliability": plots.reliability_diagram(background.bins) if background.bins else "",
         "confused": confused_pairs(background.confusion, background.classes),

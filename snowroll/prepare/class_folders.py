@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from snowroll.base.nouns import Split
 from snowroll.base.task import Found, Reading
 from snowroll.prepare.manifest import SPLITS
-from snowroll.prepare.names import take_apart, without_suffix
+from snowroll.prepare.names import bundle_of, take_apart, without_suffix
 from snowroll.prepare.pictures import format_of_name
 from snowroll.prepare.settings import PrepareSettings
 
@@ -19,7 +19,11 @@ _UNLABELLED = frozenset({"unlabelled", "unlabeled"})
 Levels = tuple[str, ...]  # the folders over one picture, from the top; an archive counts as a folder
 
 
-def read_class_folders(pictures: Sequence[str], settings: PrepareSettings) -> Reading | None:
+def read_class_folders(
+    pictures: Sequence[str],
+    settings: PrepareSettings,
+    kind_of: Callable[[str], str | None] = format_of_name,
+) -> Reading | None:
     """The picture's class is the name of the folder that varies; None where no folder can be a class."""
     levels = {where: folder_levels(where) for where in pictures}
     skipped: dict[str, str] = {}
@@ -38,14 +42,19 @@ def read_class_folders(pictures: Sequence[str], settings: PrepareSettings) -> Re
             skipped[where] = "lies beside the class folders, so it has no class"
         else:
             found.append(Found(where, _target(folders[at], settings.labels), None, splits.get(where)))
-    return _told(found, skipped, list(levels.values()), at)
+    return _told(found, skipped, list(levels.values()), at, kind_of)
 
 
 def folder_levels(where: str) -> Levels:
     """
     >>> folder_levels("parts/train.zip!cat/1.jpg")
     ('parts', 'train', 'cat')
+    >>> folder_levels("tumour/p1//a.dcm")
+    ('tumour', 'p1')
     """
+    several = bundle_of(where)
+    if several is not None:
+        where = several.files[0]
     place = take_apart(where)
     if place.member is None:
         return tuple(place.file.split("/")[:-1])
@@ -164,7 +173,13 @@ def _target(name: str, labels: Sequence[str]) -> str | None:
     return None if name.lower() in _UNLABELLED or (labels and name not in labels) else name
 
 
-def _told(found: list[Found], skipped: dict[str, str], levels: Sequence[Levels], at: int) -> Reading | None:
+def _told(
+    found: list[Found],
+    skipped: dict[str, str],
+    levels: Sequence[Levels],
+    at: int,
+    kind_of: Callable[[str], str | None],
+) -> Reading | None:
     classes = Counter(str(each.target) for each in found if each.target is not None)
     if not classes:
         return None
@@ -173,7 +188,7 @@ def _told(found: list[Found], skipped: dict[str, str], levels: Sequence[Levels],
     few = ", ".join(f"{name} {n:,}" for name, n in sorted(classes.items())[:12]) + (
         ", ..." if len(classes) > 12 else ""
     )
-    counts = Counter(format_of_name(each.where) for each in found).most_common()
+    counts = Counter(kind_of(each.where) for each in found).most_common()
     formats = " and ".join(f"{n:,} {kind}" for kind, n in counts)
     evidence = [f"{formats} {under}over {len(classes):,} class folders: {few}"]
     for depth in _varying(levels):

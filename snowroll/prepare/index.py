@@ -9,22 +9,26 @@ from pathlib import Path
 from snowroll.base.nouns import Json, Sample, canonical, digest
 from snowroll.base.task import Reading
 from snowroll.prepare.names import take_apart
+from snowroll.prepare.pack import Stream
 from snowroll.prepare.read import Folder
 
 Known = Mapping[tuple[str, int, int], str]  # (where, bytes, mtime_ns) -> SHA-256 of the content
 
 
-def index(folder: Folder, reading: Reading, kind: str, known: Known | None = None) -> list[Sample]:
+def index(
+    folder: Folder, reading: Reading, kind: str, known: Known | None = None, stream: Stream | None = None
+) -> list[Sample]:
     """One sample for each thing found that can be read, in the order found; the rest is in `folder.refused`.
 
     Equal contents stay two samples: where they lie may give them two labels, and `check` must see both.
     known: contents hashed before (see `stamps`); a file whose size and time are unchanged is not read again.
+    stream: how bytes are read, where not as they stand in the folder.
     """
     hashes: dict[str, str] = {}
     if known:
         at = stamps(folder, reading)
         hashes = {where: known[where, *at[where]] for where in at if (where, *at[where]) in known}
-    for where, raw in folder.stream([found.where for found in reading.found if found.where not in hashes]):
+    for where, raw in (stream or folder.stream)([found.where for found in reading.found if found.where not in hashes]):
         hashes[where] = hashlib.sha256(raw).hexdigest()
     return [
         Sample(

@@ -3,6 +3,8 @@
     cat/1.jpg                    a file of the data folder
     photos.zip!cat/1.jpg         a member of an archive
     set.npz#train_images/17      one row of an array
+    ct/p1//a.dcm                 all files of the folder ct/p1 as one sample, a.dcm first: the slices of a scan
+    mri/p1//_t1.nii//_t2.nii     the files mri/p1_t1.nii and mri/p1_t2.nii as one sample
 
 A name may be any bytes on disk, but SQLite and JSON hold text: bytes that are not UTF-8, control characters and
 the characters that turn the writing direction (they make a name look like another) are written %XX, and so is a '%'
@@ -63,6 +65,42 @@ def take_apart(where: str) -> Place:
     if match := _ROW.fullmatch(where):
         return Place(match[1], match[2], int(match[3]))
     return Place(where)
+
+
+BUNDLE = "//"  # no path has an empty part, so this marks a sample of several files
+
+
+class Bundle(NamedTuple):
+    """A sample of several files: all of a folder, or those named."""
+
+    home: str  # the folder they lie in, with its last "/" or "!"; "" at the top
+    files: tuple[str, ...]  # the first leads; of a whole folder only that one
+    is_whole: bool
+
+
+def bundle_of(where: str) -> Bundle | None:
+    """What a `where` says of several files; None for a plain one.
+
+    >>> bundle_of("ct/p1//b.dcm")
+    Bundle(home='ct/p1/', files=('ct/p1/b.dcm',), is_whole=True)
+    >>> bundle_of("mri/p1//_t1.nii//_t2.nii").files
+    ('mri/p1_t1.nii', 'mri/p1_t2.nii')
+    """
+    start, *rest = where.split(BUNDLE)
+    if not rest:
+        return None
+    if len(rest) > 1:
+        return Bundle(home_of(start), tuple(start + part for part in rest), False)
+    home = start if not start or start.endswith("!") else f"{start}/"
+    return Bundle(home, (home + rest[0],), True)
+
+
+def home_of(where: str) -> str:
+    """
+    >>> home_of("a/b.zip!c.png"), home_of("a/b.png"), home_of("b.png")
+    ('a/b.zip!', 'a/', '')
+    """
+    return where[: max(where.rfind("/"), where.rfind("!")) + 1]
 
 
 def is_archive(name: str) -> bool:

@@ -19,7 +19,8 @@ from typing import BinaryIO
 from snowroll.base.errors import DataError
 from snowroll.prepare.archives import Archive, Limits
 from snowroll.prepare.arrays import Arrays
-from snowroll.prepare.names import is_archive, spell_file, take_apart, unspell
+from snowroll.prepare.bundles import as_bundle
+from snowroll.prepare.names import bundle_of, home_of, is_archive, spell_file, take_apart, unspell
 
 EMPTY = "a folder without a file"
 OURS = frozenset({"snowroll.toml", ".snowroll", "runs", "results.tsv"})  # at the top of a project: never data
@@ -53,6 +54,7 @@ class Folder:
         self._only = None if self.root.is_dir() else os.fsencode(self.root.name)
         self._base = self.root if self._only is None else self.root.parent
         self._entries: list[Entry] | None = None
+        self._homes: dict[str, list[str]] | None = None  # folder -> its files, once a sample of several is read
         self._archives: dict[str, Archive] = {}
         self._arrays: dict[str, Arrays] = {}
 
@@ -93,6 +95,10 @@ class Folder:
         plain: list[str] = []
         inside: dict[tuple[str, str | None], list[str]] = {}  # (container, array) -> wheres
         for where in wheres:
+            if parts := self._parts(where):
+                if (raw := self._bundle(where, parts)) is not None:
+                    yield where, raw
+                continue
             place = take_apart(where)
             if place.member is None:
                 plain.append(where)
@@ -104,6 +110,34 @@ class Folder:
                 yield where, raw
         for (file, array), members in inside.items():
             yield from self._stream_array(file, array, members) if array else self._stream_archive(file, members)
+
+    def _parts(self, where: str) -> Sequence[str]:
+        """The files of a sample of several, the one that leads first; none for a plain file."""
+        told = bundle_of(where)
+        if told is None or not told.is_whole:
+            return told.files if told else ()
+        if self._homes is None:
+            self._homes = {}
+            for entry in self.entries():
+                self._homes.setdefault(home_of(entry.where), []).append(entry.where)
+        beside = self._homes.get(told.home, [])
+        # a member of an archive may be called so: it is what it is
+        return () if where in beside else [*told.files, *sorted(set(beside) - set(told.files))]
+
+    def _bundle(self, where: str, parts: Sequence[str]) -> bytes | None:
+        """Several files as one sample's bytes. All of them are held: the limit of a file is that of their sum."""
+        found, total = dict[str, bytes](), 0
+        for part, raw in self.stream(parts):
+            total += len(raw)
+            if total > self.limits.file_mb << 20:
+                self.refused[where] = f"its files are larger than {self.limits.file_mb:,} MiB together"
+                return None
+            found[part] = raw
+        missing = [part for part in parts if part not in found]
+        if missing:
+            self.refused[where] = f"{missing[0]}: {self.refused.get(missing[0], 'cannot be read')}"
+            return None
+        return as_bundle([found[part] for part in parts])
 
     def _read_plain(self, where: str) -> bytes | None:
         try:

@@ -41,7 +41,7 @@ def take_stock(opened: Opened, say: Say) -> Stock:
     if catalog.pointer("folder") != seen:
         reading = read(opened)
         say(f"indexing {len(reading.found):,} samples ...")
-        fresh = index(opened.folder, reading, opened.task.kind)
+        fresh = index(opened.folder, reading, opened.task.kind, stream=opened.stream)
         _sync(opened, fresh)
         passed_over = {**reading.skipped, **opened.folder.refused}
         told = {"evidence": list(reading.evidence), "skipped": dict(list(passed_over.items())[:MOST_SKIPPED])}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from snowroll.base.settings import FILE, Settings, read_settings
 from snowroll.base.task import Task, ensemble_of, find_task
 from snowroll.deploy.settings import ServeSettings
 from snowroll.evaluate.settings import PromotionSettings
+from snowroll.prepare.decode import limited
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.project.settings import LabelSettings
@@ -64,7 +65,11 @@ class Opened:
     def read(self, where: str) -> bytes:
         """The bytes of one sample, from the user's files or from the store."""
         kind, _, sha = where.partition(":")
-        return self.store.blobs.get(sha) if kind == "blob" else self.folder.read(where)
+        if kind == "blob":
+            return self.store.blobs.get(sha)
+        for _, raw in self._own([where]):
+            return raw
+        raise DataError(self.folder.refused.get(where, "cannot be read"), where=where, cure="check that it is there")
 
     def stream(self, wheres: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         """The bytes of many samples, each archive opened once; in an order of the storage's choosing."""
@@ -72,7 +77,19 @@ class Opened:
         for where in own:
             if where.startswith("blob:"):
                 yield where, self.read(where)
-        yield from self.folder.stream([where for where in own if not where.startswith("blob:")])
+        yield from self._own([where for where in own if not where.startswith("blob:")])
+
+    def _own(self, wheres: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+        """From the user's files, without what the task says must never be kept."""
+        clean = getattr(self.task, "cleaned", None)
+        if clean is None:
+            yield from self.folder.stream(wheres)
+            return
+        for where, raw in limited(clean, self.folder.stream(wheres), self.prepare.workers):
+            if isinstance(raw, DataError):
+                self.folder.refused[where] = raw.what
+            else:
+                yield where, raw
 
     def over(self, data: Path, folder: Folder, samples: Iterable[Sample]) -> Opened:
         """The same project looking at other data: what `eval --data` judges. Nothing of it enters the catalog."""

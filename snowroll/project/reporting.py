@@ -70,7 +70,8 @@ def write_report(
     )
     background = _background(opened, story, packed, trained, judged)
     path = story.folder / "report.html"
-    atomic.write_text(path, render(report, background))
+    pictures = getattr(trained.plan.task, "pictures", True)
+    atomic.write_text(path, render(report, background, pictures=pictures))
     atomic.write_json(story.folder / "report.json", asdict(report))
     if (story.folder / "model").is_dir():
         atomic.write_text(story.folder / "model" / "README.md", _card(opened, report, background, trained))
@@ -82,6 +83,7 @@ def _card(opened: Opened, report: Report, background: Background, trained: Train
     """The model card that travels with the weights."""
     deployable = opened.task.deployable(trained.model, trained.plan.task, trained.schema)
     name = opened.root.resolve().name
+    cautions = getattr(opened.task, "cautions", None)
     return card(
         report,
         background,
@@ -89,6 +91,7 @@ def _card(opened: Opened, report: Report, background: Background, trained: Train
         pipeline=getattr(opened.task, "pipeline", opened.task.name.replace("_", "-")),
         inputs=". ".join(str(value) for key, value in deployable.contract.items() if key != "classes") + ".",
         usage=[f"snowroll predict {name} FILES --json"],
+        cautions=cautions(trained.schema, trained.plan.task) if cautions else (),
     )
 
 

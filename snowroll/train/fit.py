@@ -59,7 +59,8 @@ def begin(model: nn.Module, plan: Plan, optimizer: Optimizer | None = None) -> S
     """The state before the first step. Moves the model to the plan's device and memory layout."""
     model.to(plan.device)
     if plan.channels_last:
-        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        for tensor in (*model.parameters(), *model.buffers()):
+            tensor.data = _channels_last(tensor.data)
     average = deepcopy(model).eval().requires_grad_(False) if plan.ema else None
     return State(optimizer or optimizer_for(model, plan), average)
 
@@ -150,14 +151,13 @@ def seed_step(seed: int, step: int) -> None:
 
 
 def _lay_out(batch: Batch, plan: Plan) -> Batch:
-    """Images in the memory order that convolutions like best."""
-    if not plan.channels_last:
-        return batch
+    """Images and volumes in the memory order that convolutions like best."""
+    return replace(batch, inputs=each(batch.inputs, _channels_last)) if plan.channels_last else batch
 
-    def channels_last(tensor: Tensor) -> Tensor:
-        return tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
 
-    return replace(batch, inputs=each(batch.inputs, channels_last))
+def _channels_last(tensor: Tensor) -> Tensor:
+    formats = {4: torch.channels_last, 5: torch.channels_last_3d}
+    return tensor.contiguous(memory_format=formats[tensor.ndim]) if tensor.ndim in formats else tensor
 
 
 @torch.no_grad()

@@ -73,7 +73,7 @@ def _recognise(source: Path, prepare: PrepareSettings, wanted: str) -> tuple[str
         raise UsageError(f"there is no task '{wanted}'", where="--task", cure=did_you_mean(wanted, task_names()))
     folder = Folder(source)
     readings: list[tuple[bool, int, str, Reading]] = []
-    for name in [wanted] if wanted else task_names():
+    for name in _family(wanted) if wanted else task_names():
         task = find_task(name)
         reading = task.recognise(folder, prepare)
         if reading is not None and reading.found:
@@ -91,6 +91,11 @@ def _recognise(source: Path, prepare: PrepareSettings, wanted: str) -> tuple[str
     unread = next((f"; {where} was not read: {why}" for where, why in folder.refused.items()), "")
     who = f"task '{wanted}'" if wanted else "any task"
     raise DataError(f"no data that {who} recognises{unread}", where=source, cure=cure)
+
+
+def _family(wanted: str) -> list[str]:
+    """The task called so, and those whose names go on from it: what a scan is to be told decides between them."""
+    return [name for name in task_names() if name == wanted or name.startswith(f"{wanted}_")]
 
 
 def _relative(source: Path, root: Path) -> str:

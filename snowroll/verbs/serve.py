@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from snowroll.base.errors import StoreError
 from snowroll.deploy.settings import ServeSettings
+from snowroll.prepare.decode import Guarded
 from snowroll.project.artifacts import find_artifact, load_artifact
 from snowroll.project.opened import Opened, Say, champion_run
 
@@ -55,12 +56,14 @@ def make_service(opened: Opened, settings: ServeSettings, run: int | None = None
         opened.store.capture([(one.record, one.raw) for one in seen])
         prune()
 
+    clean = getattr(opened.task, "cleaned", None)
     return make_app(
         current=lambda: current_artifact(opened, run),
         load=lambda id: load_artifact(opened, id, settings.threads),
         settings=settings,
         on_record=None if opened.store.read_only else keep,
         tidy=prune,
+        clean=Guarded(clean) if clean else None,
     )
 
 

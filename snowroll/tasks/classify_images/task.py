@@ -113,18 +113,11 @@ class ClassifyImages:
 
         Neither where a file of weights brought its own.
         """
-        import torch
-
-        from snowroll.design.classifier import Classifier, set_prior
-        from snowroll.design.fastnet import whiten
+        from snowroll.design.classifier import Classifier
+        from snowroll.design.zoo import begin
 
         assert isinstance(model, Classifier)
-        brought = model.loaded.loaded if model.loaded else ()
-        if not any(name.endswith("whitening") for name in brought):
-            whiten(model, batch.inputs)
-        if "head.bias" not in brought:
-            counts = np.bincount(targets["class"], minlength=model.head.out_features)
-            set_prior(model, torch.from_numpy(np.log((counts + 1) / (counts.sum() + len(counts)))).float())
+        begin(model, batch.inputs, targets["class"])
 
     def freeze(self, model: nn.Module, frozen: bool) -> None:
         """Learn the head alone for the first `options.head_first` of the steps: new heads are noisy."""

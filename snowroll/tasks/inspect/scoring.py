@@ -11,6 +11,7 @@ import numpy as np
 from snowroll.base.nouns import Json, Metric, Prediction
 from snowroll.evaluate.interval import mean_with_interval
 from snowroll.evaluate.metrics import confusion
+from snowroll.evaluate.ranking import area, auroc
 from snowroll.tasks.inspect.parts import AT_ONE, FAULTY, GOOD, at_size, faulty, is_faulty, kind_of, map_of, mask_of
 
 LEVELS = 256  # of heat, as a map of 8 bits has them
@@ -65,24 +66,6 @@ def _share(right: np.ndarray, of: np.ndarray, weight: np.ndarray) -> float | Non
     return float(weight[of & right].sum() / total) if total else None
 
 
-def auroc(scores: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> float:
-    """Weighted area under the ROC curve, ties counting half (Hanley & McNeil 1982). 0.5 where one side is empty.
-
-    >>> auroc(np.array([1.0, 2.0, 2.0, 3.0]), np.array([False, False, True, True]), np.ones(4))
-    0.875
-    """
-    _, place = np.unique(scores, return_inverse=True)
-    n = int(place.max(initial=-1)) + 1
-    return _area(np.bincount(place[truth], weight[truth], n), np.bincount(place[~truth], weight[~truth], n))
-
-
-def _area(faulty: np.ndarray, good: np.ndarray) -> float:
-    """Of two histograms over rising scores."""
-    pairs = faulty.sum() * good.sum()
-    below = np.cumsum(good) - good
-    return float((faulty * (below + 0.5 * good)).sum() / pairs) if pairs else 0.5
-
-
 @dataclass(frozen=True, slots=True)
 class Pixels:
     """Histograms of heat over 256 levels: what weighing parts anew needs of their pixels."""
@@ -112,7 +95,7 @@ class Pixels:
     def score(self, weight: np.ndarray) -> dict[str, float]:
         """{"pixel_auroc", "pro"} with each part counting so often. 0.5 and 1 where nothing is marked."""
         good, marked = weight @ self.good, weight @ self.marked
-        return {"pixel_auroc": _area(marked, good), "pro": pro(weight[self.part] @ self.regions, good)}
+        return {"pixel_auroc": area(marked, good), "pro": pro(weight[self.part] @ self.regions, good)}
 
 
 def _in_common(heat: np.ndarray, mask: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:

@@ -25,7 +25,7 @@ def loss(model: nn.Module, batch: Batch, options: SegmentOptions) -> Tensor:
     for level, logits in enumerate(said.logits):
         mask = _as_coarse(batch.targets, logits.shape[2:])
         weight = 0.5**level
-        total = total + weight * _loss(logits, mask, options.dice)
+        total = total + weight * entropy_and_dice(logits, mask, options.dice)
         weights += weight
     return total / weights
 
@@ -36,19 +36,22 @@ def _as_coarse(mask: Tensor, size: torch.Size) -> Tensor:
     return mask[:, step // 2 :: step, step // 2 :: step].long()
 
 
-def _loss(logits: Tensor, mask: Tensor, dice: float) -> Tensor:
+def entropy_and_dice(logits: Tensor, mask: Tensor, dice: float) -> Tensor:
+    """[B] cross-entropy, and `dice` times what Dice's measure is short of 1. logits: [B, C, ...], mask: [B, ...] int64,
+    over pixels or voxels, as many axes as there are."""
+    logits, mask = logits.flatten(2), mask.flatten(1)
     known = mask != IGNORED
     wanted = torch.where(known, mask, 0)
     logs = logits.log_softmax(dim=1)
     right = logs.gather(1, wanted[:, None])[:, 0] * known
-    losses = -right.sum(dim=(1, 2)) / known.sum(dim=(1, 2)).clamp(min=1)
+    losses = -right.sum(dim=1) / known.sum(dim=1).clamp(min=1)
     if not dice:
         return losses
-    counted, place = known.flatten(1).to(logs.dtype), wanted.flatten(1)
+    counted = known.to(logs.dtype)
     none = logs.new_zeros(logs.shape[:2])
-    both = none.scatter_add(1, place, right.flatten(1).exp() * counted)
-    there = none.scatter_add(1, place, counted)
-    said = (logs.exp() * known[:, None]).sum(dim=(2, 3))
+    both = none.scatter_add(1, wanted, right.exp() * counted)
+    there = none.scatter_add(1, wanted, counted)
+    said = (logs.exp() * known[:, None]).sum(dim=2)
     overlap = (2 * both + 1) / (said + there + 1)
     # over the classes that the picture shows: an absent class has no overlap to be had
     present = (there > 0).to(logs.dtype)

@@ -1,0 +1,292 @@
+"""DICOM: what its tags say of the numbers, slices to volumes, and what may be kept of a file.
+
+Only tags that a scan's numbers need are ever copied (KEPT); all others, private ones among them, and the preamble are
+left behind, so no list of personal tags has to be complete.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import warnings
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from snowroll.base.errors import DataError, SnowrollError
+from snowroll.tasks.medical.scans import Scan, needs, refuse_many_voxels
+
+_AT = 128  # bytes of preamble before the mark
+_MARK = b"DICM"
+# of the file's meaning, none of a person's
+_KEPT = (
+    "SOPClassUID Modality SamplesPerPixel PhotometricInterpretation PlanarConfiguration NumberOfFrames Rows Columns "
+    "BitsAllocated BitsStored HighBit PixelRepresentation PixelPaddingValue RescaleIntercept RescaleSlope "
+    "WindowCenter WindowWidth VOILUTFunction PixelSpacing ImagerPixelSpacing SliceThickness SpacingBetweenSlices "
+    "ImagePositionPatient ImageOrientationPatient InstanceNumber BurnedInAnnotation PresentationLUTShape "
+    "RedPaletteColorLookupTableDescriptor GreenPaletteColorLookupTableDescriptor "
+    "BluePaletteColorLookupTableDescriptor RedPaletteColorLookupTableData GreenPaletteColorLookupTableData "
+    "BluePaletteColorLookupTableData PixelData"
+)
+KEPT = tuple(_KEPT.split())
+PROJECTIONS = frozenset({"CR", "DX", "DR", "MG", "US", "XA", "RF", "XC", "SM", "OP", "ES", "IO", "PX"})  # no volumes
+NO_PICTURES = frozenset({"SEG", "RTSTRUCT", "RTPLAN", "RTDOSE", "SR", "PR", "KO", "REG"})
+_GAP = 1.5  # times the usual distance between slices: some are missing there
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What reading a folder needs to know of one file. The names in it are hashes."""
+
+    reason: str  # why it is no picture; "" where it is one
+    patient: str = ""
+    series: str = ""  # equal for files that may be slices of one volume
+    modality: str = ""
+    place: float = 0.0  # mm along the series' normal
+    has_place: bool = False
+    number: int = 0
+    frames: int = 1
+    burned_in: bool = False
+
+
+def is_dicom(raw: bytes) -> bool:
+    return raw[_AT : _AT + 4] == _MARK
+
+
+def header(raw: bytes) -> Header:
+    """In a limited child."""
+    try:
+        data = _read(raw, stop_before_pixels=False)
+    except DataError as fault:
+        return Header(fault.what)
+    modality = str(data.get("Modality", ""))
+    if modality in NO_PICTURES:
+        return Header(f"a DICOM {modality}, which is no picture: save segmentations as NIfTI", modality=modality)
+    if "PixelData" not in data:
+        return Header("a DICOM without pixel data", modality=modality)
+    place, direction = _place(data), _direction(data)
+    parts = (data.get("SeriesInstanceUID", ""), data.Rows, data.Columns, np.round(direction, 2).tolist())
+    name = str(data.get("PatientID", "") or data.get("PatientName", "") or data.get("StudyInstanceUID", ""))
+    return Header(
+        "",
+        patient=pseudonym(name) if name else "",
+        series=hashlib.sha256(repr(parts).encode()).hexdigest()[:16],
+        modality=modality,
+        place=0.0 if place is None else float(place @ _normal(direction)),
+        has_place=place is not None and "ImageOrientationPatient" in data,
+        number=_whole(data.get("InstanceNumber")),
+        frames=max(1, _whole(data.get("NumberOfFrames"))),
+        burned_in=str(data.get("BurnedInAnnotation", "")).upper() == "YES",
+    )
+
+
+@lru_cache(maxsize=4096)
+def pseudonym(name: str) -> str:
+    """A patient's group. Slow on purpose (10 ms): short numbers could be guessed by trying all of them."""
+    return "patient " + hashlib.scrypt(name.strip().encode(), salt=b"snowroll patient", n=1 << 12, r=8, p=1).hex()[:12]
+
+
+def cleaned(raw: bytes) -> bytes:
+    """The file again with the tags of KEPT alone. Raises DataError for what is no DICOM picture."""
+    pydicom = needs("pydicom")
+    from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+
+    data = _read(raw, stop_before_pixels=False)
+    kept = Dataset()
+    with _in_words():
+        for name in KEPT:
+            if name in data:
+                kept[name] = data[name]
+        if "PixelSpacing" not in data:
+            _add_shared(data, kept)
+        meta = FileMetaDataset()
+        meta.TransferSyntaxUID = data.file_meta.get("TransferSyntaxUID", pydicom.uid.ImplicitVRLittleEndian)
+        meta.MediaStorageSOPClassUID = data.get("SOPClassUID", pydicom.uid.SecondaryCaptureImageStorage)
+        # a name of its own: made from what is kept, so that it tells nothing else
+        pixels = bytes(data.PixelData) if "PixelData" in data else b""
+        name = f"2.25.{int(hashlib.sha256(pixels).hexdigest()[:30], 16)}"
+        meta.MediaStorageSOPInstanceUID = kept.SOPInstanceUID = pydicom.uid.UID(name)
+        out = io.BytesIO()
+        whole = FileDataset(out, kept, file_meta=meta, preamble=b"\0" * _AT)
+        whole.save_as(out, enforce_file_format=True)
+    return out.getvalue()
+
+
+def of_one_series(parts: Sequence[bytes]) -> list[bytes]:
+    """Of several files those that lie in one volume with the first."""
+    heads = [header(part) for part in parts]
+    return [part for part, head in zip(parts, heads, strict=True) if not head.reason and head.series == heads[0].series]
+
+
+def open_series(parts: Sequence[bytes], megapixels: float) -> Scan:
+    """One file, or the slices of one volume in any order, as a scan."""
+    if len(parts) > 1:
+        parts = of_one_series(parts)
+        if not parts:
+            raise DataError(header(parts[0]).reason if parts else "not one slice can be read", cure="check the files")
+    slices = [_read(part) for part in parts]
+    with _in_words():
+        first = slices[0]
+        frames = max(1, _whole(first.get("NumberOfFrames")))
+        refuse_many_voxels(int(first.Rows) * int(first.Columns) * frames * len(slices), megapixels)
+        if "PixelData" not in first:
+            raise DataError("a DICOM without pixel data", cure="leave it out")
+        notes = {"burned_in": 1.0} if str(first.get("BurnedInAnnotation", "")).upper() == "YES" else {}
+        if len(slices) == 1:
+            voxels = _numbers(first)
+            return Scan(voxels, _spacing(first, voxels.shape[1]), str(first.get("Modality", "")), notes)
+        return _stacked(slices, notes)
+
+
+def _stacked(slices: Sequence[Any], notes: dict[str, float]) -> Scan:
+    first = slices[0]
+    direction = _direction(first)
+    along = np.array(
+        [float((_place(one) if _place(one) is not None else np.zeros(3)) @ _normal(direction)) for one in slices]
+    )
+    order = np.argsort(along, kind="stable")
+    kept = [int(row) for place, row in enumerate(order) if not place or along[row] - along[order[place - 1]] > 1e-3]
+    steps = np.diff(along[kept])
+    step = float(np.median(steps)) if len(steps) else float(first.get("SliceThickness", 0) or 0)
+    missing = int(np.round(steps[steps > _GAP * step] / step - 1).sum()) if len(steps) and step else 0
+    if missing:
+        notes = {**notes, "missing": float(missing)}
+    voxels = np.concatenate([_numbers(slices[row]) for row in kept], axis=1)
+    _, high, wide = _spacing(first, 1)
+    turned, spacing = _turned(voxels, (step, high, wide), direction)
+    return Scan(turned, spacing, str(first.get("Modality", "")), notes)
+
+
+def _turned(
+    voxels: np.ndarray, spacing: tuple[float, float, float], direction: np.ndarray
+) -> tuple[np.ndarray, tuple[float, float, float]]:
+    """Axes to head, back and left: the nearest of the scan's own, turned round where they run the other way."""
+    across, down = direction
+    axes = np.stack([_normal(direction), down, across])  # of depth, height, width, in (left, back, head)
+    wanted, left, order, signs = (2, 1, 0), {0, 1, 2}, [], []
+    for part in wanted:
+        source = max(left, key=lambda axis: abs(axes[axis][part]))
+        left.discard(source)
+        order.append(source)
+        signs.append(axes[source][part] < 0)
+    turned = voxels.transpose(0, *(1 + axis for axis in order))
+    turned = np.flip(turned, tuple(1 + place for place, back in enumerate(signs) if back))
+    return np.ascontiguousarray(turned), (spacing[order[0]], spacing[order[1]], spacing[order[2]])
+
+
+def _numbers(data: Any) -> np.ndarray:
+    """float32 [C, frames, H, W] in the modality's units: Hounsfield units for CT; white is high, whatever the file."""
+    from pydicom.pixels.processing import apply_color_lut, apply_rescale, convert_color_space
+
+    try:
+        pixels = data.pixel_array
+    except (NotImplementedError, RuntimeError, AttributeError, ValueError, ImportError) as fault:
+        raise DataError(_why_no_pixels(data, fault), cure=_codec(data)) from None
+    kind = str(data.get("PhotometricInterpretation", "MONOCHROME2"))
+    frames = max(1, _whole(data.get("NumberOfFrames")))
+    if kind == "PALETTE COLOR":
+        pixels = apply_color_lut(pixels, data)
+        if pixels.dtype == np.uint16:
+            pixels = pixels // 257
+    elif kind.startswith("YBR"):
+        pixels = convert_color_space(pixels, kind, "RGB")
+    if kind in ("MONOCHROME1", "MONOCHROME2"):
+        values = np.asarray(apply_rescale(pixels, data), np.float32).reshape(1, frames, *pixels.shape[-2:])
+        return values.max() + values.min() - values if kind == "MONOCHROME1" else values
+    shaped = np.asarray(pixels, np.float32).reshape(frames, *pixels.shape[-3:])
+    return np.ascontiguousarray(shaped.transpose(3, 0, 1, 2))
+
+
+def _why_no_pixels(data: Any, fault: Exception) -> str:
+    syntax = data.file_meta.get("TransferSyntaxUID")
+    if syntax is not None and syntax.is_compressed:
+        return f"no codec here reads its compression, {syntax.name}"
+    return f"damaged pixel data ({' '.join(str(fault).split())[:120]})"
+
+
+def _codec(data: Any) -> str:
+    syntax = data.file_meta.get("TransferSyntaxUID")
+    if syntax is not None and syntax.is_compressed:
+        return "pip install 'snowroll[medical-codecs]', or save it uncompressed"
+    return "replace or remove the file"
+
+
+def _spacing(data: Any, depth: int) -> tuple[float, float, float]:
+    """mm; zeros where the file does not tell."""
+    rows, columns = _floats(data.get("PixelSpacing") or data.get("ImagerPixelSpacing"), 2) or (0.0, 0.0)
+    deep = data.get("SpacingBetweenSlices") or data.get("SliceThickness")
+    between = abs(float(deep)) if deep not in (None, "") else 0.0
+    if depth == 1 and not between:
+        between = rows
+    return (between, rows, columns) if min(between, rows, columns) > 0 else (0.0, 0.0, 0.0)
+
+
+def _add_shared(data: Any, kept: Any) -> None:
+    """Spacing that newer files keep for all frames together."""
+    shared = data.get("SharedFunctionalGroupsSequence")
+    measures = (shared[0].get("PixelMeasuresSequence") if shared else None) or [{}]
+    for name in ("PixelSpacing", "SliceThickness", "SpacingBetweenSlices"):
+        if name in measures[0]:
+            kept[name] = measures[0][name]
+
+
+def _place(data: Any) -> np.ndarray | None:
+    found = _floats(data.get("ImagePositionPatient"), 3)
+    return None if found is None else np.array(found)
+
+
+def _direction(data: Any) -> np.ndarray:
+    """[2, 3] how columns and rows run, in (left, back, head)."""
+    found = _floats(data.get("ImageOrientationPatient"), 6)
+    return np.array(found or (1.0, 0, 0, 0, 1, 0)).reshape(2, 3)
+
+
+def _normal(direction: np.ndarray) -> np.ndarray:
+    return np.cross(direction[0], direction[1])
+
+
+def _floats(value: Any, n: int) -> list[float] | None:
+    try:
+        found = [float(part) for part in value]
+    except (TypeError, ValueError):
+        return None
+    return found if len(found) == n and all(np.isfinite(found)) else None
+
+
+def _whole(value: Any) -> int:
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        return 0
+
+
+def _read(raw: bytes, stop_before_pixels: bool = False) -> Any:
+    """The parsed file. Raises DataError for damage."""
+    pydicom = needs("pydicom")
+    with _in_words():
+        return pydicom.dcmread(io.BytesIO(raw), stop_before_pixels=stop_before_pixels)
+
+
+@contextmanager
+def _in_words() -> Any:
+    """pydicom's many faults as one, and its warnings about odd values kept to itself."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        except SnowrollError:
+            raise
+        except MemoryError:
+            raise DataError("a DICOM that needs more memory than allowed", cure="split the series") from None
+        except Exception as fault:  # anything at all on damaged input
+            told = f"a damaged DICOM ({' '.join(str(fault).split())[:120] or type(fault).__name__})"
+            raise DataError(told, cure="replace or remove the file") from None
+
+
+def are_pictures(heads: Sequence[Header]) -> bool:
+    """Whether files that could be slices of one volume are single pictures after all."""
+    return heads[0].modality in PROJECTIONS or any(head.frames > 1 or not head.has_place for head in heads)

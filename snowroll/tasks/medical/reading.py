@@ -1,0 +1,149 @@
+"""Folders of scans: which files are one scan, whose it is, and what class it has."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from snowroll.base.errors import DataError
+from snowroll.base.task import Found, Reading
+from snowroll.prepare.class_folders import read_class_folders
+from snowroll.prepare.decode import limited
+from snowroll.prepare.layouts import read_images, with_groups
+from snowroll.prepare.manifest import read_manifests
+from snowroll.prepare.names import BUNDLE, bundle_of, home_of
+from snowroll.prepare.pictures import format_of_name
+from snowroll.prepare.read import Folder
+from snowroll.prepare.settings import PrepareSettings
+from snowroll.tasks.medical import dicom
+from snowroll.tasks.medical.dicom import Header
+
+_DICOM = (".dcm", ".dicom", ".ima", ".img.dcm")
+NIFTI = (".nii", ".nii.gz")
+
+
+@dataclass(frozen=True, slots=True)
+class Scans:
+    """The scans of a folder by where they lie, and what was seen on the way."""
+
+    groups: Mapping[str, str | None]  # where -> patient, where the file tells
+    skipped: Mapping[str, str]
+    evidence: Sequence[str] = ()
+
+
+def find_scans(folder: Folder, settings: PrepareSettings) -> Scans:
+    """DICOM files (slices of one volume as one scan), NIfTI files and pictures."""
+    entries = folder.entries()
+    names = [entry.where for entry in entries]
+    found: dict[str, str | None] = {w: None for w in names if w.lower().endswith(NIFTI) or format_of_name(w)}
+    candidates = [entry.where for entry in entries if entry.size > 132 and may_be_dicom(entry.where)]
+    heads: dict[str, Header] = {}
+    skipped: dict[str, str] = {}
+    for where, head in limited(_head, folder.stream(candidates), settings.workers):
+        if isinstance(head, DataError):
+            skipped[where] = head.what
+        elif head.reason:
+            skipped[where] = head.reason if head.reason != _NONE else "not a picture or scan"
+        else:
+            heads[where] = head
+    scans, lonely = _by_series(heads)
+    told: list[str] = []
+    if heads:
+        usual = Counter(head.modality for head in heads.values())
+        kinds = ", ".join(f"{kind or 'of no modality'} {n:,}" for kind, n in usual.most_common(6))
+        volumes = sum(BUNDLE in where for where in scans)
+        told.append(f"{len(heads):,} DICOM files ({kinds}): {volumes:,} volumes, {len(scans) - volumes:,} single files")
+        n = len({head.patient for head in heads.values() if head.patient})
+        told.append(f"{n:,} patients by their tags, known here by hashes; no split takes one apart")
+    return Scans(found | scans, skipped | lonely, told)
+
+
+def _by_series(heads: Mapping[str, Header]) -> tuple[dict[str, str | None], dict[str, str]]:
+    """(DICOM scans with their patients, files left out): slices of one series in one folder are one scan."""
+    by_series: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for where, head in heads.items():
+        by_series[home_of(where), head.series].append(where)
+    longest: dict[str, int] = Counter()
+    for (home, _), wheres in by_series.items():
+        longest[home] = max(longest[home], len(wheres))
+    found: dict[str, str | None] = {}
+    lonely: dict[str, str] = {}
+    for (home, _), wheres in sorted(by_series.items()):
+        slices = [heads[where] for where in wheres]
+        patient = slices[0].patient or None
+        if len(wheres) > 1 and not dicom.are_pictures(slices):
+            found[f"{home.rstrip('/')}{BUNDLE}{min(wheres)[len(home) :]}"] = patient
+        elif longest[home] > 3 and len(wheres) == 1 and not dicom.are_pictures(slices):
+            lonely[wheres[0]] = "a single slice of another orientation or size than the series beside it"
+        else:
+            found |= {where: heads[where].patient or None for where in wheres}
+    return found, lonely
+
+
+_NONE = "no DICOM"
+
+
+def _head(raw: bytes) -> Header:
+    """In a limited child; most files of a folder may be anything."""
+    return dicom.header(raw) if dicom.is_dicom(raw) else Header(_NONE)
+
+
+def may_be_dicom(where: str) -> bool:
+    """By its name: DICOM's own endings, or none."""
+    name = where[len(home_of(where)) :].lower()
+    ending = name.rpartition(".")[2] if "." in name else ""
+    return name.endswith(_DICOM) or not ending or ending.isdecimal() or len(ending) > 5
+
+
+def kind_of(where: str) -> str | None:
+    """
+    >>> kind_of("a/1.nii.gz"), kind_of("ct/p1//001"), kind_of("x.png")
+    ('NIfTI', 'DICOM', 'PNG')
+    """
+    if where.lower().endswith(NIFTI):
+        return "NIfTI"
+    return format_of_name(where) or "DICOM"
+
+
+def read_scans(folder: Folder, settings: PrepareSettings) -> Reading | None:
+    """The scans of a folder, one class each: as for pictures, by a manifest or by folders; by hand with names given."""
+    scans = find_scans(folder, settings)
+    if all(format_of_name(where) for where in scans.groups):
+        return read_images(folder, settings)
+    wheres = sorted(scans.groups)
+    table = read_manifests(folder, wheres, settings)
+    named = {where: table.rows[where] for where in wheres if where in table.rows and table.rows[where].label}
+    folders = read_class_folders(wheres, settings, kind_of)
+    if named and len(named) * 2 >= len(wheres):
+        found = tuple(Found(where, row.label, row.group, row.split) for where, row in named.items())
+        left = {where: "not named in the manifest" for where in wheres if where not in named}
+        reading = Reading("a manifest of scans", tuple(table.evidence), found, left)
+    elif folders is not None and len({one.target for one in folders.found}) > 1:
+        reading = folders
+    elif settings.labels:
+        told = f"{len(wheres):,} scans without labels; labels to choose from: {', '.join(settings.labels)}"
+        reading = Reading("scans without labels", (told,), tuple(Found(where, None) for where in wheres))
+    else:
+        return None
+    found = tuple(replace(one, group=one.group or scans.groups.get(one.where)) for one in reading.found)
+    is_used = files_of(one.where for one in found)
+    others = {entry.where: "not a scan" for entry in folder.entries() if not is_used(entry.where)}
+    skipped = {**others, **folder.refused, **scans.skipped, **reading.skipped}
+    whole = replace(reading, found=found, evidence=(*reading.evidence, *scans.evidence), skipped=skipped)
+    return with_groups(whole, settings.group)
+
+
+def meant_for_doctors(reading: Reading, rank: int) -> int:
+    """`rank` where there are scans; of plain pictures every other task is meant rather, labelled or not."""
+    if any(format_of_name(one.where) is None and one.where.partition("#")[0] == one.where for one in reading.found):
+        return rank
+    return -9 if any(one.target is not None for one in reading.found) else 9
+
+
+def files_of(wheres: Iterable[str]) -> Callable[[str], bool]:
+    """Whether a file is one of these scans, or a slice of one."""
+    told = [(where, bundle_of(where)) for where in wheres]
+    homes = {bundle.home for _, bundle in told if bundle and bundle.is_whole}
+    files = {file for where, bundle in told for file in (bundle.files if bundle else (where,))}
+    return lambda where: where in files or home_of(where) in homes

@@ -1,0 +1,129 @@
+"""Overlaps of masks of scans. Dice is of each scan over the classes to be found (the ground is none of them); a class
+that neither is in a scan nor was said there is left out of that scan's mean, and one of the two alone counts 0. A scan
+without anything to be found, where nothing was said, counts 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from snowroll.base.nouns import Json, Metric, Prediction
+from snowroll.evaluate.interval import mean_with_interval
+from snowroll.evaluate.metrics import per_class
+from snowroll.tasks.medical_masks.volumes import numbered_volume, shape_of, spacing_of, things
+from snowroll.tasks.segment_images.masks import IGNORED
+from snowroll.tasks.segment_images.scoring import mean_known, overlaps, tables
+
+EDGES_OF = 60  # scans, about, whose surfaces are measured
+WORDS = {
+    "dice": "2 x both / (said + there) of each scan, over the classes that are to be found in it",
+    "dice_worst": "the twentieth of the scans with the lowest Dice do no better than this",
+    "mDice": "the same of all voxels together, a mean over classes",
+    "sensitivity": "of the voxels of things, how many are said to be what they are",
+    "precision": "of the voxels said to be a thing, how many are",
+    "scans_found": "of the scans with something to be found, in how many any of it was touched",
+    "scans_passed": "of the scans without, in how many nothing was said; 1 where there are none",
+}
+
+
+def scorer(
+    predictions: Sequence[Prediction], targets: Sequence[Json], schema: Mapping[str, Json]
+) -> Callable[[np.ndarray | None], dict[str, float]]:
+    """Metrics as a function of how often each scan counts, headline first."""
+    classes, sought = list(schema["classes"]), things(schema["classes"])
+    by_scan = tables(predictions, targets, classes)
+    dice = mean_known(overlaps(by_scan)[1][:, sought])
+    order = np.argsort(dice, kind="stable")
+    there, said = (by_scan.sum(axis=axis)[:, sought].sum(axis=1) for axis in (2, 1))
+    both = np.diagonal(by_scan, axis1=1, axis2=2)[:, sought].sum(axis=1)
+
+    def score(counts: np.ndarray | None = None) -> dict[str, float]:
+        weight = np.ones(len(by_scan)) if counts is None else counts.astype(float)
+        pooled = overlaps(np.tensordot(weight, by_scan, axes=1))[1][sought]
+        return {
+            "dice": float(dice @ weight / weight.sum()),
+            "dice_worst": float(dice[order][np.searchsorted(weight[order].cumsum(), 0.05 * weight.sum())]),
+            "mDice": float(mean_known(pooled)),
+            "sensitivity": _share(both @ weight, there @ weight),
+            "precision": _share(both @ weight, said @ weight),
+            "scans_found": _share(((both > 0) & (there > 0)) @ weight, (there > 0) @ weight),
+            "scans_passed": _share(((said == 0) & (there == 0)) @ weight, (there == 0) @ weight),
+        }
+
+    return score
+
+
+def _share(part: float, of: float) -> float:
+    return float(part / of) if of else 1.0
+
+
+def credit(predictions: Sequence[Prediction], targets: Sequence[Json], schema: Mapping[str, Json]) -> np.ndarray:
+    """[n] Dice of each scan."""
+    table = tables(predictions, targets, list(schema["classes"]))
+    return mean_known(overlaps(table)[1][:, things(schema["classes"])])
+
+
+def surface_mm(truth: np.ndarray, said: np.ndarray, spacing: Sequence[float]) -> float | None:
+    """The 95th percentile of how far the surfaces of two masks [D, H, W] lie from each other, both ways, in mm (HD95;
+    Isensee et al. 2021). In voxels where the spacing is not known; None where one of them is empty.
+    """
+    from scipy.ndimage import binary_erosion, distance_transform_edt
+
+    if not truth.any() or not said.any():
+        return None
+    inside = np.argwhere(truth | said)
+    low, high = np.maximum(inside.min(axis=0) - 1, 0), inside.max(axis=0) + 2
+    box = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
+    flat = truth.shape[0] == 1
+    around = np.ones((1, 3, 3) if flat else (3, 3, 3), bool)
+    masks = [mask[box] for mask in (truth, said)]
+    edges = [mask & ~np.asarray(binary_erosion(mask, around), bool) for mask in masks]
+    sampling = [mm if mm > 0 else 1.0 for mm in spacing]
+    far = [
+        np.asarray(distance_transform_edt(~edge, sampling=sampling))[other]
+        for edge, other in zip(edges, reversed(edges), strict=True)
+    ]
+    return float(np.percentile(np.concatenate(far), 95))
+
+
+def details(
+    predictions: Sequence[Prediction], targets: Sequence[Json], schema: Mapping[str, Json], groups: Sequence[str]
+) -> dict[str, Any]:
+    """Parts of evaluate.report.Background. Voxels are no samples of their own: intervals are over scans."""
+    names = list(schema["classes"])
+    by_scan = tables(predictions, targets, names)
+    whole = by_scan.sum(axis=0)
+    dice = overlaps(by_scan)[1]
+    rows = per_class(whole.astype(np.int64), names)
+    far = _surfaces(predictions, targets, names)
+    recall: dict[str, Metric] = {}
+    there = by_scan.sum(axis=2)
+    for place, (name, row) in enumerate(zip(names, rows, strict=True)):
+        known = dice[~np.isnan(dice[:, place]), place]
+        row["Dice"] = float(known.mean()) if len(known) else None
+        row["HD95 mm"] = float(np.mean(far[place])) if far[place] else None
+        seen = np.flatnonzero(there[:, place])
+        if len(seen):
+            found = by_scan[seen, place, place] / there[seen, place]
+            recall[name] = mean_with_interval(found, [groups[scan] for scan in seen.tolist()])
+    table = whole.astype(np.int64).tolist()
+    return {"words": WORDS, "classes": names, "confusion": table, "per_class": rows, "recall": recall}
+
+
+def _surfaces(predictions: Sequence[Prediction], targets: Sequence[Json], classes: Sequence[str]) -> list[list[float]]:
+    """HD95 of each class to be found, in the scans that have it and were told to."""
+    far: list[list[float]] = [[] for _ in classes]
+    step = max(1, len(targets) // EDGES_OF)
+    for p, target in list(zip(predictions, targets, strict=True))[::step]:
+        if shape_of(p.value) != shape_of(target):
+            continue
+        truth, said = numbered_volume(target, classes), numbered_volume(p.value, classes)
+        said = np.where(truth == IGNORED, IGNORED, said)
+        for place in things(classes):
+            distance = surface_mm(truth == place, said == place, spacing_of(target))
+            if distance is not None:
+                far[place].append(distance)
+    return far

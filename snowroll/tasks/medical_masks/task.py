@@ -1,0 +1,244 @@
+"""Masks of scans: the protocol's answers, each a few lines over the modules that do the work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from snowroll.base.errors import DataError
+from snowroll.base.nouns import Batch, Choice, Fault, Json, Prediction
+from snowroll.base.task import Columns, Deployable, Draw, Fingerprint, Reading
+from snowroll.prepare.look import Look
+from snowroll.tasks.medical.task import CAUTIONS, Medical
+from snowroll.tasks.medical_masks.options import MaskOptions, mask_plan
+from snowroll.tasks.segment_images.task import SegmentImages
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from torch import Tensor, nn
+
+    from snowroll.prepare.view import View
+
+Schema = Mapping[str, Json]
+
+
+class MedicalMasks:
+    """A target is a mask of the scan's slices side by side, with its shape: see volumes.py. The schema is
+    {"type": "mask", "classes": [...]}.
+    """
+
+    name = "medical_masks"
+    kind = "scan"
+    Options = MaskOptions
+    headline = "dice"
+    credited = "Dice of a scan"
+    pipeline = "image-segmentation"  # the model hubs' word
+    in_pixels = True
+    wants = "put masks as NIfTI beside the scans: imagesTr/ and labelsTr/, or scan_seg.nii.gz beside scan.nii.gz"
+    widget = Path(__file__).parent.parent / "segment_images" / "masks.js"  # slices side by side are painted like any
+    ragged: frozenset[str] = frozenset()
+    unbounded: frozenset[str] = frozenset()
+    waived: Mapping[str, str] = {}
+
+    # 1 prepare
+
+    def recognise(self, folder: Any, settings: Any) -> Reading | None:
+        from snowroll.tasks.medical_masks.reading import read_masked_scans
+
+        return read_masked_scans(folder, settings)
+
+    def particularity(self, reading: Reading, settings: Any) -> int:
+        """Scans with masks are no scans with classes, unless their folders name classes, too."""
+        from snowroll.tasks.medical.reading import meant_for_doctors
+        from snowroll.tasks.segment_images.reading import are_classes_of_pictures
+
+        return meant_for_doctors(reading, -1 if are_classes_of_pictures(reading, settings) else 1)
+
+    def cleaned(self, raw: bytes) -> bytes:
+        return Medical().cleaned(raw)
+
+    def schema(self, targets: Iterable[Json]) -> dict[str, Json]:
+        from snowroll.tasks.segment_images.reading import all_classes
+
+        return {"type": "mask", "classes": all_classes(targets)}
+
+    def problem(self, target: Json, schema: Schema) -> str | None:
+        from snowroll.tasks.medical_masks.volumes import shape_of
+
+        if told := SegmentImages().problem(target, schema):
+            return told
+        try:
+            shape_of(target)
+        except DataError as fault:
+            return fault.what
+        return None
+
+    def look(self, raw: bytes, megapixels: float) -> Look:
+        return Medical().look(raw, megapixels)
+
+    def gist(self, target: Json) -> str:
+        return SegmentImages().gist(target)
+
+    def words(self, value: Json) -> str:
+        return SegmentImages().words(value)
+
+    def faults(self, view: View) -> Iterable[Fault]:
+        from snowroll.tasks.medical_masks.faults import mask_faults
+
+        return mask_faults(view)
+
+    def facts(self, columns: Columns, targets: Sequence[Json], schema: Schema) -> dict[str, Json]:
+        from snowroll.prepare.reflections import named_after_a_side
+        from snowroll.tasks.medical.facts import scan_facts
+
+        return {**scan_facts(columns), "sided": named_after_a_side(schema["classes"])}
+
+    def plan(self, fingerprint: Fingerprint) -> list[Choice]:
+        return mask_plan(fingerprint)
+
+    def encode(self, raw: bytes, options: MaskOptions, megapixels: float) -> Columns:
+        from snowroll.tasks.medical.fitting import encoded
+
+        voxels, spacing = self.open_raw(raw, options, megapixels)
+        return {
+            "image": encoded(voxels, spacing, options),
+            "shape": np.array(voxels.shape[1:], np.int64),
+            "spacing": spacing,
+            "target": np.array(options.spacing, np.float32),  # for `encode_targets`, which knows no options
+        }
+
+    def pack_key(self, options: MaskOptions) -> Json:
+        from snowroll.tasks.medical.fitting import key_of
+
+        return key_of(options)
+
+    def encode_targets(self, targets: Sequence[Json], schema: Schema, columns: Columns) -> Columns:
+        """[n, *frame], as the pack's scans lie in it."""
+        from snowroll.tasks.medical_masks.targets import in_frames
+
+        return {"mask": in_frames(targets, schema, columns)}
+
+    def batch(self, columns: Columns, ids: Tensor) -> Batch:
+        import torch
+
+        from snowroll.tasks.medical_masks.model import Seen
+
+        image = columns["image"].permute(0, 4, 1, 2, 3).to(torch.float32).div_(255)
+        return Batch(Seen(image, columns["shape"], columns["spacing"]), columns.get("mask"), ids)
+
+    def augment(self, batch: Batch, draw: Draw, options: MaskOptions) -> Batch:
+        from snowroll.tasks.medical_masks.training import augment
+
+        return augment(batch, draw, options)
+
+    # 2 design
+
+    def build(self, options: MaskOptions, schema: Schema) -> nn.Module:
+        from snowroll.tasks.medical_masks.model import build
+
+        return build(options, schema["classes"])
+
+    def start(self, model: nn.Module, batch: Batch, targets: Columns, options: MaskOptions) -> None:
+        """Before the first step: the classes' shares of the voxels as biases."""
+        import torch
+
+        from snowroll.tasks.medical_masks.model import Segmenter
+
+        assert isinstance(model, Segmenter)
+        masks = targets["mask"][:: max(1, len(targets["mask"]) // 100)]
+        counts = np.bincount(masks.ravel(), minlength=256)[: model.decoder.classes] + 1.0
+        prior = torch.from_numpy(np.log(counts / counts.sum())).float()
+        model.decoder.expect(prior - prior.mean())
+
+    def ensemble(self, models: Sequence[nn.Module]) -> nn.Module:
+        """The models of the folds as one: the mean of their probabilities."""
+        from snowroll.tasks.medical_masks.model import Together
+
+        return Together(models)
+
+    # 3 train
+
+    def loss(self, model: nn.Module, batch: Batch, options: MaskOptions) -> Tensor:
+        from snowroll.tasks.medical_masks.training import loss
+
+        return loss(model, batch, options)
+
+    def loss_at_init(self, schema: Schema, options: MaskOptions) -> float | None:
+        return None  # it begins with the classes' shares, so it hangs on how common they are
+
+    # 4 evaluate
+
+    def postprocess(self, outputs: Any, options: MaskOptions) -> Mapping[str, Tensor]:
+        from snowroll.tasks.medical_masks.answers import best_classes
+
+        return best_classes(outputs)
+
+    def decode(self, outputs: Mapping[str, np.ndarray], schema: Schema, options: MaskOptions) -> list[Prediction]:
+        from snowroll.tasks.medical_masks.answers import read
+
+        return read(outputs, schema, options.spacing)
+
+    def same(self, one: Prediction, other: Prediction) -> float:
+        return SegmentImages().same(one, other)
+
+    def scorer(
+        self, predictions: Sequence[Prediction], targets: Sequence[Json], schema: Schema
+    ) -> Callable[[np.ndarray | None], dict[str, float]]:
+        from snowroll.tasks.medical_masks.scoring import scorer
+
+        return scorer(predictions, targets, schema)
+
+    def credit(self, predictions: Sequence[Prediction], targets: Sequence[Json], schema: Schema) -> np.ndarray:
+        from snowroll.tasks.medical_masks.scoring import credit
+
+        return credit(predictions, targets, schema)
+
+    def of_classes(self, targets: Sequence[Json]) -> list[str]:
+        return SegmentImages().of_classes(targets)
+
+    def strata(self, targets: Sequence[Json]) -> list[str]:
+        return SegmentImages().strata(targets)
+
+    def details(
+        self, predictions: Sequence[Prediction], targets: Sequence[Json], schema: Schema, groups: Sequence[str]
+    ) -> dict[str, Any]:
+        from snowroll.tasks.medical_masks.scoring import details
+
+        return details(predictions, targets, schema, groups)
+
+    def draw(self, raw: bytes, target: Json | None, prediction: Json | None, schema: Schema) -> Image:
+        """Slices side by side under the colours of their classes."""
+        from math import inf
+
+        from snowroll.tasks.medical.looking import as_rgb
+        from snowroll.tasks.medical.scans import open_scan
+        from snowroll.tasks.segment_images.drawing import drawn
+
+        return drawn(as_rgb(open_scan(raw, inf)), target, prediction, schema)
+
+    def show(self, batch: Batch, row: int) -> Image:
+        """The scan as the network sees it, slice by slice, under the classes it is to find."""
+        from snowroll.tasks.medical.looking import shown
+        from snowroll.tasks.medical_masks.targets import drawn_row
+
+        image = shown(batch.inputs.image[row])
+        return image if batch.targets is None else drawn_row(image, batch.targets[row].cpu().numpy())
+
+    def cautions(self, schema: Schema, options: MaskOptions) -> list[str]:
+        return list(CAUTIONS)
+
+    # 5 deploy
+
+    def deployable(self, model: nn.Module, options: MaskOptions, schema: Schema) -> Deployable:
+        from snowroll.tasks.medical_masks.deploying import deployable
+
+        return deployable(model, options, schema)
+
+    def open_raw(self, raw: bytes, options: MaskOptions, megapixels: float) -> list[np.ndarray]:
+        """[voxels float32 [C, D, H, W], spacing float32 [3] mm]."""
+        from snowroll.tasks.medical.scans import raw_arrays
+
+        return raw_arrays(raw, options.channels, megapixels)

@@ -1,0 +1,419 @@
+"""Medical scans: what DICOM and NIfTI say of their numbers, what must never be kept, and folders as they come."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scans_kit import NAMELESS, SECRETS, dicom, series
+
+from snowroll.base.errors import DataError, UsageError
+from snowroll.prepare.bundles import as_bundle, unbundled
+from snowroll.prepare.read import Folder
+from snowroll.prepare.settings import PrepareSettings
+from snowroll.tasks.medical import nifti
+from snowroll.tasks.medical.deploying import Fitted
+from snowroll.tasks.medical.dicom import header
+from snowroll.tasks.medical.example import drawn
+from snowroll.tasks.medical.fitting import fitted, fitted_labels, spans_of, unfitted
+from snowroll.tasks.medical.looking import look, mosaic, unmosaic
+from snowroll.tasks.medical.options import MedicalOptions
+from snowroll.tasks.medical.reading import read_scans
+from snowroll.tasks.medical.scans import cleaned, open_scan
+from snowroll.tasks.medical_masks.reading import read_masked_scans
+from snowroll.tasks.medical_masks.volumes import as_volume, numbered_volume
+from snowroll.tasks.medical_masks.windows import starts_of
+
+VOLUME = np.arange(5 * 6 * 7, dtype=np.int16).reshape(5, 6, 7)
+
+
+# what the tags say of the numbers -------------------------------------------------------------------------------------
+
+
+def test_slices_become_a_volume_in_hounsfield_units_whatever_their_order() -> None:
+    files = series(VOLUME)
+    scan = open_scan(as_bundle([files[3], files[0], files[4], files[1], files[2]]))
+    np.testing.assert_array_equal(scan.voxels[0], VOLUME.astype(np.float32) - 1024)
+    assert scan.spacing == (2.5, 0.8, 0.8)
+    assert scan.modality == "CT"
+
+
+@pytest.mark.parametrize(
+    ("orientation", "shape"),
+    [((1, 0, 0, 0, 1, 0), (5, 6, 7)), ((0, 1, 0, 0, 0, -1), (6, 7, 5)), ((1, 0, 0, 0, 0, -1), (6, 5, 7))],
+    ids=["axial", "sagittal", "coronal"],
+)
+def test_volumes_are_turned_to_head_back_and_left(orientation: tuple[int, ...], shape: tuple[int, ...]) -> None:
+    """The brightest voxel lies where the patient's coordinates say, however the slices ran."""
+    scan = open_scan(as_bundle(series(VOLUME, orientation=orientation)))
+    assert scan.voxels.shape[1:] == shape
+    assert sorted(scan.spacing) == [0.8, 0.8, 2.5]
+    across, down = np.array(orientation[:3]), np.array(orientation[3:])
+    normal = np.cross(across, down)
+    at = normal * 2.5 * 4 + down * 0.8 * 5 + across * 0.8 * 6  # of the last voxel, in (left, back, head)
+    corner = np.array([axis > 0 for axis in at[::-1]])  # head, back, left
+    bright = np.array(np.unravel_index(scan.voxels[0].argmax(), shape))
+    moved = np.abs(at[::-1]) > 1e-9
+    assert all((bright[axis] == shape[axis] - 1) == corner[axis] for axis in range(3) if moved[axis])
+
+
+def test_a_negative_is_turned_positive_and_a_window_is_left_alone() -> None:
+    pixels = np.array([[0, 100], [200, 255]], np.uint8)
+    scan = open_scan(dicom(pixels, PhotometricInterpretation="MONOCHROME1", Modality="DX"))
+    np.testing.assert_array_equal(scan.voxels[0, 0], 255 - pixels.astype(np.float32))
+    assert scan.is_flat
+
+
+def test_frames_of_one_file_are_a_volume() -> None:
+    scan = open_scan(dicom(VOLUME.astype(np.uint16), Modality="MR", PixelSpacing=[1, 1], SpacingBetweenSlices=3))
+    assert scan.voxels.shape == (1, 5, 6, 7)
+    assert scan.spacing == (3.0, 1.0, 1.0)
+
+
+def test_colours_stay_colours() -> None:
+    rgb = np.random.default_rng(0).integers(0, 255, (6, 7, 3)).astype(np.uint8)
+    scan = open_scan(dicom(rgb, Modality="XC"))
+    np.testing.assert_array_equal(scan.voxels[:, 0].transpose(1, 2, 0), rgb)
+
+
+def test_missing_slices_are_counted() -> None:
+    files = series(np.zeros((8, 4, 4), np.int16) + np.arange(8, dtype=np.int16)[:, None, None])
+    scan = open_scan(as_bundle(files[:3] + files[5:]))
+    assert scan.notes["missing"] == 2
+    assert look(as_bundle(files[:3] + files[5:]), 100).own["missing"] == 2
+
+
+def test_nifti_comes_back_as_it_was_written() -> None:
+    scan = open_scan(nifti.written(VOLUME, (2.5, 0.8, 0.7)))
+    np.testing.assert_array_equal(scan.voxels[0], VOLUME.astype(np.float32))
+    assert scan.spacing == pytest.approx((2.5, 0.8, 0.7))
+    assert open_scan(gzip.compress(nifti.written(VOLUME, (1, 1, 1)))).voxels.shape == (1, 5, 6, 7)
+
+
+@pytest.mark.parametrize("axes", ["RAS", "LPS", "SAR", "PIL"])
+def test_nifti_is_turned_to_head_back_and_left_whatever_its_axes(axes: str) -> None:
+    import nibabel
+
+    straight = nibabel.Nifti1Image.from_bytes(nifti.written(VOLUME, (2.5, 0.8, 0.7)))
+    own = nibabel.orientations.axcodes2ornt(axes)
+    change = nibabel.orientations.ornt_transform(nibabel.io_orientation(straight.affine), own)
+    scan = open_scan(straight.as_reoriented(change).to_bytes())
+    np.testing.assert_array_equal(scan.voxels[0], VOLUME.astype(np.float32))
+    assert scan.spacing == pytest.approx((2.5, 0.8, 0.7))
+
+
+# bad input --------------------------------------------------------------------------------------------------------------
+
+
+def four_axes() -> bytes:
+    import nibabel
+
+    return nibabel.Nifti1Image(np.zeros((3, 3, 3, 5), np.int16), np.eye(4)).to_bytes()
+
+
+def without_pixels() -> bytes:
+    import io
+
+    import pydicom
+
+    data = pydicom.dcmread(io.BytesIO(dicom(VOLUME[0])))
+    del data.PixelData
+    out = io.BytesIO()
+    data.save_as(out)
+    return out.getvalue()
+
+
+def of_an_absent_codec() -> bytes:
+    import io
+
+    import pydicom
+
+    data = pydicom.dcmread(io.BytesIO(dicom(VOLUME[0].astype(np.uint16))))
+    data.PixelData = pydicom.encaps.encapsulate([b"\xff\xd8\xff\xf7 no JPEG-LS at all \xff\xd9"])
+    data["PixelData"].VR = "OB"
+    data.file_meta.TransferSyntaxUID = pydicom.uid.JPEGLSLossless
+    out = io.BytesIO()
+    data.save_as(out, enforce_file_format=True)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("raw", "told"),
+    [
+        (four_axes, "what lies along the fourth"),
+        (without_pixels, "without pixel data"),
+        (of_an_absent_codec, "JPEG-LS"),
+        (lambda: dicom(VOLUME[0])[:-20], "pixel data"),
+        (lambda: nifti.written(VOLUME, (1, 1, 1))[:400], "NIfTI"),
+        (lambda: gzip.compress(nifti.written(VOLUME, (1, 1, 1)))[:-30], "gzip"),
+        (lambda: as_bundle([b"no scan"]), "not a picture"),
+        (lambda: as_bundle([]), "empty zip"),
+    ],
+    ids=["4-D", "no pixels", "no codec", "cut DICOM", "cut NIfTI", "cut gzip", "zip of junk", "empty zip"],
+)
+def test_bad_scans_end_in_words(raw: object, told: str) -> None:
+    with pytest.raises(DataError, match=told) as fault:
+        open_scan(raw())  # type: ignore[operator]
+    assert "\n" not in str(fault.value)
+    assert look(raw(), 100).reason  # type: ignore[operator]
+
+
+def test_an_absent_codec_names_the_extra() -> None:
+    with pytest.raises(DataError, match="medical-codecs"):
+        open_scan(of_an_absent_codec())
+
+
+def test_too_many_voxels_are_refused_from_the_header() -> None:
+    with pytest.raises(DataError, match="too large"):
+        open_scan(nifti.written(np.zeros((20, 300, 300), np.uint8), (1, 1, 1)), megapixels=1)
+    with pytest.raises(DataError, match="too large"):
+        open_scan(dicom(np.zeros((1200, 1000), np.uint8)), megapixels=1)
+    with pytest.raises(DataError, match="bomb"):
+        open_scan(gzip.compress(b"\x5c\x01\0\0" + bytes(80 << 20)))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.binary(max_size=400), st.sampled_from([b"", b"\0" * 128 + b"DICM", b"\x5c\x01\0\0", b"PK\x03\x04", b"\x1f\x8b"]))
+def test_any_bytes_are_a_scan_or_end_in_words(tail: bytes, head: bytes) -> None:
+    for way in (open_scan, cleaned):
+        try:
+            way(head + tail)
+        except DataError as fault:
+            assert "\n" not in str(fault)
+
+
+# what must never be kept ------------------------------------------------------------------------------------------------
+
+
+def assert_nameless(raw: bytes, where: object = "") -> None:
+    for name, value in SECRETS.items():
+        assert value.encode() not in raw, f"{name} in {where}"
+    assert NAMELESS not in raw, where
+
+
+def test_cleaned_scans_hold_no_personal_tag_and_the_same_numbers() -> None:
+    files = series(VOLUME)
+    assert SECRETS["PatientName"].encode() in files[0]
+    whole = as_bundle(files)
+    clean = cleaned(whole)
+    assert_nameless(clean)
+    np.testing.assert_array_equal(open_scan(clean).voxels, open_scan(whole).voxels)
+    assert open_scan(clean).spacing == open_scan(whole).spacing
+    assert cleaned(clean) == clean  # so that what was cleaned once is known again
+
+
+def test_cleaned_nifti_holds_no_free_text() -> None:
+    import nibabel
+
+    image = nibabel.Nifti1Image(VOLUME, np.eye(4))
+    image.header["descrip"] = b"Mustermann^Erika"
+    image.header["db_name"] = b"PID-778812"
+    image.header.extensions.append(nibabel.nifti1.Nifti1Extension("comment", NAMELESS))
+    raw = image.to_bytes()
+    assert NAMELESS in raw
+    clean = cleaned(raw)
+    assert_nameless(clean)
+    np.testing.assert_array_equal(open_scan(clean).voxels, open_scan(raw).voxels)
+    assert cleaned(clean) == clean
+
+
+def test_a_bundle_keeps_the_slices_of_its_first_and_no_others() -> None:
+    other = series(VOLUME[:3], orientation=(0, 1, 0, 0, 0, -1))
+    mixed = as_bundle([*series(VOLUME), *other])
+    assert len(unbundled(cleaned(mixed))) == 5
+    assert open_scan(mixed).voxels.shape == (1, 5, 6, 7)
+
+
+# folders ----------------------------------------------------------------------------------------------------------------
+
+
+def write(folder: Path, files: list[bytes], start: int = 1) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, raw in enumerate(files, start):
+        (folder / f"IM{number:04}").write_bytes(raw)
+
+
+def test_a_folder_of_series_is_read_by_patients(tmp_path: Path) -> None:
+    for patient in range(4):
+        kind = "tumour" if patient % 2 else "clear"
+        files = series(VOLUME, PatientID=f"P{patient}", SeriesInstanceUID=f"1.2.{patient}")
+        scout = series(VOLUME[:1], orientation=(0, 1, 0, 0, 0, -1), PatientID=f"P{patient}")
+        write(tmp_path / kind / f"p{patient}", files)
+        write(tmp_path / kind / f"p{patient}", scout, start=90)
+    reading = read_scans(Folder(tmp_path), PrepareSettings())
+    assert reading is not None
+    assert [(one.where, one.target) for one in reading.found][:1] == [("clear/p0//IM0001", "clear")]
+    assert len(reading.found) == 4
+    assert len({one.group for one in reading.found}) == 4
+    assert not any("P0" in str(one.group) for one in reading.found)
+    assert "another orientation" in reading.skipped["clear/p0/IM0090"]
+    folder = Folder(tmp_path)
+    assert open_scan(folder.read("clear/p0//IM0001")).voxels.shape == (1, 5, 6, 7)
+
+
+def test_two_pictures_of_a_patient_share_a_group(tmp_path: Path) -> None:
+    for number in range(6):
+        kind = tmp_path / ("ill" if number % 2 else "well")
+        kind.mkdir(exist_ok=True)
+        raw = dicom(np.full((8, 8), number, np.uint16), Modality="DX", PatientID=f"P{number // 3}")
+        (kind / f"{number}.dcm").write_bytes(raw)
+    reading = read_scans(Folder(tmp_path), PrepareSettings())
+    assert reading is not None
+    assert len(reading.found) == 6
+    assert len({one.group for one in reading.found}) == 2
+
+
+def test_what_is_no_picture_is_left_out_with_the_reason(tmp_path: Path) -> None:
+    for number in range(4):
+        kind = tmp_path / ("ill" if number % 2 else "well")
+        kind.mkdir(exist_ok=True)
+        (kind / f"{number}.dcm").write_bytes(dicom(np.full((8, 8), number, np.uint16), Modality="CR"))
+    (tmp_path / "ill" / "seg.dcm").write_bytes(dicom(VOLUME[0], Modality="SEG"))
+    (tmp_path / "ill" / "empty.dcm").write_bytes(without_pixels())
+    (tmp_path / "ill" / "notes.txt").write_text("hello")
+    reading = read_scans(Folder(tmp_path), PrepareSettings())
+    assert reading is not None
+    assert len(reading.found) == 4
+    assert "save segmentations as NIfTI" in reading.skipped["ill/seg.dcm"]
+    assert "without pixel data" in reading.skipped["ill/empty.dcm"]
+    assert "notes.txt" in str(reading.skipped)
+
+
+LAYOUTS = {
+    "nnU-Net": ("imagesTr/case_{n:02}_0000.nii.gz", "labelsTr/case_{n:02}.nii.gz"),
+    "nnU-Net without channels": ("imagesTr/liver_{n:04}.nii.gz", "labelsTr/liver_{n:04}.nii.gz"),
+    "side by side": ("p{n}.nii.gz", "p{n}_seg.nii.gz"),
+    "a folder each": ("p{n}/image.nii.gz", "p{n}/label.nii.gz"),
+    "LiTS": ("volume-{n}.nii", "segmentation-{n}.nii"),
+    "BIDS": ("sub-{n:02}/anat/sub-{n:02}_T1w.nii.gz", "derivatives/sub-{n:02}/anat/sub-{n:02}_T1w_label-lesion_roi.nii.gz"),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_masks_are_found_in_common_layouts(tmp_path: Path, layout: str) -> None:
+    for n in range(6):
+        voxels, lesion = drawn(n, ill=True)
+        for name, values in zip(LAYOUTS[layout], (voxels, lesion.astype(np.uint8)), strict=True):
+            path = tmp_path / name.format(n=n)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            raw = nifti.written(values, (2, 1, 1))
+            path.write_bytes(gzip.compress(raw, 1) if path.suffix == ".gz" else raw)
+    reading = read_masked_scans(Folder(tmp_path), PrepareSettings())
+    assert reading is not None, layout
+    assert len(reading.found) == 6
+    for n, one in enumerate(sorted(reading.found, key=lambda one: one.where)):
+        np.testing.assert_array_equal(
+            numbered_volume(one.target, ["background", "foreground"]), drawn(n, ill=True)[1].astype(np.uint8)
+        )
+
+
+def test_files_of_one_case_are_channels(tmp_path: Path) -> None:
+    for n in range(5):
+        voxels, lesion = drawn(n, ill=True)
+        for kind, values in (("t1", voxels), ("t2", voxels * 2), ("flair", -voxels), ("seg", lesion.astype(np.uint8))):
+            path = tmp_path / f"BraTS_{n:03}" / f"BraTS_{n:03}_{kind}.nii.gz"
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(gzip.compress(nifti.written(values, (1, 1, 1)), 1))
+    folder = Folder(tmp_path)
+    reading = read_masked_scans(folder, PrepareSettings())
+    assert reading is not None
+    assert len(reading.found) == 5
+    scan = open_scan(folder.read(reading.found[0].where))
+    np.testing.assert_array_equal(scan.voxels[0], -scan.voxels[1])
+    assert len(scan.voxels) == 3
+
+
+def test_a_series_and_the_mask_in_its_folder(tmp_path: Path) -> None:
+    for n in range(3):
+        write(tmp_path / f"p{n}", series(VOLUME + n, SeriesInstanceUID=f"1.2.{n}"))
+        mask = (VOLUME > 100).astype(np.uint8)
+        (tmp_path / f"p{n}" / "mask.nii.gz").write_bytes(gzip.compress(nifti.written(mask, (2.5, 0.8, 0.8))))
+    folder = Folder(tmp_path)
+    reading = read_masked_scans(folder, PrepareSettings())
+    assert reading is not None
+    assert len(reading.found) == 3
+    assert reading.found[0].target is not None
+    # the mask in the folder is no slice
+    assert open_scan(cleaned(folder.read(reading.found[0].where))).voxels.shape == (1, 5, 6, 7)
+
+
+# frames -----------------------------------------------------------------------------------------------------------------
+
+shapes = st.tuples(st.integers(1, 9), st.integers(2, 30), st.integers(2, 30))
+sizes = st.one_of(st.just((0.0, 0.0, 0.0)), st.tuples(*[st.floats(0.4, 6)] * 3))
+
+
+@settings(max_examples=60, deadline=None)
+@given(shapes, sizes, sizes, st.sampled_from(["window", "zscore"]))
+def test_the_graph_fits_scans_as_the_pack_does(
+    shape: tuple[int, int, int], spacing: tuple[float, float, float], target: tuple[float, float, float], way: str
+) -> None:
+    voxels = np.random.default_rng(sum(shape)).normal(100, 400, (1, *shape)).astype(np.float32)
+    spacing = tuple(float(np.float32(mm)) for mm in spacing)  # type: ignore[assignment]
+    frame = (4, 16, 20)
+    options = MedicalOptions(frame=frame, spacing=target, intensity=way)  # type: ignore[arg-type]
+    mine = fitted(voxels, spacing, frame=frame, target=target, intensity=way, low=options.low, high=options.high)  # type: ignore[arg-type]
+    graph, told, _ = Fitted(options)(torch.from_numpy(voxels), torch.tensor(spacing))
+    assert told.tolist() == [list(shape)]
+    levels = graph[0].mul(255).round().byte().numpy()
+    assert np.abs(levels.astype(int) - mine.astype(int)).max() <= 1
+    assert (levels != mine).mean() < 0.02
+
+
+@settings(max_examples=60, deadline=None)
+@given(shapes, sizes, sizes)
+def test_labels_come_back_to_their_grid(
+    shape: tuple[int, int, int], spacing: tuple[float, float, float], target: tuple[float, float, float]
+) -> None:
+    labels = np.zeros(shape, np.uint8)
+    labels[:, shape[1] // 2 :] = 1
+    frame = (12, 40, 40)
+    framed = fitted_labels(labels, spacing, frame=frame, target=target, outside=255)
+    back = unfitted(framed, shape, spacing, target)
+    assert back.shape == shape
+    assert set(np.unique(back)) <= {0, 1}  # nothing of the border
+    wide = spans_of(shape, spacing, frame, target)
+    if all(span.size >= side for span, side in zip(wide, shape, strict=True)):
+        np.testing.assert_array_equal(back, labels)
+
+
+@given(st.tuples(st.integers(1, 30), st.integers(1, 5), st.integers(1, 5)))
+def test_mosaics_and_targets_lose_nothing(shape: tuple[int, int, int]) -> None:
+    labels = np.random.default_rng(0).integers(0, 3, shape).astype(np.uint8)
+    np.testing.assert_array_equal(unmosaic(mosaic(labels), shape), labels)
+    target = as_volume(labels, ["a", "b", "c"], (3, 1, 1))
+    np.testing.assert_array_equal(numbered_volume(json.loads(json.dumps(target)), ["a", "b", "c"]), labels)
+
+
+@given(st.integers(1, 300), st.integers(1, 100))
+def test_windows_cover_everything(whole: int, part: int) -> None:
+    starts = starts_of(whole, part)
+    covered = {place for start in starts for place in range(start, start + part)}
+    assert covered >= set(range(whole))
+    assert len(set(starts)) == len(starts)
+    assert whole <= part or max(starts) + part == whole
+
+
+def test_medical_scans_need_their_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    import importlib
+
+    def absent(name: str) -> object:
+        raise ImportError(name)
+
+    monkeypatch.setattr(importlib, "import_module", absent)
+    with pytest.raises(UsageError, match="snowroll\\[medical\\]"):
+        open_scan(dicom_before := bytes(128) + b"DICM" + bytes(8))
+    assert dicom_before
+
+
+def test_patients_are_hashes() -> None:
+    head = header(dicom(VOLUME[0], Modality="CT"))
+    assert head.patient.startswith("patient ")
+    assert SECRETS["PatientID"] not in repr(head)
+    assert header(dicom(VOLUME[1], Modality="MR")).patient == head.patient
