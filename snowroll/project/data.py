@@ -184,11 +184,11 @@ def pack_version(opened: Opened, version: Version, options: Any, say: Say) -> Pa
     task = opened.task
     samples = opened.samples([item.sample for item in version.items])
     pack = packed_samples(opened, [samples[item.sample] for item in version.items], options, say)
-    targets = task.encode_targets([item.target for item in version.items], version.schema, dict(pack.columns))
     readable = np.array([row not in pack.failed for row in range(len(version.items))], dtype=bool)
     if not readable.any():
         why = next(iter(pack.failed.values()), "it holds no samples")
         raise DataError(f"not one of the {len(readable):,} samples can be decoded: {why}", where=opened.data)
+    targets = task.encode_targets([item.target for item in version.items], version.schema, dict(pack.columns))
     splits = np.array([item.split for item in version.items])
     ask = getattr(task, "teaches", None)
     teaches = readable if ask is None else readable & ask([item.target for item in version.items], options)

@@ -70,7 +70,8 @@ def write_report(
     )
     background = _background(opened, story, packed, trained, judged)
     path = story.folder / "report.html"
-    pictures = getattr(trained.plan.task, "pictures", True)
+    plan = trained.plan
+    pictures = getattr(plan.task, "pictures", True)
     atomic.write_text(path, render(report, background, pictures=pictures))
     atomic.write_json(story.folder / "report.json", asdict(report))
     if (story.folder / "model").is_dir():

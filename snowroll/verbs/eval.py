@@ -82,7 +82,8 @@ def _outside(opened: Opened, trained: Trained, data: Path, say: Say) -> tuple[Op
     reading = opened.task.recognise(folder, opened.prepare.for_strangers())
     if reading is None or not reading.found:
         raise DataError(f"nothing here that task '{opened.task.name}' can read", where=data, cure="see the README")
-    found = [sample for sample in index(folder, reading, opened.task.kind) if sample.target is not None]
+    every = index(folder, reading, opened.task.kind, stream=opened.over(data, folder, ()).stream)
+    found = [sample for sample in every if sample.target is not None]
     _refuse_unknown(opened, trained, found, data)
     # what the folder itself calls test is judged; without such a split, all of it
     declared = [sample for sample in found if sample.split == "test"]

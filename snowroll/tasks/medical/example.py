@@ -21,7 +21,7 @@ def example(folder: Path) -> Mapping[str, Json]:
         (folder / kind).mkdir(parents=True, exist_ok=True)
         (folder / kind / f"{number:02}.nii.gz").write_bytes(packed(written(voxels, (2.0, 1.0, 1.0))))
     return {
-        "task.frame": "8,32,32",
+        "task.frame": "4,24,24",
         "task.spacing": "2,1,1",
         "task.width": 8,
         "task.flip": True,
@@ -43,15 +43,15 @@ def packed(raw: bytes) -> bytes:
 def drawn(number: int, ill: bool) -> tuple[np.ndarray, np.ndarray]:
     """int16 [D, H, W], a head of soft tissue in a ring of bone, and [D, H, W] bool where its lesion is."""
     rng = np.random.default_rng(number)
-    depth, height, width = (int(rng.integers(low, low + 3)) for low in (7, 29, 29))
+    depth, height, width = (int(rng.integers(low, low + 3)) for low in (4, 22, 22))
     z, y, x = (np.arange(side) / (side - 1) * 2 - 1 for side in (depth, height, width))
     far = np.sqrt((z[:, None, None] * 0.6) ** 2 + y[None, :, None] ** 2 + x[None, None, :] ** 2)
-    voxels = np.where(far < 0.9, 300.0, 0.0) + np.where((far > 0.75) & (far < 0.9), 400, 0)
+    voxels = np.where(far < 0.9, 300.0, 0.0) + np.where((far > 0.75) & (far < 0.9), 150, 0)
     voxels += rng.normal(0, 25, voxels.shape) * (far < 0.9)
     lesion = np.zeros(voxels.shape, bool)
     if ill:
         cz, cy, cx = rng.uniform(-0.35, 0.35, 3)
         near = np.sqrt((z[:, None, None] - cz) ** 2 * 0.4 + (y[None, :, None] - cy) ** 2 + (x[None, None, :] - cx) ** 2)
-        lesion = near < rng.uniform(0.22, 0.3)
-        voxels[lesion] += 500
+        lesion = near < rng.uniform(0.35, 0.45)
+        voxels[lesion] += 600
     return voxels.astype(np.int16), lesion

@@ -28,10 +28,10 @@ def example(folder: Path) -> Mapping[str, Json]:
             name = f"case_{number:02}{'_0000' if part == 'imagesTr' else ''}.nii.gz"
             (folder / part / name).write_bytes(packed(written(values, (2.0, 1.0, 1.0))))
     return {
-        "task.frame": "8,32,32",
-        "task.patch": "8,16,32",
+        "task.frame": "4,24,24",
+        "task.patch": "4,16,24",
         "task.spacing": "2,1,1",
-        "task.width": 8,
+        "task.width": 12,
         "task.flip": True,
         "task.rotate_deg": 5.0,
         "task.scale": 0.05,
