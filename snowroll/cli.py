@@ -41,17 +41,19 @@ def init(
     data: Path | None = None,
     labels: str = "",
     task: str = "",
+    preset: str = "",
     json: Json = False,
 ) -> Any:
     """Make FOLDER a project: say which task and format was found and why, write snowroll.toml, index the files.
 
     --data: the data lies elsewhere and stays there, read-only if need be. --labels a,b,c: nothing is labelled yet.
-    --task: use this task instead of the recognised one.
+    --task: use this task instead of the recognised one. --preset: a task with settings for a common question:
+    brain_tumour, chest_xray, nuclei; what a flag says wins.
     """
     from snowroll.verbs.init import init as verb
 
     names = tuple(name.strip() for name in labels.split(",") if name.strip())
-    return verb(folder, data, names, task, flags(), say)
+    return verb(folder, data, names, task, flags(), say, preset)
 
 
 @app.command

@@ -7,7 +7,7 @@ first axis may differ from sample to sample (ragged), as the task says in `ragge
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from importlib import import_module, metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -261,6 +261,31 @@ def find_task(name: str) -> Task:
         if point.name == name:
             return point.load()
     return import_module(f"snowroll.tasks.{name}").task
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A task with settings for a common question. A task's folder may have `presets.py` with PRESETS by name."""
+
+    task: str
+    settings: Mapping[str, Json]
+    why: str
+
+    def fitting(self, task: Task) -> dict[str, Json]:
+        """Those of its settings that the task has."""
+        own = {f"task.{option.name}" for option in fields(task.Options)}
+        return {key: value for key, value in self.settings.items() if not key.startswith("task.") or key in own}
+
+
+def find_preset(name: str) -> Preset:
+    """Raises UsageError where no task's folder has one of this name."""
+    here = Path(__file__).parent.parent / "tasks"
+    known: dict[str, Preset] = {}
+    for path in sorted(here.glob("*/presets.py")):
+        known |= import_module(f"snowroll.tasks.{path.parent.name}.presets").PRESETS
+    if name not in known:
+        raise UsageError(f"there is no preset '{name}'", where="--preset", cure=did_you_mean(name, sorted(known)))
+    return known[name]
 
 
 def ensemble_of(task: Task) -> Callable[[Sequence[nn.Module]], nn.Module]:

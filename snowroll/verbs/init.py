@@ -8,7 +8,7 @@ from pathlib import Path
 from snowroll.base.errors import DataError, UsageError, did_you_mean
 from snowroll.base.nouns import Json
 from snowroll.base.settings import FILE, Settings, as_toml
-from snowroll.base.task import Reading, find_task, task_names
+from snowroll.base.task import Reading, find_preset, find_task, task_names
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.project.data import class_counts, take_stock
@@ -16,11 +16,19 @@ from snowroll.project.opened import Answer, Say, every_section, open_project
 from snowroll.store.project import Project
 
 
-def init(root: Path, data: Path | None, labels: tuple[str, ...], task: str, flags: dict[str, Json], say: Say) -> Answer:
+def init(
+    root: Path,
+    data: Path | None,
+    labels: tuple[str, ...],
+    task: str,
+    flags: dict[str, Json],
+    say: Say,
+    preset: str = "",
+) -> Answer:
     """Make `root` a project. Repeating it is harmless: the config is kept, the index is brought up to date."""
     if not (root / FILE).exists():
-        _create(root, data, labels, task, flags)
-    elif data or labels or task:
+        _create(root, data, labels, task, flags, preset)
+    elif data or labels or task or preset:
         raise UsageError("this is a project already", where=root / FILE, cure="edit the file, or use flags")
     opened = open_project(root, flags)
     stock = take_stock(opened, say)
@@ -50,15 +58,20 @@ def init(root: Path, data: Path | None, labels: tuple[str, ...], task: str, flag
     return Answer(answer, lines, next=f"snowroll {verb} {root}")
 
 
-def _create(root: Path, data: Path | None, labels: tuple[str, ...], task: str, flags: dict[str, Json]) -> None:
+def _create(
+    root: Path, data: Path | None, labels: tuple[str, ...], task: str, flags: dict[str, Json], preset: str
+) -> None:
     source = data if data is not None else (root / "data" if (root / "data").is_dir() else root)
     if not source.exists():
         raise UsageError("there is no such folder", where=source, cure="give the folder that holds your data")
     if data is None and not root.is_dir():
         raise UsageError("not a folder", where=root, cure="name a folder for the project and give --data PATH")
+    wanted = find_preset(preset) if preset else None
     given = {"prepare.labels": list(labels)} if labels else {}
     prepare, _ = Settings().over({**given, **flags}).section("prepare", PrepareSettings)
-    name, _ = _recognise(source, prepare, task)
+    name, _ = _recognise(source, prepare, task or (wanted.task if wanted else ""))
+    if wanted:  # of a preset's settings those that the task has: a folder may hold masks where classes were expected
+        given = {**wanted.fitting(find_task(name)), **given}
     written: dict[str, dict[str, Json]] = {"task": {"name": name}, "prepare": {"data": _relative(source, root)}}
     for section, settings in every_section(Settings().over({**given, **flags}), find_task(name)).items():
         asked = {key: value for key, (value, origin) in settings.items() if origin == "flag"}

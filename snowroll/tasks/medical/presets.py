@@ -3,19 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from snowroll.base.nouns import Json
-
-
-@dataclass(frozen=True, slots=True)
-class Preset:
-    """A task with settings, and what they are for."""
-
-    task: str
-    settings: Mapping[str, Json]
-    why: str
-
+from snowroll.base.task import Preset
 
 PRESETS: Mapping[str, Preset] = {
     "brain_tumour": Preset(

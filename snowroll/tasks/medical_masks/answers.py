@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def best_classes(said: Said) -> Mapping[str, Tensor]:
-    """label: uint8 [B, *frame], the best class of each voxel; sure: float32, its probability; shape; mm, the spacing."""
+    """label: uint8 [B, *frame], the best class of each voxel; sure: float32, its probability; shape; mm."""
     import torch
 
     sure, label = said.logits[0].softmax(dim=1).max(dim=1)
