@@ -12,24 +12,36 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from scans_kit import NAMELESS, SECRETS, dicom, series
 
 from snowroll.base.errors import DataError, UsageError
+from snowroll.base.nouns import Prediction
+from snowroll.evaluate.ranking import auroc, average_precision
 from snowroll.prepare.bundles import as_bundle, unbundled
+from snowroll.prepare.packed_png import packed
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
+from snowroll.project.opened import open_project
 from snowroll.tasks.medical import nifti
+from snowroll.tasks.medical.answers import read
 from snowroll.tasks.medical.deploying import Fitted
+from snowroll.tasks.medical.diagnosing import threshold_for
 from snowroll.tasks.medical.dicom import header
 from snowroll.tasks.medical.example import drawn
 from snowroll.tasks.medical.fitting import fitted, fitted_labels, spans_of, unfitted
 from snowroll.tasks.medical.looking import look, mosaic, unmosaic
 from snowroll.tasks.medical.options import MedicalOptions
+from snowroll.tasks.medical.presets import PRESETS
 from snowroll.tasks.medical.reading import read_scans
 from snowroll.tasks.medical.scans import cleaned, open_scan
 from snowroll.tasks.medical_masks.reading import read_masked_scans
+from snowroll.tasks.medical_masks.scoring import surface_mm
+from snowroll.tasks.medical_masks.task import MedicalMasks
 from snowroll.tasks.medical_masks.volumes import as_volume, numbered_volume
-from snowroll.tasks.medical_masks.windows import starts_of
+from snowroll.tasks.medical_masks.windows import Windows, starts_of
+from snowroll.verbs.init import init
+from snowroll.web.asking import Answer, keep
 
 VOLUME = np.arange(5 * 6 * 7, dtype=np.int16).reshape(5, 6, 7)
 
@@ -421,3 +433,115 @@ def test_patients_are_hashes() -> None:
     assert head.patient.startswith("patient ")
     assert SECRETS["PatientID"] not in repr(head)
     assert header(dicom(VOLUME[1], Modality="MR")).patient == head.patient
+
+
+def test_what_is_painted_over_the_slices_is_a_mask_of_the_volume(tmp_path: Path) -> None:
+    for number in range(6):
+        path = tmp_path / "data" / f"{number}.nii.gz"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(gzip.compress(nifti.written(VOLUME + number, (2.5, 0.8, 0.8)), 1))
+    init(tmp_path, None, ("background", "lesion"), "medical_masks", {}, lambda line: None)
+    opened = open_project(tmp_path, {})
+    sample = min(opened.store.catalog.samples().values(), key=lambda sample: sample.where)
+    labels = (VOLUME > 100).astype(np.uint8)
+    classes = ["background", "lesion"]
+    painted = {"mask": packed(mosaic(labels)), "classes": classes}  # beside the slices the page paints the ground
+    schema = opened.task.schema(classes)
+    small = {"mask": packed(labels[0]), "classes": classes}
+    answers = [
+        Answer(client_id=f"client-{number:04}", sample=sample.id, target=target)
+        for number, target in enumerate((painted, small))
+    ]
+    kept = keep(opened, answers, schema, "somebody", 0.0)
+    assert kept.saved == ["client-0000"]
+    assert "where slices of [5, 6, 7] make" in kept.refused[0]["error"]
+    label = opened.store.catalog.labels()[sample.id]
+    assert label.target == as_volume(labels, classes, (2.5, 0.8, 0.8))
+
+
+# what a diagnosis is worth --------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.tuples(st.floats(0.001, 0.999), st.booleans()), min_size=2, max_size=60), st.floats(0.05, 1))
+def test_the_threshold_finds_the_share_that_was_asked_for(rows: list[tuple[float, bool]], share: float) -> None:
+    scores, ill = np.array([row[0] for row in rows]), np.array([row[1] for row in rows])
+    if not ill.any():
+        return
+    threshold = threshold_for(scores, ill, share)
+    found = (scores[ill] >= threshold).mean()
+    assert found >= share - 1e-9
+    lowest = scores[ill][scores[ill] >= threshold].min()
+    assert (scores[ill] > lowest).mean() < share  # a higher one would find less than was asked for
+
+
+def test_answers_follow_the_threshold() -> None:
+    outputs = {"probabilities": np.array([[0.8, 0.2], [0.6, 0.4]]), "threshold": np.array([0.3, 0.3])}
+    low, high = read(outputs, {"classes": ["no", "yes"]})
+    assert (low.value, high.value) == ("no", "yes")
+    assert high.probability == 0.4
+    assert 0 < low.doubt < 1
+
+
+def test_ranks_agree_with_scikit_learn() -> None:
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
+    rng = np.random.default_rng(0)
+    scores, truth = rng.integers(0, 20, 200) / 20, rng.random(200) < 0.3
+    weight = rng.integers(0, 4, 200).astype(float)
+    assert auroc(scores, truth, weight) == pytest.approx(roc_auc_score(truth, scores, sample_weight=weight))
+    found = average_precision(scores, truth, weight)
+    assert found == pytest.approx(average_precision_score(truth, scores, sample_weight=weight))
+
+
+@pytest.mark.parametrize("spacing", [(1, 1, 1), (3, 0.5, 0.7)])
+def test_surfaces_are_measured_in_mm(spacing: tuple[float, float, float]) -> None:
+    truth = np.zeros((8, 20, 20), bool)
+    truth[2:6, 5:12, 5:12] = True
+    for axis in range(3):
+        assert surface_mm(truth, np.roll(truth, 2, axis), spacing) == pytest.approx(2 * spacing[axis])
+    assert surface_mm(truth, truth, spacing) == 0
+    assert surface_mm(truth, ~truth & False, spacing) is None
+
+
+def test_nothing_to_be_found_and_nothing_said_is_perfect() -> None:
+    classes = ["background", "lesion"]
+    empty, full = (as_volume(np.full((3, 4, 4), value, np.uint8), classes, (1, 1, 1)) for value in (0, 1))
+    schema = {"type": "mask", "classes": classes}
+    said = [Prediction(empty, 1.0, 0.0), Prediction(full, 1.0, 0.0), Prediction(empty, 1.0, 0.0)]
+    assert MedicalMasks().credit(said, [empty, empty, full], schema).tolist() == [1, 0, 0]
+    scores = MedicalMasks().scorer(said, [empty, empty, full], schema)(None)
+    assert (scores["scans_passed"], scores["scans_found"]) == (0.5, 0)
+
+
+def test_windows_answer_as_the_whole_where_the_network_sees_no_further() -> None:
+    network = torch.nn.Conv3d(1, 2, 1)
+    image = torch.rand(2, 1, 6, 20, 24)
+    windows = Windows((6, 20, 24), (6, 8, 16))
+    with torch.no_grad():
+        torch.testing.assert_close(windows.over(image, network), network(image))
+
+
+# presets ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_presets_name_settings_there_are(name: str) -> None:
+    from snowroll.base.task import find_task
+
+    preset = PRESETS[name]
+    assert preset.fitting(find_task(preset.task)) == preset.settings
+
+
+def test_a_preset_begins_a_project(tmp_path: Path) -> None:
+    for number in range(12):
+        path = tmp_path / "data" / ("PNEUMONIA" if number % 2 else "NORMAL") / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((20, 20), 20 * number, np.uint8)).save(path)
+    flags = {"task.sensitivity": "0.9"}
+    answer = init(tmp_path, None, (), "", flags, lambda line: None, "chest_xray")
+    assert answer.json["task"] == "medical"
+    opened = open_project(tmp_path, {})
+    assert opened.settings.values["task.sensitivity"] == 0.9  # a flag wins
+    assert opened.settings.values["task.flip"] is False
+    with pytest.raises(UsageError, match="did you mean"):
+        init(tmp_path / "other", tmp_path / "data", (), "", {}, lambda line: None, "chest_xrays")

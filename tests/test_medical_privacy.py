@@ -43,6 +43,10 @@ def test_no_tag_reaches_the_project(tmp_path: Path, capsys: pytest.CaptureFixtur
         assert run([verb, str(project), "--json"]) == 0, capsys.readouterr()
     report = Path(json.loads(capsys.readouterr().out.splitlines()[1])["report"]).read_text()
     assert ".dcm" not in report
+    assert "ROC of" in report
+    card = next((project / "runs").glob("*/model/README.md")).read_text()
+    assert "Must not be used for" in card
+    assert "physician" in card
     opened = open_project(project, {})
     samples = opened.store.catalog.samples().values()
     assert len({sample.group for sample in samples}) == 20

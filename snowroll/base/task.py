@@ -225,6 +225,7 @@ class Deployable:
 #   gist(target) -> str                                a target in a spelling that resized copies of a picture share
 #   cleaned(raw) -> bytes                              what may be kept of a sample's bytes: names of patients may not
 #   teaches(targets, options) -> [n] bool              which samples may be learnt from: all others are judged on only
+#   completed(target, look) -> Json                    an answer of the page with what only the sample's Look knows
 #   of_classes(targets) -> list[str]                   the class of every object, where a target holds several or none
 #   faults(view) -> Iterable[Fault]                    what `check` finds of this kind of target: see prepare.view.View
 #   starts_from: int                                   how many numbers `start` may be given, if not the engine's

@@ -140,7 +140,7 @@ def _background(opened: Opened, story: Story, packed: Packed, trained: Trained, 
         sweep=story.compared.sweep,
         ledger=_ledger(opened, packed),
         drawn=story.words,
-        curves=_curves(task.headline, story.curve, story.folder),
+        curves=_curves(task.headline, story, "nats" if trained.schema["type"] == "choice" else ""),
         large=getattr(task, "in_pixels", False),
         shots=_shots(opened, judged, trained.schema),
         doubted=_doubted(opened, story, packed, trained),
@@ -179,13 +179,13 @@ def _ledger(opened: Opened, packed: Packed) -> Ledger:
     return Ledger(len(items) + len(packed.version.left_out), {k: dict(v) for k, v in sorted(kept.items())}, left_out)
 
 
-def _curves(headline: str, curve: Sequence[Mapping[str, float]], folder: Path) -> list[Curve]:
-    log = folder / "metrics.jsonl"
+def _curves(headline: str, story: Story, unit: str) -> list[Curve]:
+    log, curve = story.folder / "metrics.jsonl", story.curve
     rows = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
     train = [(row["step"], row["loss"]) for row in rows if "loss" in row]
     losses = {"training": train, "validation": [(row["step"], row["val_loss"]) for row in curve if "val_loss" in row]}
     name = f"val_{headline}"
-    found = [Curve("loss", {key: points for key, points in losses.items() if points}, "nats")]
+    found = [Curve("loss", {key: points for key, points in losses.items() if points}, unit)]
     if any(name in row for row in curve):
         found.append(Curve(f"validation {headline}", {headline: [(row["step"], row[name]) for row in curve]}))
     rates = [(row["step"], row["lr"]) for row in rows if "lr" in row]

@@ -158,18 +158,20 @@ def _two_different(trial: Trial) -> Batch:
 def _mixed(trial: Trial, batches: int = 8) -> Batch:
     """As many rows as a gate looks at, targets taking turns: where nearly all are of one class, inputs tell nothing.
 
-    Rows of the first batch, and of more of them while one target has more than half of the places.
+    Rows of the first batch, and of more of them while one target has more than half of the places. Who learns in small
+    batches has large samples: fewer are looked at.
     """
+    rows = min(ROWS, max(8, 2 * trial.plan.batch))
     of_target: dict[str, list[Batch]] = {}
     for step in range(batches):
         batch = trial.plain(step)
         for row, target in enumerate(trial.truth(batch.ids)):
             of_target.setdefault(canonical(target), []).append(take(batch, torch.tensor([row])))
         largest, *rest = sorted(map(len, of_target.values()), reverse=True) or [0]
-        if not largest or sum(rest) >= ROWS // 2:
+        if not largest or sum(rest) >= rows // 2:
             break
-    turns = [same[turn] for turn in range(ROWS) for same in of_target.values() if turn < len(same)]
-    return join(turns[:ROWS]) if turns else few(trial.plain(0))
+    turns = [same[turn] for turn in range(rows) for same in of_target.values() if turn < len(same)]
+    return join(turns[:rows]) if turns else few(trial.plain(0), rows)
 
 
 def others_inputs(batch: Batch, step: int) -> Batch:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, func, select
 
 from snowroll.base.nouns import Json, Record, Sample, digest
+from snowroll.project.looks import look_at
 from snowroll.project.opened import Opened
 from snowroll.store import changes, tables
 from snowroll.store.rows import FOR_TEST, Label, as_json, noun
@@ -89,10 +90,11 @@ def keep(opened: Opened, answers: Sequence[Answer], schema: dict[str, Json], per
     whys, known = catalog.read(lambda conn: (_whys(conn, answers), _known(conn, answers)))
     labels: dict[str, Label] = {}
     kept = Kept([], [])
+    complete = _completed(opened, samples)
     for answer in answers:
         for_test = whys.get(answer.sample, "").startswith(FOR_TEST)
         label = Label(
-            answer.client_id, answer.sample, answer.target, person, at, answer.ms, answer.blind or for_test, for_test
+            answer.client_id, answer.sample, complete(answer), person, at, answer.ms, answer.blind or for_test, for_test
         )
         said = (label.sample, None if label.target is None else as_json(label.target, "target"))
         if answer.sample not in samples:
@@ -107,6 +109,20 @@ def keep(opened: Opened, answers: Sequence[Answer], schema: dict[str, Json], per
     if labels:
         catalog.write(lambda conn: [_put(conn, label) for label in labels.values()])
     return kept
+
+
+def _completed(opened: Opened, samples: Mapping[str, Sample]) -> Callable[[Answer], Json]:
+    """An answer's target with what the task adds to it of the sample: a page knows pictures, not volumes."""
+    complete = getattr(opened.task, "completed", None)
+    if complete is None:
+        return lambda answer: answer.target
+    looks = look_at(opened, list(samples.values()), lambda line: None)
+
+    def whole(answer: Answer) -> Json:
+        known = looks.get(answer.sample)
+        return complete(answer.target, known) if known and not known.reason else answer.target
+
+    return whole
 
 
 def take_back(opened: Opened, client_id: str) -> str | None:

@@ -76,6 +76,12 @@ class MedicalMasks:
             return fault.what
         return None
 
+    def completed(self, target: Json, look: Look) -> Json:
+        """What was painted over slices side by side as a mask of the volume."""
+        from snowroll.tasks.medical_masks.volumes import of_painted
+
+        return of_painted(target, look)
+
     def look(self, raw: bytes, megapixels: float) -> Look:
         return Medical().look(raw, megapixels)
 

@@ -7,13 +7,14 @@ A mask without a shape is of a picture: one slice.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import ceil
 
 import numpy as np
 
 from snowroll.base.errors import DataError
 from snowroll.base.nouns import Json
+from snowroll.prepare.look import Look
 from snowroll.tasks.medical.fitting import UNKNOWN, Triple
 from snowroll.tasks.medical.looking import columns_of, mosaic, unmosaic
 from snowroll.tasks.segment_images.masks import IGNORED, as_target, mask_of, numbered
@@ -50,6 +51,22 @@ def spacing_of(target: Json) -> Triple:
 def numbered_volume(target: Json, classes: Sequence[str]) -> np.ndarray:
     """uint8 [D, H, W]: places in `classes`; what the schema does not know is IGNORED."""
     return unmosaic(numbered(target, classes), shape_of(target))
+
+
+def of_painted(target: Json, look: Look) -> Json:
+    """A mask painted over the mosaic that a scan was shown as, as a volume: what lies beside its slices counts nowhere.
+
+    What is no such mask is left for `problem` to refuse.
+    """
+    shape = (int(look.own["depth"]), look.height, look.width)
+    try:
+        sheet = mask_of(target)
+        known = {**target, "shape": list(shape)}
+        labels = unmosaic(sheet, shape_of(known))
+    except (DataError, TypeError):
+        return target if not isinstance(target, Mapping) else {**target, "shape": list(shape)}
+    spacing = (look.own["mm_deep"], look.own["mm_high"], look.own["mm_wide"])
+    return as_volume(labels, target["classes"], spacing)
 
 
 def grounds(classes: Sequence[str]) -> list[str]:
