@@ -42,6 +42,7 @@ class RealSet:
     train: tuple[str, ...] = ()  # flags of the verb
     data: str = ""  # another set's folder
     task: str = ""  # where the folder could be read as another's, too
+    preset: str = ""
     also: tuple[str, ...] = ()  # metrics told beside the headline
 
 
@@ -54,6 +55,13 @@ SETS = {
     # copies and neighbouring slices, as the check finds them, are groups
     "brain_mri_backbone": RealSet(
         5, (*PRETRAINED, *SCENES), ("--beside-random",), data="brain_mri", also=("balanced_accuracy",)
+    ),
+    "brain_mri_medical": RealSet(
+        5,
+        PRETRAINED,
+        data="brain_mri",
+        preset="brain_tumour",
+        also=("sensitivity", "specificity", "auroc"),
     ),
     # its names' numbers never recur here, so the scenes that the check finds are its groups
     "magnetic_tile": RealSet(4, (*SCENES, "--prepare.group", r"_num_(\d+)"), ("--beside-random",)),
@@ -111,7 +119,7 @@ def every_verb(project: Path, real: RealSet, share: float) -> dict[str, Any]:
     data = DATA / (real.data or project.name)
     told: dict[str, Any] = {}
     if not (project / "snowroll.toml").exists():
-        task = ("--task", real.task) if real.task else ()
+        task = (*(("--task", real.task) if real.task else ()), *(("--preset", real.preset) if real.preset else ()))
         told["init"] = verb("init", project, "--data", data, *task, *real.settings)
         (project / "init.json").write_text(json.dumps(told["init"]))
     told["init"] = json.loads((project / "init.json").read_text())

@@ -120,12 +120,16 @@ def predict(
     *,
     run: Run = None,
     format: str = "jsonl",
+    out: Path | None = None,
     json: Json = False,
 ) -> Any:
-    """Files or folders in, one JSON line a sample out, with doubt. --format csv for a table."""
+    """Files or folders in, one JSON line a sample out, with doubt. --format csv for a table.
+
+    --out DIR: answers that are masks are written there, too, as files of their own: PNG, or NIfTI on the scan's grid.
+    """
     from snowroll.verbs.predict import predict as verb
 
-    return verb(opened(project), paths, run, format)
+    return verb(opened(project), paths, run, format, out)
 
 
 @app.command

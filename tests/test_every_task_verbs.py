@@ -88,6 +88,12 @@ def _predict(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert {"id", "path", "prediction", "probability", "doubt"} == good.keys()
     assert opened.task.problem(good["prediction"], opened.task.schema([s.target for s in samples])) is None
     assert {"error", "where", "cure"} < bad.keys()
+    if hasattr(opened.task, "as_file"):
+        out = project.parent / "answers"
+        assert run(["predict", str(project), str(file), "--out", str(out), "--json"]) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert Path(told["file"]).parent == out
+        assert Path(told["file"]).stat().st_size > 50
 
 
 def _serve_and_label(project: Path, name: str) -> None:

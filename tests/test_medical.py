@@ -35,6 +35,7 @@ from snowroll.tasks.medical.options import MedicalOptions
 from snowroll.tasks.medical.presets import PRESETS
 from snowroll.tasks.medical.reading import read_scans
 from snowroll.tasks.medical.scans import cleaned, open_scan
+from snowroll.tasks.medical.task import Medical
 from snowroll.tasks.medical_masks.reading import read_masked_scans
 from snowroll.tasks.medical_masks.scoring import surface_mm
 from snowroll.tasks.medical_masks.task import MedicalMasks
@@ -545,3 +546,45 @@ def test_a_preset_begins_a_project(tmp_path: Path) -> None:
     assert opened.settings.values["task.flip"] is False
     with pytest.raises(UsageError, match="did you mean"):
         init(tmp_path / "other", tmp_path / "data", (), "", {}, lambda line: None, "chest_xrays")
+
+
+# answers as files -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("axes", ["RAS", "LPS", "SAR"])
+def test_an_answer_lies_on_the_scan_it_answers(axes: str) -> None:
+    import nibabel
+
+    straight = nibabel.Nifti1Image.from_bytes(nifti.written(VOLUME, (2.5, 0.8, 0.7)))
+    own = nibabel.orientations.axcodes2ornt(axes)
+    change = nibabel.orientations.ornt_transform(nibabel.io_orientation(straight.affine), own)
+    scan = straight.as_reoriented(change)
+    labels = (VOLUME > 100).astype(np.uint8)
+    value = as_volume(labels, ["background", "lesion"], (2.5, 0.8, 0.7))
+    ending, raw = MedicalMasks().as_file(value, scan.to_bytes())
+    answer = nibabel.Nifti1Image.from_bytes(gzip.decompress(raw))
+    assert ending == ".nii.gz"
+    np.testing.assert_allclose(answer.affine, scan.affine, atol=1e-5)
+    np.testing.assert_array_equal(np.asarray(answer.dataobj), np.asarray(scan.dataobj) > 100)
+
+
+@pytest.mark.parametrize("orientation", [(1, 0, 0, 0, 1, 0), (0, 1, 0, 0, 0, -1), (1, 0, 0, 0, 0, -1)])
+def test_an_answer_to_a_series_lies_where_the_patient_lay(orientation: tuple[int, ...]) -> None:
+    import nibabel
+
+    raw = as_bundle(series(VOLUME, orientation=orientation))
+    scan = open_scan(raw)
+    lit = (scan.voxels[0] == scan.voxels.max()).astype(np.uint8)  # the last voxel of the last slice
+    _, packed_answer = MedicalMasks().as_file(as_volume(lit, ["background", "lesion"], scan.spacing), raw)
+    answer = nibabel.Nifti1Image.from_bytes(gzip.decompress(packed_answer))
+    (at,) = np.argwhere(np.asarray(answer.dataobj))
+    across, down = np.array(orientation[:3], float), np.array(orientation[3:], float)
+    told = np.cross(across, down) * 2.5 * 4 + down * 0.8 * 5 + across * 0.8 * 6  # mm to left, back and head
+    np.testing.assert_allclose(nibabel.affines.apply_affine(answer.affine, at), told * [-1, -1, 1], atol=1e-5)
+
+
+def test_a_folder_of_series_is_answered_scan_by_scan(tmp_path: Path) -> None:
+    for n in range(2):
+        write(tmp_path / f"p{n}", series(VOLUME + n, SeriesInstanceUID=f"1.2.{n}"))
+    for task in (Medical(), MedicalMasks()):
+        assert task.samples_in(Folder(tmp_path), PrepareSettings()) == ["p0//IM0001", "p1//IM0001"]

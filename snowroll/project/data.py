@@ -219,6 +219,17 @@ def packed_samples(opened: Opened, samples: Sequence[Sample], options: Any, say:
     )
 
 
+MOST_AT_ONCE = 256  # rows, when nothing is trained
+
+
+def rows_at_once(plan: Plan) -> int:
+    """How many rows are answered together when nothing is trained: who learns in small batches has large samples.
+
+    A pass without gradients holds a fraction of what a training step does, so four batches fit where one was trained.
+    """
+    return max(1, min(MOST_AT_ONCE, 4 * plan.batch))
+
+
 def gather(opened: Opened, packed: Packed, rows: np.ndarray, device: str) -> Batch:
     """The batch of these rows, not augmented."""
     import torch

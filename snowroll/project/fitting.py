@@ -14,7 +14,7 @@ import numpy as np
 
 from snowroll.base import atomic
 from snowroll.base.nouns import Batch, Json, Plan
-from snowroll.project.data import Packed, gather, training_batches
+from snowroll.project.data import Packed, gather, rows_at_once, training_batches
 from snowroll.project.lost import Lost
 from snowroll.project.models import build_blank
 from snowroll.project.opened import Opened, Say
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from snowroll.train.calibrate import Budget
     from snowroll.train.fit import Objective, State, Step
-
-JUDGED = 256  # rows at a time when nothing is trained
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +158,7 @@ def validate(opened: Opened, packed: Packed, model: nn.Module, plan: Plan) -> di
     """Mean loss and headline on all validation rows (nothing is smoothed over batches)."""
     import torch
 
-    task, rows = opened.task, packed.rows["val"]
+    task, rows, at_once = opened.task, packed.rows["val"], rows_at_once(plan)
     if not len(rows):
         return {}
     was_training = model.training
@@ -169,8 +167,8 @@ def validate(opened: Opened, packed: Packed, model: nn.Module, plan: Plan) -> di
     # the loss has the model's answer made: keep it, so that loss and answer cost one forward pass
     ear = model.register_forward_hook(lambda module, inputs, outputs: heard.append(outputs))
     with torch.inference_mode(), torch.autocast(plan.device.split(":")[0], torch.bfloat16, plan.precision == "bf16"):
-        for start in range(0, len(rows), JUDGED):
-            batch = gather(opened, packed, rows[start : start + JUDGED], plan.device)
+        for start in range(0, len(rows), at_once):
+            batch = gather(opened, packed, rows[start : start + at_once], plan.device)
             losses.append(task.loss(model, batch, plan.task).float())
             outputs = task.postprocess(heard.pop(), plan.task)
             arrays = {name: value.float().cpu().numpy() for name, value in outputs.items()}
@@ -195,12 +193,12 @@ def calibrate(opened: Opened, parts: Sequence[tuple[Packed, nn.Module]], plan: P
     least = getattr(opened.task, "calibrates_from", ENOUGH_TO_CALIBRATE)
     if fitter is None or sum(len(packed.rows["val"]) for packed, _ in parts) < least:
         return None
-    outputs, targets = [], []
+    outputs, targets, at_once = [], [], rows_at_once(plan)
     with torch.inference_mode():
         for packed, model in parts:
             rows = packed.rows["val"]
-            for start in range(0, len(rows), JUDGED):
-                batch = gather(opened, packed, rows[start : start + JUDGED], plan.device)
+            for start in range(0, len(rows), at_once):
+                batch = gather(opened, packed, rows[start : start + at_once], plan.device)
                 outputs.append(model.eval()(batch.inputs))
                 targets.append(batch.targets)
     return fitter(joined(outputs), joined(targets), plan.task)

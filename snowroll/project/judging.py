@@ -11,11 +11,9 @@ from snowroll.base.device import device_here
 from snowroll.base.nouns import Json, Metric, Prediction, Split
 from snowroll.base.task import Task
 from snowroll.evaluate.interval import bootstrap
-from snowroll.project.data import Packed, gather
+from snowroll.project.data import Packed, gather, rows_at_once
 from snowroll.project.models import Trained
 from snowroll.project.opened import Opened
-
-BATCH = 256  # rows at a time when nothing is trained
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +63,10 @@ def outputs_of(opened: Opened, trained: Trained, packed: Packed, rows: np.ndarra
     device = device_here(plan.device)
     model = trained.model.to(device)
     parts: dict[str, list[np.ndarray]] = {}
+    at_once = rows_at_once(plan)
     with torch.inference_mode():
-        for start in range(0, len(rows), BATCH):
-            batch = gather(opened, packed, rows[start : start + BATCH], device)
+        for start in range(0, len(rows), at_once):
+            batch = gather(opened, packed, rows[start : start + at_once], device)
             for name, value in task.postprocess(model(batch.inputs), plan.task).items():
                 parts.setdefault(name, []).append(value.cpu().numpy())
     return {name: np.concatenate(some) for name, some in parts.items()}

@@ -5,48 +5,96 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from functools import partial
 from hashlib import sha256
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 
+from snowroll.base import atomic
 from snowroll.base.errors import DataError, UsageError
 from snowroll.base.nouns import Json, Prediction, Sample
 from snowroll.base.task import Columns
 from snowroll.prepare.decode import limited
-from snowroll.prepare.names import holds_rows, is_archive, take_apart
+from snowroll.prepare.names import bundle_of, holds_rows, is_archive, take_apart
 from snowroll.prepare.read import Folder
-from snowroll.project.data import stacked
+from snowroll.project.data import rows_at_once, stacked
 from snowroll.project.models import Trained, load_model
 from snowroll.project.opened import Opened
 
 BATCH = 64
+Write = Callable[[str, Json, bytes], str]  # (name of the input, answer, bytes of the input) -> path of the file
 Named = tuple[int, str, str]  # number, name and SHA-256 of an input
 FIELDS = ["id", "path", "prediction", "probability", "doubt", "error"]
 
 
-def predict(opened: Opened, paths: list[Path], run: int | None, format: str) -> Iterator[str]:
-    """JSON lines {"id", "path", "prediction", "probability", "doubt"}, or {"path", "error", "where", "cure"}."""
+def predict(opened: Opened, paths: list[Path], run: int | None, format: str, out: Path | None = None) -> Iterator[str]:
+    """JSON lines {"id", "path", "prediction", "probability", "doubt"}, or {"path", "error", "where", "cure"}.
+
+    out: a folder for answers as files, each named after its input; "file" is then in the line. Raises UsageError where
+    the task's answers are no files.
+    """
     if format not in ("jsonl", "csv"):
         raise UsageError(f"format '{format}' is not known", where="--format", cure="use jsonl or csv")
     for path in paths:
         if not path.exists():
             raise UsageError("there is no such file or folder", where=path, cure="check the spelling")
     trained = load_model(opened, run)
-    return _lines(opened, trained, paths, format)
+    write = None if out is None else _writer(opened, out)
+    return _lines(opened, trained, paths, format, write)
 
 
-def _lines(opened: Opened, trained: Trained, paths: list[Path], format: str) -> Iterator[str]:
+def _writer(opened: Opened, out: Path) -> Write:
+    as_file = getattr(opened.task, "as_file", None)
+    if as_file is None:
+        told = f"answers of task '{opened.task.name}' are no files"
+        raise UsageError(told, where="--out", cure="leave it out: each line holds its answer")
+    out.mkdir(parents=True, exist_ok=True)
+    taken: set[str] = set()
+
+    def write(name: str, value: Json, raw: bytes) -> str:
+        ending, content = as_file(value, raw)
+        stem = plain_stem(name)
+        number = next(number for number in count() if f"{stem}{number or ''}" not in taken)
+        taken.add(f"{stem}{number or ''}")
+        path = out / f"{stem}{number or ''}{ending}"
+        atomic.write(path, content)
+        return str(path)
+
+    return write
+
+
+def plain_stem(name: str) -> str:
+    """What a file made from another is called.
+
+    >>> plain_stem("a/scan_01.nii.gz"), plain_stem("ct/p1//IM0001"), plain_stem("x.tar!b/1.png")
+    ('scan_01', 'p1', '1')
+    """
+    several = bundle_of(name)
+    if several is not None and several.is_whole:
+        name = several.home.rstrip("/!")
+    last = name.replace("!", "/").rpartition("/")[2]
+    return re.sub(r"(\.nii)?\.[A-Za-z0-9]{1,5}$", "", last) or "answer"
+
+
+def _lines(opened: Opened, trained: Trained, paths: list[Path], format: str, write: Write | None) -> Iterator[str]:
     """Decoded in limited children, answered in batches, told in the order given; what could not be read comes last."""
     unread: dict[str, str] = {}
-    inputs = enumerate(_inputs(opened, paths, unread))
-    jobs = (((number, name, sha256(raw).hexdigest()), raw) for number, (name, raw) in inputs)
+    held: dict[int, bytes] = {}  # of inputs on the way, where answers become files
+
+    def jobs() -> Iterator[tuple[Named, bytes]]:
+        for number, (name, raw) in enumerate(_inputs(opened, paths, unread)):
+            if write:
+                held[number] = raw
+            yield (number, name, sha256(raw).hexdigest()), raw
+
     encode = partial(opened.task.encode, options=trained.plan.task, megapixels=opened.prepare.megapixels)
-    encoded = limited(encode, jobs, opened.prepare.workers)
+    encoded = limited(encode, jobs(), opened.prepare.workers)
     if format == "csv":
         yield ",".join(FIELDS)
-    for row in _in_order(_answered(opened, trained, encoded)):
+    answered = _answered(opened, trained, encoded)
+    for row in _in_order(answered if write is None else _written(answered, write, held)):
         yield _spelled(row, format)
     for name, why in unread.items():
         fault = DataError(why, where=name, cure="see to it that it can be read, or leave it out")
@@ -84,6 +132,9 @@ def _inside(opened: Opened, path: Path, unread: dict[str, str]) -> Iterator[tupl
 
 def _wheres(opened: Opened, folder: Folder) -> list[str]:
     """Every file, for the task says what is a sample when it encodes it; for arrays, the rows that it makes samples."""
+    samples_in = getattr(opened.task, "samples_in", None)
+    if samples_in is not None:
+        return samples_in(folder, opened.prepare)
     files = [entry.where for entry in folder.entries()]
     if not any(holds_rows(where) for where in files):
         return files
@@ -94,11 +145,19 @@ def _wheres(opened: Opened, folder: Folder) -> list[str]:
     return [where for where in files if where not in inside] + rows
 
 
+def _written(
+    rows: Iterator[tuple[int, dict[str, Json]]], write: Write, held: dict[int, bytes]
+) -> Iterator[tuple[int, dict[str, Json]]]:
+    for number, row in rows:
+        raw = held.pop(number)
+        yield number, row if "error" in row else {**row, "file": write(row["path"], row["prediction"], raw)}
+
+
 def _answered(
     opened: Opened, trained: Trained, encoded: Iterator[tuple[Named, Columns | DataError]]
 ) -> Iterator[tuple[int, dict[str, Json]]]:
     """(number, row) of every input, in the order in which they were decoded."""
-    while some := list(islice(encoded, BATCH)):
+    while some := list(islice(encoded, min(BATCH, rows_at_once(trained.plan)))):
         good = [columns for _, columns in some if not isinstance(columns, DataError)]
         said = iter(_predictions(opened, trained, good) if good else [])
         for (number, name, content), columns in some:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -142,40 +142,80 @@ def open_series(parts: Sequence[bytes], megapixels: float) -> Scan:
         return _stacked(slices, notes)
 
 
-def _stacked(slices: Sequence[Any], notes: dict[str, float]) -> Scan:
-    first = slices[0]
-    direction = _direction(first)
-    along = np.array(
-        [float((_place(one) if _place(one) is not None else np.zeros(3)) @ _normal(direction)) for one in slices]
-    )
+class Stack(NamedTuple):
+    """Slices of one series in their order along its normal."""
+
+    rows: list[int]  # places of the slices; two in one place are one
+    step: float  # mm between two of them, usually
+    missing: int
+
+
+def _stack(slices: Sequence[Any]) -> Stack:
+    normal = _normal(_direction(slices[0]))
+    places = [_place(one) for one in slices]
+    along = np.array([0.0 if place is None else float(place @ normal) for place in places])
     order = np.argsort(along, kind="stable")
-    kept = [int(row) for place, row in enumerate(order) if not place or along[row] - along[order[place - 1]] > 1e-3]
-    steps = np.diff(along[kept])
-    step = float(np.median(steps)) if len(steps) else float(first.get("SliceThickness", 0) or 0)
+    rows = [int(row) for at, row in enumerate(order) if not at or along[row] - along[order[at - 1]] > 1e-3]
+    steps = np.diff(along[rows])
+    step = float(np.median(steps)) if len(steps) else float(slices[0].get("SliceThickness", 0) or 0)
     missing = int(np.round(steps[steps > _GAP * step] / step - 1).sum()) if len(steps) and step else 0
-    if missing:
-        notes = {**notes, "missing": float(missing)}
-    voxels = np.concatenate([_numbers(slices[row]) for row in kept], axis=1)
+    return Stack(rows, step, missing)
+
+
+def _stacked(slices: Sequence[Any], notes: dict[str, float]) -> Scan:
+    first, stack = slices[0], _stack(slices)
+    if stack.missing:
+        notes = {**notes, "missing": float(stack.missing)}
+    voxels = np.concatenate([_numbers(slices[row]) for row in stack.rows], axis=1)
     _, high, wide = _spacing(first, 1)
-    turned, spacing = _turned(voxels, (step, high, wide), direction)
-    return Scan(turned, spacing, str(first.get("Modality", "")), notes)
+    spacing = (stack.step, high, wide)
+    order, back = _order(_axes(first))
+    turned = np.flip(
+        voxels.transpose(0, *(1 + axis for axis in order)), tuple(1 + axis for axis in range(3) if back[axis])
+    )
+    mm = (spacing[order[0]], spacing[order[1]], spacing[order[2]])
+    return Scan(np.ascontiguousarray(turned), mm, str(first.get("Modality", "")), notes)
 
 
-def _turned(
-    voxels: np.ndarray, spacing: tuple[float, float, float], direction: np.ndarray
-) -> tuple[np.ndarray, tuple[float, float, float]]:
-    """Axes to head, back and left: the nearest of the scan's own, turned round where they run the other way."""
+def _axes(data: Any) -> np.ndarray:
+    """[3, 3] how depth, height and width run, in (left, back, head)."""
+    direction = _direction(data)
     across, down = direction
-    axes = np.stack([_normal(direction), down, across])  # of depth, height, width, in (left, back, head)
-    wanted, left, order, signs = (2, 1, 0), {0, 1, 2}, [], []
-    for part in wanted:
-        source = max(left, key=lambda axis: abs(axes[axis][part]))
-        left.discard(source)
-        order.append(source)
-        signs.append(axes[source][part] < 0)
-    turned = voxels.transpose(0, *(1 + axis for axis in order))
-    turned = np.flip(turned, tuple(1 + place for place, back in enumerate(signs) if back))
-    return np.ascontiguousarray(turned), (spacing[order[0]], spacing[order[1]], spacing[order[2]])
+    return np.stack([_normal(direction), down, across])
+
+
+def _order(axes: np.ndarray) -> tuple[list[int], list[bool]]:
+    """Which axes lie nearest to head, back and left, and which of these run the other way."""
+    left, order = {0, 1, 2}, list[int]()
+    for part in (2, 1, 0):
+        order.append(max(left, key=lambda axis: abs(axes[axis][part])))
+        left.discard(order[-1])
+    return order, [bool(axes[axis][part] < 0) for axis, part in zip(order, (2, 1, 0), strict=True)]
+
+
+def affine_of(parts: Sequence[bytes]) -> np.ndarray:
+    """[4, 4] NIfTI's, of a mask on the scan's grid with axes to left, back and head: to mm right, front and head.
+
+    parts: as `open_series` takes them.
+    """
+    parts = of_one_series(parts) if len(parts) > 1 else parts
+    slices = [_read(part) for part in parts]
+    first, order, back, counts = slices[0], [0, 1, 2], [False] * 3, [1, int(slices[0].Rows), int(slices[0].Columns)]
+    spacing = list(_spacing(first, 1))
+    if len(slices) > 1:
+        stack = _stack(slices)
+        first, spacing[0], counts[0] = slices[stack.rows[0]], stack.step, len(stack.rows)
+        order, back = _order(_axes(first))
+    vectors = _axes(first) * np.array([mm or 1.0 for mm in spacing])[:, None]
+    place = _place(first)
+    origin = np.zeros(3) if place is None else place
+    affine = np.eye(4)
+    for column, axis in enumerate((2, 1, 0)):  # left, back, head
+        source, turned = order[axis], back[axis]
+        affine[:3, column] = -vectors[source] if turned else vectors[source]
+        origin = origin + (vectors[source] * (counts[source] - 1) if turned else 0)
+    affine[:3, 3] = origin
+    return np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine
 
 
 def _numbers(data: Any) -> np.ndarray:

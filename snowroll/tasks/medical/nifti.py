@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import struct
 import warnings
@@ -73,6 +74,24 @@ def written(voxels: np.ndarray, spacing: tuple[float, float, float]) -> bytes:
     return nibabel.Nifti1Image(np.ascontiguousarray(voxels.transpose(2, 1, 0)), affine).to_bytes()
 
 
+def like(raw: bytes, labels: np.ndarray) -> bytes:
+    """A mask [D, H, W] (axes to head, back and left) on the grid of the scan in `raw`, packed."""
+    from nibabel.orientations import apply_orientation, axcodes2ornt, ornt_transform
+
+    image = _image(raw, float("inf"))
+    change = ornt_transform(axcodes2ornt(("L", "P", "S")), _orientation(image))
+    turned = apply_orientation(labels.transpose(2, 1, 0), change)
+    shape = tuple(int(side) for side in image.shape[:3])
+    return placed(turned.reshape(shape + (1,) * (3 - len(shape))), image.affine, turned=True)
+
+
+def placed(labels: np.ndarray, affine: np.ndarray, turned: bool = False) -> bytes:
+    """A mask as a packed NIfTI with this affine: of axes to left, back and head, unless it is turned to others."""
+    nibabel = needs("nibabel")
+    values = labels if turned else labels.transpose(2, 1, 0)
+    return gzip.compress(nibabel.Nifti1Image(np.ascontiguousarray(values), affine).to_bytes(), 6, mtime=0)
+
+
 def cleaned(raw: bytes) -> bytes:
     """The file without its free text and extensions. Raises DataError for damage."""
     plain = gunzipped(raw)
@@ -125,7 +144,7 @@ def _kind(plain: bytes) -> Any:
 
 def _upright(values: np.ndarray, image: Any) -> tuple[np.ndarray, tuple[float, float, float]]:
     """([D, H, W], spacing), axes to head, back and left."""
-    from nibabel.orientations import apply_orientation, axcodes2ornt, io_orientation, ornt_transform
+    from nibabel.orientations import apply_orientation, axcodes2ornt, ornt_transform
 
     cube = values.reshape((*values.shape[:3], *(1,) * (3 - values.ndim))) if values.ndim < 3 else values
     cube = cube.reshape(cube.shape[:3])
@@ -133,14 +152,20 @@ def _upright(values: np.ndarray, image: Any) -> tuple[np.ndarray, tuple[float, f
     zooms = np.ones(3)
     zooms[: min(3, len(sizes))] = sizes[:3]
     zooms = np.where(np.isfinite(zooms) & (zooms > 0), zooms, 1.0)
-    own = io_orientation(image.affine)
-    if np.isnan(own).any():
-        own = np.array([[0, 1], [1, 1], [2, 1]], float)
+    own = _orientation(image)
     change = ornt_transform(own, axcodes2ornt(("L", "P", "S")))
     turned = apply_orientation(cube, change)
     # a row of `own` says which way of the body an axis goes: sizes follow it
     placed = zooms[np.argsort(own[:, 0])]
     return turned.transpose(2, 1, 0), (float(placed[2]), float(placed[1]), float(placed[0]))
+
+
+def _orientation(image: Any) -> np.ndarray:
+    """nibabel's [3, 2]; that of a plain grid where the affine says nothing."""
+    from nibabel.orientations import io_orientation
+
+    own = io_orientation(image.affine)
+    return np.array([[0, 1], [1, 1], [2, 1]], float) if np.isnan(own).any() else own
 
 
 def _damaged(fault: Exception) -> DataError:

@@ -168,6 +168,12 @@ class Medical:
 
         return read(outputs, schema)
 
+    def samples_in(self, folder: Any, settings: Any) -> list[str]:
+        """Series are one sample; rows of arrays are those that it reads labels of."""
+        from snowroll.tasks.medical.reading import find_scans
+
+        return sorted(find_scans(folder, settings).groups)
+
     def scorer(
         self, predictions: Sequence[Prediction], targets: Sequence[Json], schema: Schema
     ) -> Callable[[np.ndarray | None], dict[str, float]]:

@@ -92,6 +92,13 @@ def read_masked_scans(folder: Folder, settings: PrepareSettings) -> Reading | No
     return with_groups(reading, settings.group)
 
 
+def scans_in(folder: Folder, settings: PrepareSettings) -> list[str]:
+    """The scans of a folder, without masks that lie beside them."""
+    wheres = sorted(find_scans(folder, settings).groups)
+    masks = [where for where in wheres if is_mask(where)]
+    return _cases([where for where in wheres if where not in set(masks)], masks)
+
+
 def is_mask(where: str) -> bool:
     """By its name or its folder's: only NIfTI files are masks.
 

@@ -190,6 +190,17 @@ class MedicalMasks:
     def same(self, one: Prediction, other: Prediction) -> float:
         return SegmentImages().same(one, other)
 
+    def as_file(self, value: Json, raw: bytes) -> tuple[str, bytes]:
+        """NIfTI on the scan's own grid; of a picture a PNG. Values are places in the schema's classes."""
+        from snowroll.tasks.medical_masks.volumes import as_file
+
+        return as_file(value, raw)
+
+    def samples_in(self, folder: Any, settings: Any) -> list[str]:
+        from snowroll.tasks.medical_masks.reading import scans_in
+
+        return scans_in(folder, settings)
+
     def scorer(
         self, predictions: Sequence[Prediction], targets: Sequence[Json], schema: Schema
     ) -> Callable[[np.ndarray | None], dict[str, float]]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from snowroll.base.errors import DataError
 from snowroll.base.nouns import Json
+from snowroll.prepare.bundles import is_bundle, unbundled
 from snowroll.prepare.look import Look
 from snowroll.tasks.medical.fitting import UNKNOWN, Triple
 from snowroll.tasks.medical.looking import columns_of, mosaic, unmosaic
@@ -67,6 +68,20 @@ def of_painted(target: Json, look: Look) -> Json:
         return target if not isinstance(target, Mapping) else {**target, "shape": list(shape)}
     spacing = (look.own["mm_deep"], look.own["mm_high"], look.own["mm_wide"])
     return as_volume(labels, target["classes"], spacing)
+
+
+def as_file(value: Json, raw: bytes) -> tuple[str, bytes]:
+    """(ending, bytes): NIfTI on the grid of the scan in `raw`, or a PNG where that is a picture."""
+    from snowroll.tasks.medical import dicom, nifti
+    from snowroll.tasks.segment_images.drawing import as_png
+
+    labels = unmosaic(mask_of(value), shape_of(value))
+    parts = unbundled(raw) if is_bundle(raw) else [raw]
+    if nifti.is_nifti(parts[0]):
+        return ".nii.gz", nifti.like(parts[0], labels)
+    if dicom.is_dicom(parts[0]):
+        return ".nii.gz", nifti.placed(labels, dicom.affine_of(parts))
+    return ".png", as_png(value)
 
 
 def grounds(classes: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from snowroll.base.errors import DataError
 from snowroll.base.nouns import Json
-from snowroll.tasks.segment_images.masks import IGNORED, numbered_at
+from snowroll.tasks.segment_images.masks import IGNORED, mask_of, numbered_at
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -38,6 +38,19 @@ def drawn(rgb: np.ndarray, target: Json | None, prediction: Json | None, schema:
     gap = np.full((rgb.shape[0], max(2, rgb.shape[1] // 80), 3), 255, np.uint8)
     side_by_side = [part for panel in panels for part in (panel, gap)][:-1]
     return Image.fromarray(np.concatenate(side_by_side, axis=1))
+
+
+def as_png(value: Json) -> bytes:
+    """A mask as a picture with a palette."""
+    import io
+
+    from PIL import Image
+
+    image = Image.fromarray(mask_of(value), "P")
+    image.putpalette([part for number in range(256) for part in (colour(number) if number != IGNORED else (0, 0, 0))])
+    out = io.BytesIO()
+    image.save(out, "PNG", optimize=True)
+    return out.getvalue()
 
 
 def _at_size(target: Json, rgb: np.ndarray, classes: list[str]) -> np.ndarray:

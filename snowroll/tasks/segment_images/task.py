@@ -197,6 +197,12 @@ class SegmentImages:
 
         return same(one, other)
 
+    def as_file(self, value: Json, raw: bytes) -> tuple[str, bytes]:
+        """A palette PNG: values are places in the schema's classes, colours those of the report."""
+        from snowroll.tasks.segment_images.drawing import as_png
+
+        return ".png", as_png(value)
+
     def scorer(
         self, predictions: Sequence[Prediction], targets: Sequence[Json], schema: Schema
     ) -> Callable[[np.ndarray | None], dict[str, float]]:
