@@ -330,6 +330,17 @@ def test_masks_are_found_in_common_layouts(tmp_path: Path, layout: str) -> None:
         )
 
 
+@pytest.mark.parametrize("kinds", [("healthy", "lesion"), ("no", "yes")])
+def test_classes_of_scans_are_no_masks(tmp_path: Path, kinds: tuple[str, str]) -> None:
+    for n in range(12):
+        path = tmp_path / "data" / kinds[n % 2] / f"{n // 2}.nii.gz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(gzip.compress(nifti.written(drawn(n, ill=bool(n % 2))[0] // 10, (2, 1, 1)), 1))
+    answer = init(tmp_path, None, (), "", {}, lambda line: None)
+    assert answer.json["task"] == "medical"
+    assert answer.json["classes"] == dict.fromkeys(kinds, 6)
+
+
 def test_files_of_one_case_are_channels(tmp_path: Path) -> None:
     for n in range(5):
         voxels, lesion = drawn(n, ill=True)

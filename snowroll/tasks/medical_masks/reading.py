@@ -33,6 +33,7 @@ _MASK_WORDS = (
     "groundtruth roi rois lesion lesions manual"
 )
 _MASKS = frozenset(_MASK_WORDS.split())
+_FOLDERS = _MASKS - {"roi", "rois", "lesion", "lesions", "manual"}  # a folder may be called so after a class
 # words that say what a file or folder is, and not whose
 _KIND_WORDS = (
     "image images imagestr imagests img imgs vol volume volumes scan scans data raw orig original train training test "
@@ -108,7 +109,7 @@ def is_mask(where: str) -> bool:
     if not where.lower().endswith(NIFTI):
         return False
     *folders, name = where.replace("!", "/").split("/")
-    return bool(_MASKS & {*_words(_stem(name)), *(folders[-1:] and _words(folders[-1]))})
+    return bool(_MASKS & set(_words(_stem(name))) or _FOLDERS & set(_words(folders[-1] if folders else "")))
 
 
 def _stem(name: str) -> str:
