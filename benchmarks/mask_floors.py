@@ -19,8 +19,8 @@ from blobs import otsu, pictures
 
 from snowroll.base.nouns import Json, Prediction
 from snowroll.evaluate.interval import bootstrap
+from snowroll.prepare.mask_targets import IGNORED, as_target, fitted, numbered, unfitted
 from snowroll.project.opened import open_project
-from snowroll.tasks.segment_images.masks import IGNORED, as_target, fitted, numbered, unfitted
 from snowroll.tasks.segment_images.scoring import scorer
 
 SIDE = 128  # of the grid on which positions are counted

@@ -12,7 +12,7 @@ from label_kit import make_drawing_project, running
 from test_boxes_page import chromium  # noqa: F401  (a fixture)
 from test_web_page import CHROMIUM, Visit
 
-from snowroll.tasks.segment_images.masks import as_target, mask_of
+from snowroll.prepare.mask_targets import as_target, mask_of
 
 pytestmark = [
     pytest.mark.slow,

@@ -31,16 +31,16 @@ from snowroll.tasks.medical.dicom import header
 from snowroll.tasks.medical.example import drawn
 from snowroll.tasks.medical.fitting import fitted, fitted_labels, spans_of, unfitted
 from snowroll.tasks.medical.looking import look, mosaic, unmosaic
+from snowroll.tasks.medical.masks.reading import read_masked_scans
+from snowroll.tasks.medical.masks.scoring import surface_mm
+from snowroll.tasks.medical.masks.task import MedicalMasks
+from snowroll.tasks.medical.masks.volumes import as_volume, numbered_volume
+from snowroll.tasks.medical.masks.windows import Windows, starts_of
 from snowroll.tasks.medical.options import MedicalOptions
 from snowroll.tasks.medical.presets import PRESETS
 from snowroll.tasks.medical.reading import read_scans
 from snowroll.tasks.medical.scans import cleaned, open_scan
 from snowroll.tasks.medical.task import Medical
-from snowroll.tasks.medical_masks.reading import read_masked_scans
-from snowroll.tasks.medical_masks.scoring import surface_mm
-from snowroll.tasks.medical_masks.task import MedicalMasks
-from snowroll.tasks.medical_masks.volumes import as_volume, numbered_volume
-from snowroll.tasks.medical_masks.windows import Windows, starts_of
 from snowroll.verbs.init import init
 from snowroll.web.asking import Answer, keep
 

@@ -20,13 +20,13 @@ from snowroll.base.nouns import Batch, Json, Prediction, Sample
 from snowroll.base.task import Fingerprint, find_task
 from snowroll.prepare.augment import CounterDraw
 from snowroll.prepare.look import Look
+from snowroll.prepare.mask_targets import IGNORED, as_target, fitted, mask_of, numbered, shares, unfitted
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.prepare.view import View
 from snowroll.tasks.segment_images.coco import read_coco, runs_of
 from snowroll.tasks.segment_images.faults import mask_faults
 from snowroll.tasks.segment_images.instances import parted
-from snowroll.tasks.segment_images.masks import IGNORED, as_target, fitted, mask_of, numbered, shares, unfitted
 from snowroll.tasks.segment_images.model import Seen, build
 from snowroll.tasks.segment_images.options import SegmentOptions, multiply_adds, segment_plan
 from snowroll.tasks.segment_images.reading import read_masks

@@ -247,10 +247,19 @@ class Deployable:
 
 
 def task_names() -> list[str]:
-    """Names of the task folders and of installed entry points in the group `snowroll.tasks`."""
+    """Names of the task folders and of installed entry points in the group `snowroll.tasks`.
+
+    A folder within a task's is a task of the same family: tasks/medical/masks is `medical_masks`.
+    """
+    return sorted({*_folders(), *(point.name for point in metadata.entry_points(group="snowroll.tasks"))})
+
+
+def _folders() -> dict[str, str]:
+    """Task -> its module, under `snowroll.tasks`."""
     here = Path(__file__).parent.parent / "tasks"
-    folders = {path.parent.name for path in here.glob("*/__init__.py")}
-    return sorted(folders | {point.name for point in metadata.entry_points(group="snowroll.tasks")})
+    marks = (*here.glob("*/__init__.py"), *here.glob("*/*/task.py"))
+    found = [path.parent.relative_to(here).parts for path in marks]
+    return {"_".join(parts): ".".join(parts) for parts in found}
 
 
 def find_task(name: str) -> Task:
@@ -263,7 +272,7 @@ def find_task(name: str) -> Task:
     for point in metadata.entry_points(group="snowroll.tasks"):
         if point.name == name:
             return point.load()
-    return import_module(f"snowroll.tasks.{name}").task
+    return import_module(f"snowroll.tasks.{_folders()[name]}").task
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,8 @@ from snowroll.web.pictures import Pictures
 
 HERE = Path(__file__).parent
 STYLE = Path(snowroll.base.__file__).parent / "style.css"
-WIDGETS = {"choice": "/static/choice.js"}  # schema type -> the module that asks for such a target
+# schema type -> the module that asks for such a target
+WIDGETS = {"choice": "/static/choice.js", "mask": "/static/masks.js"}
 MOST = 100  # questions or answers in one request
 MOST_BYTES = 1 << 20  # of a request's body
 

@@ -59,7 +59,7 @@ class ClassifyImages:
         return look(raw, megapixels)
 
     def facts(self, columns: Columns, targets: Sequence[Json], schema: Schema) -> dict[str, Json]:
-        from snowroll.tasks.classify_images.facts import mirror_keeps_class
+        from snowroll.prepare.reflections import mirror_keeps_class
 
         counts = Counter(targets)
         return {

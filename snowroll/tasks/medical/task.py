@@ -80,7 +80,7 @@ class Medical:
         return scan_faults(view)
 
     def facts(self, columns: Columns, targets: Sequence[Json], schema: Schema) -> dict[str, Json]:
-        from snowroll.tasks.classify_images.facts import mirror_keeps_class
+        from snowroll.prepare.reflections import mirror_keeps_class
         from snowroll.tasks.medical.facts import scan_facts
 
         return {**scan_facts(columns), **mirror_keeps_class(columns["thumbnail"], targets)}

@@ -9,7 +9,7 @@ import numpy as np
 
 from snowroll.base.errors import DataError
 from snowroll.base.nouns import Json, Prediction
-from snowroll.tasks.segment_images.masks import as_target, mask_of, unfitted
+from snowroll.prepare.mask_targets import as_target, unfitted
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,9 +39,3 @@ def read(outputs: Mapping[str, np.ndarray], schema: Mapping[str, Json]) -> list[
         certain = unfitted(sure.astype(np.uint8), (wide, high)).astype(np.float64).mean() / 255
         found.append(Prediction(as_target(mask, classes), float(certain), float(np.clip(2 * (1 - certain), 0, 1))))
     return found
-
-
-def same(one: Prediction, other: Prediction) -> float:
-    """Share of the pixels that two answers to one picture have in common."""
-    mine, theirs = mask_of(one.value), mask_of(other.value)
-    return float((mine == theirs).mean()) if mine.shape == theirs.shape else 0.0

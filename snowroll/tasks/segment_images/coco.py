@@ -10,9 +10,9 @@ import numpy as np
 
 from snowroll.base.nouns import Json
 from snowroll.prepare.manifest import Shelf
+from snowroll.prepare.mask_targets import IGNORED, as_target
 from snowroll.prepare.read import Folder
 from snowroll.prepare.trees import json_trees
-from snowroll.tasks.segment_images.masks import IGNORED, as_target
 
 MOST_PX = 100_000_000  # of a picture whose mask is painted
 _MOST = IGNORED - 1  # instances of one picture; 0 is the background

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from snowroll.base.nouns import Fault, Json
+from snowroll.base.nouns import Fault
+from snowroll.prepare.mask_targets import mask_of, shares
 from snowroll.prepare.view import View, count
-from snowroll.tasks.segment_images.masks import mask_of, shares
 
 _RARE, _FEW = 0.02, 50  # a picture of one class only is odd where nearly all others show several
 _IN_FEW = 3  # pictures that show a class, below which it can be neither learnt nor measured
@@ -48,15 +48,3 @@ def mask_faults(view: View) -> Iterator[Fault]:
             rows = [row for row in labelled if name in shares(view.samples[row].target)]
             told = f"class '{name}' is in {count(n, 'picture')} only: {view.names(rows)}"
             yield view.fault("rare_class", "warn", rows, told, "label more of it, or give it to another class", 1.0)
-
-
-def gist(target: Json) -> str:
-    """Which classes, in tenths of the picture: what two copies of a picture should agree on."""
-    found = {name: round(10 * share) for name, share in shares(target).items() if name}
-    return ", ".join(f"{name} {tenths}" for name, tenths in sorted(found.items()) if tenths) or "nothing"
-
-
-def words(value: Json) -> str:
-    """'road 41 %, sky 22 %, ...' as people read it in a report."""
-    found = sorted(((share, name) for name, share in shares(value).items() if name), reverse=True)
-    return ", ".join(f"{name} {share:.0%}" for share, name in found[:3]) or "nothing"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from snowroll.base.nouns import Json, Prediction
-from snowroll.tasks.segment_images.masks import IGNORED, mask_of, numbered_at
+from snowroll.prepare.mask_targets import IGNORED, mask_of, numbered_at
 
 ALIKE = 0.5  # intersection over union from which a thing is found
 LEAST_PX = 4  # of a thing that was said: fewer are crumbs

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import takewhile
@@ -22,6 +22,7 @@ from snowroll.prepare.class_folders import read_class_folders
 from snowroll.prepare.decode import limited
 from snowroll.prepare.layouts import count_formats, with_groups
 from snowroll.prepare.manifest import SPLITS
+from snowroll.prepare.mask_targets import BACKGROUND, FOREGROUND, all_classes
 from snowroll.prepare.masks import has_few_values
 from snowroll.prepare.pictures import format_of_name, sniff
 from snowroll.prepare.read import Folder
@@ -38,7 +39,6 @@ _ENDING = re.compile(
 )
 _NAMED = ("class_dict.csv", "classes.csv", "labels.csv", "classes.txt", "labels.txt", "label_colors.txt", "codes.txt")
 _VOID = ("void", "unlabelled", "unlabeled", "ignore", "ignored", "unknown")  # names of what is not to be judged
-BACKGROUND, FOREGROUND = "background", "foreground"
 
 
 def read_masks(folder: Folder, settings: PrepareSettings) -> Reading | None:
@@ -246,11 +246,3 @@ def _colour(row: Sequence[str]) -> tuple[Value, str] | None:
 def _split_of(where: str) -> Split | None:
     parts = where.replace("!", "/").lower().split("/")[:-1]
     return next((SPLITS[part] for part in parts if part in SPLITS), None)
-
-
-def all_classes(targets: Iterable[Json]) -> list[str]:
-    """Names given by the user (words) and by targets; "" is no class."""
-    names: Counter[str] = Counter()
-    for target in targets:
-        names.update([target] if isinstance(target, str) else target["classes"] if target is not None else ())
-    return sorted(name for name in names if name)

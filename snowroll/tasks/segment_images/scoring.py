@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from snowroll.base.nouns import Json, Metric, Prediction
+from snowroll.evaluate import overlap
 from snowroll.evaluate.interval import mean_with_interval
 from snowroll.evaluate.metrics import per_class
+from snowroll.prepare.mask_targets import IGNORED, numbered, numbered_pairs
 from snowroll.tasks.segment_images.instances import counted
-from snowroll.tasks.segment_images.masks import IGNORED, numbered, numbered_at
 
 EDGE = 0.02  # of the diagonal: how far an edge reaches
 EDGES_OF = 200  # pictures, about, whose edges are measured: a second's work for some ten
@@ -29,33 +30,7 @@ WORDS = {
 
 def tables(predictions: Sequence[Prediction], targets: Sequence[Json], classes: Sequence[str]) -> np.ndarray:
     """[n, C, C] pixels of each picture: rows what they are, columns what was said."""
-    return np.stack(
-        [_table(p.value, target, classes) for p, target in zip(predictions, targets, strict=True)]
-        or [np.zeros((len(classes), len(classes)))]
-    )
-
-
-def _table(value: Json, target: Json, classes: Sequence[str]) -> np.ndarray:
-    n, truth = len(classes), numbered(target, classes)
-    said = numbered_at(value, classes, truth.shape)
-    known = truth != IGNORED
-    truth, said = truth[known].astype(np.int64), said[known].astype(np.int64)
-    said = np.where(said == IGNORED, (truth + 1) % n, said)  # nothing said is wrong
-    return np.bincount(truth * n + said, minlength=n * n).reshape(n, n).astype(float)
-
-
-def overlaps(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(IoU, Dice) [..., C] of tables [..., C, C]; NaN where a class is neither there nor said."""
-    both = np.diagonal(table, axis1=-2, axis2=-1)
-    there, said = table.sum(axis=-1), table.sum(axis=-2)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return both / (there + said - both), 2 * both / (there + said)
-
-
-def mean_known(values: np.ndarray) -> np.ndarray:
-    """Mean over the last axis without NaN; 1 where nothing is known."""
-    known = ~np.isnan(values)
-    return np.where(known.any(axis=-1), np.where(known, values, 0).sum(axis=-1) / known.sum(axis=-1).clip(min=1), 1.0)
+    return overlap.tables(numbered_pairs(predictions, targets, classes), len(classes), IGNORED)
 
 
 def scorer(
@@ -64,16 +39,16 @@ def scorer(
     """Metrics as a function of how often each picture counts, headline first."""
     by_picture = tables(predictions, targets, schema["classes"])
     things = counted(predictions, targets, schema["classes"]) if schema.get("instances") else None
-    dice = mean_known(overlaps(by_picture)[1])
+    dice = overlap.mean_known(overlap.shares(by_picture)[1])
     order = np.argsort(dice, kind="stable")
 
     def score(counts: np.ndarray | None = None) -> dict[str, float]:
         weight = np.ones(len(by_picture)) if counts is None else counts.astype(float)
         table = np.tensordot(weight, by_picture, axes=1)
-        iou, of_pixels = overlaps(table)
+        iou, of_pixels = overlap.shares(table)
         return {
-            "mIoU": float(mean_known(iou)),
-            "mDice": float(mean_known(of_pixels)),
+            "mIoU": float(overlap.mean_known(iou)),
+            "mDice": float(overlap.mean_known(of_pixels)),
             "dice_of_pictures": float(dice @ weight / weight.sum()),
             "dice_worst": float(dice[order][np.searchsorted(weight[order].cumsum(), 0.05 * weight.sum())]),
             "pixel_accuracy": float(np.trace(table) / max(1.0, table.sum())),
@@ -143,7 +118,7 @@ def _mean(values: Sequence[float]) -> float | None:
 
 def credit(predictions: Sequence[Prediction], targets: Sequence[Json], schema: Mapping[str, Json]) -> np.ndarray:
     """[n] Dice of each picture, over the classes in it."""
-    return mean_known(overlaps(tables(predictions, targets, schema["classes"]))[1])
+    return overlap.mean_known(overlap.shares(tables(predictions, targets, schema["classes"]))[1])
 
 
 def details(
@@ -153,7 +128,7 @@ def details(
     names = list(schema["classes"])
     by_picture = tables(predictions, targets, names)
     whole = by_picture.sum(axis=0)
-    iou, dice = overlaps(whole)
+    iou, dice = overlap.shares(whole)
     edges = _edges(predictions, targets, names)
     rows = per_class(whole.astype(np.int64), names)
     for place, row in enumerate(rows):

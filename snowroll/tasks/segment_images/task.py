@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import inf
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from snowroll.base.errors import DataError, did_you_mean
 from snowroll.base.nouns import Batch, Choice, Fault, Json, Prediction
 from snowroll.base.task import Columns, Deployable, Draw, Fingerprint, Reading
 from snowroll.prepare.look import Look, look
@@ -39,7 +36,6 @@ class SegmentImages:
     pipeline = "image-segmentation"  # the model hubs' word
     in_pixels = True
     wants = "put masks of the same names beside the pictures, or a COCO file, or name classes with --labels a,b,c"
-    widget = Path(__file__).with_name("masks.js")
     ragged: frozenset[str] = frozenset()
     unbounded: frozenset[str] = frozenset()
     waived: Mapping[str, str] = {}
@@ -58,37 +54,28 @@ class SegmentImages:
         return -1 if are_classes_of_pictures(reading, settings) else 1
 
     def schema(self, targets: Iterable[Json]) -> dict[str, Json]:
+        from snowroll.prepare.mask_targets import all_classes
         from snowroll.tasks.segment_images.instances import has_instances
-        from snowroll.tasks.segment_images.reading import all_classes
 
         known = list(targets)
         are_apart = any(isinstance(target, Mapping) and has_instances(target) for target in known)
         return {"type": "mask", "classes": all_classes(known), **({"instances": True} if are_apart else {})}
 
     def problem(self, target: Json, schema: Schema) -> str | None:
-        from snowroll.tasks.segment_images.masks import mask_of
+        from snowroll.prepare.mask_targets import problem
 
-        if not isinstance(target, Mapping) or not isinstance(target.get("classes"), list):
-            return 'a target is {"mask", "classes"}'
-        unknown = [name for name in target["classes"] if name and name not in schema["classes"]]
-        if unknown:
-            return f"class '{unknown[0]}' is not in the schema; {did_you_mean(str(unknown[0]), schema['classes'])}"
-        try:
-            mask_of(target)
-        except DataError as fault:
-            return fault.what
-        return None
+        return problem(target, schema["classes"])
 
     def look(self, raw: bytes, megapixels: float) -> Look:
         return look(raw, megapixels)
 
     def gist(self, target: Json) -> str:
-        from snowroll.tasks.segment_images.faults import gist
+        from snowroll.prepare.mask_targets import gist
 
         return gist(target)
 
     def words(self, value: Json) -> str:
-        from snowroll.tasks.segment_images.faults import words
+        from snowroll.prepare.mask_targets import words
 
         return words(value)
 
@@ -122,7 +109,7 @@ class SegmentImages:
 
     def encode_targets(self, targets: Sequence[Json], schema: Schema, columns: Columns) -> Columns:
         """[n, H, W] in the frame of the pack's pictures."""
-        from snowroll.tasks.segment_images.masks import fitted, numbered
+        from snowroll.prepare.mask_targets import fitted, numbered
 
         height, width = columns["image"].shape[1:3]
         masks = np.empty((len(targets), height, width), np.uint8)
@@ -193,13 +180,13 @@ class SegmentImages:
         return read(outputs, schema)
 
     def same(self, one: Prediction, other: Prediction) -> float:
-        from snowroll.tasks.segment_images.answers import same
+        from snowroll.prepare.mask_targets import same
 
         return same(one, other)
 
     def as_file(self, value: Json, raw: bytes) -> tuple[str, bytes]:
         """A palette PNG: values are places in the schema's classes, colours those of the report."""
-        from snowroll.tasks.segment_images.drawing import as_png
+        from snowroll.prepare.mask_pictures import as_png
 
         return ".png", as_png(value)
 
@@ -217,17 +204,15 @@ class SegmentImages:
 
     def of_classes(self, targets: Sequence[Json]) -> list[str]:
         """The classes that each picture shows."""
-        from snowroll.tasks.segment_images.masks import shares
+        from snowroll.prepare.mask_targets import classes_shown
 
-        return [name for target in targets for name in shares(target) if name]
+        return [name for names in classes_shown(targets) for name in names]
 
     def strata(self, targets: Sequence[Json]) -> list[str]:
         """The rarest class that a picture shows, or "nothing"."""
-        from snowroll.tasks.segment_images.masks import shares
+        from snowroll.prepare.mask_targets import rarest_shown
 
-        shown = [sorted(name for name in shares(target) if name) for target in targets]
-        counts = Counter(name for names in shown for name in names)
-        return [min(names, key=lambda name: (counts[name], name), default="nothing") for names in shown]
+        return rarest_shown(targets)
 
     def details(
         self, predictions: Sequence[Prediction], targets: Sequence[Json], schema: Schema, groups: Sequence[str]
@@ -237,15 +222,15 @@ class SegmentImages:
         return details(predictions, targets, schema, groups)
 
     def draw(self, raw: bytes, target: Json | None, prediction: Json | None, schema: Schema) -> Image:
+        from snowroll.prepare.mask_pictures import drawn
         from snowroll.prepare.pictures import open_rgb
-        from snowroll.tasks.segment_images.drawing import drawn
 
         return drawn(open_rgb(raw, megapixels=inf), target, prediction, schema)
 
     def show(self, batch: Batch, row: int) -> Image:
         """The picture as the network sees it, under the classes it is to find."""
-        from snowroll.tasks.segment_images.drawing import drawn
-        from snowroll.tasks.segment_images.masks import as_target
+        from snowroll.prepare.mask_pictures import drawn
+        from snowroll.prepare.mask_targets import as_target
 
         pixels = batch.inputs.image[row].detach().float().clamp(0, 1).mul(255).round().byte()
         rgb = pixels.permute(1, 2, 0).cpu().numpy()

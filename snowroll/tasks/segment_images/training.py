@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from snowroll.base.nouns import Batch
 from snowroll.base.task import Draw
 from snowroll.prepare import augment as ops
-from snowroll.tasks.segment_images.masks import IGNORED
+from snowroll.prepare.mask_targets import IGNORED
 from snowroll.tasks.segment_images.model import Said, Seen
 from snowroll.tasks.segment_images.options import SegmentOptions
+from snowroll.train.losses import entropy_and_dice
 
 
 def loss(model: nn.Module, batch: Batch, options: SegmentOptions) -> Tensor:
@@ -25,7 +26,7 @@ def loss(model: nn.Module, batch: Batch, options: SegmentOptions) -> Tensor:
     for level, logits in enumerate(said.logits):
         mask = _as_coarse(batch.targets, logits.shape[2:])
         weight = 0.5**level
-        total = total + weight * entropy_and_dice(logits, mask, options.dice)
+        total = total + weight * entropy_and_dice(logits, mask, options.dice, IGNORED)
         weights += weight
     return total / weights
 
@@ -34,28 +35,6 @@ def _as_coarse(mask: Tensor, size: torch.Size) -> Tensor:
     """Every so many pixels of the mask: [B, h, w] int64."""
     step = mask.shape[1] // size[0]
     return mask[:, step // 2 :: step, step // 2 :: step].long()
-
-
-def entropy_and_dice(logits: Tensor, mask: Tensor, dice: float) -> Tensor:
-    """[B] cross-entropy, and `dice` times what Dice's measure is short of 1. logits: [B, C, ...], mask: [B, ...] int64,
-    over pixels or voxels, as many axes as there are."""
-    logits, mask = logits.flatten(2), mask.flatten(1)
-    known = mask != IGNORED
-    wanted = torch.where(known, mask, 0)
-    logs = logits.log_softmax(dim=1)
-    right = logs.gather(1, wanted[:, None])[:, 0] * known
-    losses = -right.sum(dim=1) / known.sum(dim=1).clamp(min=1)
-    if not dice:
-        return losses
-    counted = known.to(logs.dtype)
-    none = logs.new_zeros(logs.shape[:2])
-    both = none.scatter_add(1, wanted, right.exp() * counted)
-    there = none.scatter_add(1, wanted, counted)
-    said = (logs.exp() * known[:, None]).sum(dim=2)
-    overlap = (2 * both + 1) / (said + there + 1)
-    # over the classes that the picture shows: an absent class has no overlap to be had
-    present = (there > 0).to(logs.dtype)
-    return losses + dice * (1 - (overlap * present).sum(dim=1) / present.sum(dim=1).clamp(min=1))
 
 
 def augment(batch: Batch, draw: Draw, options: SegmentOptions) -> Batch:

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from snowroll.base.nouns import Json
 from snowroll.base.task import Deployable
 from snowroll.tasks.medical.deploying import Fitted, inputs_of, raw_of
-from snowroll.tasks.medical_masks.answers import best_classes
-from snowroll.tasks.medical_masks.model import Seen
-from snowroll.tasks.medical_masks.options import MaskOptions
+from snowroll.tasks.medical.masks.answers import best_classes
+from snowroll.tasks.medical.masks.model import Seen
+from snowroll.tasks.medical.masks.options import MaskOptions
 
 
 class Body(nn.Module):

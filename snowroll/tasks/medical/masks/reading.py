@@ -15,18 +15,18 @@ from dataclasses import dataclass
 from snowroll.base.errors import DataError
 from snowroll.base.nouns import Json, Split
 from snowroll.base.task import Found, Reading
+from snowroll.prepare.class_folders import read_class_folders
 from snowroll.prepare.decode import limited
 from snowroll.prepare.layouts import with_groups
 from snowroll.prepare.manifest import SPLITS
+from snowroll.prepare.mask_targets import BACKGROUND, FOREGROUND, IGNORED, all_classes
 from snowroll.prepare.names import BUNDLE, bundle_of, home_of
 from snowroll.prepare.pictures import format_of_name
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
+from snowroll.tasks.medical.masks.volumes import as_volume
 from snowroll.tasks.medical.reading import NIFTI, files_of, find_scans
 from snowroll.tasks.medical.scans import MOST_CHANNELS
-from snowroll.tasks.medical_masks.volumes import GROUND, as_volume
-from snowroll.tasks.segment_images.masks import IGNORED
-from snowroll.tasks.segment_images.reading import FOREGROUND, all_classes, read_masks
 
 _MASK_WORDS = (
     "mask masks label labels labelstr labelsts seg segs segmentation segmentations annotation annotations gt truth "
@@ -55,7 +55,7 @@ def read_masked_scans(folder: Folder, settings: PrepareSettings) -> Reading | No
     """The scans with their masks and groups; None where no masks lie beside scans and none are named."""
     scans = find_scans(folder, settings)
     if all(format_of_name(where) for where in scans.groups):
-        return read_masks(folder, settings)
+        return None  # pictures: their masks are another task's
     masks = [where for where in scans.groups if is_mask(where)]
     images = _cases([where for where in sorted(scans.groups) if where not in set(masks)], masks)
     pairs = _pairs(images, masks)
@@ -91,6 +91,12 @@ def read_masked_scans(folder: Folder, settings: PrepareSettings) -> Reading | No
     layout = "scans and masks" if pairs else "scans without masks"
     reading = Reading(layout, tuple(evidence), tuple(found), {**others, **folder.refused, **skipped, **lonely})
     return with_groups(reading, settings.group)
+
+
+def name_classes(reading: Reading, settings: PrepareSettings) -> bool:
+    """Whether the folders that the scans lie in name classes, too: then their masks are an extra."""
+    folders = read_class_folders([found.where for found in reading.found], settings)
+    return folders is not None and len({found.target for found in folders.found}) > 1
 
 
 def scans_in(folder: Folder, settings: PrepareSettings) -> list[str]:
@@ -205,7 +211,7 @@ def _meaning(masks: Iterable[Labels], names: Mapping[int, str], ignored: Sequenc
     one_thing = len(values) <= 2 and 0 in values
     found = {}
     for value in values:
-        plain = GROUND if value == 0 else FOREGROUND if one_thing else str(value)
+        plain = BACKGROUND if value == 0 else FOREGROUND if one_thing else str(value)
         name = names.get(value, "" if value in (-1, IGNORED) and not one_thing else plain)
         found[value] = "" if name in ignored or str(value) in ignored else name
     return found

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from snowroll.base.nouns import Json, Metric, Prediction
+from snowroll.evaluate import overlap
 from snowroll.evaluate.interval import mean_with_interval
 from snowroll.evaluate.metrics import per_class
-from snowroll.tasks.medical_masks.volumes import numbered_volume, shape_of, spacing_of, things
-from snowroll.tasks.segment_images.masks import IGNORED
-from snowroll.tasks.segment_images.scoring import mean_known, overlaps, tables
+from snowroll.prepare.mask_targets import IGNORED, numbered_pairs
+from snowroll.tasks.medical.masks.volumes import numbered_volume, shape_of, spacing_of, things
 
 EDGES_OF = 60  # scans, about, whose surfaces are measured
 WORDS = {
@@ -34,19 +34,19 @@ def scorer(
 ) -> Callable[[np.ndarray | None], dict[str, float]]:
     """Metrics as a function of how often each scan counts, headline first."""
     classes, sought = list(schema["classes"]), things(schema["classes"])
-    by_scan = tables(predictions, targets, classes)
-    dice = mean_known(overlaps(by_scan)[1][:, sought])
+    by_scan = _tables(predictions, targets, classes)
+    dice = overlap.mean_known(overlap.shares(by_scan)[1][:, sought])
     order = np.argsort(dice, kind="stable")
     there, said = (by_scan.sum(axis=axis)[:, sought].sum(axis=1) for axis in (2, 1))
     both = np.diagonal(by_scan, axis1=1, axis2=2)[:, sought].sum(axis=1)
 
     def score(counts: np.ndarray | None = None) -> dict[str, float]:
         weight = np.ones(len(by_scan)) if counts is None else counts.astype(float)
-        pooled = overlaps(np.tensordot(weight, by_scan, axes=1))[1][sought]
+        pooled = overlap.shares(np.tensordot(weight, by_scan, axes=1))[1][sought]
         return {
             "dice": float(dice @ weight / weight.sum()),
             "dice_worst": float(dice[order][np.searchsorted(weight[order].cumsum(), 0.05 * weight.sum())]),
-            "mDice": float(mean_known(pooled)),
+            "mDice": float(overlap.mean_known(pooled)),
             "sensitivity": _share(both @ weight, there @ weight),
             "precision": _share(both @ weight, said @ weight),
             "scans_found": _share(((both > 0) & (there > 0)) @ weight, (there > 0) @ weight),
@@ -56,14 +56,18 @@ def scorer(
     return score
 
 
+def _tables(predictions: Sequence[Prediction], targets: Sequence[Json], classes: Sequence[str]) -> np.ndarray:
+    return overlap.tables(numbered_pairs(predictions, targets, classes), len(classes), IGNORED)
+
+
 def _share(part: float, of: float) -> float:
     return float(part / of) if of else 1.0
 
 
 def credit(predictions: Sequence[Prediction], targets: Sequence[Json], schema: Mapping[str, Json]) -> np.ndarray:
     """[n] Dice of each scan."""
-    table = tables(predictions, targets, list(schema["classes"]))
-    return mean_known(overlaps(table)[1][:, things(schema["classes"])])
+    table = _tables(predictions, targets, list(schema["classes"]))
+    return overlap.mean_known(overlap.shares(table)[1][:, things(schema["classes"])])
 
 
 def surface_mm(truth: np.ndarray, said: np.ndarray, spacing: Sequence[float]) -> float | None:
@@ -94,9 +98,9 @@ def details(
 ) -> dict[str, Any]:
     """Parts of evaluate.report.Background. Voxels are no samples of their own: intervals are over scans."""
     names = list(schema["classes"])
-    by_scan = tables(predictions, targets, names)
+    by_scan = _tables(predictions, targets, names)
     whole = by_scan.sum(axis=0)
-    dice = overlaps(by_scan)[1]
+    dice = overlap.shares(by_scan)[1]
     rows = per_class(whole.astype(np.int64), names)
     far = _surfaces(predictions, targets, names)
     recall: dict[str, Metric] = {}

@@ -9,10 +9,10 @@ import numpy as np
 
 from snowroll.base.nouns import Json
 from snowroll.base.task import Columns
+from snowroll.prepare.mask_targets import IGNORED, as_target
 from snowroll.tasks.medical.fitting import Triple, fitted_labels
 from snowroll.tasks.medical.looking import mosaic
-from snowroll.tasks.medical_masks.volumes import numbered_volume
-from snowroll.tasks.segment_images.masks import IGNORED, as_target
+from snowroll.tasks.medical.masks.volumes import numbered_volume
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -35,7 +35,7 @@ def _three(values: np.ndarray) -> Triple:
 
 def drawn_row(image: Image, mask: np.ndarray) -> Image:
     """Slices side by side, under the mask [D, H, W] of numbers."""
-    from snowroll.tasks.segment_images.drawing import drawn
+    from snowroll.prepare.mask_pictures import drawn
 
     names = [str(number) for number in range(int(mask[mask != IGNORED].max(initial=0)) + 1)]
     sheet = mosaic(mask, IGNORED)

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from snowroll.base.errors import PlanError
 from snowroll.design.volumes import Decoder, Encoder, widths_of
-from snowroll.tasks.medical_masks.options import MaskOptions
-from snowroll.tasks.medical_masks.windows import Windows
+from snowroll.tasks.medical.masks.options import MaskOptions
+from snowroll.tasks.medical.masks.windows import Windows
 
 
 class Seen(NamedTuple):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,9 +11,8 @@ from snowroll.base.errors import DataError
 from snowroll.base.nouns import Batch, Choice, Fault, Json, Prediction
 from snowroll.base.task import Columns, Deployable, Draw, Fingerprint, Reading
 from snowroll.prepare.look import Look
+from snowroll.tasks.medical.masks.options import MaskOptions, mask_plan
 from snowroll.tasks.medical.task import CAUTIONS, Medical
-from snowroll.tasks.medical_masks.options import MaskOptions, mask_plan
-from snowroll.tasks.segment_images.task import SegmentImages
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -38,7 +36,6 @@ class MedicalMasks:
     pipeline = "image-segmentation"  # the model hubs' word
     in_pixels = True
     wants = "put masks as NIfTI beside the scans: imagesTr/ and labelsTr/, or scan_seg.nii.gz beside scan.nii.gz"
-    widget = Path(__file__).parent.parent / "segment_images" / "masks.js"  # slices side by side are painted like any
     ragged: frozenset[str] = frozenset()
     unbounded: frozenset[str] = frozenset()
     waived: Mapping[str, str] = {}
@@ -46,29 +43,29 @@ class MedicalMasks:
     # 1 prepare
 
     def recognise(self, folder: Any, settings: Any) -> Reading | None:
-        from snowroll.tasks.medical_masks.reading import read_masked_scans
+        from snowroll.tasks.medical.masks.reading import read_masked_scans
 
         return read_masked_scans(folder, settings)
 
     def particularity(self, reading: Reading, settings: Any) -> int:
         """Scans with masks are no scans with classes, unless their folders name classes, too."""
-        from snowroll.tasks.medical.reading import meant_for_doctors
-        from snowroll.tasks.segment_images.reading import are_classes_of_pictures
+        from snowroll.tasks.medical.masks.reading import name_classes
 
-        return meant_for_doctors(reading, -1 if are_classes_of_pictures(reading, settings) else 1)
+        return -1 if name_classes(reading, settings) else 1
 
     def cleaned(self, raw: bytes) -> bytes:
         return Medical().cleaned(raw)
 
     def schema(self, targets: Iterable[Json]) -> dict[str, Json]:
-        from snowroll.tasks.segment_images.reading import all_classes
+        from snowroll.prepare.mask_targets import all_classes
 
         return {"type": "mask", "classes": all_classes(targets)}
 
     def problem(self, target: Json, schema: Schema) -> str | None:
-        from snowroll.tasks.medical_masks.volumes import shape_of
+        from snowroll.prepare.mask_targets import problem
+        from snowroll.tasks.medical.masks.volumes import shape_of
 
-        if told := SegmentImages().problem(target, schema):
+        if told := problem(target, schema["classes"]):
             return told
         try:
             shape_of(target)
@@ -78,7 +75,7 @@ class MedicalMasks:
 
     def completed(self, target: Json, look: Look) -> Json:
         """What was painted over slices side by side as a mask of the volume."""
-        from snowroll.tasks.medical_masks.volumes import of_painted
+        from snowroll.tasks.medical.masks.volumes import of_painted
 
         return of_painted(target, look)
 
@@ -86,13 +83,17 @@ class MedicalMasks:
         return Medical().look(raw, megapixels)
 
     def gist(self, target: Json) -> str:
-        return SegmentImages().gist(target)
+        from snowroll.prepare.mask_targets import gist
+
+        return gist(target)
 
     def words(self, value: Json) -> str:
-        return SegmentImages().words(value)
+        from snowroll.prepare.mask_targets import words
+
+        return words(value)
 
     def faults(self, view: View) -> Iterable[Fault]:
-        from snowroll.tasks.medical_masks.faults import mask_faults
+        from snowroll.tasks.medical.masks.faults import mask_faults
 
         return mask_faults(view)
 
@@ -123,27 +124,27 @@ class MedicalMasks:
 
     def encode_targets(self, targets: Sequence[Json], schema: Schema, columns: Columns) -> Columns:
         """[n, *frame], as the pack's scans lie in it."""
-        from snowroll.tasks.medical_masks.targets import in_frames
+        from snowroll.tasks.medical.masks.targets import in_frames
 
         return {"mask": in_frames(targets, schema, columns)}
 
     def batch(self, columns: Columns, ids: Tensor) -> Batch:
         import torch
 
-        from snowroll.tasks.medical_masks.model import Seen
+        from snowroll.tasks.medical.masks.model import Seen
 
         image = columns["image"].permute(0, 4, 1, 2, 3).to(torch.float32).div_(255)
         return Batch(Seen(image, columns["shape"], columns["spacing"]), columns.get("mask"), ids)
 
     def augment(self, batch: Batch, draw: Draw, options: MaskOptions) -> Batch:
-        from snowroll.tasks.medical_masks.training import augment
+        from snowroll.tasks.medical.masks.training import augment
 
         return augment(batch, draw, options)
 
     # 2 design
 
     def build(self, options: MaskOptions, schema: Schema) -> nn.Module:
-        from snowroll.tasks.medical_masks.model import build
+        from snowroll.tasks.medical.masks.model import build
 
         return build(options, schema["classes"])
 
@@ -151,7 +152,7 @@ class MedicalMasks:
         """Before the first step: the classes' shares of the voxels as biases."""
         import torch
 
-        from snowroll.tasks.medical_masks.model import Segmenter
+        from snowroll.tasks.medical.masks.model import Segmenter
 
         assert isinstance(model, Segmenter)
         masks = targets["mask"][:: max(1, len(targets["mask"]) // 100)]
@@ -161,14 +162,14 @@ class MedicalMasks:
 
     def ensemble(self, models: Sequence[nn.Module]) -> nn.Module:
         """The models of the folds as one: the mean of their probabilities."""
-        from snowroll.tasks.medical_masks.model import Together
+        from snowroll.tasks.medical.masks.model import Together
 
         return Together(models)
 
     # 3 train
 
     def loss(self, model: nn.Module, batch: Batch, options: MaskOptions) -> Tensor:
-        from snowroll.tasks.medical_masks.training import loss
+        from snowroll.tasks.medical.masks.training import loss
 
         return loss(model, batch, options)
 
@@ -178,51 +179,57 @@ class MedicalMasks:
     # 4 evaluate
 
     def postprocess(self, outputs: Any, options: MaskOptions) -> Mapping[str, Tensor]:
-        from snowroll.tasks.medical_masks.answers import best_classes
+        from snowroll.tasks.medical.masks.answers import best_classes
 
         return best_classes(outputs)
 
     def decode(self, outputs: Mapping[str, np.ndarray], schema: Schema, options: MaskOptions) -> list[Prediction]:
-        from snowroll.tasks.medical_masks.answers import read
+        from snowroll.tasks.medical.masks.answers import read
 
         return read(outputs, schema, options.spacing)
 
     def same(self, one: Prediction, other: Prediction) -> float:
-        return SegmentImages().same(one, other)
+        from snowroll.prepare.mask_targets import same
+
+        return same(one, other)
 
     def as_file(self, value: Json, raw: bytes) -> tuple[str, bytes]:
         """NIfTI on the scan's own grid; of a picture a PNG. Values are places in the schema's classes."""
-        from snowroll.tasks.medical_masks.volumes import as_file
+        from snowroll.tasks.medical.masks.volumes import as_file
 
         return as_file(value, raw)
 
     def samples_in(self, folder: Any, settings: Any) -> list[str]:
-        from snowroll.tasks.medical_masks.reading import scans_in
+        from snowroll.tasks.medical.masks.reading import scans_in
 
         return scans_in(folder, settings)
 
     def scorer(
         self, predictions: Sequence[Prediction], targets: Sequence[Json], schema: Schema
     ) -> Callable[[np.ndarray | None], dict[str, float]]:
-        from snowroll.tasks.medical_masks.scoring import scorer
+        from snowroll.tasks.medical.masks.scoring import scorer
 
         return scorer(predictions, targets, schema)
 
     def credit(self, predictions: Sequence[Prediction], targets: Sequence[Json], schema: Schema) -> np.ndarray:
-        from snowroll.tasks.medical_masks.scoring import credit
+        from snowroll.tasks.medical.masks.scoring import credit
 
         return credit(predictions, targets, schema)
 
     def of_classes(self, targets: Sequence[Json]) -> list[str]:
-        return SegmentImages().of_classes(targets)
+        from snowroll.prepare.mask_targets import classes_shown
+
+        return [name for names in classes_shown(targets) for name in names]
 
     def strata(self, targets: Sequence[Json]) -> list[str]:
-        return SegmentImages().strata(targets)
+        from snowroll.prepare.mask_targets import rarest_shown
+
+        return rarest_shown(targets)
 
     def details(
         self, predictions: Sequence[Prediction], targets: Sequence[Json], schema: Schema, groups: Sequence[str]
     ) -> dict[str, Any]:
-        from snowroll.tasks.medical_masks.scoring import details
+        from snowroll.tasks.medical.masks.scoring import details
 
         return details(predictions, targets, schema, groups)
 
@@ -230,16 +237,16 @@ class MedicalMasks:
         """Slices side by side under the colours of their classes."""
         from math import inf
 
+        from snowroll.prepare.mask_pictures import drawn
         from snowroll.tasks.medical.looking import as_rgb
         from snowroll.tasks.medical.scans import open_scan
-        from snowroll.tasks.segment_images.drawing import drawn
 
         return drawn(as_rgb(open_scan(raw, inf)), target, prediction, schema)
 
     def show(self, batch: Batch, row: int) -> Image:
         """The scan as the network sees it, slice by slice, under the classes it is to find."""
         from snowroll.tasks.medical.looking import shown
-        from snowroll.tasks.medical_masks.targets import drawn_row
+        from snowroll.tasks.medical.masks.targets import drawn_row
 
         image = shown(batch.inputs.image[row])
         return image if batch.targets is None else drawn_row(image, batch.targets[row].cpu().numpy())
@@ -250,7 +257,7 @@ class MedicalMasks:
     # 5 deploy
 
     def deployable(self, model: nn.Module, options: MaskOptions, schema: Schema) -> Deployable:
-        from snowroll.tasks.medical_masks.deploying import deployable
+        from snowroll.tasks.medical.masks.deploying import deployable
 
         return deployable(model, options, schema)
 

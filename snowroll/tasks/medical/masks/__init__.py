@@ -1,5 +1,5 @@
 """Organs, tumours and lesions voxel by voxel, in medical pictures and scans of two and three dimensions."""
 
-from snowroll.tasks.medical_masks.task import MedicalMasks
+from snowroll.tasks.medical.masks.task import MedicalMasks
 
 task = MedicalMasks()

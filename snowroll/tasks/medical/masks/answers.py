@@ -10,12 +10,12 @@ import numpy as np
 from snowroll.base.errors import DataError
 from snowroll.base.nouns import Json, Prediction
 from snowroll.tasks.medical.fitting import Triple, unfitted
-from snowroll.tasks.medical_masks.volumes import as_volume
+from snowroll.tasks.medical.masks.volumes import as_volume
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from snowroll.tasks.medical_masks.model import Said
+    from snowroll.tasks.medical.masks.model import Said
 
 
 def best_classes(said: Said) -> Mapping[str, Tensor]:

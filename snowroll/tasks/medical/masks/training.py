@@ -11,11 +11,11 @@ from snowroll.base.nouns import Batch
 from snowroll.base.task import Draw
 from snowroll.design.volumes import coarser
 from snowroll.prepare import augment as ops
+from snowroll.prepare.mask_targets import IGNORED
+from snowroll.tasks.medical.masks.model import Said, Seen
+from snowroll.tasks.medical.masks.options import MaskOptions
 from snowroll.tasks.medical.training import move_of, moved, relit
-from snowroll.tasks.medical_masks.model import Said, Seen
-from snowroll.tasks.medical_masks.options import MaskOptions
-from snowroll.tasks.segment_images.masks import IGNORED
-from snowroll.tasks.segment_images.training import entropy_and_dice
+from snowroll.train.losses import entropy_and_dice
 
 
 def loss(model: nn.Module, batch: Batch, options: MaskOptions) -> Tensor:
@@ -25,7 +25,7 @@ def loss(model: nn.Module, batch: Batch, options: MaskOptions) -> Tensor:
     for level, logits in enumerate(said.logits):
         labels = coarser(batch.targets, logits.shape[2:])
         weight = 0.5**level
-        total = total + weight * entropy_and_dice(logits, labels, options.dice)
+        total = total + weight * entropy_and_dice(logits, labels, options.dice, IGNORED)
         weights += weight
     return total / weights
 

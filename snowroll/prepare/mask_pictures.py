@@ -9,7 +9,7 @@ import numpy as np
 
 from snowroll.base.errors import DataError
 from snowroll.base.nouns import Json
-from snowroll.tasks.segment_images.masks import IGNORED, mask_of, numbered_at
+from snowroll.prepare.mask_targets import IGNORED, mask_of, numbered_at
 
 if TYPE_CHECKING:
     from PIL.Image import Image

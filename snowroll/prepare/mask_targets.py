@@ -7,15 +7,18 @@ kilobytes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from snowroll.base.nouns import Json
+from snowroll.base.errors import DataError, did_you_mean
+from snowroll.base.nouns import Json, Prediction
 from snowroll.prepare.packed_png import packed, unpacked
 
 IGNORED = 255
 MOST_CLASSES = 254
+BACKGROUND, FOREGROUND = "background", "foreground"  # of masks whose values have no names
 
 
 def as_target(mask: np.ndarray, classes: Sequence[str]) -> Json:
@@ -45,6 +48,15 @@ def numbered_at(target: Json, classes: Sequence[str], shape: tuple[int, ...]) ->
     from PIL import Image
 
     return np.asarray(Image.fromarray(mask).resize((shape[1], shape[0]), Image.Resampling.NEAREST))
+
+
+def numbered_pairs(
+    predictions: Sequence[Prediction], targets: Sequence[Json], classes: Sequence[str]
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """(what is there, what was said) of each, at the target's size, with places in `classes` for values."""
+    for said, target in zip(predictions, targets, strict=True):
+        truth = numbered(target, classes)
+        yield truth, numbered_at(said.value, classes, truth.shape)
 
 
 def shares(target: Json) -> Mapping[str, float]:
@@ -79,3 +91,55 @@ def unfitted(framed: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
     left, top, right, bottom = geometry(*size, (framed.shape[1], framed.shape[0]), "pad").dest
     return np.asarray(Image.fromarray(framed[top:bottom, left:right]).resize(size, Image.Resampling.NEAREST))
+
+
+def problem(target: Json, classes: Sequence[str]) -> str | None:
+    """What is wrong with a target, in words."""
+    if not isinstance(target, Mapping) or not isinstance(target.get("classes"), list):
+        return 'a target is {"mask", "classes"}'
+    unknown = [name for name in target["classes"] if name and name not in classes]
+    if unknown:
+        return f"class '{unknown[0]}' is not in the schema; {did_you_mean(str(unknown[0]), list(classes))}"
+    try:
+        mask_of(target)
+    except DataError as fault:
+        return fault.what
+    return None
+
+
+def all_classes(targets: Iterable[Json]) -> list[str]:
+    """Names given by the user (words) and by targets; "" is no class."""
+    names: Counter[str] = Counter()
+    for target in targets:
+        names.update([target] if isinstance(target, str) else target["classes"] if target is not None else ())
+    return sorted(name for name in names if name)
+
+
+def classes_shown(targets: Sequence[Json]) -> list[list[str]]:
+    """Of each target the classes it shows, sorted."""
+    return [sorted(name for name in shares(target) if name) for target in targets]
+
+
+def rarest_shown(targets: Sequence[Json]) -> list[str]:
+    """[n] the rarest class that each shows, or "nothing"."""
+    shown = classes_shown(targets)
+    counts = Counter(name for names in shown for name in names)
+    return [min(names, key=lambda name: (counts[name], name), default="nothing") for names in shown]
+
+
+def gist(target: Json) -> str:
+    """Which classes, in tenths of the picture: what two copies of a picture should agree on."""
+    found = {name: round(10 * share) for name, share in shares(target).items() if name}
+    return ", ".join(f"{name} {tenths}" for name, tenths in sorted(found.items()) if tenths) or "nothing"
+
+
+def words(value: Json) -> str:
+    """'road 41 %, sky 22 %, ...' as people read it in a report."""
+    found = sorted(((share, name) for name, share in shares(value).items() if name), reverse=True)
+    return ", ".join(f"{name} {share:.0%}" for share, name in found[:3]) or "nothing"
+
+
+def same(one: Prediction, other: Prediction) -> float:
+    """Share of the pixels that two answers to one picture have in common."""
+    mine, theirs = mask_of(one.value), mask_of(other.value)
+    return float((mine == theirs).mean()) if mine.shape == theirs.shape else 0.0

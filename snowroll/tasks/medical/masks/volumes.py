@@ -1,7 +1,8 @@
 """Masks of volumes as they are kept: {"mask", "classes", "shape", "spacing"}.
 
-The mask is segment_images' (a grey PNG as base64) of the slices side by side (medical.looking.mosaic), so that it can
-be drawn, painted and scored as a picture's; "shape" [depth, height, width] and "spacing" [3] mm say how it is a volume.
+The mask is a picture's (prepare/mask_targets.py: a grey PNG as base64) of the slices side by side
+(medical.looking.mosaic), so that it can be drawn, painted and scored as one; "shape" [depth, height, width] and
+"spacing" [3] mm say how it is a volume.
 A mask without a shape is of a picture: one slice.
 """
 
@@ -16,11 +17,9 @@ from snowroll.base.errors import DataError
 from snowroll.base.nouns import Json
 from snowroll.prepare.bundles import is_bundle, unbundled
 from snowroll.prepare.look import Look
+from snowroll.prepare.mask_targets import BACKGROUND, IGNORED, as_target, mask_of, numbered
 from snowroll.tasks.medical.fitting import UNKNOWN, Triple
 from snowroll.tasks.medical.looking import columns_of, mosaic, unmosaic
-from snowroll.tasks.segment_images.masks import IGNORED, as_target, mask_of, numbered
-
-GROUND = "background"
 
 
 def as_volume(labels: np.ndarray, classes: Sequence[str], spacing: Triple) -> Json:
@@ -72,8 +71,8 @@ def of_painted(target: Json, look: Look) -> Json:
 
 def as_file(value: Json, raw: bytes) -> tuple[str, bytes]:
     """(ending, bytes): NIfTI on the grid of the scan in `raw`, or a PNG where that is a picture."""
+    from snowroll.prepare.mask_pictures import as_png
     from snowroll.tasks.medical import dicom, nifti
-    from snowroll.tasks.segment_images.drawing import as_png
 
     labels = unmosaic(mask_of(value), shape_of(value))
     parts = unbundled(raw) if is_bundle(raw) else [raw]
@@ -86,7 +85,7 @@ def as_file(value: Json, raw: bytes) -> tuple[str, bytes]:
 
 def grounds(classes: Sequence[str]) -> list[str]:
     """Classes that are what is left when everything has been found: nothing is said of them in scores."""
-    return [name for name in classes if name.lower() in (GROUND, "0", "ground", "nothing", "healthy", "none")]
+    return [name for name in classes if name.lower() in (BACKGROUND, "0", "ground", "nothing", "healthy", "none")]
 
 
 def things(classes: Sequence[str]) -> list[int]:

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterator
 
 from snowroll.base.nouns import Fault
+from snowroll.prepare.mask_targets import shares
 from snowroll.prepare.view import View, count
 from snowroll.tasks.medical.faults import scan_faults
-from snowroll.tasks.medical_masks.volumes import grounds, shape_of
-from snowroll.tasks.segment_images.masks import shares
+from snowroll.tasks.medical.masks.volumes import grounds, shape_of
 
 IN_FEW = 3  # scans that show a class, below which it can be neither learnt nor measured
 RARE = 0.02  # share of the scans in which nothing is to be found, where nearly all others have something
