@@ -19,9 +19,12 @@ from snowroll.base.errors import DataError, UsageError
 from snowroll.base.nouns import Prediction
 from snowroll.evaluate.ranking import auroc, average_precision
 from snowroll.prepare.bundles import as_bundle, unbundled
+from snowroll.prepare.duplicates import copy_groups, pairs_of
 from snowroll.prepare.packed_png import packed
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
+from snowroll.prepare.view import View
+from snowroll.project.looks import look_at
 from snowroll.project.opened import open_project
 from snowroll.tasks.medical import nifti
 from snowroll.tasks.medical.answers import read
@@ -339,6 +342,21 @@ def test_classes_of_scans_are_no_masks(tmp_path: Path, kinds: tuple[str, str]) -
     answer = init(tmp_path, None, (), "", {}, lambda line: None)
     assert answer.json["task"] == "medical"
     assert answer.json["classes"] == dict.fromkeys(kinds, 6)
+
+
+def test_volumes_that_look_alike_are_no_copies(tmp_path: Path) -> None:
+    for n in range(12):
+        path = tmp_path / "data" / ("well", "ill")[n % 2] / f"{n}.nii.gz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(gzip.compress(nifti.written(drawn(n, ill=bool(n % 2))[0], (2, 1, 1)), 1))
+    (tmp_path / "data" / "ill" / "again.nii.gz").write_bytes((tmp_path / "data" / "ill" / "1.nii.gz").read_bytes())
+    init(tmp_path, None, (), "", {}, lambda line: None)
+    opened = open_project(tmp_path, {})
+    samples = list(opened.store.catalog.samples().values())
+    view = View.of(samples, look_at(opened, samples, lambda line: None))
+    assert [sorted(view.where(row) for row in group) for group in copy_groups(view, pairs_of(view))] == [
+        ["ill/1.nii.gz", "ill/again.nii.gz"]
+    ]
 
 
 def test_files_of_one_case_are_channels(tmp_path: Path) -> None:

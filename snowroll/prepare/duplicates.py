@@ -17,13 +17,17 @@ Group = list[int]
 
 
 def pairs_of(view: View) -> Pairs:
-    """Near-identical pairs among the readable pictures, as rows of the view. Exact copies are paired as well."""
+    """Near-identical pairs among the readable pictures, as rows of the view. Exact copies are paired as well.
+
+    Of what is no picture (its thumbnail is a drawing) none is paired by its looks.
+    """
     rows = np.array(view.readable(), np.int64)
     # one picture for each content, so that a file copied a hundred times does not crowd out its neighbours
     _, first = np.unique([view.samples[row].content for row in rows], return_index=True)
     rows = rows[np.sort(first)] if len(rows) else rows
     contrast = np.array([seen.contrast if (seen := view.looks[row]) else 0.0 for row in rows])
-    rows = rows[contrast > 0.02] if len(rows) else rows  # blank pictures are all alike, and that is another fault
+    shown = np.array([not seen.drawn if (seen := view.looks[row]) else False for row in rows], bool)
+    rows = rows[(contrast > 0.02) & shown] if len(rows) else rows  # blank ones are all alike, and that is another fault
     sides = np.array([min(seen.width, seen.height) if (seen := view.looks[row]) else 0 for row in rows])
     near = find_pairs(view.thumbnails(rows.tolist()), sides)
     return Pairs(rows[near.a], rows[near.b], near.detail, near.copy)

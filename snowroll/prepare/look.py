@@ -46,6 +46,7 @@ class Look:
     brightness: float = 0.0  # mean, 0 to 1
     contrast: float = 0.0  # standard deviation of the pixels, 0 to 0.5
     sharpness: float = 0.0  # Laplacian variance over pixel variance; a uniform blur lowers it
+    drawn: bool = False  # the thumbnail is a drawing of what is no picture: two alike need not be copies
     own: dict[str, float] = field(default_factory=dict)  # numbers that only the task knows: a scan's depth, its spacing
     thumbnail: np.ndarray = field(default_factory=lambda: np.zeros((THUMBNAIL_PX, THUMBNAIL_PX, 3), np.uint8))
 

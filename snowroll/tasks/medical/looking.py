@@ -43,6 +43,7 @@ def look(raw: bytes, megapixels: float) -> Look:
         brightness=float(grey.mean() / 255),
         contrast=float(grey.std() / 255),
         sharpness=_sharpness(grey),
+        drawn=depth > 1,  # heads are all alike at this size
         own={name: float(value) for name, value in {**whole, **spacing, **notes}.items()},
         thumbnail=_thumbnail(scan),
     )
