@@ -59,6 +59,7 @@ SETS = {
     "brain_mri_medical": RealSet(
         5,
         PRETRAINED,
+        ("--beside-random",),
         data="brain_mri",
         preset="brain_tumour",
         also=("sensitivity", "specificity", "auroc"),
