@@ -124,10 +124,8 @@ def of_one_series(parts: Sequence[bytes]) -> list[bytes]:
 
 def open_series(parts: Sequence[bytes], megapixels: float) -> Scan:
     """One file, or the slices of one volume in any order, as a scan."""
-    if len(parts) > 1:
-        parts = of_one_series(parts)
-        if not parts:
-            raise DataError(header(parts[0]).reason if parts else "not one slice can be read", cure="check the files")
+    if len(parts) > 1 and not (parts := of_one_series(parts)):
+        raise DataError("not one slice can be read", cure="check the files")
     slices = [_read(part) for part in parts]
     with _in_words():
         first = slices[0]

@@ -12,9 +12,8 @@ from snowroll.base.nouns import Choice, Json
 from snowroll.base.task import Fingerprint
 from snowroll.design.levels import Level, even, levels_of, multiply_adds
 from snowroll.design.rules import FINE_TUNE, machine
-from snowroll.tasks.medical.fitting import Frame, Intensity, Triple
+from snowroll.tasks.medical.fitting import Frame, Triple
 
-FLAT = "a picture"  # what a scan of one slice is called in reasons
 CT = (-1000.0, 1000.0)  # Hounsfield units, from air to bone, where the data say nothing else
 ASSUMED_S = 900.0  # of training where no budget is given
 # multiply-adds of a forward pass over volumes, beside its backward pass, in a second of one core; measured, rounded
@@ -22,17 +21,6 @@ PER_CORE_S = {True: 8e9, False: 5e9}
 GPU_CORES = 200  # cores that a GPU stands for; a guess
 IN_STEPS = 0.6  # share of a budget that is left for steps after check, gates and validations; a guess
 FEW = 60  # patients or scans for training, below which several models, each kept from a part, are worth their time
-
-
-class Seen:
-    """How scans are brought to one form; both medical tasks' options have it."""
-
-    frame: Frame
-    spacing: Triple
-    channels: int
-    intensity: Intensity
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True)
