@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 SMALLEST = 4  # voxels along an axis below which it is not halved
 COARSE = 2.0  # times the finest spacing
+MOST_WIDER = 8  # times the finest level's channels
 
 Triple = tuple[int, int, int]
 
@@ -65,6 +66,11 @@ def multiply_adds(
         total += voxels * reach * 3 * width * width if up and place + 1 < len(levels) else 0
         before = width
     return total
+
+
+def widths_of(width: int, levels: int) -> list[int]:
+    """Channels of the levels, from the finest on: doubled from one to the next up to MOST_WIDER times."""
+    return [width * min(2**level, MOST_WIDER) for level in range(levels)]
 
 
 def even(side: float, halvings: int = 3) -> int:

@@ -13,13 +13,6 @@ from torch import Tensor, nn
 
 from snowroll.design.levels import Level, Triple
 
-MOST_WIDER = 8  # times the finest level's channels
-
-
-def widths_of(width: int, levels: int) -> list[int]:
-    """Channels of the levels, from the finest on."""
-    return [width * min(2**level, MOST_WIDER) for level in range(levels)]
-
 
 class Encoder(nn.Module):
     """Volumes in [0, 1] to one map a level, from the finest on."""

@@ -45,6 +45,12 @@ def read_class_folders(
     return _told(found, skipped, list(levels.values()), at, kind_of)
 
 
+def name_classes(wheres: Sequence[str], settings: PrepareSettings) -> bool:
+    """Whether the folders that these files lie in name classes: then masks beside them are an extra."""
+    folders = read_class_folders(wheres, settings)
+    return folders is not None and len({found.target for found in folders.found}) > 1
+
+
 def folder_levels(where: str) -> Levels:
     """
     >>> folder_levels("parts/train.zip!cat/1.jpg")

@@ -104,6 +104,16 @@ def split_of_name(where: str) -> Split | None:
     return next(iter(found)) if len(found) == 1 else None
 
 
+def split_of_folders(where: str) -> Split | None:
+    """The split that a folder over a file is called after.
+
+    >>> split_of_folders("set/Train/a.png"), split_of_folders("trainannot/a.png")
+    ('train', None)
+    """
+    folders = where.replace("!", "/").lower().split("/")[:-1]
+    return next((SPLITS[name] for name in folders if name in SPLITS), None)
+
+
 def _add(table: Table, lines: Lines, columns: Mapping[str, str], shelf: Shelf, split: Split | None) -> None:
     find = shelf.finder(lines.where, [cells[columns["path"]] for _, cells in lines.rows])
     labels: Counter[str] = Counter()

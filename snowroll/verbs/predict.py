@@ -133,9 +133,7 @@ def _inside(opened: Opened, path: Path, unread: dict[str, str]) -> Iterator[tupl
 def _wheres(opened: Opened, folder: Folder) -> list[str]:
     """Every file, for the task says what is a sample when it encodes it; for arrays, the rows that it makes samples."""
     samples_in = getattr(opened.task, "samples_in", None)
-    if samples_in is not None:
-        return samples_in(folder, opened.prepare)
-    files = [entry.where for entry in folder.entries()]
+    files = samples_in(folder, opened.prepare) if samples_in else [entry.where for entry in folder.entries()]
     if not any(holds_rows(where) for where in files):
         return files
     reading = opened.task.recognise(folder, opened.prepare.for_strangers())

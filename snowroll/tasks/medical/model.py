@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from snowroll.base.errors import PlanError
 from snowroll.design.classifier import Classifier
+from snowroll.design.levels import widths_of
 from snowroll.design.rules import ImageOptions
-from snowroll.design.volumes import Encoder, Pooled, widths_of
+from snowroll.design.volumes import Encoder, Pooled
 from snowroll.design.zoo import build_from
 from snowroll.tasks.medical.options import MedicalOptions, levels_for
 

@@ -10,7 +10,7 @@ from snowroll.base.bounds import check_numbers
 from snowroll.base.errors import UsageError
 from snowroll.base.nouns import Choice, Json
 from snowroll.base.task import Fingerprint
-from snowroll.design.levels import Level, even, levels_of, multiply_adds
+from snowroll.design.levels import SMALLEST, Level, even, levels_of, multiply_adds, widths_of
 from snowroll.design.rules import FINE_TUNE, machine
 from snowroll.tasks.medical.fitting import Frame, Triple
 
@@ -155,8 +155,6 @@ def frame_for(
     facts: Mapping[str, Json], spendable: float, width: int, *, wanted: float, up: bool
 ) -> tuple[Frame, Triple, str]:
     """(frame, spacing, why): as fine as the scans are, or as coarse as lets enough of them be seen in time."""
-    from snowroll.design.levels import SMALLEST
-
     shape = [float(facts[name]) for name in ("depth", "height", "width")]
     spacing = [float(facts[name]) for name in ("mm_deep", "mm_high", "mm_wide")]
     known = min(spacing) > 0
@@ -170,8 +168,7 @@ def frame_for(
         ]
         frame = tuple(even(side) for side in sides)
         levels = levels_of(frame, goal if known else (0, 0, 0))
-        widths = [width * min(2**place, 8) for place in range(len(levels))]
-        cost = multiply_adds(frame, levels, widths, int(facts["channels"]), up)
+        cost = multiply_adds(frame, levels, widths_of(width, len(levels)), int(facts["channels"]), up)
         if spendable / cost >= wanted or max(frame) <= 4 * SMALLEST:
             break
         coarser *= 1.25

@@ -134,6 +134,12 @@ def read_scans(folder: Folder, settings: PrepareSettings) -> Reading | None:
     return with_groups(whole, settings.group)
 
 
+def with_the_rest(folder: Folder, scans: Sequence[str], beside: Sequence[str] = ()) -> list[str]:
+    """The scans, and every file that is no part of one and lies beside none: who answers says what is wrong with it."""
+    is_used = files_of([*scans, *beside])
+    return [*scans, *(entry.where for entry in folder.entries() if not is_used(entry.where))]
+
+
 def meant_for_doctors(reading: Reading, rank: int) -> int:
     """`rank` where there are scans; of plain pictures every other task is meant rather, labelled or not."""
     if any(format_of_name(one.where) is None and one.where.partition("#")[0] == one.where for one in reading.found):

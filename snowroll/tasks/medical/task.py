@@ -169,10 +169,10 @@ class Medical:
         return read(outputs, schema)
 
     def samples_in(self, folder: Any, settings: Any) -> list[str]:
-        """Series are one sample; rows of arrays are those that it reads labels of."""
-        from snowroll.tasks.medical.reading import find_scans
+        """Series are one sample each; whatever else is there is told of."""
+        from snowroll.tasks.medical.reading import find_scans, with_the_rest
 
-        return sorted(find_scans(folder, settings).groups)
+        return with_the_rest(folder, sorted(find_scans(folder, settings).groups))
 
     def scorer(
         self, predictions: Sequence[Prediction], targets: Sequence[Json], schema: Schema

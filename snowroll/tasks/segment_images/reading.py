@@ -16,12 +16,11 @@ from dataclasses import replace
 from itertools import takewhile
 
 from snowroll.base.errors import DataError
-from snowroll.base.nouns import Json, Split
+from snowroll.base.nouns import Json
 from snowroll.base.task import Found, Reading
-from snowroll.prepare.class_folders import read_class_folders
 from snowroll.prepare.decode import limited
 from snowroll.prepare.layouts import count_formats, with_groups
-from snowroll.prepare.manifest import SPLITS
+from snowroll.prepare.manifest import split_of_folders
 from snowroll.prepare.mask_targets import BACKGROUND, FOREGROUND, all_classes
 from snowroll.prepare.masks import has_few_values
 from snowroll.prepare.pictures import format_of_name, sniff
@@ -60,7 +59,7 @@ def read_masks(folder: Folder, settings: PrepareSettings) -> Reading | None:
         mask = seen.get(where)
         target = None if mask is None else {"mask": mask.png, "classes": [meaning[value] for value in mask.values]}
         target = _without(listed[where], settings.ignore) if where in listed else target
-        found.append(Found(where, target, None, _split_of(where)))
+        found.append(Found(where, target, None, split_of_folders(where)))
     classes = all_classes(one.target for one in found)
     marked = f"{len(listed):,} segmented in COCO files" if listed else f"{len(seen):,} with a mask of the same name"
     evidence = [
@@ -84,12 +83,6 @@ def read_masks(folder: Folder, settings: PrepareSettings) -> Reading | None:
 
 def _without(target: Json, ignored: Sequence[str]) -> Json:
     return {**target, "classes": ["" if name in ignored else name for name in target["classes"]]}
-
-
-def are_classes_of_pictures(reading: Reading, settings: PrepareSettings) -> bool:
-    """Whether the folders that the pictures lie in name classes, too: then their masks are an extra."""
-    folders = read_class_folders([found.where for found in reading.found], settings)
-    return folders is not None and len({found.target for found in folders.found}) > 1
 
 
 # which file is whose mask --------------------------------------------------------------------------------------------
@@ -241,8 +234,3 @@ def _colour(row: Sequence[str]) -> tuple[Value, str] | None:
     if len(numbers) == 3 and len(words) == 1 and max(numbers) < 256:
         return (numbers[0], numbers[1], numbers[2]), words[0]
     return None
-
-
-def _split_of(where: str) -> Split | None:
-    parts = where.replace("!", "/").lower().split("/")[:-1]
-    return next((SPLITS[part] for part in parts if part in SPLITS), None)

@@ -49,9 +49,9 @@ class SegmentImages:
 
     def particularity(self, reading: Reading, settings: Any) -> int:
         """Pictures with masks are no pictures with classes, unless their folders name classes, too."""
-        from snowroll.tasks.segment_images.reading import are_classes_of_pictures
+        from snowroll.prepare.class_folders import name_classes
 
-        return -1 if are_classes_of_pictures(reading, settings) else 1
+        return -1 if name_classes([found.where for found in reading.found], settings) else 1
 
     def schema(self, targets: Iterable[Json]) -> dict[str, Json]:
         from snowroll.prepare.mask_targets import all_classes

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from snowroll.base.errors import PlanError
-from snowroll.design.volumes import Decoder, Encoder, widths_of
+from snowroll.design.levels import widths_of
+from snowroll.design.volumes import Decoder, Encoder
 from snowroll.tasks.medical.masks.options import MaskOptions
 from snowroll.tasks.medical.masks.windows import Windows
 

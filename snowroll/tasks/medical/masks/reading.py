@@ -13,19 +13,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from snowroll.base.errors import DataError
-from snowroll.base.nouns import Json, Split
+from snowroll.base.nouns import Json
 from snowroll.base.task import Found, Reading
-from snowroll.prepare.class_folders import read_class_folders
 from snowroll.prepare.decode import limited
 from snowroll.prepare.layouts import with_groups
-from snowroll.prepare.manifest import SPLITS
+from snowroll.prepare.manifest import split_of_folders
 from snowroll.prepare.mask_targets import BACKGROUND, FOREGROUND, IGNORED, all_classes
 from snowroll.prepare.names import BUNDLE, bundle_of, home_of
 from snowroll.prepare.pictures import format_of_name
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.tasks.medical.masks.volumes import as_volume
-from snowroll.tasks.medical.reading import NIFTI, files_of, find_scans
+from snowroll.tasks.medical.reading import NIFTI, files_of, find_scans, with_the_rest
 from snowroll.tasks.medical.scans import MOST_CHANNELS
 
 _MASK_WORDS = (
@@ -75,7 +74,7 @@ def read_masked_scans(folder: Folder, settings: PrepareSettings) -> Reading | No
             continue
         labels = seen.get(pairs.get(where, ""))
         target = None if labels is None else {**labels.target, "classes": [meaning[v] for v in labels.values]}
-        found.append(Found(where, target, _group(where, scans.groups), _split_of(where)))
+        found.append(Found(where, target, _group(where, scans.groups), split_of_folders(where)))
     classes = all_classes(one.target for one in found)
     n = sum(one.target is not None for one in found)
     channels = Counter(len(bundle.files) for one in found if (bundle := bundle_of(one.where)) and not bundle.is_whole)
@@ -93,17 +92,11 @@ def read_masked_scans(folder: Folder, settings: PrepareSettings) -> Reading | No
     return with_groups(reading, settings.group)
 
 
-def name_classes(reading: Reading, settings: PrepareSettings) -> bool:
-    """Whether the folders that the scans lie in name classes, too: then their masks are an extra."""
-    folders = read_class_folders([found.where for found in reading.found], settings)
-    return folders is not None and len({found.target for found in folders.found}) > 1
-
-
 def scans_in(folder: Folder, settings: PrepareSettings) -> list[str]:
-    """The scans of a folder, without masks that lie beside them."""
+    """The scans of a folder without masks that lie beside them, and whatever else is there: each is told of."""
     wheres = sorted(find_scans(folder, settings).groups)
     masks = [where for where in wheres if is_mask(where)]
-    return _cases([where for where in wheres if where not in set(masks)], masks)
+    return with_the_rest(folder, _cases([where for where in wheres if where not in set(masks)], masks), masks)
 
 
 def is_mask(where: str) -> bool:
@@ -241,8 +234,3 @@ def _group(where: str, patients: Mapping[str, str | None]) -> str | None:
         return known
     named = re.search(r"(?:^|/)(sub-[A-Za-z0-9]+)", where)
     return named[1] if named else None
-
-
-def _split_of(where: str) -> Split | None:
-    parts = home_of(where).replace("!", "/").lower().split("/")
-    return next((SPLITS[part] for part in parts if part in SPLITS), None)

@@ -49,9 +49,9 @@ class MedicalMasks:
 
     def particularity(self, reading: Reading, settings: Any) -> int:
         """Scans with masks are no scans with classes, unless their folders name classes, too."""
-        from snowroll.tasks.medical.masks.reading import name_classes
+        from snowroll.prepare.class_folders import name_classes
 
-        return -1 if name_classes(reading, settings) else 1
+        return -1 if name_classes([found.where for found in reading.found], settings) else 1
 
     def cleaned(self, raw: bytes) -> bytes:
         return Medical().cleaned(raw)
