@@ -85,3 +85,14 @@ def series(
         }
         made.append(dicom(pixels, **told))
     return made
+
+
+def without_pixels() -> bytes:
+    """A DICOM that holds no picture."""
+    import pydicom
+
+    data = pydicom.dcmread(io.BytesIO(dicom(np.zeros((6, 7), np.int16))))
+    del data.PixelData
+    out = io.BytesIO()
+    data.save_as(out)
+    return out.getvalue()

@@ -1,10 +1,9 @@
-"""Medical scans: what DICOM and NIfTI say of their numbers, what must never be kept, and folders as they come."""
+"""Medical tasks: folders of scans as they come, frames, what a diagnosis and a mask are worth, answers as files."""
 
 from __future__ import annotations
 
 import gzip
 import json
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +12,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from scans_kit import NAMELESS, SECRETS, dicom, series
+from scans_kit import dicom, series, without_pixels
 
-from snowroll.base.errors import DataError, UsageError
+from snowroll.base.errors import UsageError
 from snowroll.base.nouns import Prediction
 from snowroll.evaluate.ranking import auroc, average_precision
-from snowroll.prepare.bundles import as_bundle, unbundled
+from snowroll.prepare.bundles import as_bundle
 from snowroll.prepare.duplicates import copy_groups, pairs_of
 from snowroll.prepare.packed_png import packed
 from snowroll.prepare.read import Folder
@@ -33,7 +32,7 @@ from snowroll.tasks.medical.diagnosing import threshold_for
 from snowroll.tasks.medical.dicom import header
 from snowroll.tasks.medical.example import drawn
 from snowroll.tasks.medical.fitting import fitted, fitted_labels, spans_of, unfitted
-from snowroll.tasks.medical.looking import look, mosaic, unmosaic
+from snowroll.tasks.medical.looking import mosaic, unmosaic
 from snowroll.tasks.medical.masks.reading import read_masked_scans
 from snowroll.tasks.medical.masks.scoring import surface_mm
 from snowroll.tasks.medical.masks.task import MedicalMasks
@@ -48,203 +47,6 @@ from snowroll.verbs.init import init
 from snowroll.web.asking import Answer, keep
 
 VOLUME = np.arange(5 * 6 * 7, dtype=np.int16).reshape(5, 6, 7)
-
-
-# what the tags say of the numbers -----------------------------------------------------------------------------------
-
-
-def test_slices_become_a_volume_in_hounsfield_units_whatever_their_order() -> None:
-    files = series(VOLUME)
-    scan = open_scan(as_bundle([files[3], files[0], files[4], files[1], files[2]]))
-    np.testing.assert_array_equal(scan.voxels[0], VOLUME.astype(np.float32) - 1024)
-    assert scan.spacing == (2.5, 0.8, 0.8)
-    assert scan.modality == "CT"
-
-
-@pytest.mark.parametrize(
-    ("orientation", "shape"),
-    [((1, 0, 0, 0, 1, 0), (5, 6, 7)), ((0, 1, 0, 0, 0, -1), (6, 7, 5)), ((1, 0, 0, 0, 0, -1), (6, 5, 7))],
-    ids=["axial", "sagittal", "coronal"],
-)
-def test_volumes_are_turned_to_head_back_and_left(orientation: tuple[int, ...], shape: tuple[int, ...]) -> None:
-    """The brightest voxel lies where the patient's coordinates say, however the slices ran."""
-    scan = open_scan(as_bundle(series(VOLUME, orientation=orientation)))
-    assert scan.voxels.shape[1:] == shape
-    assert sorted(scan.spacing) == [0.8, 0.8, 2.5]
-    across, down = np.array(orientation[:3]), np.array(orientation[3:])
-    normal = np.cross(across, down)
-    at = normal * 2.5 * 4 + down * 0.8 * 5 + across * 0.8 * 6  # of the last voxel, in (left, back, head)
-    corner = np.array([axis > 0 for axis in at[::-1]])  # head, back, left
-    bright = np.array(np.unravel_index(scan.voxels[0].argmax(), shape))
-    moved = np.abs(at[::-1]) > 1e-9
-    assert all((bright[axis] == shape[axis] - 1) == corner[axis] for axis in range(3) if moved[axis])
-
-
-def test_a_negative_is_turned_positive_and_a_window_is_left_alone() -> None:
-    pixels = np.array([[0, 100], [200, 255]], np.uint8)
-    scan = open_scan(dicom(pixels, PhotometricInterpretation="MONOCHROME1", Modality="DX"))
-    np.testing.assert_array_equal(scan.voxels[0, 0], 255 - pixels.astype(np.float32))
-    assert scan.is_flat
-
-
-def test_frames_of_one_file_are_a_volume() -> None:
-    scan = open_scan(dicom(VOLUME.astype(np.uint16), Modality="MR", PixelSpacing=[1, 1], SpacingBetweenSlices=3))
-    assert scan.voxels.shape == (1, 5, 6, 7)
-    assert scan.spacing == (3.0, 1.0, 1.0)
-
-
-def test_colours_stay_colours() -> None:
-    rgb = np.random.default_rng(0).integers(0, 255, (6, 7, 3)).astype(np.uint8)
-    scan = open_scan(dicom(rgb, Modality="XC"))
-    np.testing.assert_array_equal(scan.voxels[:, 0].transpose(1, 2, 0), rgb)
-
-
-def test_missing_slices_are_counted() -> None:
-    files = series(np.zeros((8, 4, 4), np.int16) + np.arange(8, dtype=np.int16)[:, None, None])
-    scan = open_scan(as_bundle(files[:3] + files[5:]))
-    assert scan.notes["missing"] == 2
-    assert look(as_bundle(files[:3] + files[5:]), 100).own["missing"] == 2
-
-
-def test_nifti_comes_back_as_it_was_written() -> None:
-    scan = open_scan(nifti.written(VOLUME, (2.5, 0.8, 0.7)))
-    np.testing.assert_array_equal(scan.voxels[0], VOLUME.astype(np.float32))
-    assert scan.spacing == pytest.approx((2.5, 0.8, 0.7))
-    assert open_scan(gzip.compress(nifti.written(VOLUME, (1, 1, 1)))).voxels.shape == (1, 5, 6, 7)
-
-
-@pytest.mark.parametrize("axes", ["RAS", "LPS", "SAR", "PIL"])
-def test_nifti_is_turned_to_head_back_and_left_whatever_its_axes(axes: str) -> None:
-    import nibabel
-
-    straight = nibabel.Nifti1Image.from_bytes(nifti.written(VOLUME, (2.5, 0.8, 0.7)))
-    own = nibabel.orientations.axcodes2ornt(axes)
-    change = nibabel.orientations.ornt_transform(nibabel.io_orientation(straight.affine), own)
-    scan = open_scan(straight.as_reoriented(change).to_bytes())
-    np.testing.assert_array_equal(scan.voxels[0], VOLUME.astype(np.float32))
-    assert scan.spacing == pytest.approx((2.5, 0.8, 0.7))
-
-
-# bad input ----------------------------------------------------------------------------------------------------------
-
-
-def four_axes() -> bytes:
-    import nibabel
-
-    return nibabel.Nifti1Image(np.zeros((3, 3, 3, 5), np.int16), np.eye(4)).to_bytes()
-
-
-def without_pixels() -> bytes:
-    import io
-
-    import pydicom
-
-    data = pydicom.dcmread(io.BytesIO(dicom(VOLUME[0])))
-    del data.PixelData
-    out = io.BytesIO()
-    data.save_as(out)
-    return out.getvalue()
-
-
-def of_an_absent_codec() -> bytes:
-    import io
-
-    import pydicom
-
-    data = pydicom.dcmread(io.BytesIO(dicom(VOLUME[0].astype(np.uint16))))
-    data.PixelData = pydicom.encaps.encapsulate([b"\xff\xd8\xff\xf7 no JPEG-LS at all \xff\xd9"])
-    data["PixelData"].VR = "OB"
-    data.file_meta.TransferSyntaxUID = pydicom.uid.JPEGLSLossless
-    out = io.BytesIO()
-    data.save_as(out, enforce_file_format=True)
-    return out.getvalue()
-
-
-@pytest.mark.parametrize(
-    ("raw", "told"),
-    [
-        (four_axes, "what lies along the fourth"),
-        (without_pixels, "without pixel data"),
-        (of_an_absent_codec, "JPEG-LS"),
-        (lambda: dicom(VOLUME[0])[:-20], "pixel data"),
-        (lambda: nifti.written(VOLUME, (1, 1, 1))[:400], "NIfTI"),
-        (lambda: gzip.compress(nifti.written(VOLUME, (1, 1, 1)))[:-30], "gzip"),
-        (lambda: as_bundle([b"no scan"]), "not a picture"),
-        (lambda: as_bundle([]), "empty zip"),
-    ],
-    ids=["4-D", "no pixels", "no codec", "cut DICOM", "cut NIfTI", "cut gzip", "zip of junk", "empty zip"],
-)
-def test_bad_scans_end_in_words(raw: object, told: str) -> None:
-    with pytest.raises(DataError, match=told) as fault:
-        open_scan(raw())  # type: ignore[operator]
-    assert "\n" not in str(fault.value)
-    assert look(raw(), 100).reason  # type: ignore[operator]
-
-
-def test_an_absent_codec_names_the_extra() -> None:
-    with pytest.raises(DataError, match="medical-codecs"):
-        open_scan(of_an_absent_codec())
-
-
-def test_too_many_voxels_are_refused_from_the_header() -> None:
-    with pytest.raises(DataError, match="too large"):
-        open_scan(nifti.written(np.zeros((20, 300, 300), np.uint8), (1, 1, 1)), megapixels=1)
-    with pytest.raises(DataError, match="too large"):
-        open_scan(dicom(np.zeros((1200, 1000), np.uint8)), megapixels=1)
-    with pytest.raises(DataError, match="bomb"):
-        open_scan(gzip.compress(b"\x5c\x01\0\0" + bytes(80 << 20)))
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    st.binary(max_size=400), st.sampled_from([b"", b"\0" * 128 + b"DICM", b"\x5c\x01\0\0", b"PK\x03\x04", b"\x1f\x8b"])
-)
-def test_any_bytes_are_a_scan_or_end_in_words(tail: bytes, head: bytes) -> None:
-    for way in (open_scan, cleaned):
-        with suppress(DataError):
-            way(head + tail)
-
-
-# what must never be kept --------------------------------------------------------------------------------------------
-
-
-def assert_nameless(raw: bytes, where: object = "") -> None:
-    for name, value in SECRETS.items():
-        assert value.encode() not in raw, f"{name} in {where}"
-    assert NAMELESS not in raw, where
-
-
-def test_cleaned_scans_hold_no_personal_tag_and_the_same_numbers() -> None:
-    files = series(VOLUME)
-    assert SECRETS["PatientName"].encode() in files[0]
-    whole = as_bundle(files)
-    clean = cleaned(whole)
-    assert_nameless(clean)
-    np.testing.assert_array_equal(open_scan(clean).voxels, open_scan(whole).voxels)
-    assert open_scan(clean).spacing == open_scan(whole).spacing
-    assert cleaned(clean) == clean  # so that what was cleaned once is known again
-
-
-def test_cleaned_nifti_holds_no_free_text() -> None:
-    import nibabel
-
-    image = nibabel.Nifti1Image(VOLUME, np.eye(4))
-    image.header["descrip"] = b"Mustermann^Erika"
-    image.header["db_name"] = b"PID-778812"
-    image.header.extensions.append(nibabel.nifti1.Nifti1Extension("comment", NAMELESS))
-    raw = image.to_bytes()
-    assert NAMELESS in raw
-    clean = cleaned(raw)
-    assert_nameless(clean)
-    np.testing.assert_array_equal(open_scan(clean).voxels, open_scan(raw).voxels)
-    assert cleaned(clean) == clean
-
-
-def test_a_bundle_keeps_the_slices_of_its_first_and_no_others() -> None:
-    other = series(VOLUME[:3], orientation=(0, 1, 0, 0, 0, -1))
-    mixed = as_bundle([*series(VOLUME), *other])
-    assert len(unbundled(cleaned(mixed))) == 5
-    assert open_scan(mixed).voxels.shape == (1, 5, 6, 7)
 
 
 # folders ------------------------------------------------------------------------------------------------------------
