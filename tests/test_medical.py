@@ -12,7 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from scans_kit import dicom, series, without_pixels
+from scans_kit import SECRETS, dicom, series, without_pixels
 
 from snowroll.base.errors import UsageError
 from snowroll.base.nouns import Prediction
