@@ -11,8 +11,9 @@ from torch.nn import functional as F
 
 from snowroll.base.errors import PlanError
 from snowroll.design import fastnet, vit, zoo
-from snowroll.design.classifier import freeze_backbone, keep_weights, set_prior
+from snowroll.design.classifier import set_prior
 from snowroll.design.fastnet import whiten
+from snowroll.design.fine_tuned import freeze_backbone, keep_weights
 
 pytestmark = pytest.mark.slow
 

@@ -21,11 +21,11 @@ from snowroll.prepare.look import Look
 from snowroll.prepare.pictures import geometry
 from snowroll.prepare.view import View
 from snowroll.tasks.detect_objects.answers import read, same
+from snowroll.tasks.detect_objects.augmenting import augment
 from snowroll.tasks.detect_objects.boxes import NONE, Objects, Seen, into_frame, out_of_frame, placed, survivors
 from snowroll.tasks.detect_objects.faults import box_faults
 from snowroll.tasks.detect_objects.options import DetectOptions
 from snowroll.tasks.detect_objects.scoring import details, scorer
-from snowroll.tasks.detect_objects.training import augment
 
 SCHEMA = {"type": "boxes", "classes": ["a", "b", "c"]}
 

@@ -8,116 +8,40 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from bench_kit import Bench, answers_of, ignore, make_bench, one_thread, rows_of
 from PIL.Image import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from snowroll.base.errors import DataError
-from snowroll.base.nouns import Batch, Gate, Json, Plan, Prediction
-from snowroll.base.task import Task, find_task, task_names
+from snowroll.base.nouns import Batch, Gate, Json, Prediction
+from snowroll.base.task import task_names
 from snowroll.deploy.export import export_onnx
 from snowroll.deploy.parity import parity
-from snowroll.deploy.session import load
 from snowroll.prepare.augment import CounterDraw
 from snowroll.prepare.decode import limited
 from snowroll.prepare.look import THUMBNAIL_PX, Look
-from snowroll.project.data import Packed, freeze, gather, pack_version, stacked, take_stock
+from snowroll.project.data import stacked
 from snowroll.project.facts import measure_facts
-from snowroll.project.fitting import new_model, objective_of
+from snowroll.project.fitting import new_model
 from snowroll.project.models import read_model, save_model
-from snowroll.project.opened import Opened, open_project
 from snowroll.project.plans import make_plan
-from snowroll.train.exact import settle
-from snowroll.train.fit import begin, fit
 from snowroll.train.nested import leaves
-from snowroll.train.trial import gate_plan, take
-from snowroll.verbs.init import init
+from snowroll.train.trial import take
 
 pytestmark = pytest.mark.slow
-
-ONE_THREAD: dict[str, Json] = {"train.threads": 1, "train.device": "cpu", "train.precision": "fp32", "train.batch": 16}
-
-
-def ignore(_: str) -> None:
-    """A `say` that nobody listens to."""
-
-
-@dataclass(frozen=True)
-class Bench:
-    """A task's example, opened, planned and packed; its model knows one batch by heart."""
-
-    opened: Opened
-    task: Task
-    plan: Plan
-    packed: Packed
-    model: nn.Module
-    first_loss: float
-
-    def batch(self, rows: Sequence[int] = range(16)) -> Batch:
-        return gather(self.opened, self.packed, np.asarray(rows), "cpu")
-
-    def targets(self, rows: Sequence[int] = range(16)) -> list[Json]:
-        return [self.packed.version.items[row].target for row in rows]
-
-    def raws(self, rows: Sequence[int] = range(16)) -> list[bytes]:
-        items = [self.packed.version.items[row] for row in rows]
-        samples = self.opened.samples([item.sample for item in items])
-        return [self.opened.read(samples[item.sample].where) for item in items]
-
-    def arrays(self, batch: Batch, model: nn.Module | None = None) -> dict[str, np.ndarray]:
-        with torch.inference_mode():
-            outputs = self.task.postprocess((model or self.model)(batch.inputs), self.plan.task)
-        return {name: value.numpy() for name, value in outputs.items()}
-
-    def say(self, batch: Batch, model: nn.Module | None = None) -> list[Prediction]:
-        return self.task.decode(self.arrays(batch, model), self.packed.schema, self.plan.task)
 
 
 @pytest.fixture(scope="session", params=task_names())
 def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    task = find_task(request.param)
-    root = tmp_path_factory.mktemp("every") / task.name
-    home = type(task).__module__.rpartition(".")[0]
-    settings = import_module(f"{home}.example").example(root / "data")
-    flags = {**ONE_THREAD, **settings}
-    with one_thread():
-        answer = init(root, None, (), task.name, {}, ignore)
-        assert answer.json["task"] == task.name
-        opened = open_project(root, flags)
-        stock = take_stock(opened, ignore)
-        version, _ = freeze(opened, stock, {}, {})
-        plan, _ = make_plan(opened, version, measure_facts(opened, version, ignore), None)
-        packed = pack_version(opened, version, plan.task, ignore)
-        model, first = learn_by_heart(opened, packed, plan)
-    return Bench(opened, task, plan, packed, model, first)
-
-
-def learn_by_heart(opened: Opened, packed: Packed, plan: Plan) -> tuple[nn.Module, float]:
-    """A model after 150 steps on the first 16 rows, not augmented; and the loss it began with."""
-    batch = gather(opened, packed, np.arange(16), "cpu")
-    model = new_model(opened, packed, plan)
-    short = gate_plan(plan, 150, lr=3e-3)
-    steps = list(fit(model, lambda _: batch, objective_of(opened, plan), short, begin(model, short)))
-    return model.eval(), steps[0].loss
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    settle(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    return make_bench(request.param, tmp_path_factory.mktemp("every") / request.param, {})
 
 
 @pytest.fixture(autouse=True)
@@ -197,12 +121,9 @@ def test_export_agrees(bench: Bench, tmp_path: Path) -> None:
     """From a file's bytes: the exported graphs say what the trained model says."""
     task, options, schema = bench.task, bench.plan.task, bench.packed.schema
     export_onnx(task.deployable(bench.model, options, schema), tmp_path / "model.onnx", {"name": "example"})
-    ways = partial(task.open_raw, options=options, megapixels=100), partial(task.decode, schema=schema, options=options)
+    loaded = answers_of(tmp_path / "model.onnx", bench)
+    assert parity(loaded, zip(bench.raws(), rows_of(bench.arrays(bench.batch())), strict=True)).agreement == 1
     same = getattr(task, "same", None)
-    loaded = load((tmp_path / "model.onnx").read_bytes(), "example", *ways, same, threads=1)
-    mine = bench.arrays(bench.batch())
-    rows = [{name: value[row] for name, value in mine.items()} for row in range(16)]
-    assert parity(loaded, zip(bench.raws(), rows, strict=True)).agreement == 1
     pairs = list(zip(loaded.predict(bench.raws()), bench.say(bench.batch()), strict=True))
     if same is None:
         assert all(one.value == other.value for one, other in pairs)
@@ -225,14 +146,8 @@ def test_ensemble_is_one_model(bench: Bench, tmp_path: Path) -> None:
     loaded = bench.arrays(batch, read_model(tmp_path, bench.task)[0])
     assert all(np.array_equal(mine[name], loaded[name]) for name in mine)
     export_onnx(bench.task.deployable(joined, options, schema), tmp_path / "model.onnx", {"name": "example"})
-    ways = (
-        partial(bench.task.open_raw, options=options, megapixels=100),
-        partial(bench.task.decode, schema=schema, options=options),
-    )
-    same = getattr(bench.task, "same", None)
-    exported = load((tmp_path / "model.onnx").read_bytes(), "example", *ways, same, threads=1)
-    rows = [{name: value[row] for name, value in mine.items()} for row in range(16)]
-    assert parity(exported, zip(bench.raws(), rows, strict=True)).agreement == 1
+    exported = answers_of(tmp_path / "model.onnx", bench)
+    assert parity(exported, zip(bench.raws(), rows_of(mine), strict=True)).agreement == 1
 
 
 def test_doubt_is_a_share(bench: Bench) -> None:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor, nn
 
 from snowroll.base.errors import PlanError
-
-if TYPE_CHECKING:
-    from snowroll.design.weights import Loaded
+from snowroll.design.fine_tuned import FineTuned
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of ImageNet's training photos, RGB in [0, 1]: what most weights expect,
 IMAGENET_STD = (0.229, 0.224, 0.225)  # and close to any set of photos
@@ -35,7 +31,7 @@ class Normalise(nn.Module):
         return (images - self.mean) / self.std
 
 
-class Classifier(nn.Module):
+class Classifier(FineTuned):
     """Images float [B, 3, H, W] in [0, 1] to logits [B, C]."""
 
     def __init__(
@@ -49,10 +45,6 @@ class Classifier(nn.Module):
     ) -> None:
         """backbone: normalised images to [B, width]."""
         super().__init__()
-        self.frozen = False  # see `freeze_backbone`
-        self.kept: frozenset[str] = frozenset()  # see `keep_weights`
-        self.keeps_statistics = False
-        self.loaded: Loaded | None = None  # what came from a file of weights
         self.normalise = Normalise(mean, std)
         self.backbone = backbone
         self.dropout = nn.Dropout(dropout)
@@ -60,14 +52,6 @@ class Classifier(nn.Module):
         # small, so that the loss starts at ln C; not zero, or the gates could see no gradient through the head
         nn.init.normal_(self.head.weight, std=0.02 / width**0.5)
         nn.init.zeros_(self.head.bias)
-
-    def train(self, mode: bool = True) -> Classifier:
-        super().train(mode)
-        if self.frozen or self.keeps_statistics:  # in training mode batch norm would forget what it was loaded with
-            for module in self.backbone.modules():
-                if self.frozen or isinstance(module, nn.modules.batchnorm._NormBase):
-                    module.training = False
-        return self
 
     def features(self, images: Tensor) -> Tensor:
         """[B, D] what the head sees: for mining, near neighbours, linear probes."""
@@ -81,24 +65,3 @@ class Classifier(nn.Module):
 def set_prior(model: Classifier, log_prior: Tensor) -> None:
     """Start from the class frequencies instead of learning them: log_prior [C] becomes the head's bias."""
     model.head.bias.copy_(log_prior - log_prior.mean())
-
-
-def freeze_backbone(model: Classifier, frozen: bool = True) -> None:
-    """Learn the head alone, or (False) everything that is learnt. Batch statistics stand still while frozen."""
-    for name, p in model.backbone.named_parameters():
-        p.requires_grad_(not frozen and name not in model.kept)
-    model.frozen = frozen
-    model.train(model.training)
-
-
-def keep_weights(model: Classifier, share: float, statistics: bool) -> None:
-    """For fine-tuning: that share of the backbone's tensors, from the input on, never learns.
-
-    No gradient is worked out below the first layer that learns, which is where pictures are largest: with the first
-    third of mobilenet_v2 kept, a step takes half the time. statistics: batch norm keeps what it was loaded with, so
-    that small batches of few kinds of pictures do not wash it out.
-    """
-    names = [name for name, _ in model.backbone.named_parameters()]
-    model.kept = frozenset(names[: round(share * len(names))])
-    model.keeps_statistics = statistics
-    freeze_backbone(model, model.frozen)

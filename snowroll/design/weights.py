@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from snowroll.base.errors import DataError
-from snowroll.design.classifier import Classifier
+from snowroll.design.fine_tuned import FineTuned
 
 LARGEST_BYTES = 8 * 2**30  # of a file, and of all its tensors; no network here is near it
 _WRAPPED = ("state_dict", "model", "model_state_dict", "weights")  # where training scripts put the tensors
@@ -47,7 +47,7 @@ class Loaded:
         return f"{len(self.loaded)} tensors loaded, {len(self.kept)} kept as initialised, {len(self.skipped)} skipped"
 
 
-def load_weights(model: Classifier, path: Path) -> Loaded:
+def load_weights(model: FineTuned, path: Path) -> Loaded:
     """Fill the model in place from a .safetensors or .pth file.
 
     Understands our own files, torchvision's and timm's names, and a .pth of the same network under other names, known
@@ -58,7 +58,7 @@ def load_weights(model: Classifier, path: Path) -> Loaded:
     return fill(model, read_tensors(path), path)
 
 
-def fill(model: Classifier, tensors: Mapping[str, Tensor], where: object) -> Loaded:
+def fill(model: FineTuned, tensors: Mapping[str, Tensor], where: object) -> Loaded:
     """`load_weights` from tensors in memory; `where` is what an error names."""
     state = model.state_dict()
     names = _match(state, tensors)
@@ -156,8 +156,8 @@ def _match(state: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> dict[s
 
 def _ours(name: str, state: Mapping[str, Tensor]) -> str | None:
     """The model's name for a file's tensor, or None."""
-    if name in state:
-        return name
+    if name in state or f"head.{name}" in state:
+        return name if name in state else f"head.{name}"
     bare = name
     while prefix := next((p for p in _PREFIXES if bare.startswith(p)), None):
         bare = bare.removeprefix(prefix)

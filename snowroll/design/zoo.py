@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from snowroll.base.errors import PlanError, did_you_mean
 from snowroll.design import fastnet, vit
-from snowroll.design.classifier import IMAGENET_MEAN, IMAGENET_STD, RGB, Classifier, keep_weights, set_prior
+from snowroll.design.classifier import IMAGENET_MEAN, IMAGENET_STD, RGB, Classifier, set_prior
 from snowroll.design.convnet import WIDTH, convnet
+from snowroll.design.fine_tuned import hasten_statistics, keep_weights
 from snowroll.design.hub import import_timm, timm_weights, torchvision_weights
 from snowroll.design.padding import pad_as_tensorflow
 from snowroll.design.weights import Loaded, fill, load_weights
@@ -65,6 +66,8 @@ def build(
         model.loaded = _fill_from_hub(model, name)
     elif pretrained:
         model.loaded = load_weights(model, Path(pretrained).expanduser())
+    else:
+        hasten_statistics(backbone)
     return model
 
 

@@ -121,9 +121,9 @@ class ClassifyImages:
 
     def freeze(self, model: nn.Module, frozen: bool) -> None:
         """Learn the head alone for the first `options.head_first` of the steps: new heads are noisy."""
-        from snowroll.design.classifier import Classifier, freeze_backbone
+        from snowroll.design.fine_tuned import FineTuned, freeze_backbone
 
-        assert isinstance(model, Classifier)
+        assert isinstance(model, FineTuned)
         freeze_backbone(model, frozen)
 
     def ensemble(self, models: Sequence[nn.Module]) -> nn.Module:

@@ -14,7 +14,7 @@ from snowroll.tasks.detect_objects.options import DetectOptions
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from snowroll.tasks.detect_objects.model import Found
+    from snowroll.tasks.detect_objects.boxes import Found
 
 CANDIDATES = 300  # of all places and classes, before boxes suppress each other
 LEAST = 0.01  # score below which nothing is kept: average precision looks at all above it

@@ -22,6 +22,14 @@ class Objects(NamedTuple):
     box: Tensor  # [B, M, 4] float32
 
 
+class Found(NamedTuple):
+    """What the network says, place by place; rows of the map one after the other, A places."""
+
+    score: Tensor  # [B, C, A] logits
+    box: Tensor  # [B, A, 4] in pixels of the frame
+    size: Tensor  # [B, 2] int64: of the file, passed through, for answers are in its pixels
+
+
 NONE, IGNORED = -1, -2
 
 

@@ -8,8 +8,7 @@ import torch
 
 from snowroll.base.nouns import Json
 from snowroll.tasks.detect_objects.answers import CANDIDATES
-from snowroll.tasks.detect_objects.boxes import Objects, overlap, survivors
-from snowroll.tasks.detect_objects.model import Found
+from snowroll.tasks.detect_objects.boxes import Found, Objects, overlap, survivors
 
 RIGHT = 0.5  # overlap from which a box is right
 SUPPRESSED = 0.6  # as DetectOptions.overlap by default

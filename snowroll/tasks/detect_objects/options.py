@@ -19,7 +19,9 @@ MOST_PX = {False: 416, True: 640}  # longer side of the input, on a processor an
 class DetectOptions:
     """The task's part of the Plan for object detection. Strengths are the largest change either way."""
 
-    model: str = "plain"  # backbone: "plain" or "plain_small" (ours), or a name of design/zoo.py that keeps its maps
+    model: str = "plain"  # backbone: "plain" or "plain_small" (ours), or a name of design/zoo.py that keeps its maps;
+    # or torchvision's whole detector "fasterrcnn_..."
+    detector: Literal["one_stage", "faster_rcnn"] = "one_stage"  # what stands on the backbone
     size_px: int = 320  # longer side of the frame that the network sees
     shape: float = 1.0  # the frame's width over its height
     pretrained: str = ""  # "": fresh weights; a path to .safetensors or .pth; "hub"
@@ -35,6 +37,7 @@ class DetectOptions:
     contrast: float = 0.0
     saturation: float = 0.0
     mosaic: float = 0.0  # share of the pictures that are put together from corners of four
+    proposals: int = 100  # of faster_rcnn: regions of a picture that its second stage judges
     overlap: float = 0.6  # intersection over union from which two boxes of one class are one object
     most: int = 100  # objects told of one picture
     head_first: float = 0.0  # share of the steps in which only the head learns
@@ -45,11 +48,15 @@ class DetectOptions:
         check_numbers(
             "task",
             self,
-            from_1="size_px width most",
+            from_1="size_px width most proposals",
             from_0="scale shift shape backbone_lr",
             shares="brightness contrast saturation mosaic overlap head_first",
         )
         refuse_shape(self.shape)
+
+    @property
+    def two_stages(self) -> bool:
+        return self.detector == "faster_rcnn" or self.model.startswith("fasterrcnn_")
 
     @property
     def frame(self) -> tuple[int, int]:

@@ -141,7 +141,7 @@ class DetectObjects:
         return Batch(seen, Objects(columns["kind"], into_frame(columns["box"], columns["size"], frame)), ids)
 
     def augment(self, batch: Batch, draw: Draw, options: DetectOptions) -> Batch:
-        from snowroll.tasks.detect_objects.training import augment
+        from snowroll.tasks.detect_objects.augmenting import augment
 
         return augment(batch, draw, options)
 
@@ -154,31 +154,25 @@ class DetectObjects:
 
     def start(self, model: nn.Module, batch: Batch, targets: Columns, options: DetectOptions) -> None:
         """Before the first step: boxes of the mean object's size, scores as rare as objects are."""
-        from snowroll.tasks.detect_objects.model import FEW, STRIDE, Detector
+        from snowroll.tasks.detect_objects.model import expect
 
-        assert isinstance(model, Detector)
-        box = batch.targets.box[batch.targets.kind >= 0]
-        sides = (box[:, 2:] - box[:, :2]).clamp(min=1)
-        wide, high = options.frame
-        places = (wide // STRIDE) * (high // STRIDE)
-        counts = np.bincount(targets["kind"][targets["kind"] >= 0], minlength=model.head.score.out_channels)
-        # an object is answered for by some four places once places have been chosen
-        shares = np.clip(4 * counts / max(1, len(targets["kind"])) / places, FEW / 10, 0.1)
-        model.expect(sides.log().mean(dim=0).exp() / 2 if len(sides) else None, shares.tolist())
+        expect(model, batch.targets, targets["kind"], options)
 
     def freeze(self, model: nn.Module, frozen: bool) -> None:
         """Learn the head alone for the first `options.head_first` of the steps: new heads are noisy."""
-        from snowroll.tasks.detect_objects.model import Detector, freeze
+        from snowroll.design.fine_tuned import FineTuned, freeze_backbone
 
-        assert isinstance(model, Detector)
-        freeze(model, frozen)
+        assert isinstance(model, FineTuned)
+        freeze_backbone(model, frozen)
 
     # 3 train
 
     def loss(self, model: nn.Module, batch: Batch, options: DetectOptions) -> Tensor:
-        from snowroll.tasks.detect_objects.training import loss
-
-        return loss(model, batch, options)
+        if options.two_stages:
+            from snowroll.tasks.detect_objects.faster_rcnn_loss import loss
+        else:
+            from snowroll.tasks.detect_objects.one_stage_loss import loss
+        return loss(model, batch)
 
     def loss_at_init(self, schema: Schema, options: DetectOptions) -> float | None:
         return None  # it depends on how many objects a picture holds

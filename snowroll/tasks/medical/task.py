@@ -135,7 +135,7 @@ class Medical:
 
     def freeze(self, model: nn.Module, frozen: bool) -> None:
         """Learn the head alone for the first `options.head_first` of the steps: new heads are noisy."""
-        from snowroll.design.classifier import freeze_backbone
+        from snowroll.design.fine_tuned import freeze_backbone
         from snowroll.tasks.medical.model import Diagnosing
 
         assert isinstance(model, Diagnosing)

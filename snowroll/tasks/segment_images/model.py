@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from snowroll.base.errors import PlanError
 from snowroll.design.classifier import Normalise
+from snowroll.design.fine_tuned import FineTuned
 from snowroll.design.pyramid import Pyramid, pyramid
 from snowroll.tasks.segment_images import ready_made
 from snowroll.tasks.segment_images.options import SegmentOptions, widths_of
@@ -39,25 +40,17 @@ class Said(NamedTuple):
     size: Tensor
 
 
-class Segmenter(nn.Module):
+class Segmenter(FineTuned):
     """Seen to Said. In evaluation only the finest map answers."""
 
     def __init__(self, backbone: nn.Module, head: Decoder | Head, options: SegmentOptions) -> None:
         super().__init__()
-        self.frozen, self.keeps_statistics = False, options.keep_statistics and bool(options.pretrained)
+        self.keeps_statistics = options.keep_statistics and bool(options.pretrained)
         self.loaded = getattr(backbone, "loaded", None)
         self.normalise = Normalise(options.mean, options.std)
         self.backbone = backbone
         self.head = head
         self.mirror = options.mirror
-
-    def train(self, mode: bool = True) -> Segmenter:
-        super().train(mode)
-        if self.frozen or self.keeps_statistics:
-            for module in self.backbone.modules():
-                if self.frozen or isinstance(module, nn.modules.batchnorm._NormBase):
-                    module.training = False
-        return self
 
     def forward(self, seen: Seen) -> Said:
         logits = self._logits(seen.image)
@@ -153,10 +146,3 @@ def build(options: SegmentOptions, classes: int) -> Segmenter:
         return model
     backbone: Pyramid = pyramid(options.model, options.pretrained, options.padding, (2, 4, 8, 16, 32))
     return Segmenter(backbone, Decoder(backbone.widths, backbone.strides, classes, options.deep), options)
-
-
-def freeze(model: Segmenter, frozen: bool) -> None:
-    """Learn the decoder alone, or (False) everything."""
-    model.backbone.requires_grad_(not frozen)
-    model.frozen = frozen
-    model.train(model.training)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from snowroll.design.fine_tuned import FineTuned, hasten_statistics
 from snowroll.design.hub import torchvision_weights
 from snowroll.design.weights import fill, read_tensors
 from snowroll.tasks.segment_images.options import SegmentOptions
@@ -52,10 +53,12 @@ def ready_made(options: SegmentOptions, classes: int) -> tuple[nn.Module, Head]:
     return backbone, Head(classifier, classes)
 
 
-def load(model: nn.Module, options: SegmentOptions) -> None:
+def load(model: FineTuned, options: SegmentOptions) -> None:
     """Fill the model's backbone from torchvision's hub or a file. Raises DataError."""
     if options.pretrained == "hub":
-        model.loaded = fill(model, torchvision_weights(options.model), options.model)  # type: ignore[assignment, arg-type]
+        model.loaded = fill(model, torchvision_weights(options.model), options.model)
     elif options.pretrained:
         path = Path(options.pretrained)
-        model.loaded = fill(model, read_tensors(path), path)  # type: ignore[assignment, arg-type]
+        model.loaded = fill(model, read_tensors(path), path)
+    else:
+        hasten_statistics(model.backbone)

@@ -152,10 +152,10 @@ class SegmentImages:
 
     def freeze(self, model: nn.Module, frozen: bool) -> None:
         """Learn the decoder alone for the first `options.head_first` of the steps: new ones are noisy."""
-        from snowroll.tasks.segment_images.model import Segmenter, freeze
+        from snowroll.design.fine_tuned import FineTuned, freeze_backbone
 
-        assert isinstance(model, Segmenter)
-        freeze(model, frozen)
+        assert isinstance(model, FineTuned)
+        freeze_backbone(model, frozen)
 
     # 3 train
 
