@@ -109,7 +109,7 @@ def image_plan(fingerprint: Fingerprint) -> list[Choice]:
         batch,
         _steps(fingerprint, int(batch.value), epochs),
         *_learning(model, pretrained, int(batch.value), int(facts["classes"])),
-        *(_fine_tuning(fingerprint) if pretrained else ()),
+        *(fine_tuning(fingerprint) if pretrained else ()),
         _flip(facts),
         *_augmentation(fingerprint, size_px, epochs),
         *machine(fingerprint),
@@ -196,16 +196,16 @@ def _learning(model: str, pretrained: bool, batch: int, classes: int) -> list[Ch
     ]
 
 
-def _fine_tuning(fingerprint: Fingerprint) -> list[Choice]:
+def fine_tuning(fingerprint: Fingerprint, head_first: float = 0.1, keep: float = 0.35) -> list[Choice]:
     """What keeps loaded weights from being spoilt, and where time is saved on them."""
     choices = [
-        Choice("task.head_first", 0.1, "the new head learns first, or its noise would spoil the pretrained layers"),
-        Choice("task.backbone_lr", 0.3, "pretrained layers need smaller steps than the new head"),
+        Choice("task.head_first", head_first, "new layers learn first, or their noise would spoil the pretrained ones"),
+        Choice("task.backbone_lr", 0.3, "pretrained layers need smaller steps than the new ones"),
         Choice("task.keep_statistics", True, "batches of few kinds of pictures would wash out what batch norm knows"),
     ]
-    if not fingerprint.device.startswith("cuda"):
+    if keep and not fingerprint.device.startswith("cuda"):
         why = "edges and textures are the same everywhere, and on a processor a step takes half the time without them"
-        choices.append(Choice("task.keep", 0.35, why))
+        choices.append(Choice("task.keep", keep, why))
     return choices
 
 

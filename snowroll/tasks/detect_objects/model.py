@@ -32,7 +32,7 @@ def build(options: DetectOptions, classes: int) -> Detector | FasterRCNN:
         else:
             model = Detector(backbone, classes, options.width, normalise)
     if options.pretrained:
-        keep_weights(model, 0.0, options.keep_statistics)
+        keep_weights(model, options.keep, options.keep_statistics)
     return model
 
 

@@ -9,9 +9,10 @@ from typing import Literal
 from snowroll.base.bounds import check_numbers
 from snowroll.base.nouns import Choice, Json
 from snowroll.base.task import Fingerprint
-from snowroll.design.rules import frame, light, machine, reflections, refuse_shape, steps_px
+from snowroll.design.rules import fine_tuning, frame, light, machine, reflections, refuse_shape, steps_px
 
 SMALLEST_PX = 14  # side that the smallest tenth of the objects should keep in the network's input; a guess
+LEAST_PX, PRETRAINED_PX = 192, 256  # longer side: weights of large pictures know finer detail; guesses
 MOST_PX = {False: 416, True: 640}  # longer side of the input, on a processor and on a GPU; a guess
 
 
@@ -41,6 +42,7 @@ class DetectOptions:
     overlap: float = 0.6  # intersection over union from which two boxes of one class are one object
     most: int = 100  # objects told of one picture
     head_first: float = 0.0  # share of the steps in which only the head learns
+    keep: float = 0.0  # share of the backbone's tensors, from the input on, that keep the weights they were loaded with
     keep_statistics: bool = False  # batch norm keeps the means and variances it was loaded with
     backbone_lr: float = 1.0  # the backbone's learning rate, times the head's
 
@@ -50,7 +52,7 @@ class DetectOptions:
             self,
             from_1="size_px width most proposals",
             from_0="scale shift shape backbone_lr",
-            shares="brightness contrast saturation mosaic overlap head_first",
+            shares="brightness contrast saturation mosaic overlap head_first keep",
         )
         refuse_shape(self.shape)
 
@@ -85,7 +87,7 @@ def detect_plan(fingerprint: Fingerprint) -> list[Choice]:
         ),
         Choice("train.clip", 10.0, "a picture with one hard object must not undo the others"),
         Choice("train.ema", 0.998, "boxes of an averaged network jitter less"),
-        *(_fine_tuning() if pretrained else ()),
+        *(fine_tuning(fingerprint, head_first=0.03) if pretrained else ()),
         *_augmentation(facts),
         *machine(fingerprint),
     ]
@@ -98,21 +100,14 @@ def _frame(fingerprint: Fingerprint) -> list[Choice]:
     longer, small = max(wide, high), float(facts["small_object_px"])
     gpu = fingerprint.device.startswith("cuda")
     wanted = longer * SMALLEST_PX / max(small, 1.0)
-    size = steps_px(min(max(wanted, 192), MOST_PX[gpu], longer))
+    least = PRETRAINED_PX if (facts.get("asked") or {}).get("pretrained") else LEAST_PX
+    size = steps_px(min(max(wanted, least), MOST_PX[gpu], longer))
     left = small * size / longer
     why = f"the smallest tenth of the objects are {small:.0f} px or less of {longer}: {left:.0f} px remain"
     shape = round(wide / high, 2)
     return [
         Choice("task.size_px", size, why),
         Choice("task.shape", shape, f"the median picture is {wide} x {high}; others are fitted in with a border"),
-    ]
-
-
-def _fine_tuning() -> list[Choice]:
-    return [
-        Choice("task.head_first", 0.03, "the new head learns first, or its noise would spoil the pretrained layers"),
-        Choice("task.backbone_lr", 0.3, "pretrained layers need smaller steps than the new head"),
-        Choice("task.keep_statistics", True, "small batches would wash out what batch norm knows"),
     ]
 
 

@@ -11,7 +11,7 @@ from snowroll.base.errors import UsageError
 from snowroll.base.nouns import Choice, Json
 from snowroll.base.task import Fingerprint
 from snowroll.design.levels import SMALLEST, Level, even, levels_of, multiply_adds, widths_of
-from snowroll.design.rules import FINE_TUNE, machine
+from snowroll.design.rules import FINE_TUNE, fine_tuning, machine
 from snowroll.tasks.medical.fitting import Frame, Triple
 
 CT = (-1000.0, 1000.0)  # Hounsfield units, from air to bone, where the data say nothing else
@@ -106,6 +106,9 @@ def medical_plan(fingerprint: Fingerprint) -> list[Choice]:
         Choice("train.batch", batch, f"{n} training scans"),
         Choice("train.steps", max(200, n * passes // batch), f"about {passes} passes over {n} scans"),
         *_learning(pretrained, flat and not pretrained and model.startswith("fastnet"), batch),
+        *(
+            fine_tuning(fingerprint, keep=0.0) if pretrained else ()
+        ),  # scans look like no photo, from the first layer on
         *folds(fingerprint),
         _flip(facts),
         Choice("task.rotate_deg", 10.0, "patients lie a little aslant"),
@@ -215,11 +218,6 @@ def _learning(pretrained: bool, is_fastnet: bool, batch: int) -> list[Choice]:
             Choice("task.label_smoothing", 0.1, "people disagree about some scans"),
         ]
     lr = FINE_TUNE.lr * (batch / 128) ** 0.5 if pretrained else 1e-3
-    tuned = [
-        Choice("task.head_first", 0.1, "the new head learns first, or its noise would spoil the pretrained layers"),
-        Choice("task.backbone_lr", 0.3, "pretrained layers need smaller steps than the new head"),
-        Choice("task.keep_statistics", True, "small batches would wash out what batch norm knows"),
-    ]
     return [
         Choice("train.optimizer", "adamw", "few scans: steps of each weight's own size"),
         Choice("train.lr", float(f"{lr:.2g}"), "for AdamW at this batch"),
@@ -229,7 +227,6 @@ def _learning(pretrained: bool, is_fastnet: bool, batch: int) -> list[Choice]:
         Choice("train.clip", 1.0 if pretrained else 12.0, "one odd scan moves nothing far"),
         Choice("train.ema", 0.99, "an averaged network is steadier"),
         Choice("task.label_smoothing", 0.1, "people disagree about some scans"),
-        *(tuned if pretrained else ()),
     ]
 
 

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from snowroll.base.errors import PlanError
 from snowroll.design.classifier import Normalise
-from snowroll.design.fine_tuned import FineTuned
+from snowroll.design.fine_tuned import FineTuned, keep_weights
 from snowroll.design.pyramid import Pyramid, pyramid
 from snowroll.tasks.segment_images import ready_made
 from snowroll.tasks.segment_images.options import SegmentOptions, widths_of
@@ -45,7 +45,6 @@ class Segmenter(FineTuned):
 
     def __init__(self, backbone: nn.Module, head: Decoder | Head, options: SegmentOptions) -> None:
         super().__init__()
-        self.keeps_statistics = options.keep_statistics and bool(options.pretrained)
         self.loaded = getattr(backbone, "loaded", None)
         self.normalise = Normalise(options.mean, options.std)
         self.backbone = backbone
@@ -143,6 +142,9 @@ def build(options: SegmentOptions, classes: int) -> Segmenter:
     if options.model in ready_made.NAMES:
         model = Segmenter(*ready_made.ready_made(options, classes), options)
         ready_made.load(model, options)
-        return model
-    backbone: Pyramid = pyramid(options.model, options.pretrained, options.padding, (2, 4, 8, 16, 32))
-    return Segmenter(backbone, Decoder(backbone.widths, backbone.strides, classes, options.deep), options)
+    else:
+        backbone: Pyramid = pyramid(options.model, options.pretrained, options.padding, (2, 4, 8, 16, 32))
+        model = Segmenter(backbone, Decoder(backbone.widths, backbone.strides, classes, options.deep), options)
+    if options.pretrained:
+        keep_weights(model, options.keep, options.keep_statistics)
+    return model

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 from snowroll.base.bounds import check_numbers
 from snowroll.base.nouns import Choice, Json
 from snowroll.base.task import Fingerprint
-from snowroll.design.rules import frame, light, machine, reflections, refuse_shape, steps_px
+from snowroll.design.rules import fine_tuning, frame, light, machine, reflections, refuse_shape, steps_px
 
 SMALLEST_MAP_PX = 8  # nnU-Net halves until a side would fall under 4; photos of few pixels are content with 8
 MOST_WIDER = 8  # times the finest level's channels
@@ -69,6 +69,7 @@ class SegmentOptions:
     contrast: float = 0.0
     saturation: float = 0.0
     head_first: float = 0.0  # share of the steps in which only the decoder learns
+    keep: float = 0.0  # share of the backbone's tensors, from the input on, that keep the weights they were loaded with
     keep_statistics: bool = False  # batch norm keeps the means and variances it was loaded with
     backbone_lr: float = 1.0  # the backbone's learning rate, times the decoder's
 
@@ -78,7 +79,7 @@ class SegmentOptions:
             self,
             from_1="size_px levels width",
             from_0="scale shift shape dice backbone_lr",
-            shares="brightness contrast saturation head_first",
+            shares="brightness contrast saturation head_first keep",
         )
         refuse_shape(self.shape)
 
@@ -107,7 +108,7 @@ def segment_plan(fingerprint: Fingerprint) -> list[Choice]:
         Choice("train.warmup", 0.05, "the first steps rise, while statistics settle"),
         Choice("train.clip", 12.0, "as nnU-Net"),
         Choice("train.ema", 0.99, "edges of an averaged network flicker less"),
-        *(_fine_tuning() if pretrained else ()),
+        *(fine_tuning(fingerprint, head_first=0.05) if pretrained else ()),
         *_augmentation(facts),
         *machine(fingerprint),
     ]
@@ -161,14 +162,6 @@ def multiply_adds(options: SegmentOptions) -> float:
         total += pixels * (down + up)
         before = width
     return total
-
-
-def _fine_tuning() -> list[Choice]:
-    return [
-        Choice("task.head_first", 0.05, "the new decoder learns first, or its noise would spoil the pretrained layers"),
-        Choice("task.backbone_lr", 0.3, "pretrained layers need smaller steps than the new decoder"),
-        Choice("task.keep_statistics", True, "small batches would wash out what batch norm knows"),
-    ]
 
 
 def _augmentation(facts: Mapping[str, Json]) -> list[Choice]:
