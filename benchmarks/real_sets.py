@@ -78,8 +78,10 @@ SETS = {
     "cifar10_jpeg": RealSet(8),
     "bccd": RealSet(15),
     "bccd_backbone": RealSet(15, PRETRAINED, data="bccd"),
+    "bccd_faster_rcnn": RealSet(30, (*PRETRAINED, "--task.detector", "faster_rcnn"), data="bccd"),
     "capybara": RealSet(5),
     "camvid": RealSet(30, ("--prepare.ignore", "11")),
+    "camvid_backbone": RealSet(30, (*PRETRAINED, "--prepare.ignore", "11"), data="camvid"),
     "nuclei_dsb2018": RealSet(15, also=("mDice", "dice_of_pictures", "instances_50")),
 }
 

@@ -106,9 +106,8 @@ def medical_plan(fingerprint: Fingerprint) -> list[Choice]:
         Choice("train.batch", batch, f"{n} training scans"),
         Choice("train.steps", max(200, n * passes // batch), f"about {passes} passes over {n} scans"),
         *_learning(pretrained, flat and not pretrained and model.startswith("fastnet"), batch),
-        *(
-            fine_tuning(fingerprint, keep=0.0) if pretrained else ()
-        ),  # scans look like no photo, from the first layer on
+        # scans look like no photo, from the first layer on: nothing is kept
+        *(fine_tuning(fingerprint, keep=0.0) if pretrained else ()),
         *folds(fingerprint),
         _flip(facts),
         Choice("task.rotate_deg", 10.0, "patients lie a little aslant"),
