@@ -256,7 +256,7 @@ def ready_made(options: DetectOptions, classes: int, normalise: nn.Module) -> Fa
         width=heads.box_predictor.cls_score.in_features,
         classes=classes,
         cells=network.rpn.anchor_generator.cell_anchors,
-        pooled=len(heads.box_roi_pool.featmap_names),
+        pooled=len(network.backbone.fpn.inner_blocks),
     )
     model = FasterRCNN(network.backbone, head, normalise, options.proposals)
     if options.pretrained:
