@@ -13,6 +13,7 @@ from bench_kit import answers_of, ignore, make_bench, one_thread, rows_of
 from snowroll.base.nouns import Json
 from snowroll.deploy.export import export_onnx
 from snowroll.deploy.parity import parity
+from snowroll.project.fitting import validate
 from snowroll.project.gating import pass_gates
 from snowroll.project.models import read_model, save_model
 
@@ -35,6 +36,8 @@ def test_learns_answers_and_is_exported(name: str, tmp_path: Path) -> None:
         assert losses.shape == (16,)
         learnt = bench.task.credit(bench.say(batch), bench.targets(), schema).min() > 0.9
         assert learnt or float(losses.mean()) < 0.25 * bench.first_loss, f"{bench.first_loss} to {losses}"
+        told = validate(bench.opened, bench.packed, bench.model, bench.plan)
+        assert set(told) == {"val_loss", f"val_{bench.task.headline}"}
         together = bench.arrays(batch)
         for row in (0, 11):
             for key, value in bench.arrays(bench.batch([row])).items():

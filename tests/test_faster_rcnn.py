@@ -131,9 +131,16 @@ def test_another_networks_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_answer_has_a_score_for_every_class(pair: tuple[Any, FasterRCNN]) -> None:
+    """And it is the same beside the objects that are there: they are judged, too, but nothing is told of it."""
     _, ours = pair
+    seen = Seen(torch.rand(2, 3, 96, 128), torch.tensor([[128, 96]] * 2))
     with torch.no_grad():
-        found = ours(Seen(torch.rand(2, 3, 96, 128), torch.tensor([[128, 96]] * 2)))
+        found = ours(seen)
+        there = some_boxes(6, torch.Generator()).view(2, 3, 4)
+        beside = ours(seen, Objects(torch.zeros(2, 3, dtype=torch.int64), there))
+    assert beside.proposals.shape == (2, 103, 4)
+    for one, other in zip(found, beside, strict=False):
+        torch.testing.assert_close(one, other)
     assert found.score.shape == (2, 5, 100)
     assert found.box.shape == (2, 100, 4)
     assert torch.isfinite(found.score).all()

@@ -16,6 +16,7 @@ from scans_kit import SECRETS, dicom, series, without_pixels
 
 from snowroll.base.errors import UsageError
 from snowroll.base.nouns import Prediction
+from snowroll.design.windows import Windows, starts_of
 from snowroll.evaluate.ranking import auroc, average_precision
 from snowroll.prepare.bundles import as_bundle
 from snowroll.prepare.duplicates import copy_groups, pairs_of
@@ -37,7 +38,6 @@ from snowroll.tasks.medical.masks.reading import read_masked_scans
 from snowroll.tasks.medical.masks.scoring import surface_mm
 from snowroll.tasks.medical.masks.task import MedicalMasks
 from snowroll.tasks.medical.masks.volumes import as_volume, numbered_volume
-from snowroll.tasks.medical.masks.windows import Windows, starts_of
 from snowroll.tasks.medical.options import MedicalOptions
 from snowroll.tasks.medical.presets import PRESETS
 from snowroll.tasks.medical.reading import read_scans

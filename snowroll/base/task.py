@@ -241,9 +241,10 @@ class Deployable:
 #   credited: str                                      what `credit` is, where it is not the headline
 #   in_pixels: bool                                    answers are places in the picture: the page shows it unshrunk
 #   widget: Path                                       its own label widget: a JavaScript module
+#   thinned(batch, options) -> Batch                   whole samples in the time of the parts that are learnt from
 #   cautions(schema, options) -> list[str]             what the model must not be used for: for the model card
 # and in its Options: head_first (share of the steps), backbone_lr (times train.lr), pretrained (weights to begin with),
-# pictures (whether reports show them)
+# pictures (whether reports show them), parts (a side of a sample is this many times that of what is learnt at once)
 
 
 def task_names() -> list[str]:

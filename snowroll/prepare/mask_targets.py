@@ -127,6 +127,32 @@ def rarest_shown(targets: Sequence[Json]) -> list[str]:
     return [min(names, key=lambda name: (counts[name], name), default="nothing") for names in shown]
 
 
+def thinnest_px(targets: Sequence[Json], looked_at: int = 200) -> float | None:
+    """How thick the thinnest tenth is of what is to be found: four times its area over the length of its border, the
+    side of a square or twice the width of a line. None where all pictures show one thing.
+    """
+    found = [
+        thickness for target in targets[:: max(1, len(targets) // looked_at)] for thickness in _thicknesses(target)
+    ]
+    return round(float(np.quantile(found, 0.1)), 1) if found else None
+
+
+def _thicknesses(target: Json) -> Iterator[float]:
+    """Of each class but the picture's commonest."""
+    names = sorted({name for name in target["classes"] if name})
+    mask = numbered(target, names)
+    counts = np.bincount(mask.ravel(), minlength=256)[: len(names)]
+    if not counts.any():
+        return
+    borders = np.zeros(256, np.int64)
+    for one, other in ((mask[1:], mask[:-1]), (mask[:, 1:], mask[:, :-1])):
+        meets = (one != other) & (one != IGNORED) & (other != IGNORED)
+        borders += np.bincount(one[meets], minlength=256) + np.bincount(other[meets], minlength=256)
+    for number in np.flatnonzero(counts):
+        if number != counts.argmax() and borders[number]:
+            yield 4.0 * int(counts[number]) / int(borders[number])
+
+
 def gist(target: Json) -> str:
     """Which classes, in tenths of the picture: what two copies of a picture should agree on."""
     found = {name: round(10 * share) for name, share in shares(target).items() if name}

@@ -226,8 +226,9 @@ def rows_at_once(plan: Plan) -> int:
     """How many rows are answered together when nothing is trained: who learns in small batches has large samples.
 
     A pass without gradients holds a fraction of what a training step does, so four batches fit where one was trained.
+    Where parts of samples are learnt from, whole ones weigh more.
     """
-    return max(1, min(MOST_AT_ONCE, 4 * plan.batch))
+    return max(1, min(MOST_AT_ONCE, 4 * plan.batch // getattr(plan.task, "parts", 1) ** 2))
 
 
 def gather(opened: Opened, packed: Packed, rows: np.ndarray, device: str) -> Batch:

@@ -91,7 +91,9 @@ def _measure(opened: Opened, packed: Packed, plan: Plan, folder: Path, say: Say)
         from snowroll.train import order
 
         positions, _ = order.rows(step, plan.batch, len(rows), plan.seed)
-        return gather(opened, packed, rows[positions], plan.device)
+        batch = gather(opened, packed, rows[positions], plan.device)
+        thinned = getattr(task, "thinned", None)
+        return thinned(batch, plan.task) if thinned else batch
 
     def truth(ids: Tensor) -> list[Json]:
         return [packed.version.items[row].target for row in ids.tolist()]

@@ -45,8 +45,11 @@ _RATIOS = (0.5, 1.0, 2.0)  # height over width of anchors
 
 
 class Stages(NamedTuple):
-    """All that both stages say of a batch, to learn from."""
+    """All that both stages say of a batch, to learn from; beside it the answer, as Found has it."""
 
+    score: Tensor
+    box: Tensor
+    size: Tensor
     anchors: Tensor  # [A, 4]
     objectness: Tensor  # [B, A] logits
     shifts: Tensor  # [B, A, 4] of the anchors, as `moves` gives them
@@ -80,14 +83,15 @@ class FasterRCNN(FineTuned):
         anchors, level = self.head.anchors(maps, (wide, high))
         objectness, shifts = self.head.search(maps)
         proposals = propose(objectness, shifts, anchors, level, (wide, high), self.proposals)
+        judged = slice(None, proposals.shape[1])
         if objects is not None:
             proposals = torch.cat((proposals, objects.box.to(proposals.dtype)), dim=1)
         logits, moves = self.head.judge(maps, proposals, (wide, high))
-        if objects is not None:
-            return Stages(anchors, objectness, shifts, proposals, logits, moves)
-        chance = logits.log_softmax(dim=2)[..., 1:]
+        chance = logits[:, judged].log_softmax(dim=2)[..., 1:]
         odds = chance - torch.log1p(-chance.exp().clamp(max=1 - 1e-6))
-        return Found(odds.transpose(1, 2), within(moved(proposals, moves, OF_PROPOSAL), (wide, high)), seen.size)
+        box = within(moved(proposals[:, judged], moves[:, judged], OF_PROPOSAL), (wide, high))
+        found = Found(odds.transpose(1, 2), box, seen.size)
+        return found if objects is None else Stages(*found, anchors, objectness, shifts, proposals, logits, moves)
 
 
 class Regions(nn.Module):

@@ -18,15 +18,18 @@ from snowroll.base.errors import PlanError
 from snowroll.design.classifier import Normalise
 from snowroll.design.fine_tuned import FineTuned, keep_weights
 from snowroll.design.pyramid import Pyramid, pyramid
+from snowroll.design.windows import Windows
 from snowroll.tasks.segment_images import ready_made
 from snowroll.tasks.segment_images.options import SegmentOptions, widths_of
 from snowroll.tasks.segment_images.ready_made import Head
+
+OVERLAP = 0.25  # share of a part that the next one sees, too
 
 
 class Seen(NamedTuple):
     """What the network is given."""
 
-    image: Tensor  # [B, 3, H, W] float32 in [0, 1]: the picture fitted into the frame
+    image: Tensor  # [B, 3, H, W] float32 in [0, 1]: the picture fitted into the frame, or a part of it
     size: Tensor  # [B, 2] int64: width and height of the picture as it lies in its file
 
 
@@ -50,17 +53,22 @@ class Segmenter(FineTuned):
         self.backbone = backbone
         self.head = head
         self.mirror = options.mirror
+        self.windows = Windows(options.frame[::-1], options.seen[::-1], OVERLAP)
 
     def forward(self, seen: Seen) -> Said:
-        logits = self._logits(seen.image)
-        if self.mirror and not self.training:
-            turned = self._logits(seen.image.flip(3))[0].flip(3)
-            both = (logits[0].softmax(1) + turned.softmax(1)) / 2
-            logits = (both.clamp(min=1e-9).log(),)
-        return Said(tuple(logits), seen.size)
+        if seen.image.shape[2:] == self.windows.part or self.training:
+            return Said(tuple(self._logits(seen.image)), seen.size)
+        return Said((self.windows.over(seen.image, self._finest),), seen.size)
+
+    def _finest(self, image: Tensor) -> Tensor:
+        return self._logits(image)[0]
 
     def _logits(self, image: Tensor) -> list[Tensor]:
-        return self.head(self.backbone(self.normalise(image)), image.shape[2:])
+        logits = self.head(self.backbone(self.normalise(image)), image.shape[2:])
+        if self.mirror and not self.training:
+            turned = self.head(self.backbone(self.normalise(image.flip(3))), image.shape[2:])[0].flip(3)
+            return [((logits[0].softmax(1) + turned.softmax(1)) / 2).clamp(min=1e-9).log()]
+        return logits
 
 
 class Decoder(nn.Module):

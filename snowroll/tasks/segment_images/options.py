@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import ceil
 from typing import Literal, NamedTuple
 
 from snowroll.base.bounds import check_numbers
@@ -18,6 +19,10 @@ ASSUMED_S = 900.0  # of training where no budget is given
 PER_CORE_S = {True: 1.6e10, False: 0.9e10}
 GPU_CORES = 200  # cores that a GPU stands for; a guess
 IN_STEPS = 0.6  # share of a budget that is left for steps after check, gates and validations; a guess
+THIN_PX = 4.0  # thickness that must remain of thin things in the frame; a guess
+WORTH_PARTS = 2.0  # times the frame seen whole, from which a larger frame is learnt in parts
+MOST_FRAME_PX, MOST_PARTS = 2048, 4
+VALIDATIONS, ON_VALIDATION = 10, 0.3  # how often the validation pictures are answered, and share of the time for it
 PASSES, VIEWS = 30, 6_000  # over the pictures, and of pictures in all, that a U-Net wants at least; guesses
 
 
@@ -50,6 +55,8 @@ class SegmentOptions:
     model: str = "unet"  # "unet" (ours), a backbone of design/zoo.py under the same decoder, or one of ready_made.py
     size_px: int = 256  # longer side of the frame that the network sees
     shape: float = 1.0  # the frame's width over its height
+    parts: int = 1  # a side of the frame is this many times that of what the network sees at once
+    foreground: float = 0.33  # share of the parts that are drawn around something to be found
     stem: Literal[1, 2, 4] = 1  # pixels a side that the U-Net's finest map joins into one
     levels: int = 5  # maps of the U-Net, each half as fine as the one before
     width: int = 24  # channels of the finest map; doubled from level to level up to eight times
@@ -77,16 +84,22 @@ class SegmentOptions:
         check_numbers(
             "task",
             self,
-            from_1="size_px levels width",
+            from_1="size_px levels width parts",
             from_0="scale shift shape dice backbone_lr",
-            shares="brightness contrast saturation head_first keep",
+            shares="brightness contrast saturation head_first keep foreground",
         )
         refuse_shape(self.shape)
 
     @property
+    def seen(self) -> tuple[int, int]:
+        """(width, height) of what the network sees at once."""
+        return frame(-(-self.size_px // self.parts), self.shape)
+
+    @property
     def frame(self) -> tuple[int, int]:
-        """(width, height) of the network's input."""
-        return frame(self.size_px, self.shape)
+        """(width, height) that a picture is brought to."""
+        wide, high = self.seen
+        return self.parts * wide, self.parts * high
 
 
 def segment_plan(fingerprint: Fingerprint) -> list[Choice]:
@@ -126,13 +139,41 @@ def _frame(fingerprint: Fingerprint) -> list[Choice]:
     net = next((net for net in sizes if free / multiply_adds(net) >= wanted), sizes[-1])
     seen = free / multiply_adds(net)
     why = f"{time_s:,.0f} s let such a U-Net see about {seen:,.0f} pictures; {wanted:,} are wanted of {n:,}"
+    parts, because = _parts(fingerprint, net, free)
+    size = net.size_px if parts == 1 else parts * steps_px(min(_needed_px(facts) / parts, net.size_px))
     return [
-        Choice("task.size_px", net.size_px, f"the median picture is {wide} x {high}; {why}"),
+        Choice("task.size_px", size, f"the median picture is {wide} x {high}; {why}"),
+        Choice("task.parts", parts, because),
         Choice("task.shape", net.shape, "that of the median picture; others are fitted in with a border"),
         Choice("task.stem", net.stem, why),
         Choice("task.width", net.width, why),
         Choice("task.levels", net.levels, f"halved until a side would fall under {SMALLEST_MAP_PX}"),
     ]
+
+
+def _needed_px(facts: Mapping[str, Json]) -> float:
+    """Longer side of a frame in which the thinnest things can be told."""
+    longer = max(int(facts["median_width"]), int(facts["median_height"]))
+    return min(longer, longer * THIN_PX / (facts.get("thin_px") or THIN_PX), MOST_FRAME_PX)
+
+
+def _parts(fingerprint: Fingerprint, net: SegmentOptions, free: float) -> tuple[int, str]:
+    """(parts a side, why): where thin things would be lost in a frame that is learnt from as a whole."""
+    facts = fingerprint.facts
+    needed, thin = _needed_px(facts), facts.get("thin_px")
+    asked = facts.get("asked") or {}
+    if not thin or "size_px" in asked:
+        return 1, "pictures are seen whole"
+    left = thin * net.size_px / max(int(facts["median_width"]), int(facts["median_height"]))
+    told = f"the thinnest tenth of what is to be found is {thin:g} px thick, {left:.1f} of them in a frame seen whole"
+    if needed < WORTH_PARTS * net.size_px:
+        return 1, told
+    # an answer to a whole picture is as many parts, overlapping; a forward pass is a third of a step
+    at_once = multiply_adds(net) / 3 * VALIDATIONS * max(1, fingerprint.n["val"])
+    parts = min(ceil(needed / net.size_px), MOST_PARTS)
+    while parts > 1 and at_once * (4 / 3 * parts) ** 2 > ON_VALIDATION * free:
+        parts -= 1
+    return parts, f"{told}: {parts} x {parts} parts are learnt from one at a time" if parts > 1 else told
 
 
 def _of_size(size: Size, wide: int, high: int) -> SegmentOptions:
@@ -153,7 +194,7 @@ def widths_of(options: SegmentOptions) -> list[int]:
 
 def multiply_adds(options: SegmentOptions) -> float:
     """Of one picture through the U-Net: two convolutions a level on the way down, two on the way up."""
-    wide, high = options.frame
+    wide, high = options.seen
     widths, before, total = widths_of(options), 3, 0.0
     for level, width in enumerate(widths):
         pixels = wide * high / (options.stem << level) ** 2

@@ -85,12 +85,14 @@ class SegmentImages:
         return mask_faults(view)
 
     def facts(self, columns: Columns, targets: Sequence[Json], schema: Schema) -> dict[str, Json]:
+        from snowroll.prepare.mask_targets import thinnest_px
         from snowroll.prepare.reflections import named_after_a_side, told_from_reflections
 
         return {
             "median_width": int(np.median(columns["width"])),
             "median_height": int(np.median(columns["height"])),
             "grey": bool(columns["grey"].mean() > 0.95),
+            "thin_px": thinnest_px(targets),
             "sided": named_after_a_side(schema["classes"]),
             "upright": told_from_reflections(columns["thumbnail"]),
         }
@@ -129,6 +131,13 @@ class SegmentImages:
         from snowroll.tasks.segment_images.training import augment
 
         return augment(batch, draw, options)
+
+    def thinned(self, batch: Batch, options: SegmentOptions) -> Batch:
+        """Whole samples as small as what the network sees at once."""
+        from snowroll.prepare.patches import thinned
+
+        image, mask = thinned(batch.inputs.image, batch.targets, options.seen[::-1])
+        return Batch(batch.inputs._replace(image=image), mask, batch.ids)
 
     # 2 design
 

@@ -11,6 +11,7 @@ from snowroll.base.nouns import Batch
 from snowroll.base.task import Draw
 from snowroll.prepare import augment as ops
 from snowroll.prepare.mask_targets import IGNORED
+from snowroll.prepare.patches import patches
 from snowroll.tasks.segment_images.model import Said, Seen
 from snowroll.tasks.segment_images.options import SegmentOptions
 from snowroll.train.losses import entropy_and_dice
@@ -38,9 +39,11 @@ def _as_coarse(mask: Tensor, size: torch.Size) -> Tensor:
 
 
 def augment(batch: Batch, draw: Draw, options: SegmentOptions) -> Batch:
-    """Geometry with the mask moved along, then light."""
+    """A part of each picture, moved with its mask, then light."""
     image, mask = batch.inputs.image, batch.targets
-    height, width = image.shape[2:]
+    width, height = options.seen
+    if options.parts > 1:
+        image, mask = patches(image, mask, (height, width), draw, options.foreground)
     if options.flip or options.flip_down or options.rotate_deg or options.scale or options.shift:
         move = ops.draw_move(
             draw,
@@ -56,7 +59,7 @@ def augment(batch: Batch, draw: Draw, options: SegmentOptions) -> Batch:
         shifted = ops.moved(
             torch.where(mask == IGNORED, 0, mask + 1)[:, None].to(image.dtype), move, "zeros", "nearest"
         )
-        mask = torch.where(shifted[:, 0] < 0.5, IGNORED, shifted[:, 0].round() - 1).to(batch.targets.dtype)
+        mask = torch.where(shifted[:, 0] < 0.5, IGNORED, shifted[:, 0].round() - 1).to(mask.dtype)
     image = ops.light(
         image, draw, brightness=options.brightness, contrast=options.contrast, saturation=options.saturation
     )

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from snowroll.base.errors import PlanError
 from snowroll.design.levels import widths_of
 from snowroll.design.volumes import Decoder, Encoder
+from snowroll.design.windows import Windows
 from snowroll.tasks.medical.masks.options import MaskOptions
-from snowroll.tasks.medical.masks.windows import Windows
 
 
 class Seen(NamedTuple):

@@ -141,6 +141,13 @@ class MedicalMasks:
 
         return augment(batch, draw, options)
 
+    def thinned(self, batch: Batch, options: MaskOptions) -> Batch:
+        """Whole samples as small as what the network sees at once."""
+        from snowroll.prepare.patches import thinned
+
+        image, mask = thinned(batch.inputs.image, batch.targets, options.seen)
+        return Batch(batch.inputs._replace(image=image), mask, batch.ids)
+
     # 2 design
 
     def build(self, options: MaskOptions, schema: Schema) -> nn.Module:

@@ -12,6 +12,7 @@ from snowroll.base.task import Draw
 from snowroll.design.volumes import coarser
 from snowroll.prepare import augment as ops
 from snowroll.prepare.mask_targets import IGNORED
+from snowroll.prepare.patches import patches
 from snowroll.tasks.medical.masks.model import Said, Seen
 from snowroll.tasks.medical.masks.options import MaskOptions
 from snowroll.tasks.medical.training import move_of, moved, relit
@@ -34,7 +35,7 @@ def augment(batch: Batch, draw: Draw, options: MaskOptions) -> Batch:
     """A patch of each scan, moved in the plane of its slices with its labels, then light."""
     image, labels = batch.inputs.image, batch.targets
     if options.seen != options.frame:
-        image, labels = _patches(image, labels, draw, options)
+        image, labels = patches(image, labels, options.seen, draw, options.foreground)
     if (move := move_of(image, draw, options)) is not None:
         image = moved(image, move)
         # values one higher, so that what comes in over the border, 0, is known to be nothing
@@ -43,34 +44,3 @@ def augment(batch: Batch, draw: Draw, options: MaskOptions) -> Batch:
         labels = torch.where(shifted < 0.5, IGNORED, shifted.round() - 1).to(labels.dtype)
     image = relit(image, draw, options)
     return replace(batch, inputs=Seen(image, batch.inputs.shape, batch.inputs.spacing), targets=labels)
-
-
-def _patches(image: Tensor, labels: Tensor, draw: Draw, options: MaskOptions) -> tuple[Tensor, Tensor]:
-    """Of each scan a patch; `options.foreground` of them around a voxel of a class that is not the commonest."""
-    part, frame = options.seen, options.frame
-    free = torch.tensor([whole - side for whole, side in zip(frame, part, strict=True)], device=image.device)
-    start = (draw.uniform("patch", 3) * (free + 1)).long().clamp(max=free)
-    around, which = draw.uniform("patch/around"), draw.uniform("patch/which")
-    images, kept = [], []
-    for row in range(len(image)):
-        at = start[row]
-        if float(around[row]) < options.foreground:
-            shown = _to_be_found(labels[row])
-            if len(shown):
-                voxel = int(shown[int(float(which[row]) * len(shown))])
-                places = torch.tensor(
-                    [voxel // (frame[1] * frame[2]), voxel // frame[2] % frame[1], voxel % frame[2]], device=at.device
-                )
-                middle = torch.tensor([side // 2 for side in part], device=at.device)
-                at = torch.minimum((places - middle).clamp(min=0), free)
-        place = tuple(slice(int(first), int(first) + side) for first, side in zip(at, part, strict=True))
-        images.append(image[(row, slice(None), *place)])
-        kept.append(labels[(row, *place)])
-    return torch.stack(images), torch.stack(kept)
-
-
-def _to_be_found(labels: Tensor) -> Tensor:
-    """Flat places of the voxels that are of no common class."""
-    flat = labels.flatten()
-    counts = torch.bincount(flat[flat != IGNORED].long(), minlength=1)
-    return torch.nonzero((flat != IGNORED) & (flat != counts.argmax()))[:, 0]
