@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -23,7 +24,7 @@ from snowroll.prepare.view import View
 from snowroll.tasks.detect_objects.answers import read, same
 from snowroll.tasks.detect_objects.augmenting import augment
 from snowroll.tasks.detect_objects.boxes import NONE, Objects, Seen, into_frame, out_of_frame, placed, survivors
-from snowroll.tasks.detect_objects.faults import box_faults
+from snowroll.tasks.detect_objects.faults import box_faults, doubted_boxes
 from snowroll.tasks.detect_objects.options import DetectOptions
 from snowroll.tasks.detect_objects.scoring import details, scorer
 
@@ -233,6 +234,30 @@ def test_faults_of_boxes_are_named() -> None:
         found = [fault.code for fault in box_faults(view_of([[good], target, [good], None, []]))]
         assert found == [code], (code, found)
     assert not list(box_faults(view_of([[good], [], None, [good]])))
+
+
+def test_what_networks_say_against_boxes() -> None:
+    """Believed while most of it was marked: one object is missing, one has another class, one is beside the matter."""
+    targets, said = [], []
+    for number in range(12):
+        there = [{"class": "a", "box": [10, 10, 30, 30]}, {"class": "b", "box": [50, 40, 70, 60]}]
+        seen = [{**one, "score": 0.9 - number / 100} for one in there]
+        if number == 3:
+            there = there[1:]
+        if number == 5:
+            seen[0] = {**seen[0], "class": "c"}
+        if number == 7:  # told twice over one object: the surer counts
+            seen.append({"class": "c", "box": [51, 41, 70, 60], "score": 0.5})
+        if number == 9:
+            seen.append({"class": "c", "box": [80, 60, 95, 75], "score": 0.01})
+        targets.append(there)
+        said.append(seen if number != 11 else None)
+    view = view_of([*targets, None])
+    found = {fault.code: fault for fault in doubted_boxes(replace(view, said=(*said, said[0])))}
+    assert set(found) == {"unlabelled_objects", "suspect_classes"}
+    assert found["unlabelled_objects"].paths[0] == view.where(3)
+    assert found["suspect_classes"].paths == (view.where(5),)
+    assert "'c' at 10, 10, 30, 30" in found["suspect_classes"].message
 
 
 def test_a_picture_that_was_forgotten() -> None:

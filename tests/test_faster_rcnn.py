@@ -14,7 +14,7 @@ from torch import Tensor
 
 from snowroll.base.errors import DataError, PlanError
 from snowroll.tasks.detect_objects.boxes import IGNORED, NONE, Objects, Seen, overlap
-from snowroll.tasks.detect_objects.faster_rcnn import OF_ANCHOR, OF_PROPOSAL, FasterRCNN, moved, moves, propose
+from snowroll.tasks.detect_objects.faster_rcnn import OF_ANCHOR, OF_PROPOSAL, FasterRCNN, bins, moved, moves, propose
 from snowroll.tasks.detect_objects.faster_rcnn_loss import ALIKE, NOTHING, answers
 from snowroll.tasks.detect_objects.model import build
 from snowroll.tasks.detect_objects.options import DetectOptions
@@ -65,9 +65,21 @@ def test_says_what_torchvisions_parts_say(pair: tuple[Any, FasterRCNN]) -> None:
         decoded = theirs.rpn.box_coder.decode(off, [wanted, wanted])[:, 0].view(2, -1, 4)
         torch.testing.assert_close(moved(anchors, shifts, OF_ANCHOR), decoded, rtol=1e-4, atol=1e-3)
         proposals = propose(objectness, shifts, anchors, level, frame, 20)
-        rois = torch.cat((torch.arange(2.0).repeat_interleave(20)[:, None], proposals.view(-1, 4)), dim=1)
         cut = theirs.roi_heads.box_roi_pool(maps, list(proposals), [(96, 128)] * 2)
-        torch.testing.assert_close(ours.head.crops(listed, rois, frame), cut, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(ours.head.crops(listed, proposals, frame).flatten(0, 1), cut, rtol=1e-4, atol=1e-5)
+
+
+@given(st.integers(0, 10_000), st.sampled_from([0.125, 0.25]))
+@settings(max_examples=40, deadline=None)
+def test_crops_are_roi_align(seed: int, scale: float) -> None:
+    from torchvision.ops import roi_align
+
+    draw = torch.Generator().manual_seed(seed)
+    map_ = torch.randn(1, 3, round(96 * scale), round(128 * scale), generator=draw)
+    boxes = some_boxes(8, draw).clamp(max=96)
+    mine = bins(boxes[None, :, 1::2], map_.shape[2], scale) @ map_[0, :, None, None]  # [3, 1, 8, CROP, W]
+    mine = (mine @ bins(boxes[None, :, 0::2], map_.shape[3], scale).transpose(2, 3))[:, 0].transpose(0, 1)
+    torch.testing.assert_close(mine, roi_align(map_, [boxes], 7, scale, sampling_ratio=2), rtol=1e-4, atol=1e-4)
 
 
 def test_proposals_are_apart_and_within(pair: tuple[Any, FasterRCNN]) -> None:

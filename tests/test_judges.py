@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from house_kit import MACHINE, SMALL, draw_shapes, intact, refused, snowroll
 from snowroll.base.nouns import Sample
 from snowroll.project.opened import open_project
 from snowroll.project.opinions import known_opinions, opinions_on
+from snowroll.tasks.detect_objects.example import example
 
 EACH, WRONG = 100, 6  # pictures of a class, of which so many carry the other class's label
 NETWORK = (*MACHINE, *SMALL, "--train.steps", "120")  # --time allows more
@@ -85,6 +87,26 @@ def test_killed_it_goes_on_where_it_stopped(flipped: tuple[Path, set[str]], tmp_
     assert "going on from step" in said.err
     assert known_opinions(open_project(root, {})) is not None
     intact(root)
+
+
+def test_networks_see_what_was_forgotten(tmp_path: Path) -> None:
+    """Boxes are taken away: those pictures are named, and hardly any other."""
+    data = tmp_path / "p" / "data"
+    settings = {**example(data, pictures=120), "task.mosaic": 0.3, "train.steps": 350}
+    tree = json.loads((data / "boxes.json").read_text())
+    crowded = [number for number in range(120) if sum(one["image_id"] == number for one in tree["annotations"]) > 1]
+    first = {one["image_id"]: one["id"] for one in reversed(tree["annotations"])}
+    gone = {first[number] for number in crowded[:8]}
+    tree["annotations"] = [one for one in tree["annotations"] if one["id"] not in gone]
+    (data / "boxes.json").write_text(json.dumps(tree))
+    flags = [word for key, value in settings.items() for word in (f"--{key}", str(value).lower())]
+    assert snowroll("init", tmp_path / "p", *MACHINE, *flags).code == 0
+    assert "what was missed in labelling" in snowroll("check", tmp_path / "p").out
+    faults = snowroll("check", tmp_path / "p", "--time", "120s", "--json").json["faults"]
+    (found,) = [fault for fault in faults if fault["code"] == "unlabelled_objects"]
+    named = {int(Path(path).stem) for path in found["paths"]}
+    assert len(named & set(crowded[:8])) >= 5
+    assert len(named - set(crowded[:8])) <= 3
 
 
 def test_what_cannot_be_judged_is_refused(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from scans_kit import SECRETS, dicom, series, without_pixels
 
 from snowroll.base.errors import UsageError
 from snowroll.base.nouns import Prediction
-from snowroll.design.windows import Windows, starts_of
+from snowroll.design.windows import starts_of
 from snowroll.evaluate.ranking import auroc, average_precision
 from snowroll.prepare.bundles import as_bundle
 from snowroll.prepare.duplicates import copy_groups, pairs_of
@@ -342,14 +342,6 @@ def test_nothing_to_be_found_and_nothing_said_is_perfect() -> None:
     assert MedicalMasks().credit(said, [empty, empty, full], schema).tolist() == [1, 0, 0]
     scores = MedicalMasks().scorer(said, [empty, empty, full], schema)(None)
     assert (scores["scans_passed"], scores["scans_found"]) == (0.5, 0)
-
-
-def test_windows_answer_as_the_whole_where_the_network_sees_no_further() -> None:
-    network = torch.nn.Conv3d(1, 2, 1)
-    image = torch.rand(2, 1, 6, 20, 24)
-    windows = Windows((6, 20, 24), (6, 8, 16))
-    with torch.no_grad():
-        torch.testing.assert_close(windows.over(image, network), network(image))
 
 
 # presets ------------------------------------------------------------------------------------------------------------

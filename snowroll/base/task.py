@@ -230,6 +230,7 @@ class Deployable:
 #   completed(target, look) -> Json                    an answer of the page with what only the sample's Look knows
 #   of_classes(targets) -> list[str]                   the class of every object, where a target holds several or none
 #   faults(view) -> Iterable[Fault]                    what `check` finds of this kind of target: see prepare.view.View
+#   doubted(view) -> Iterable[Fault]                   what networks that never saw a target have against it: view.said
 #   starts_from: int                                   how many numbers `start` may be given, if not the engine's
 #   calibrates_from: int                               from how many validation rows on `calibrate` has something to say
 #   calibrate(outputs, targets, options) -> Json       fitted on the validation rows after training

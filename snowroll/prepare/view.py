@@ -24,6 +24,7 @@ class View:
     classes: tuple[str, ...] = ()  # empty where a target is not a choice among classes
     times: tuple[float, ...] = ()  # seconds since 1970: when it was taken, or when its file was written; 0: not known
     opinions: np.ndarray | None = None  # [n, C] by networks that never saw the row's label; a row they skipped is NaN
+    said: tuple[Json, ...] | None = None  # [n] predictions likewise, where a target is no choice; None: nothing said
 
     @staticmethod
     def of(
@@ -34,6 +35,7 @@ class View:
         opinions: np.ndarray | None = None,
         written: Mapping[str, float] | None = None,
         gist: Callable[[Json], str] | None = None,
+        said: Sequence[Json] | None = None,
     ) -> View:
         """`looks` and `splits` by sample id; `written` (seconds since 1970) by where samples lie.
 
@@ -51,6 +53,7 @@ class View:
             tuple(schema.get("classes", ())) if schema.get("type", "choice") == "choice" else (),
             tuple(at or known.get(sample.where, 0.0) for at, sample in zip(taken, samples, strict=True)),
             opinions,
+            None if said is None else tuple(said),
         )
 
     def __len__(self) -> int:

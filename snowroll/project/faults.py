@@ -21,7 +21,7 @@ from snowroll.project.data import Stock
 from snowroll.project.fixing import left_out_by_rule, rules_of, settled
 from snowroll.project.looks import look_at
 from snowroll.project.opened import Opened, Say
-from snowroll.project.opinions import known_opinions, opinions_on
+from snowroll.project.opinions import known_opinions, opinions_on, said_of
 from snowroll.project.placements import placements
 
 
@@ -50,7 +50,8 @@ def inspect(opened: Opened, stock: Stock, say: Say, known: Callable[[], SplitFre
     alike = (known or split_free_of(opened, stock, say))()
     written = {entry.where: entry.mtime_ns / 1e9 for entry in opened.folder.files()}
     gist = getattr(opened.task, "gist", None)
-    view = View.of(samples, look_at(opened, samples, say), stock.schema, splits, written=written, gist=gist)
+    heard = said_of(said, samples, stock.schema)
+    view = View.of(samples, look_at(opened, samples, say), stock.schema, splits, written=written, gist=gist, said=heard)
     faults = [*check(view, alike), *_by_task(opened, view), *_skipped(opened, stock)]
     if opened.prepare.scenes:  # they are groups now
         faults = [fault for fault in faults if fault.code != "undeclared_groups"]
@@ -78,8 +79,12 @@ def split_free_of(opened: Opened, stock: Stock, say: Say) -> Callable[[], SplitF
 
 def _by_task(opened: Opened, view: View) -> list[Fault]:
     """What only the task can find wrong with its targets, where it knows of any."""
-    own = getattr(opened.task, "faults", None)
-    return list(own(view)) if own is not None else []
+    found: list[Fault] = []
+    if (own := getattr(opened.task, "faults", None)) is not None:
+        found += own(view)
+    if view.said is not None and (doubted := getattr(opened.task, "doubted", None)) is not None:
+        found += doubted(view)
+    return found
 
 
 def _samples(stock: Stock) -> list[Sample]:

@@ -1,4 +1,4 @@
-"""Networks that judge labels they never saw: each half of the samples teaches one that judges the other half.
+"""Networks that judge targets they never saw: each half of the samples teaches one that judges the other half.
 
 packs/opinions/<key>/0, 1    metrics and checkpoints while they learn: killed, the same command goes on
 """
@@ -16,7 +16,7 @@ import numpy as np
 
 from snowroll.base import atomic
 from snowroll.base.errors import DataError, UsageError
-from snowroll.base.nouns import Item, Plan, Version, canonical, digest
+from snowroll.base.nouns import Item, Json, Plan, Version, canonical, digest
 from snowroll.prepare.split import folds
 from snowroll.project.data import Packed, Stock, pack_version
 from snowroll.project.facts import measure_facts
@@ -24,7 +24,7 @@ from snowroll.project.faults import Inspected
 from snowroll.project.fitting import fit_into_time, fit_run
 from snowroll.project.folding import part_of
 from snowroll.project.judging import predict_rows
-from snowroll.project.models import Trained
+from snowroll.project.models import Trained, calibrated
 from snowroll.project.opened import Opened, Say
 from snowroll.project.opinions import Opinions, keep_opinions
 from snowroll.project.plans import make_plan
@@ -36,7 +36,7 @@ FEWEST = 100  # labelled samples: half of fewer teach a network little
 def form_opinions(opened: Opened, stock: Stock, inspected: Inspected, time_s: float, say: Say) -> None:
     """Train and ask both networks within `time_s`, and keep what they said. Holds the project's train lock.
 
-    Raises UsageError where targets are no choice among classes, DataError where there are too few.
+    Raises UsageError where nothing follows from what they say, DataError where there are too few labelled samples.
     """
     began = monotonic()
     if opened.store.read_only:
@@ -53,26 +53,34 @@ def form_opinions(opened: Opened, stock: Stock, inspected: Inspected, time_s: fl
         folder = opened.store.packs / "opinions" / digest(whole.id, canonical(plan))
         parts = [part_of(packed, whole, half) for half in range(HALVES)]
         plan = _timed(opened, parts, plan, folder / "steps.json", time_s, began, say)
-        scores = np.full((len(whole.items), len(whole.schema["classes"])), np.nan, np.float16)
+        is_choice = whole.schema["type"] == "choice"
+        scores = np.full((len(whole.items), len(whole.schema["classes"]) if is_choice else 0), np.nan, np.float16)
+        values: list[Json] = [None] * len(whole.items)
         for half, part in enumerate(parts):
             say(f"half {half + 1} of {HALVES}: {len(part.rows['train']):,} samples teach a network, it judges the rest")
             fitted = fit_run(opened, part, plan, folder / str(half), say)
-            judge = Trained(0, fitted.model, plan, packed.schema, part.version.id, folder)
-            said = predict_rows(opened, judge, part, part.rows["val"])
-            scores[part.rows["val"]] = [one.scores for one in said]
+            # of other targets one cut a class is fitted on what is judged: too little to learn a target by
+            model = fitted.model if is_choice else calibrated(opened.task, fitted.model, fitted.calibration)
+            judge = Trained(0, model, plan, packed.schema, part.version.id, folder)
+            for row, said in zip(rows := part.rows["val"], predict_rows(opened, judge, part, rows), strict=True):
+                if is_choice:
+                    scores[row] = said.scores
+                else:
+                    values[row] = said.value
         ids = tuple(item.sample for item in whole.items)
-        keep_opinions(opened, Opinions(ids, tuple(whole.schema["classes"]), scores))
+        classes = tuple(whole.schema["classes"])
+        keep_opinions(opened, Opinions(ids, classes, scores, () if is_choice else tuple(values)))
         shutil.rmtree(folder)
 
 
 def _halved(opened: Opened, stock: Stock, inspected: Inspected) -> Version:
     """All labelled samples that can be read, in two halves by group, copies together; never stored as a version."""
     task, schema = opened.task, stock.schema
-    if schema["type"] != "choice":
-        told = f"a target of task '{task.name}' is no choice of a class, so none can be doubted by a network"
+    if schema["type"] != "choice" and not hasattr(task, "doubted"):
+        told = f"task '{task.name}' does not say what a network's word means against a target"
         raise UsageError(told, where="--time", cure="leave it out")
     usable = [s for s in stock.samples if s.id in stock.targets and s.id not in inspected.left_out]
-    usable = [s for s in usable if stock.targets[s.id] in schema["classes"]]
+    usable = [s for s in usable if task.problem(stock.targets[s.id], schema) is None]
     if len(usable) < FEWEST:
         told = f"{len(usable)} labelled samples are too few to teach a network with half of them"
         raise DataError(told, where="--time", cure=f"label {FEWEST} or more, or leave it out")

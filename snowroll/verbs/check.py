@@ -36,8 +36,11 @@ def check(opened: Opened, say: Say, fix: str = "", undo: str = "", time: str = "
         stock = take_stock(opened, say)
         faults = inspect(opened, stock, say).faults
     lines = [line for fault in faults for line in told(fault)]
-    if stock.schema["type"] == "choice" and known_opinions(opened) is None:
-        lines.append("left out  networks that judge the labels (a probe on thumbnails did): they want --time 10m")
+    if known_opinions(opened) is None:
+        if stock.schema["type"] == "choice":
+            lines.append("left out  networks that judge the labels (a probe on thumbnails did): they want --time 10m")
+        elif hasattr(opened.task, "doubted"):
+            lines.append("left out  networks that say what was missed in labelling: they want --time 10m")
     blocking = sum(fault.severity == "block" for fault in faults)
     head = f"check     {len(stock.samples):,} samples, {len(faults)} findings" + (
         f", {blocking} block" if blocking else ""

@@ -13,14 +13,14 @@ from snowroll.base.nouns import Json
 KINDS = ("disc", "square")
 
 
-def example(folder: Path) -> Mapping[str, Json]:
-    """Write 40 pictures of different sizes with discs and squares, and their boxes as COCO. Returns settings that suit
+def example(folder: Path, pictures: int = 40) -> Mapping[str, Json]:
+    """Write pictures of different sizes with discs and squares, and their boxes as COCO. Returns settings that suit
     them, augmentation among them."""
     from PIL import Image
 
     (folder / "pictures").mkdir(parents=True)
     images, annotations = [], []
-    for number in range(40):
+    for number in range(pictures):
         pixels, objects = drawn(number)
         name = f"{number:02}.png"
         Image.fromarray(pixels).save(folder / "pictures" / name)

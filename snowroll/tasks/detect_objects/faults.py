@@ -15,6 +15,8 @@ _TWICE = 0.9  # overlap from which two boxes are one
 _BY_A_PIXEL = 1.5  # that boxes may pass the border where a tool counts pixels from 1
 _UNSEEN_PX = 3  # sides below which nothing can be seen in an object
 _IN_FEW, _MANY = 5, 20  # pictures that show a class, where there are many: fewer cannot be split three ways
+_BELIEVED = 0.8  # share of what networks tell that people marked, from which they are believed of the rest; a guess
+_RIGHT, _APART = 0.5, 0.2  # overlap from which two boxes are of one thing, and below which they are of two
 _RARE, _FEW = 0.02, 50  # a picture without any object is odd where nearly all others have some
 
 
@@ -156,6 +158,70 @@ def _names(view: View) -> Iterator[str]:
     for sample in view.samples:
         for one in sample.target or ():
             yield one["class"]
+
+
+def doubted_boxes(view: View) -> Iterator[Fault]:
+    """Objects that nobody marked, and boxes of another class, by networks that did not learn from the pictures.
+
+    They are believed from the score on at which most of what they tell was marked by people, too.
+    """
+    told: list[tuple[float, str, int, Json]] = []  # score, verdict, row, the object told
+    for row, sample in enumerate(view.samples):
+        said = (view.said or ())[row]
+        if sample.target is not None and said is not None:
+            said = _of_one_class(said)
+            verdicts = _verdicts(said, sample.target)
+            told += [(float(one["score"]), verdict, row, one) for one, verdict in zip(said, verdicts, strict=True)]
+    told.sort(key=lambda one: -one[0])
+    for verdict, beside, code, words, cure in (
+        ("missing", ("same", "other"), "unlabelled_objects", "where nothing is marked", "draw what was forgotten"),
+        ("other", ("same",), "suspect_classes", "over a box of another class", "correct what is wrong"),
+    ):
+        heard = [one for one in told if one[1] in (verdict, *beside)]
+        right = np.cumsum([one[1] in beside for one in heard])
+        believed = np.flatnonzero(right >= _BELIEVED * np.arange(1, len(heard) + 1))
+        found = [one for one in heard[: int(believed[-1]) + 1] if one[1] == verdict] if len(believed) else []
+        if found:
+            rows = list(dict.fromkeys(row for _, _, row, _ in found))
+            score, _, row, one = found[0]
+            at = ", ".join(f"{side:.0f}" for side in one["box"])
+            message = (
+                f"{count(len(found), 'object')} seen {words}, in {count(len(rows), 'picture')}, by networks that did "
+                f"not learn from them; surest first: '{one['class']}' at {at} of {view.where(row)} ({score:.0%} sure)"
+            )
+            look = f"look at them and {cure}; nothing is changed for you"
+            yield view.fault(code, "warn", rows, message, look, 0.5, view.ask(rows))
+
+
+def _of_one_class(said: Sequence[Json]) -> list[Json]:
+    """What was told, one object a place: the surest of those that lie over each other."""
+    kept: list[Json] = []
+    for one in sorted(said, key=lambda one: -one["score"]):
+        box = np.array([one["box"]], float)
+        if not kept or overlaps(box, np.array([other["box"] for other in kept], float)).max() < _RIGHT:
+            kept.append(one)
+    return kept
+
+
+def _verdicts(said: Sequence[Json], target: Sequence[Json]) -> list[str]:
+    """Of each object that was told, what people marked there: the "same", an "other" class, or it is "missing"; or "",
+    where none of these is clear.
+    """
+    if not target:
+        return ["missing"] * len(said)
+    boxes = np.array([row["box"] for row in target], float)
+    is_region = np.array([bool(row.get("ignore")) for row in target])
+    verdicts = []
+    for one in said:
+        fits = overlaps(np.array([one["box"]], float), boxes, is_region)[0]
+        same = np.array([row["class"] == one["class"] or bool(row.get("ignore")) for row in target])
+        if (fits[same] >= _RIGHT).any():
+            verdicts.append("same")
+        elif (fits >= _RIGHT).any():
+            verdicts.append("other")
+        else:
+            verdicts.append("missing" if fits.max() < _APART else "")
+    return verdicts
 
 
 def gist(target: Json) -> str:

@@ -98,6 +98,11 @@ class DetectObjects:
 
         return box_faults(view)
 
+    def doubted(self, view: View) -> Iterable[Fault]:
+        from snowroll.tasks.detect_objects.faults import doubted_boxes
+
+        return doubted_boxes(view)
+
     def facts(self, columns: Columns, targets: Sequence[Json], schema: Schema) -> dict[str, Json]:
         from snowroll.tasks.detect_objects.facts import facts
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+import numpy as np
+
 from snowroll.base.nouns import Fault
-from snowroll.prepare.mask_targets import mask_of, shares
+from snowroll.prepare.mask_targets import IGNORED, mask_of, numbered, numbered_at, shares
 from snowroll.prepare.view import View, count
 
 _RARE, _FEW = 0.02, 50  # a picture of one class only is odd where nearly all others show several
+_FAR, _LEAST = 5.0, 0.1  # spreads above the median, and share of the pixels, from which a mask is doubted; guesses
 _IN_FEW = 3  # pictures that show a class, below which it can be neither learnt nor measured
 
 
@@ -48,3 +51,32 @@ def mask_faults(view: View) -> Iterator[Fault]:
             rows = [row for row in labelled if name in shares(view.samples[row].target)]
             told = f"class '{name}' is in {count(n, 'picture')} only: {view.names(rows)}"
             yield view.fault("rare_class", "warn", rows, told, "label more of it, or give it to another class", 1.0)
+
+
+def doubted_masks(view: View) -> Iterator[Fault]:
+    """Masks that agree far less than others with networks that did not learn from them."""
+    rows, off = [], []
+    for row, sample in enumerate(view.samples):
+        said = (view.said or ())[row]
+        if sample.target is None or said is None:
+            continue
+        names = sorted({name for name in (*sample.target["classes"], *said["classes"]) if name})
+        truth = numbered(sample.target, names)
+        judged = truth != IGNORED
+        if judged.any():
+            rows.append(row)
+            off.append(float((numbered_at(said, names, truth.shape) != truth)[judged].mean()))
+    if len(rows) < _FEW:
+        return
+    shares_off = np.array(off)
+    middle = float(np.median(shares_off))
+    spread = 1.5 * float(np.median(np.abs(shares_off - middle)))  # of a bell curve: its standard deviation
+    order = [place for place in np.argsort(-shares_off) if off[place] > max(middle + _FAR * spread, _LEAST)]
+    if order:
+        suspects = [rows[place] for place in order]
+        told = (
+            f"{count(len(suspects), 'mask')} far from what networks say that did not learn from them: "
+            f"{off[order[0]]:.0%} of the pixels of {view.where(suspects[0])} differ, {middle:.0%} of most pictures'"
+        )
+        cure = "look at them and draw what is wrong; nothing is changed for you"
+        yield view.fault("suspect_masks", "warn", suspects, told, cure, 0.5, view.ask(suspects))

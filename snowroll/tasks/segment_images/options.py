@@ -169,7 +169,7 @@ def _parts(fingerprint: Fingerprint, net: SegmentOptions, free: float) -> tuple[
     if needed < WORTH_PARTS * net.size_px:
         return 1, told
     # an answer to a whole picture is as many parts, overlapping; a forward pass is a third of a step
-    at_once = multiply_adds(net) / 3 * VALIDATIONS * max(1, fingerprint.n["val"])
+    at_once = multiply_adds(net) / 3 * VALIDATIONS * max(1, fingerprint.n.get("val", 0))
     parts = min(ceil(needed / net.size_px), MOST_PARTS)
     while parts > 1 and at_once * (4 / 3 * parts) ** 2 > ON_VALIDATION * free:
         parts -= 1

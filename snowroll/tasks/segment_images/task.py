@@ -84,6 +84,11 @@ class SegmentImages:
 
         return mask_faults(view)
 
+    def doubted(self, view: View) -> Iterable[Fault]:
+        from snowroll.tasks.segment_images.faults import doubted_masks
+
+        return doubted_masks(view)
+
     def facts(self, columns: Columns, targets: Sequence[Json], schema: Schema) -> dict[str, Json]:
         from snowroll.prepare.mask_targets import thinnest_px
         from snowroll.prepare.reflections import named_after_a_side, told_from_reflections
