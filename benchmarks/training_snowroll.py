@@ -19,14 +19,23 @@ from snowroll.verbs.train import prepare_job
 
 
 def main(data: str, size_px: int, batch: int, epochs: int) -> None:
+    flags = f"--task.model resnet18 --task.size_px {size_px} --train.lr 0.05"
+    opened, packed, plan, model = train(data, flags.split(), batch, epochs)
+    print(json.dumps({"accuracy": validate(opened, packed, model, plan)["val_accuracy"]}), flush=True)
+
+
+def train(data: str, flags: list[str], batch: int, epochs: int):
+    """(opened, packed, plan, model) after as many whole epochs, each told in a line."""
     project = Path(f"{data}-project")
     if not (project / "snowroll.toml").exists():
         assert run(["init", str(project), "--data", data]) == 0
-    flags = (
-        f"--task.model resnet18 --task.size_px {size_px} --train.batch {batch} --train.lr 0.05 --train.steps 1000000"
-    )
-    opened = open_project(project, split_flags(flags.split())[1])
-    job = prepare_job(opened, lambda text: None, None, fresh=True)
+
+    def planned(steps: int):
+        more = ["--train.batch", str(batch), "--train.steps", str(steps)]
+        opened = open_project(project, split_flags([*flags, *more])[1])
+        return opened, prepare_job(opened, lambda text: None, None, fresh=True)
+
+    opened, job = planned(1_000_000)
 
     from snowroll.train.exact import settle
     from snowroll.train.fit import begin, fit
@@ -34,8 +43,7 @@ def main(data: str, size_px: int, batch: int, epochs: int) -> None:
     settle(job.plan.threads, job.plan.device)
     packed = pack_version(opened, job.version, job.plan.task, lambda text: None)
     an_epoch = len(packed.rows["train"]) // batch
-    opened = open_project(project, split_flags(flags.replace("1000000", str(an_epoch * epochs)).split())[1])
-    job = prepare_job(opened, lambda text: None, None, fresh=True)
+    opened, job = planned(an_epoch * epochs)
     plan = job.plan
     model = new_model(opened, packed, plan)
     feed_s = 0.0
@@ -53,7 +61,7 @@ def main(data: str, size_px: int, batch: int, epochs: int) -> None:
             told = {"epoch": step.number // an_epoch, "images": an_epoch * batch, "feed_s": feed_s}
             print(json.dumps(told), flush=True)
             feed_s = 0.0
-    print(json.dumps({"accuracy": validate(opened, packed, model, plan)["val_accuracy"]}), flush=True)
+    return opened, packed, plan, model
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import base64
 import io
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ from snowroll.prepare.mask_targets import IGNORED, as_target, fitted, mask_of, n
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.prepare.view import View
-from snowroll.tasks.segment_images.coco import read_coco, runs_of
+from snowroll.tasks.segment_images.coco import read_coco, runs_of, write_coco
 from snowroll.tasks.segment_images.faults import mask_faults
 from snowroll.tasks.segment_images.instances import parted
 from snowroll.tasks.segment_images.model import Seen, build
@@ -233,6 +234,31 @@ def test_coco_segmentations_become_masks(way: str, tmp_path: Path) -> None:
     (found,) = reading.found
     assert found.target["classes"] == ["background", "cat"]
     assert np.array_equal(mask_of(found.target) == 1, mask)
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=30, deadline=None)
+def test_masks_are_written_as_coco_and_read_again(seed: int) -> None:
+    """Things apart, what is to be ignored, and pictures that show nothing."""
+    rng = np.random.default_rng(seed)
+    with TemporaryDirectory() as place:
+        folder, rows = Path(place), []
+        for number in range(4):
+            mask = rng.choice([0, 1, 2, 3, IGNORED], (30, 40), p=(0.4, 0.2, 0.2, 0.1, 0.1)).astype(np.uint8)
+            target = as_target(mask * (number > 0), ["background", "cat", "cat", "dog"])
+            write(folder, f"images/{number}.png", photo(number, (40, 30)))
+            rows.append((f"images/{number}.png", target, (40, 30), "train" if number else None))
+        for name, text in write_coco(rows).items():
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_text(text)
+        reading = read_masks(Folder(folder), PrepareSettings())
+    assert reading is not None
+    again = {found.where: found.target for found in reading.found}
+    names = ["background", "cat", "dog"]
+    for where, target, _, _ in rows:
+        assert np.array_equal(numbered(again[where], names), numbered(target, names))
+    things = [sum(name == "cat" for name in again[where]["classes"]) for where, *_ in rows]
+    assert things == [0, 2, 2, 2]
 
 
 @pytest.mark.parametrize(

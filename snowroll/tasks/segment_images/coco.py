@@ -1,16 +1,17 @@
-"""COCO's segmentations: polygons and run lengths of instances, painted into one mask a picture."""
+"""COCO's segmentations: polygons and run lengths of instances, painted into one mask a picture; and written again."""
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from snowroll.base.nouns import Json
+from snowroll.base.nouns import Json, Split
 from snowroll.prepare.manifest import Shelf
-from snowroll.prepare.mask_targets import IGNORED, as_target
+from snowroll.prepare.mask_targets import BACKGROUND, IGNORED, as_target, mask_of
 from snowroll.prepare.read import Folder
 from snowroll.prepare.trees import json_trees
 
@@ -40,6 +41,49 @@ def read_coco(folder: Folder, pictures: Sequence[str], background: str, skipped:
         except (KeyError, TypeError, ValueError, AttributeError) as fault:
             skipped[where] = f"COCO that cannot be used ({fault!r})"
     return found
+
+
+Row = tuple[str, Json, tuple[int, int], Split | None]  # where, target, width and height, split
+
+
+def write_coco(rows: Sequence[Row]) -> dict[str, str]:
+    """annotations/instances_SPLIT.json for each split, or annotations/instances.json: run lengths of every value of a
+    mask but the background's; what is to be ignored is a crowd.
+    """
+    names = sorted({name for _, target, _, _ in rows for name in target["classes"] if name and name != BACKGROUND})
+    by_split: dict[str | None, list[Row]] = defaultdict(list)
+    for row in rows:
+        by_split[row[3]].append(row)
+    files = {}
+    for split, some in by_split.items():
+        images, annotations = [], []
+        for number, (where, target, _, _) in enumerate(some, 1):
+            mask = mask_of(target)
+            images.append({"id": number, "file_name": where, "width": mask.shape[1], "height": mask.shape[0]})
+            for value in np.unique(mask).tolist():
+                name = target["classes"][value] if value < len(target["classes"]) else ""
+                if name != BACKGROUND:
+                    annotations.append({"id": len(annotations) + 1, "image_id": number, **_as_runs(mask == value)})
+                    annotations[-1] |= {"category_id": names.index(name) + 1 if name else 1, "iscrowd": int(not name)}
+        categories = [{"id": number, "name": name} for number, name in enumerate(names, 1)]
+        info = {"contents": "segmentation"}  # known by this word, also where no picture shows anything
+        tree = {"info": info, "images": images, "annotations": annotations, "categories": categories}
+        files[f"annotations/instances{f'_{split}' if split else ''}.json"] = json.dumps(tree, ensure_ascii=False)
+    return files
+
+
+def _as_runs(inside: np.ndarray) -> Json:
+    """The fields of an annotation that say where it lies."""
+    flat = inside.T.ravel()
+    edges = np.flatnonzero(np.diff(flat)) + 1
+    counts = np.diff([0, *edges.tolist(), len(flat)]).tolist()
+    rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+    top, left = int(rows[0]), int(columns[0])
+    return {
+        "segmentation": {"counts": [0, *counts] if flat[0] else counts, "size": list(inside.shape)},
+        "bbox": [left, top, int(columns[-1]) - left + 1, int(rows[-1]) - top + 1],
+        "area": int(inside.sum()),
+    }
 
 
 def _painted(

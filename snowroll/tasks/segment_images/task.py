@@ -40,6 +40,13 @@ class SegmentImages:
     unbounded: frozenset[str] = frozenset()
     waived: Mapping[str, str] = {}
 
+    @property
+    def writers(self) -> Mapping[str, Callable[[Sequence[Any]], dict[str, str]]]:
+        """What `export --labels` calls."""
+        from snowroll.tasks.segment_images.coco import write_coco
+
+        return {"coco": write_coco}
+
     # 1 prepare
 
     def recognise(self, folder: Any, settings: Any) -> Reading | None:
