@@ -1,8 +1,10 @@
 # Two commands on a fresh machine: `make demo` and `make test`. Both install into .venv first; a second run starts at once.
 PYTHON ?= python3
 BIN := .venv/bin
-# a core for each test worker: threads beside it would only wait for each other
+# a core for each test worker: threads beside it would only wait for each other. Workers keep to stretches of files, for
+# neighbours share what is costly to set up, and whoever is done first takes from the other
 ALONE := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+WORKERS := -n auto --maxprocesses 4 --dist worksteal
 
 demo: .venv/installed
 	$(BIN)/snowroll demo
@@ -11,10 +13,10 @@ test: .venv/tested
 	$(BIN)/ruff check -q .
 	$(BIN)/ruff format -q --check .
 	$(BIN)/pyright
-	$(ALONE) $(BIN)/python -m pytest -n auto --maxprocesses 4
+	$(ALONE) $(BIN)/python -m pytest $(WORKERS)
 
 quick: .venv/tested  # the fast set
-	$(ALONE) $(BIN)/python -m pytest -n auto -m "not slow and not soak"
+	$(ALONE) $(BIN)/python -m pytest $(WORKERS) -m "not slow and not soak"
 
 soak: .venv/tested  # hundreds of kills, and programs trained to the end
 	$(BIN)/python -m pytest -m soak

@@ -118,8 +118,14 @@ def test_thickness_of_a_line_and_of_a_square() -> None:
     assert thinnest_px([as_target(np.zeros((9, 9), np.uint8), CLASSES)]) is None
 
 
-@pytest.mark.parametrize(("thin", "asked", "parts"), [(3.0, {}, 4), (400.0, {}, 1), (3.0, {"size_px": 256}, 1)])
-def test_thin_things_on_large_pictures_are_learnt_in_parts(thin: float, asked: dict[str, Json], parts: int) -> None:
+@pytest.mark.parametrize(
+    ("n", "thin", "asked", "parts"),
+    [(100, 3.0, {}, 4), (100, 400.0, {}, 1), (100, 3.0, {"size_px": 256}, 1), (20_000, 3.0, {}, 1)],
+)
+def test_thin_things_on_large_pictures_are_learnt_in_parts(
+    n: int, thin: float, asked: dict[str, Json], parts: int
+) -> None:
+    """As far as all masks together can be held in memory."""
     facts = {
         "median_width": 4000,
         "median_height": 3000,
@@ -129,7 +135,7 @@ def test_thin_things_on_large_pictures_are_learnt_in_parts(thin: float, asked: d
         "upright": None,
         "asked": asked,
     }
-    told = segment_plan(Fingerprint({"train": 100, "val": 5}, {}, facts, "cpu", 2, True, 1800.0))
+    told = segment_plan(Fingerprint({"train": n, "val": 5}, {}, facts, "cpu", 2, True, 1800.0))
     chosen = {choice.key: choice for choice in told}
     assert chosen["task.parts"].value == parts
     if parts > 1:

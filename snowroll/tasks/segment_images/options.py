@@ -22,6 +22,7 @@ IN_STEPS = 0.6  # share of a budget that is left for steps after check, gates an
 THIN_PX = 4.0  # thickness that must remain of thin things in the frame; a guess
 WORTH_PARTS = 2.0  # times the frame seen whole, from which a larger frame is learnt in parts
 MOST_FRAME_PX, MOST_PARTS = 2048, 4
+MOST_PIXELS = 1.5e9  # of all masks together, which are held in memory
 VALIDATIONS, ON_VALIDATION = 10, 0.3  # how often the validation pictures are answered, and share of the time for it
 PASSES, VIEWS = 30, 6_000  # over the pictures, and of pictures in all, that a U-Net wants at least; guesses
 
@@ -140,7 +141,7 @@ def _frame(fingerprint: Fingerprint) -> list[Choice]:
     seen = free / multiply_adds(net)
     why = f"{time_s:,.0f} s let such a U-Net see about {seen:,.0f} pictures; {wanted:,} are wanted of {n:,}"
     parts, because = _parts(fingerprint, net, free)
-    size = net.size_px if parts == 1 else parts * steps_px(min(_needed_px(facts) / parts, net.size_px))
+    size = _in_parts_px(net, facts, parts)
     return [
         Choice("task.size_px", size, f"the median picture is {wide} x {high}; {why}"),
         Choice("task.parts", parts, because),
@@ -157,6 +158,11 @@ def _needed_px(facts: Mapping[str, Json]) -> float:
     return min(longer, longer * THIN_PX / (facts.get("thin_px") or THIN_PX), MOST_FRAME_PX)
 
 
+def _in_parts_px(net: SegmentOptions, facts: Mapping[str, Json], parts: int) -> int:
+    """Longer side of a frame of so many parts a side, none larger than what `net` sees."""
+    return net.size_px if parts == 1 else parts * steps_px(min(_needed_px(facts) / parts, net.size_px))
+
+
 def _parts(fingerprint: Fingerprint, net: SegmentOptions, free: float) -> tuple[int, str]:
     """(parts a side, why): where thin things would be lost in a frame that is learnt from as a whole."""
     facts = fingerprint.facts
@@ -171,7 +177,11 @@ def _parts(fingerprint: Fingerprint, net: SegmentOptions, free: float) -> tuple[
     # an answer to a whole picture is as many parts, overlapping; a forward pass is a third of a step
     at_once = multiply_adds(net) / 3 * VALIDATIONS * max(1, fingerprint.n.get("val", 0))
     parts = min(ceil(needed / net.size_px), MOST_PARTS)
-    while parts > 1 and at_once * (4 / 3 * parts) ** 2 > ON_VALIDATION * free:
+    pictures = sum(fingerprint.n.values()) / net.shape
+    while parts > 1 and (
+        at_once * (4 / 3 * parts) ** 2 > ON_VALIDATION * free
+        or pictures * _in_parts_px(net, facts, parts) ** 2 > MOST_PIXELS
+    ):
         parts -= 1
     return parts, f"{told}: {parts} x {parts} parts are learnt from one at a time" if parts > 1 else told
 
