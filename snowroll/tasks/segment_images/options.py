@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import Literal, NamedTuple
 
@@ -108,6 +108,8 @@ def segment_plan(fingerprint: Fingerprint) -> list[Choice]:
     facts = fingerprint.facts
     asked: Mapping[str, Json] = facts.get("asked") or {}
     pretrained = bool(asked.get("pretrained"))
+    if "mobilenet_v3" in str(asked.get("model", "")):  # from fresh weights its gradients overflow in bf16
+        fingerprint = replace(fingerprint, bf16=False)
     n = fingerprint.n["train"]
     batch = 8 if n >= 32 else 4
     passes = round(min(200, max(20, 30_000 / max(1, n))))
