@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import ceil
 from typing import Literal, NamedTuple
 
@@ -108,8 +108,6 @@ def segment_plan(fingerprint: Fingerprint) -> list[Choice]:
     facts = fingerprint.facts
     asked: Mapping[str, Json] = facts.get("asked") or {}
     pretrained = bool(asked.get("pretrained"))
-    if "mobilenet_v3" in str(asked.get("model", "")):  # from fresh weights its gradients overflow in bf16
-        fingerprint = replace(fingerprint, bf16=False)
     n = fingerprint.n["train"]
     batch = 8 if n >= 32 else 4
     passes = round(min(200, max(20, 30_000 / max(1, n))))
@@ -126,8 +124,16 @@ def segment_plan(fingerprint: Fingerprint) -> list[Choice]:
         Choice("train.ema", 0.99, "edges of an averaged network flicker less"),
         *(fine_tuning(fingerprint, head_first=0.05) if pretrained else ()),
         *_augmentation(facts),
-        *machine(fingerprint),
+        *_machine(fingerprint, str(asked.get("model", ""))),
     ]
+
+
+def _machine(fingerprint: Fingerprint, model: str) -> list[Choice]:
+    choices = machine(fingerprint)
+    if "mobilenet_v3" not in model:
+        return choices
+    fp32 = Choice("train.precision", "fp32", f"from fresh weights the gradients of {model} overflow in bf16")
+    return [fp32 if choice.key == fp32.key else choice for choice in choices]
 
 
 def _frame(fingerprint: Fingerprint) -> list[Choice]:
