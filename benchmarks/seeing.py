@@ -99,7 +99,7 @@ def listed(data: Path, flags: str, images: int) -> Path:
     """A list that torchvision's side reads: every picture to learn from with its boxes or its mask, as we read them;
     the first of them are served.
     """
-    listing = Path(f"{data}.json")
+    listing = Path(f"{data}-{images}.json")
     if not listing.exists():
         from snowroll.cli import run
 

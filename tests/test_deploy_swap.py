@@ -77,7 +77,7 @@ def test_swaps_under_load() -> None:
     assert min(state["swapped"], state["refused"]) > 4, state
 
 
-@pytest.mark.soak
+@pytest.mark.slow
 def test_swaps_under_long_load() -> None:
     state = swaps_under_load(rounds=100, clients=8)
     assert (state["failed"], state["mixed"]) == (0, 0)

@@ -23,7 +23,6 @@ NETWORKS: dict[str, tuple[str, dict[str, Json]]] = {
     "Faster R-CNN": ("detect_objects", {"task.detector": "faster_rcnn", "task.proposals": 30}),
     "LR-ASPP": ("segment_images", {"task.model": "lraspp_mobilenet_v3_large"}),
 }
-GATED = ("Faster R-CNN",)  # whose loss is its own; the others share that of the network the rules choose
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -49,6 +48,5 @@ def test_learns_answers_and_is_exported(name: str, tmp_path: Path) -> None:
         export_onnx(bench.task.deployable(bench.model, options, schema), tmp_path / "model.onnx", {"name": "example"})
         exported = answers_of(tmp_path / "model.onnx", bench)
         assert parity(exported, zip(bench.raws(), rows_of(together), strict=True)).agreement == 1
-        if name in GATED:
-            gates = pass_gates(bench.opened, bench.packed, replace(bench.plan, steps=40), tmp_path, ignore)
-            assert not [gate.measured for gate in gates if not gate.passed]
+        gates = pass_gates(bench.opened, bench.packed, replace(bench.plan, steps=40), tmp_path, ignore)
+        assert not [gate.measured for gate in gates if not gate.passed]

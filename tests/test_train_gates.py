@@ -73,7 +73,7 @@ def test_healthy_small_networks_of_ours_pass(name: str, size_px: int, dropout: f
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "size_px", "dropout"),
-    [("resnet18", 32, 0.0), ("mobilenet_v2", 64, 0.2), ("vit_tiny", 32, 0.1)],
+    [("resnet18", 32, 0.0), ("mobilenet_v2", 32, 0.2), ("mobilenet_v2", 64, 0.2), ("vit_tiny", 32, 0.1)],
 )
 def test_healthy_large_networks_pass(name: str, size_px: int, dropout: float) -> None:
     assert failed(trial(from_zoo(name, size_px, dropout), size_px=size_px)) == set()

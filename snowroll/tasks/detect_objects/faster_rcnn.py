@@ -95,7 +95,7 @@ class FasterRCNN(FineTuned):
 
 
 class Regions(nn.Module):
-    """Both stages' heads over maps of one width. The names of the parts are torchvision's."""
+    """Both stages' heads over maps of one width. The parts have torchvision's names, but for the predictor."""
 
     def __init__(
         self,
