@@ -58,14 +58,3 @@ def augment(batch: Batch, draw: Draw, options: ImageOptions) -> Batch:
     mix = ops.mixup if options.mix == "mixup" else ops.cutmix
     images, partner, share = mix(images, draw, options.mix_alpha)
     return replace(batch, inputs=images, targets=Mixed(batch.targets, batch.targets[partner], share))
-
-
-class Tempered(nn.Module):
-    """A classifier whose logits are divided by a temperature (Guo et al. 2017, "On calibration", section 4.2)."""
-
-    def __init__(self, model: nn.Module, temperature: float) -> None:
-        super().__init__()
-        self.model, self.temperature = model, temperature
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.model(images) / self.temperature

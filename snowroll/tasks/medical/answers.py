@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
-from snowroll.base.errors import DataError
 from snowroll.base.nouns import Json, Prediction
+from snowroll.evaluate.choices import expected
 from snowroll.tasks.medical.diagnosing import positive_of
 
 
 def read(outputs: Mapping[str, np.ndarray], schema: Mapping[str, Json]) -> list[Prediction]:
     """Doubt: how near the probability lies to the threshold, of the way to certainty (0 sure, 1 at the threshold)."""
-    classes: Sequence[str] = schema["classes"]
     probabilities, thresholds = outputs["probabilities"], outputs["threshold"]
-    if probabilities.shape[1] != len(classes):
-        raise DataError(
-            f"the model has {probabilities.shape[1]} outputs and the schema {len(classes)} classes",
-            cure="use the schema the model was trained on",
-        )
+    classes = expected(probabilities, schema)
     positive = positive_of(classes)
     found = []
     for row, threshold in zip(probabilities.astype(float), thresholds.astype(float), strict=True):

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from snowroll.base.nouns import Json, Prediction
-from snowroll.evaluate.calibration import at_temperature, fit_temperature, reliability
-from snowroll.evaluate.metrics import class_recall, confusion, per_class
+from snowroll.evaluate.calibration import at_temperature, fit_temperature
+from snowroll.evaluate.choices import details as details_of_classes
+from snowroll.evaluate.choices import scores_of
 from snowroll.evaluate.metrics import scorer as class_scorer
 from snowroll.evaluate.ranking import auroc, average_precision, curves
 
@@ -72,18 +73,12 @@ def calibration_of(logits: np.ndarray, truth: np.ndarray, ill: np.ndarray, sensi
     return found
 
 
-def scores_of(predictions: Sequence[Prediction], classes: Sequence[str]) -> np.ndarray:
-    """[n, C]. What says no more than a class is sure of it."""
-    certain = np.eye(len(classes))
-    return np.stack([certain[classes.index(p.value)] if p.scores is None else p.scores for p in predictions])
-
-
 def scorer(
     predictions: Sequence[Prediction], truth: np.ndarray, schema: Mapping[str, Json], positive: str | None
 ) -> Callable[[np.ndarray | None], dict[str, float]]:
     """Metrics as a function of how often each scan counts, headline first. truth: [n] class numbers."""
     classes = list(schema["classes"])
-    probabilities = scores_of(predictions, classes)
+    probabilities = scores_of(predictions, schema)
     said = np.array([classes.index(p.value) for p in predictions])
     plain = class_scorer(probabilities, truth)
     one = None if positive is None else classes.index(positive)
@@ -124,20 +119,10 @@ def details(
     from snowroll.evaluate.report import Curve
 
     names = list(schema["classes"])
-    guess = np.array([names.index(p.value) for p in predictions])
-    table = confusion(truth, guess, len(names))
-    probabilities = scores_of(predictions, names)
-    found: dict[str, Any] = {
-        "words": WORDS,
-        "classes": names,
-        "confusion": table.tolist(),
-        "per_class": per_class(table, names),
-        "recall": class_recall(truth, guess, names, groups),
-        "bins": reliability(probabilities.max(axis=1), (probabilities.argmax(axis=1) == truth).astype(float)),
-    }
+    found = {**details_of_classes(predictions, truth, schema, groups), "words": WORDS}
     if positive is not None:
         one = names.index(positive)
-        roc, precision = curves(probabilities[:, one], truth == one)
+        roc, precision = curves(scores_of(predictions, schema)[:, one], truth == one)
         found["words"] = {**WORDS, "sensitivity": f"of the cases of '{positive}', how many are found"}
         found["at_thresholds"] = [
             Curve(f"ROC of '{positive}'", {"sensitivity": roc}, over="1 - specificity"),

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from snowroll.base.errors import did_you_mean
 from snowroll.base.nouns import Batch, Choice, Fault, Json, Prediction
 from snowroll.base.task import Columns, Deployable, Draw, Fingerprint, Reading
+from snowroll.evaluate.choices import OneOfClasses, numbers_of
 from snowroll.prepare.look import Look
 from snowroll.tasks.medical.diagnosing import positive_of
 from snowroll.tasks.medical.options import MedicalOptions, medical_plan
@@ -29,7 +29,7 @@ CAUTIONS = (
 )
 
 
-class Medical:
+class Medical(OneOfClasses):
     """A target is a class name; the schema is {"type": "choice", "classes": [...]}, classes in sorted order."""
 
     name = "medical"
@@ -40,7 +40,6 @@ class Medical:
     pipeline = "image-classification"  # the model hubs' word
     wants = "put DICOM, NIfTI or pictures into class folders, or add a manifest, or give --labels a,b,c"
     ragged: frozenset[str] = frozenset()
-    unbounded: frozenset[str] = frozenset({"nll"})
     waived: Mapping[str, str] = {}
 
     # 1 prepare
@@ -60,14 +59,6 @@ class Medical:
         from snowroll.tasks.medical.scans import cleaned
 
         return cleaned(raw)
-
-    def schema(self, targets: Iterable[Json]) -> dict[str, Json]:
-        return {"type": "choice", "classes": sorted({str(target) for target in targets if target is not None})}
-
-    def problem(self, target: Json, schema: Schema) -> str | None:
-        if target in schema["classes"]:
-            return None
-        return f"label '{target}' is not in the schema; {did_you_mean(str(target), schema['classes'])}"
 
     def look(self, raw: bytes, megapixels: float) -> Look:
         from snowroll.tasks.medical.looking import look
@@ -101,7 +92,7 @@ class Medical:
 
     def encode_targets(self, targets: Sequence[Json], schema: Schema, columns: Columns) -> Columns:
         positive = positive_of(schema["classes"])
-        return {"class": self._numbers(targets, schema), "ill": np.array([target == positive for target in targets])}
+        return {"class": numbers_of(targets, schema), "ill": np.array([target == positive for target in targets])}
 
     def batch(self, columns: Columns, ids: Tensor) -> Batch:
         import torch
@@ -153,11 +144,6 @@ class Medical:
 
         return loss(model, batch, options)
 
-    def loss_at_init(self, schema: Schema, options: MedicalOptions) -> float | None:
-        from math import log
-
-        return log(len(schema["classes"]))
-
     # 4 evaluate
 
     def postprocess(self, outputs: Any, options: MedicalOptions) -> Mapping[str, Tensor]:
@@ -179,25 +165,19 @@ class Medical:
     ) -> Callable[[np.ndarray | None], dict[str, float]]:
         from snowroll.tasks.medical.diagnosing import scorer
 
-        return scorer(predictions, self._numbers(targets, schema), schema, positive_of(schema["classes"]))
+        return scorer(predictions, numbers_of(targets, schema), schema, positive_of(schema["classes"]))
 
     def trials(self, targets: Sequence[Json], schema: Schema) -> Mapping[str, float]:
         """On how many scans each share rests."""
         from snowroll.evaluate.metrics import trials_behind_means
 
-        truth = self._numbers(targets, schema)
+        truth = numbers_of(targets, schema)
         found = {"balanced_accuracy": trials_behind_means(truth)["balanced_accuracy"]}
         positive = positive_of(schema["classes"])
         if positive is not None:
             ill = float((truth == schema["classes"].index(positive)).sum())
             found |= {"sensitivity": ill, "specificity": len(truth) - ill}
         return {name: n for name, n in found.items() if n}
-
-    def credit(self, predictions: Sequence[Prediction], targets: Sequence[Json], schema: Schema) -> np.ndarray:
-        return np.array([float(p.value == target) for p, target in zip(predictions, targets, strict=True)])
-
-    def strata(self, targets: Sequence[Json]) -> list[str]:
-        return [str(target) for target in targets]
 
     def draw(self, raw: bytes, target: Json | None, prediction: Json | None, schema: Schema) -> Image:
         from snowroll.tasks.medical.looking import drawn
@@ -216,7 +196,7 @@ class Medical:
         from snowroll.tasks.medical.diagnosing import details
 
         positive = positive_of(schema["classes"])
-        return details(predictions, self._numbers(targets, schema), schema, groups, positive)
+        return details(predictions, numbers_of(targets, schema), schema, groups, positive)
 
     def calibrate(self, outputs: Any, targets: Any, options: MedicalOptions) -> Json:
         """A temperature, and the threshold that finds `options.sensitivity` of the ill among the validation scans."""
@@ -249,7 +229,3 @@ class Medical:
         from snowroll.tasks.medical.scans import raw_arrays
 
         return raw_arrays(raw, options.channels, megapixels)
-
-    def _numbers(self, targets: Sequence[Json], schema: Schema) -> np.ndarray:
-        place = {name: number for number, name in enumerate(schema["classes"])}
-        return np.array([place[target] for target in targets], dtype=np.int64)
