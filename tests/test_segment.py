@@ -112,6 +112,7 @@ def test_masks_are_found_in_any_common_layout(layout: str, tmp_path: Path) -> No
     [
         (a_mask((0, 255)), "", ["background", "foreground"]),
         (a_mask((0, 1, 2, 255)), "", ["0", "1", "2", ""]),
+        (a_mask((*range(21), 255)), "", [*map(str, range(21)), ""]),
         (a_mask((0, 1, 2)), "sky\nroad\nvoid\n", ["sky", "road", ""]),
         (a_mask((0, 1, 2, 3), np.uint16), "", ["background", "foreground", "foreground", "foreground"]),
     ],
@@ -125,6 +126,21 @@ def test_values_become_classes(pixels: np.ndarray, names: str, classes: list[str
     reading = read_masks(Folder(tmp_path), PrepareSettings())
     assert reading is not None
     assert reading.found[0].target["classes"] == classes
+
+
+def test_smoothed_borders_are_no_classes(tmp_path: Path) -> None:
+    """A tool that scales black and white masks leaves greys at their borders, in some of the files."""
+    for n in range(4):
+        write(tmp_path, f"images/a{n}.png", photo(n))
+        mask = a_mask((0, 255))
+        if n:
+            mask[:, 20] = np.linspace(8, 248, 30)
+        write(tmp_path, f"masks/a{n}.png", mask)
+    reading = read_masks(Folder(tmp_path), PrepareSettings())
+    assert reading is not None
+    assert any("greys" in line for line in reading.evidence)
+    assert all(set(found.target["classes"]) == {"background", "foreground"} for found in reading.found)
+    assert shares(reading.found[1].target)["foreground"] == pytest.approx(0.5 - 0.5 / 40)
 
 
 def test_colours_are_named_by_a_list(tmp_path: Path) -> None:

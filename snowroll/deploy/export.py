@@ -1,8 +1,8 @@
 """A trained model to one ONNX file that holds everything between raw pixels and the answer.
 
-`prepare` and `body` are exported apart and joined at the value named `prepared` (of several: `prepared`, `prepared_1`
-...): the body keeps its free batch axis, and the server cuts the same file at the same place (`split_graphs`) to batch
-the body over requests.
+`prepare` and `body` are traced side by side and joined at the value named `prepared` (of several: `prepared`,
+`prepared_1` ...): the body keeps its free batch axis, and the server cuts the same file at the same place
+(`split_graphs`) to batch the body over requests.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ from snowroll.base.nouns import Json
 from snowroll.base.task import Deployable
 
 if TYPE_CHECKING:
+    import onnx_ir
     from onnx import ModelProto
+    from torch import nn
+    from torch.onnx import ONNXProgram
 
 JOINT = "prepared"  # the values between the two halves begin so
 OPSET = 20
@@ -34,8 +37,10 @@ def export_onnx(deployable: Deployable, path: Path, metadata: Mapping[str, Json]
     metadata: name, version, task, labels, run, data version ...; values that are no strings are kept as JSON. The
     contract and the weights' digest are added. Raises PlanError when the model cannot be exported.
     """
+    import onnx
     import torch
-    from onnx import compose
+
+    from snowroll.deploy.halves import Halves, together
 
     prepare, body = (copy.deepcopy(half).cpu().float().eval() for half in (deployable.prepare, deployable.body))
     raws, names, free = deployable.raw_example, deployable.raw_name, deployable.raw_axes
@@ -43,28 +48,30 @@ def export_onnx(deployable: Deployable, path: Path, metadata: Mapping[str, Json]
         raws, names = (raws,), (names,)
     free = free if isinstance(free, tuple) else (free,)
     with torch.no_grad():
-        made = prepare(*raws)
-    prepared = made if isinstance(made, tuple) else (made,)
+        prepared = together(prepare(*raws))
     joints = tuple(JOINT if not place else f"{JOINT}_{place}" for place in range(len(prepared)))
     raw_axes = tuple({axis: torch.export.Dim(label, min=1) for axis, label in axes.items()} for axes in free)
-    first = _to_onnx(prepare, tuple(raws), raw_axes, names, joints)
     # two rows: an axis of one would be taken for a constant
     rows = tuple(tensor.repeat(2, *[1] * (tensor.ndim - 1)) for tensor in prepared)
     batch = torch.export.Dim("batch", min=1)
-    second = _to_onnx(body, rows, tuple({0: batch} for _ in rows), joints, deployable.output_names)
-    # inner names of the halves are kept apart by prefixes
-    whole = join(
-        compose.add_prefix(first, "prepare/", rename_inputs=False, rename_outputs=False),
-        compose.add_prefix(second, "body/", rename_inputs=False, rename_outputs=False),
+    exported = _exported(
+        Halves(prepare, body),
+        (tuple(raws), rows),
+        (raw_axes, tuple({0: batch} for _ in rows)),
+        [*names, *(f"{joint}_rows" for joint in joints)],
+        [*joints, *deployable.output_names],
     )
+    _join_within(exported.model, joints)
+    for node in exported.model.graph.all_nodes():  # where each came from in the trainer's files is nobody's business
+        node.metadata_props.clear()
+    whole = exported.model_proto
     describe(whole, {**metadata, "contract": dict(deployable.contract)})
+    onnx.checker.check_model(whole)
     return save(whole, path)
 
 
-def _to_onnx(
-    module: Any, examples: tuple[Any, ...], axes: tuple[Any, ...], names: tuple[str, ...], outputs: tuple[str, ...]
-) -> ModelProto:
-    """axes: the free ones of each example."""
+def _exported(module: nn.Module, examples: Any, axes: Any, names: list[str], outputs: list[str]) -> ONNXProgram:
+    """axes: the free ones of each example, in the same nesting."""
     import torch
 
     try:
@@ -74,8 +81,8 @@ def _to_onnx(
                 module,
                 examples,
                 dynamo=True,
-                input_names=list(names),
-                output_names=list(outputs),
+                input_names=names,
+                output_names=outputs,
                 dynamic_shapes=axes,
                 opset_version=OPSET,
                 verbose=False,
@@ -84,11 +91,30 @@ def _to_onnx(
         told = str(fault).strip().splitlines()[0][:200]
         raise PlanError(f"the model cannot be written as ONNX: {told}", cure="use a model of the zoo") from fault
     assert program is not None
-    return program.model_proto
+    return program
+
+
+def _join_within(model: onnx_ir.Model, joints: tuple[str, ...]) -> None:
+    """What the preparing half makes, which the graph returns first, becomes what the body takes, which it asks last."""
+    import onnx_ir
+
+    graph, many = model.graph, len(joints)
+    made, rows = list(graph.outputs[:many]), list(graph.inputs[-many:])
+    for one, row, joint in zip(made, rows, joints, strict=True):
+        if one.is_graph_input():  # handed on as it came
+            copied = onnx_ir.node("Identity", [one])
+            graph.insert_before(graph[0], copied)
+            one = copied.outputs[0]
+        row.replace_all_uses_with(one)
+        one.name, one.shape, one.type = joint, row.shape, row.type  # its batch axis is free once the body is cut off
+    for _ in range(many):
+        graph.outputs.pop(0)
+        graph.inputs.pop()
+    graph.sort()  # what asked for the size of an input asked first
 
 
 def join(prepare: ModelProto, body: ModelProto) -> ModelProto:
-    """One graph, cut again by `split_graphs`. The halves share no inner name."""
+    """Two halves cut apart by `split`, whatever became of the body meanwhile, as one graph again."""
     import onnx
     from onnx import compose
 
@@ -98,6 +124,8 @@ def join(prepare: ModelProto, body: ModelProto) -> ModelProto:
         del half.graph.value_info[:]
         half.graph.value_info.extend(kept)
         half.ir_version = max(prepare.ir_version, body.ir_version)
+    # constants may stand in both halves under one name
+    prepare = compose.add_prefix(prepare, "prepare/", rename_inputs=False, rename_outputs=False)
     same = [(name, name) for name in joints]
     whole = compose.merge_models(prepare, body, io_map=same, name="snowroll", producer_name="snowroll")
     kept = [value for value in whole.graph.value_info if value.name not in joints]

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from snowroll.base.nouns import Batch, canonical
 from snowroll.train.fit import Step, fit
-from snowroll.train.nested import each
+from snowroll.train.nested import each, leaves
 from snowroll.train.trial import ROWS, Measured, Trial, few, gate_plan, join, take
 
 DEAD = 0.5  # share of a layer's units that may be without gradient: a guess; healthy ones measured under 0.1
@@ -145,14 +145,30 @@ def _kept(trial: Trial, model: nn.Module, batch: Batch, loss: float, passes: int
 
 
 def _two_different(trial: Trial) -> Batch:
-    """Two samples with different targets, from the first eight batches; if all are alike, the first two."""
+    """The first sample, and of the first eight batches the one whose target differs from its in most entries.
+
+    A picture without a fault and one with a fault of five pixels have two targets, and yet nearly the same loss
+    whatever is learnt. If all are alike, the first two.
+    """
+    first, most = few(trial.plain(0), 1), 0.0
+    pair = few(trial.plain(0), 2)
     for step in range(8):
         batch = trial.plain(step)
-        targets = [canonical(target) for target in trial.truth(batch.ids)]
-        other = next((row for row, target in enumerate(targets) if target != targets[0]), None)
-        if other is not None:
-            return take(batch, torch.tensor([0, other]))
-    return few(trial.plain(0), 2)
+        differ = _share_that_differs(batch, first)
+        row = int(differ.argmax())
+        if float(differ[row]) > most:
+            most, pair = float(differ[row]), join([first, take(batch, torch.tensor([row]))])
+        if most == 1:
+            break
+    return pair
+
+
+def _share_that_differs(batch: Batch, one: Batch) -> Tensor:
+    """[B] the share of the entries of each target that are not the same in the only row of `one`."""
+    rows = len(batch.ids)
+    pairs = zip(leaves(batch.targets), leaves(one.targets), strict=True)
+    unlike = [(many != single).reshape(rows, -1).float().mean(1) for many, single in pairs if len(many) == rows]
+    return torch.stack(unlike).mean(0)
 
 
 def _mixed(trial: Trial, batches: int = 8) -> Batch:

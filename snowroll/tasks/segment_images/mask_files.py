@@ -20,6 +20,7 @@ class Mask:
 
     png: str  # base64
     values: tuple[Value, ...]
+    counts: tuple[int, ...]  # pixels of each value
     size: tuple[int, int]
     is_wide: bool = False  # 16 bits a pixel: more than classes need
 
@@ -41,7 +42,7 @@ def open_mask(raw: bytes, megapixels: float = 100.0) -> Mask:
         raise DataError(f"a mask that cannot be read ({fault})", cure="export it again") from None
     if pixels.ndim == 3:
         flat = pixels.reshape(-1, 3).astype(np.int64) @ np.array([1 << 16, 1 << 8, 1])
-        found, places = np.unique(flat, return_inverse=True)
+        found, places, counts = np.unique(flat, return_inverse=True, return_counts=True)
         values: tuple[Value, ...] = tuple((int(v) >> 16, int(v) >> 8 & 255, int(v) & 255) for v in found)
         greys = all(len(set(colour)) == 1 for colour in values if isinstance(colour, tuple))
         values = tuple(colour[0] for colour in values if isinstance(colour, tuple)) if greys else values
@@ -50,10 +51,12 @@ def open_mask(raw: bytes, megapixels: float = 100.0) -> Mask:
             pixels = np.where(pixels > 127, 255, 0)
         if pixels.dtype == np.bool_:
             pixels = pixels.astype(np.uint8) * 255
-        found, places = np.unique(pixels, return_inverse=True)
+        found, places, counts = np.unique(pixels, return_inverse=True, return_counts=True)
         values = tuple(int(v) for v in found)
         if len(values) > _MOST_VALUES:  # instances are numbered: what is common to them is that they are there
             places, values = (pixels > 0).astype(np.int64), (0, 1)
+            counts = np.bincount(places.ravel(), minlength=2)
     if len(values) > 254:
         raise DataError(f"a mask of {len(values):,} values", cure="save one value for each class")
-    return Mask(packed(places.reshape(pixels.shape[:2])), values, (pixels.shape[1], pixels.shape[0]), is_wide)
+    numbers = tuple(counts.tolist())
+    return Mask(packed(places.reshape(pixels.shape[:2])), values, numbers, (pixels.shape[1], pixels.shape[0]), is_wide)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import takewhile
@@ -31,6 +31,7 @@ from snowroll.tasks.segment_images.mask_files import Mask, Value, open_mask
 
 _WORDS = ("mask", "label", "annot", "gt", "seg", "truth")  # in the path of masks
 _MOST_KINDS = 6
+_SOFT = 16  # greys from which on they are taken for a smoothed border
 _LOOKED_AT = 8  # files of each kind that are decoded to see whether the kind is masks
 _ENDING = re.compile(
     r"[ _.-]+(mask|masks|gt|label|labels|labelids|seg|segmentation|annotation|groundtruth|l)([ _-]?\d+)?$",
@@ -66,6 +67,8 @@ def read_masks(folder: Folder, settings: PrepareSettings) -> Reading | None:
         f"{count_formats(f.where for f in found)}, {marked}",
         f"{len(classes)} classes of pixels: {', '.join(classes[:12])}{' ...' if len(classes) > 12 else ''}",
     ]
+    if not names and _has_soft_edges(list(seen.values())):
+        evidence.append("greys at the borders of black and white masks: over 127 is foreground")
     if settings.labels:
         evidence.append(f"labels to choose from: {', '.join(settings.labels)}")
     if ignored := sorted({_spelled(value) for value, name in meaning.items() if not name}):
@@ -177,10 +180,13 @@ def _meaning(masks: Sequence[Mask], names: Mapping[Value, str], ignored: Sequenc
     if masks and all(mask.is_wide and _counts_up(mask.values) for mask in masks):
         return {value: BACKGROUND if value == 0 else FOREGROUND for value in values}  # instances, numbered
     numbers = {value for value in values if isinstance(value, int)}
+    is_soft = not names and _has_soft_edges(masks)
     found: dict[Value, str] = {}
     for value in values:
         if value in names:
             found[value] = names[value]
+        elif is_soft and isinstance(value, int):
+            found[value] = FOREGROUND if value > 127 else BACKGROUND
         elif numbers <= {0, 255} or numbers <= {0, 1}:  # a thing and the rest
             found[value] = BACKGROUND if value == 0 else FOREGROUND
         elif value == 255:
@@ -191,6 +197,22 @@ def _meaning(masks: Sequence[Mask], names: Mapping[Value, str], ignored: Sequenc
         value: "" if name in ignored or _spelled(value) in ignored or name.lower() in _VOID else name
         for value, name in found.items()
     }
+
+
+def _has_soft_edges(masks: Sequence[Mask]) -> bool:
+    """Black and white with greys between them where a tool smoothed the border: many, and fewer pixels than the white.
+
+    Classes in numbers are few where 255 is one of the values, or have more pixels than that (VOC: 1 to 20, void 255).
+    """
+    pixels: Counter[Value] = Counter()
+    for mask in masks:
+        pixels.update(dict(zip(mask.values, mask.counts, strict=True)))
+    between = [count for value, count in pixels.items() if isinstance(value, int) and 0 < value < 255]
+    return max(pixels, default=0, key=_as_number) == 255 and len(between) >= _SOFT and sum(between) < pixels[255]
+
+
+def _as_number(value: Value) -> int:
+    return value if isinstance(value, int) else 256
 
 
 def _counts_up(values: Sequence[Value]) -> bool:
