@@ -50,6 +50,25 @@ def refuse_processes(processes: int, device: str) -> None:
         raise PlanError(told, where="train.processes", cure=f"set it to {there} at most")
 
 
+def seed_torch(seed: int) -> None:
+    """torch.manual_seed. Where there is no accelerator, without the stack trace it keeps for each kind of them: that
+    is half a millisecond, at every step.
+    """
+    import torch
+
+    if _has_accelerator():
+        torch.manual_seed(seed)
+    else:
+        torch.default_generator.manual_seed(seed)
+
+
+@cache
+def _has_accelerator() -> bool:
+    import torch
+
+    return torch.accelerator.is_available()
+
+
 def cores() -> int:
     """CPU cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -22,6 +22,7 @@ from itertools import chain
 import torch
 from torch import Tensor, nn
 
+from snowroll.base.device import seed_torch
 from snowroll.base.errors import GateError
 from snowroll.base.nouns import Batch, Plan
 from snowroll.train.compiled import compiled
@@ -147,7 +148,7 @@ def lr_at(step: int, plan: Plan) -> float:
 
 def seed_step(seed: int, step: int) -> None:
     """Random numbers that depend on (seed, step, process) alone, so that dropout needs no saved generator."""
-    torch.manual_seed(((seed << 40) + (step << 10) + rank()) % 2**63)
+    seed_torch(((seed << 40) + (step << 10) + rank()) % 2**63)
 
 
 def _lay_out(batch: Batch, plan: Plan) -> Batch:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from snowroll.base.device import seed_torch
 from snowroll.base.nouns import Batch
 from snowroll.train.fit import Objective
 from snowroll.train.nested import leaves
@@ -46,7 +47,7 @@ def constant(like: Tensor, answer: Tensor | None = None) -> Answers:
 
 def loss_of(loss: Objective, model: nn.Module, batches: Sequence[Batch], seed: int = 0) -> Tensor:
     """The mean loss over these batches, its own random numbers (dropout, mixing) the same at each call."""
-    torch.manual_seed(seed)
+    seed_torch(seed)
     return torch.stack([loss(model, batch).mean() for batch in batches]).mean()
 
 
