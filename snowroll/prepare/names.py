@@ -3,6 +3,7 @@
     cat/1.jpg                    a file of the data folder
     photos.zip!cat/1.jpg         a member of an archive
     set.npz#train_images/17      one row of an array
+    adult.csv#income/18          the row of a table that begins in line 18, without its column 'income': its target
     ct/p1//a.dcm                 all files of the folder ct/p1 as one sample, a.dcm first: the slices of a scan
     mri/p1//_t1.nii//_t2.nii     the files mri/p1_t1.nii and mri/p1_t2.nii as one sample
 
@@ -18,16 +19,18 @@ from typing import NamedTuple
 
 ARCHIVE = r"(?:zip|tar|tar\.gz|tar\.xz|tar\.bz2|tgz|txz|tbz|tbz2)"
 _IS_ARCHIVE = re.compile(rf"\.{ARCHIVE}$", re.IGNORECASE)
-_AMBIGUOUS = re.compile(rf"(\.{ARCHIVE})!|(\.npz)#", re.IGNORECASE)
+TABLE = r"(?:csv|tsv|tab|psv|data)(?:\.gz)?|parquet"
+_IS_TABLE = re.compile(rf"\.(?:{TABLE})$", re.IGNORECASE)
+_AMBIGUOUS = re.compile(rf"(\.{ARCHIVE})!|(\.(?:npz|{TABLE}))#", re.IGNORECASE)
 _MEMBER = re.compile(rf"(.*?\.{ARCHIVE})!(.*)", re.IGNORECASE | re.DOTALL)
-_ROW = re.compile(r"(.*?\.npz)#(.+)/(\d+)", re.IGNORECASE | re.DOTALL)
+_ROW = re.compile(rf"(.*?\.(?:npz|{TABLE}))#(.*)/(\d+)", re.IGNORECASE | re.DOTALL)
 _HEX = re.compile("%(?=[0-9A-Fa-f]{2})")
 # C0 and C1 controls, bidirectional embeddings, overrides and isolates, line and paragraph separators, lone surrogates
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class Place(NamedTuple):
-    """A `where`, taken apart. `member` is None for a plain file; `row` is None but for rows of an array."""
+    """A `where`, taken apart. `member` is None for a plain file; `row` is None but for rows of an array or a table."""
 
     file: str
     member: str | None = None
@@ -108,8 +111,26 @@ def is_archive(name: str) -> bool:
 
 
 def holds_rows(name: str) -> bool:
-    """Whether it is a file of arrays, whose rows may be samples."""
-    return name.lower().endswith(".npz")
+    """Whether it is a file of arrays or a table, whose rows may be samples."""
+    return name.lower().endswith(".npz") or is_table(name)
+
+
+def is_table(name: str) -> bool:
+    return bool(_IS_TABLE.search(name))
+
+
+def row_of_table(file: str, target: str, line: int) -> str:
+    """The `where` of a row that is to be read without the column `target` ("": with all of them).
+
+    >>> row_of_table("a.csv", "n/a", 7), column_of(take_apart("a.csv#n%2Fa/7"))
+    ('a.csv#n%2Fa/7', 'n/a')
+    """
+    return f"{file}#{re.sub('[/#!]', _escape, spell(target.encode()))}/{line}"
+
+
+def column_of(place: Place) -> str:
+    """The column that `row_of_table` was given."""
+    return unspell(place.member or "").decode("utf-8", "surrogateescape")
 
 
 def without_suffix(name: str) -> str:

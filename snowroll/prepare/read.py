@@ -20,7 +20,17 @@ from snowroll.base.errors import DataError
 from snowroll.prepare.archives import Archive, Limits
 from snowroll.prepare.arrays import Arrays
 from snowroll.prepare.bundles import as_bundle
-from snowroll.prepare.names import bundle_of, home_of, is_archive, spell_file, take_apart, unspell
+from snowroll.prepare.names import (
+    bundle_of,
+    column_of,
+    home_of,
+    is_archive,
+    is_table,
+    spell_file,
+    take_apart,
+    unspell,
+)
+from snowroll.prepare.tables import Table, row_as_json
 
 EMPTY = "a folder without a file"
 OURS = frozenset({"snowroll.toml", ".snowroll", "runs", "results.tsv"})  # at the top of a project: never data
@@ -57,6 +67,7 @@ class Folder:
         self._homes: dict[str, list[str]] | None = None  # folder -> its files, once a sample of several is read
         self._archives: dict[str, Archive] = {}
         self._arrays: dict[str, Arrays] = {}
+        self._tables: dict[str, Table] = {}
 
     def entries(self) -> list[Entry]:
         """Every readable file, in a stable order; members of archives in the place of the archive."""
@@ -80,6 +91,16 @@ class Folder:
         if where not in self._arrays:
             self._arrays[where] = Arrays(where, self._size(where), lambda: self._open(where), self.limits)
         return self._arrays[where]
+
+    def table(self, where: str) -> Table:
+        """The table called `where`, parsed once and kept. Raises DataError where it is none, or too large."""
+        if where not in self._tables:
+            try:
+                with self._open(where) as file:
+                    self._tables[where] = Table.read(where, file, os.fstat(file.fileno()).st_size, self.limits)
+            except OSError as fault:
+                raise DataError(_in_words(fault), where=where, cure="check that the file is there") from None
+        return self._tables[where]
 
     def read(self, where: str) -> bytes:
         """One file, member or row. Raises DataError."""
@@ -109,7 +130,10 @@ class Folder:
             if (raw := self._read_plain(where)) is not None:
                 yield where, raw
         for (file, array), members in inside.items():
-            yield from self._stream_array(file, array, members) if array else self._stream_archive(file, members)
+            if is_table(file):
+                yield from self._stream_table(file, members)
+            else:
+                yield from self._stream_array(file, array, members) if array else self._stream_archive(file, members)
 
     def _parts(self, where: str) -> Sequence[str]:
         """The files of a sample of several, the one that leads first; none for a plain file."""
@@ -174,6 +198,18 @@ class Folder:
         except (DataError, OSError) as fault:
             why = str(fault)
         self.refused.update(dict.fromkeys(left.values(), why))
+
+    def _stream_table(self, file: str, wheres: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+        """Rows as JSON of their named cells, each without the column that is its target."""
+        left = {(place := take_apart(where)).row or 0: (where, column_of(place)) for where in wheres}
+        why = "the table has no row that begins there"
+        try:
+            for line, cells in self.table(file).stream(left):
+                where, target = left.pop(line)
+                yield where, row_as_json(cells, target)
+        except DataError as fault:
+            why = str(fault)
+        self.refused.update(dict.fromkeys([where for where, _ in left.values()], why))
 
     def _look_into_archives(self, files: Iterable[Entry]) -> Iterator[Entry]:
         count = 0

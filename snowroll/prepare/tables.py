@@ -1,0 +1,336 @@
+"""A table of rows, CSV and its kin or Parquet: parsed once, held as it stands on disk, any row at hand.
+
+Encoding, delimiter and whether there is a header are found by looking. A row is known by the line it begins in, as an
+editor counts; a row of Parquet by its number, from 1. What does not fit the header is in `refused`, by line.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import re
+import zlib
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+
+from snowroll.base.errors import DataError
+from snowroll.base.nouns import canonical
+from snowroll.prepare.archives import Limits
+
+Cell = str | float | int | bool | None  # None: nothing is known
+LONGEST = 1 << 20  # characters of a row: more is no row of a table
+MOST_REFUSED = 1_000  # rows: a table with more of them is another kind of file
+MOST_COLUMNS = 10_000
+_MISSING = frozenset({"", "?", "na", "n/a", "#n/a", "nan", "null", "<na>"})
+_WHOLE = re.compile(r"[+-]?(?:0|[1-9]\d{0,14})")
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?")
+_COMMA = re.compile(r"[+-]?\d+,\d+")
+_DELIMITERS = ",;\t|"
+
+
+@dataclass(slots=True)
+class Table:
+    """Rows with their lines. `text` and `starts` are one file's characters and where each row begins in them."""
+
+    where: str
+    header: tuple[str, ...]
+    lines: np.ndarray  # [n] int64, ascending: the line each row begins in
+    text: str
+    starts: np.ndarray  # [n] int64, into text
+    ends: np.ndarray
+    delimiter: str
+    encoding: str
+    has_header: bool
+    refused: dict[int, str] = field(default_factory=dict)  # line -> why it is no row
+
+    @staticmethod
+    def read(where: str, file: BinaryIO, size: int, limits: Limits) -> Table:
+        """Raises DataError, where it is no table, with the reason."""
+        if where.lower().endswith(".parquet"):
+            from snowroll.prepare.parquet import as_csv
+
+            text, encoding = as_csv(where, file, size, limits), "Parquet"
+        else:
+            text, encoding = _decoded(where, _bytes(where, file, size, limits))
+        return _parsed(where, text, encoding)
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def rows(self) -> Iterator[tuple[int, list[Cell]]]:
+        """(line, cells in the order of the header) of every row."""
+        for place, line in enumerate(self.lines.tolist()):
+            yield line, self._cells(place)
+
+    def stream(self, lines: Collection[int]) -> Iterator[tuple[int, dict[str, Cell]]]:
+        """(line, cells by name) of these rows, in order; nothing of a line that no row begins in."""
+        for line in sorted(lines):
+            place = int(np.searchsorted(self.lines, line))
+            if place < len(self.lines) and self.lines[place] == line:
+                yield line, dict(zip(self.header, self._cells(place), strict=True))
+
+    def _cells(self, place: int) -> list[Cell]:
+        row = self.text[self.starts[place] : self.ends[place]]
+        cells = next(csv.reader(io.StringIO(row, newline=""), delimiter=self.delimiter))
+        return [cell_of(cell, self.delimiter) for cell in cells]
+
+
+def cell_of(text: str, delimiter: str = ",") -> Cell:
+    """What a cell says: a number where it is spelled as one, None for "", "?", "NA" and the like, else its words.
+
+    Numbers with leading zeros are names: post codes. Beside ';' as delimiter a comma is read as a decimal point.
+
+    >>> [cell_of(text) for text in (" 39", "1e3", "007", "?", "Male ")]
+    [39, 1000.0, '007', None, 'Male']
+    """
+    text = text.strip()
+    if text.lower() in _MISSING:
+        return None
+    if _WHOLE.fullmatch(text):
+        return int(text)
+    if delimiter == ";" and _COMMA.fullmatch(text):
+        text = text.replace(",", ".")
+    if _NUMBER.fullmatch(text) and not re.match(r"[+-]?0\d", text) and abs(number := float(text)) < 1e300:
+        return number
+    return text
+
+
+def row_as_json(cells: Mapping[str, Cell], target: str) -> bytes:
+    """A row as a sample's bytes: canonical JSON of what is known, without the target."""
+    return canonical({name: cell for name, cell in cells.items() if cell is not None and name != target}).encode()
+
+
+def row_from_bytes(raw: bytes, most: int = LONGEST) -> dict[str, Cell]:
+    """The named cells of one row sent as a JSON object, or as CSV with its header. Raises DataError."""
+    if len(raw) > most:
+        raise DataError(f"{len(raw):,} bytes are no row of a table", cure=f"send at most {most:,}")
+    try:
+        text = raw.decode("utf-8-sig").strip()
+    except UnicodeDecodeError:
+        raise DataError("no row of a table: it is no UTF-8 text", cure=_SEND) from None
+    if "\0" in text or not text:
+        raise DataError("no row of a table", cure=_SEND)
+    return _from_json(text) if text[0] in "{[" else _from_csv(text)
+
+
+_SEND = 'send a JSON object {"column": value, ...}, or two lines of CSV: names and values'
+
+
+def _from_json(text: str) -> dict[str, Cell]:
+    try:
+        told = json.loads(text, parse_constant=lambda name: None)
+    except (ValueError, RecursionError):
+        raise DataError("no row of a table: broken JSON", cure=_SEND) from None
+    if isinstance(told, list) and len(told) == 1:
+        told = told[0]
+    if not isinstance(told, dict) or len(told) > MOST_COLUMNS:
+        raise DataError("no row of a table: the JSON is no object of named cells", cure=_SEND)
+    found: dict[str, Cell] = {}
+    for name, value in told.items():
+        if not isinstance(value, str | int | float | bool | None):
+            raise DataError(f"the cell '{name[:60]}' holds {type(value).__name__}s, not one value", cure=_SEND)
+        if isinstance(value, int | float) and not abs(value) < 1e300:  # too large for a number, or none
+            raise DataError(f"the cell '{name[:60]}' is no number that can be used", cure="send a finite one")
+        found[name] = cell_of(value) if isinstance(value, str) else value
+    return found
+
+
+def _from_csv(text: str) -> dict[str, Cell]:
+    delimiter = _delimiter(text.split("\n", 1)[:1])
+    try:
+        header, *rows = csv.reader(io.StringIO(text), delimiter=delimiter)
+    except csv.Error as fault:
+        raise DataError(f"no row of a table ({fault})", cure=_SEND) from None
+    if len(rows) != 1 or len(rows[0]) != len(header):
+        told = f"{len(rows)} rows" if len(rows) != 1 else f"{len(rows[0])} cells under {len(header)} names"
+        raise DataError(f"no row of a table: {told}", cure=_SEND)
+    return dict(zip(_names(header), (cell_of(cell, delimiter) for cell in rows[0]), strict=True))
+
+
+# a file's characters --------------------------------------------------------------------------------------------------
+
+
+def _bytes(where: str, file: BinaryIO, size: int, limits: Limits) -> bytes:
+    most = limits.file_mb << 20
+    if not where.lower().endswith(".gz"):
+        if size > most:
+            raise DataError(f"is larger than {limits.file_mb:,} MiB", where=where, cure="split the table")
+        return file.read(most + 1)
+    try:
+        with gzip.open(file) as unpacked:
+            raw = unpacked.read(min(most, limits.most_bytes(size)) + 1)
+    except (OSError, EOFError, zlib.error) as fault:
+        raise DataError(f"a damaged .gz ({fault})", where=where, cure="pack it again") from None
+    if len(raw) > min(most, limits.most_bytes(size)):
+        raise DataError(f"unpacks to more than {limits.file_mb:,} MiB", where=where, cure="split the table")
+    return raw
+
+
+def _decoded(where: str, raw: bytes) -> tuple[str, str]:
+    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        encodings = ("utf-16",)
+    elif b"\0" in raw[:65536]:
+        raise DataError("no table: it holds zero bytes", where=where, cure="save it as CSV in UTF-8")
+    else:
+        encodings = ("utf-8-sig", "cp1252", "latin-1")
+    for encoding in encodings:
+        try:
+            text = raw.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        return text.replace("\r\n", "\n").replace("\r", "\n"), "utf-8" if encoding == "utf-8-sig" else encoding
+    raise DataError("no table: its characters cannot be read", where=where, cure="save it as CSV in UTF-8")
+
+
+# rows -----------------------------------------------------------------------------------------------------------------
+
+
+def _parsed(where: str, text: str, encoding: str) -> Table:
+    head = list(_some_lines(text, 60))
+    delimiter = _delimiter(head)
+    refused: dict[int, str] = {}
+    places, width = [], 0
+    first: list[str] | None = None
+    for row in _walk(where, text, delimiter, lambda row: width in (0, len(row.cells)), refused):
+        if first is None:
+            first, width = row.cells, len(row.cells)
+        elif len(row.cells) != width:
+            _refuse(where, refused, row.line, f"{len(row.cells)} cells where there are {width} columns")
+            continue
+        places.append((row.line, row.start, row.end))
+    if first is None or width < 2:
+        raise DataError("no table: it has fewer than two columns", where=where, cure="separate cells with commas")
+    if width > MOST_COLUMNS:
+        raise DataError(f"{width:,} columns, and {MOST_COLUMNS:,} are the most", where=where, cure="split the table")
+    has_header = _is_header(first)
+    names = _names(first) if has_header else tuple(f"column {place}" for place in range(1, width + 1))
+    if len(refused) > len(places):
+        why = f"{len(refused):,} of its lines do not have the {width} cells of the first"
+        raise DataError(f"no table: {why}", where=where, cure="save it with one delimiter")
+    rows = np.array(places[has_header:], np.int64).reshape(-1, 3)
+    lines, starts, ends = rows.T.copy()
+    return Table(where, names, lines, text, starts, ends, delimiter, encoding, has_header, refused)
+
+
+class _Row(NamedTuple):
+    """A row as it stands in a text."""
+
+    line: int
+    start: int
+    end: int
+    cells: list[str]
+
+
+def _walk(
+    where: str, text: str, delimiter: str, fits: Callable[[_Row], bool], refused: dict[int, str]
+) -> Iterator[_Row]:
+    """Every row. A quote that is not closed, or not where it should be, costs its own line only: the next is tried."""
+    pen = _Pen(text)
+    reader = csv.reader(pen, delimiter=delimiter)
+    while True:
+        start, line = pen.at, pen.line
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as fault:
+            _refuse(where, refused, line, "a quote that is not closed" if "limit" in str(fault) else str(fault))
+            pen.go_back(start, line)
+            reader = csv.reader(pen, delimiter=delimiter)
+            continue
+        row = _Row(line, start, pen.at, cells)
+        if cells:
+            yield row
+        if pen.line > line + 1 and not fits(row):
+            pen.go_back(start, line)
+            reader = csv.reader(pen, delimiter=delimiter)
+
+
+class _Pen:
+    """The lines of a text one after the other, and where it has come to."""
+
+    def __init__(self, text: str) -> None:
+        self.text, self.at, self.line = text, 0, 1
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        start = self.at
+        if start >= len(self.text):
+            raise StopIteration
+        end = self.text.find("\n", start)
+        self.at = len(self.text) if end < 0 else end + 1
+        self.line += 1
+        if self.at - start > LONGEST:
+            raise csv.Error(f"more than {LONGEST:,} characters in one line")
+        return self.text[start : self.at]
+
+    def go_back(self, start: int, line: int) -> None:
+        """To the line after the one that a row began in."""
+        end = self.text.find("\n", start)
+        self.at, self.line = len(self.text) if end < 0 else end + 1, line + 1
+
+
+def _refuse(where: str, refused: dict[int, str], line: int, why: str) -> None:
+    refused[line] = why
+    if len(refused) > MOST_REFUSED:
+        told = f"no table: more than {MOST_REFUSED:,} lines are no rows, such as line {min(refused)}"
+        raise DataError(f"{told} ({refused[min(refused)]})", where=where, cure="save it with one delimiter")
+
+
+def _some_lines(text: str, most: int) -> Iterator[str]:
+    at = 0
+    for _ in range(most):
+        end = text.find("\n", at)
+        if end < 0:
+            if text[at : at + 1]:
+                yield text[at : at + LONGEST]
+            return
+        yield text[at : min(end, at + LONGEST)]
+        at = end + 1
+
+
+def _delimiter(lines: Iterable[str]) -> str:
+    """The mark that parts the most lines into the same number of cells, at least two; more cells where it is a tie."""
+    lines = [line for line in lines if line.strip()]
+    best, mark = (0.0, 0), ","
+    for candidate in _DELIMITERS:
+        widths = [_width(line, candidate) for line in lines]
+        usual = max(set(widths), key=widths.count, default=1)
+        score = (widths.count(usual) / max(1, len(widths)), usual)
+        if usual > 1 and score > best:
+            best, mark = score, candidate
+    return mark
+
+
+def _width(line: str, delimiter: str) -> int:
+    try:
+        return len(next(csv.reader([line], delimiter=delimiter), []))
+    except csv.Error:
+        return 1
+
+
+def _is_header(first: Sequence[str]) -> bool:
+    """Names: not one of them a number or missing, no two alike but for a few."""
+    cells = [cell_of(cell) for cell in first]
+    named = [cell for cell in cells if isinstance(cell, str)]
+    return len(named) >= len(first) - 1 and len(set(named)) * 2 > len(first)
+
+
+def _names(first: Sequence[str]) -> tuple[str, ...]:
+    """Each name once: a second 'score' is 'score.1', as pandas has it; an empty one is 'column 3'."""
+    found: dict[str, None] = {}
+    for place, cell in enumerate(first, 1):
+        name = cell.strip() or f"column {place}"
+        base, number = name, 0
+        while name in found:
+            number += 1
+            name = f"{base}.{number}"
+        found[name] = None
+    return tuple(found)
