@@ -83,6 +83,9 @@ def _predict(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     opened = open_project(project, {})
     samples = sorted(opened.store.catalog.samples().values(), key=lambda sample: sample.where)
     file = project / "data" / samples[0].where
+    if not file.exists():  # a row of a file
+        file = project.parent / "one_sample"
+        file.write_bytes(opened.read(samples[0].where))
     assert run(["predict", str(project), str(file), str(project.parent / "broken.png"), "--json"]) in (0, 1)
     good, bad = (json.loads(line) for line in capsys.readouterr().out.strip().splitlines())
     assert {"id", "path", "prediction", "probability", "doubt"} == good.keys()

@@ -41,6 +41,7 @@ class Reading:
     evidence: tuple[str, ...]
     found: tuple[Found, ...]
     skipped: Mapping[str, str] = field(default_factory=dict)  # where -> reason
+    schema: Mapping[str, Json] = field(default_factory=dict)  # what samples have in common, beside targets: columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +216,8 @@ class Deployable:
 # What a task may bring beside the protocol, looked up with getattr:
 #   start(model, batch, targets, options)              before the first step: filters from a batch of the training data,
 #                                                      the class shares from all its encoded targets
+#   fit(model, train, val, plan)                       in place and without gradients, from a split's rows as one batch;
+#                                                      asked for where its Options say `at_once`
 #   freeze(model, frozen)                              hold all but the head still for the first `options.head_first`
 #   particularity(reading, settings) -> int            of several tasks that can read a folder the highest is meant; 0
 #   words(target) -> str                               a target or a prediction's value as people read it in a report
@@ -244,7 +247,8 @@ class Deployable:
 #   widget: Path                                       its own label widget: a JavaScript module
 #   thinned(batch, options) -> Batch                   whole samples in the time of the parts that are learnt from
 #   cautions(schema, options) -> list[str]             what the model must not be used for: for the model card
-# and in its Options: head_first (share of the steps), backbone_lr (times train.lr), pretrained (weights to begin with),
+# and in its Options: at_once (whether `fit` makes the model),
+# head_first (share of the steps), backbone_lr (times train.lr), pretrained (weights to begin with),
 # pictures (whether reports show them), parts (a side of a sample is this many times that of what is learnt at once)
 
 

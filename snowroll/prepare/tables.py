@@ -12,7 +12,7 @@ import io
 import json
 import re
 import zlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
@@ -194,12 +194,13 @@ def _parsed(where: str, text: str, encoding: str) -> Table:
     head = list(_some_lines(text, 60))
     delimiter = _delimiter(head)
     refused: dict[int, str] = {}
-    places, width = [], 0
+    places: list[tuple[int, int, int]] = []
+    width = 0
     first: list[str] | None = None
-    for row in _walk(where, text, delimiter, lambda row: width in (0, len(row.cells)), refused):
-        if first is None:
-            first, width = row.cells, len(row.cells)
-        elif len(row.cells) != width:
+    for row in _walk(where, text, delimiter, refused):
+        first = first or row.cells
+        width = len(first)
+        if len(row.cells) != width:
             _refuse(where, refused, row.line, f"{len(row.cells)} cells where there are {width} columns")
             continue
         places.append((row.line, row.start, row.end))
@@ -226,12 +227,11 @@ class _Row(NamedTuple):
     cells: list[str]
 
 
-def _walk(
-    where: str, text: str, delimiter: str, fits: Callable[[_Row], bool], refused: dict[int, str]
-) -> Iterator[_Row]:
+def _walk(where: str, text: str, delimiter: str, refused: dict[int, str]) -> Iterator[_Row]:
     """Every row. A quote that is not closed, or not where it should be, costs its own line only: the next is tried."""
     pen = _Pen(text)
     reader = csv.reader(pen, delimiter=delimiter)
+    width = 0
     while True:
         start, line = pen.at, pen.line
         try:
@@ -245,8 +245,9 @@ def _walk(
             continue
         row = _Row(line, start, pen.at, cells)
         if cells:
+            width = width or len(cells)
             yield row
-        if pen.line > line + 1 and not fits(row):
+        if pen.line > line + 1 and len(cells) != width:
             pen.go_back(start, line)
             reader = csv.reader(pen, delimiter=delimiter)
 

@@ -44,7 +44,11 @@ def take_stock(opened: Opened, say: Say) -> Stock:
         fresh = index(opened.folder, reading, opened.task.kind, stream=opened.stream)
         _sync(opened, fresh)
         passed_over = {**reading.skipped, **opened.folder.refused}
-        told = {"evidence": list(reading.evidence), "skipped": dict(list(passed_over.items())[:MOST_SKIPPED])}
+        told = {
+            "evidence": list(reading.evidence),
+            "skipped": dict(list(passed_over.items())[:MOST_SKIPPED]),
+            "schema": dict(reading.schema),
+        }
         catalog.set_pointer("layout", reading.layout, told)
         catalog.set_pointer("folder", seen, {"samples": len(fresh)})
     samples = tuple(sorted(catalog.samples().values(), key=lambda sample: sample.where))
@@ -53,8 +57,9 @@ def take_stock(opened: Opened, say: Say) -> Stock:
     targets |= {label.sample: label.target for label in labels.values() if label.target is not None}
     for_test = frozenset(label.sample for label in labels.values() if label.for_test)
     named = [*opened.prepare.labels, *targets.values()]
-    skipped = (catalog.story("layout") or {}).get("skipped", {})
-    return Stock(samples, targets, for_test, catalog.pointer("layout") or "", skipped, opened.task.schema(named))
+    story = catalog.story("layout") or {}
+    schema = {**story.get("schema", {}), **opened.task.schema(named)}
+    return Stock(samples, targets, for_test, catalog.pointer("layout") or "", story.get("skipped", {}), schema)
 
 
 def read(opened: Opened) -> Reading:

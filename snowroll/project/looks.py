@@ -44,7 +44,7 @@ def columns(looks: Sequence[Look]) -> dict[str, np.ndarray]:
         "grey": np.array([_is_grey(seen.thumbnail) for seen in looks]),
         "brightness": np.array([seen.brightness for seen in looks]),
         "thumbnail": np.stack([seen.thumbnail for seen in looks]) if looks else np.zeros((0, 32, 32, 3), np.uint8),
-        **{name: np.array([seen.own[name] for seen in looks]) for name in (looks[0].own if looks else ())},
+        **{name: np.array([seen.own.get(name, np.nan) for seen in looks]) for name in (looks[0].own if looks else ())},
     }
 
 
