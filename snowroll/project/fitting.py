@@ -38,6 +38,10 @@ class Fitted:
 
 def fit_run(opened: Opened, packed: Packed, plan: Plan, folder: Path, say: Say) -> Fitted:
     """Train to `plan.steps` or to the end of patience, from the newest whole checkpoint in `folder`."""
+    if getattr(plan.task, "at_once", False):
+        from snowroll.project.at_once import fit_whole
+
+        return fit_whole(opened, packed, plan, folder, say)
     if plan.processes > 1:
         from snowroll.project.ranks import fit_in_ranks
 
@@ -282,6 +286,9 @@ def fit_into_time(
     """
     if plan.time_s is None:
         return plan
+    if getattr(plan.task, "at_once", False):
+        say("fitted to all rows at once, so the time allowed decides nothing")
+        return replace(plan, steps=1)
     left_s = max(plan.time_s - spent_s, plan.time_s / 2)  # a short budget must not be eaten by the checks
     left_s /= max(1, plan.folds)
     model = _to_measure(opened, packed, plan)

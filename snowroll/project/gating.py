@@ -11,9 +11,12 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from snowroll.base import atomic
 from snowroll.base.errors import UsageError, did_you_mean
-from snowroll.base.nouns import Gate, Json, Plan, canonical, digest
+from snowroll.base.nouns import Batch, Gate, Json, Plan, canonical, digest
+from snowroll.project.at_once import fit_of
 from snowroll.project.data import Packed, gather, training_batches
 from snowroll.project.fitting import Fitted, new_model, objective_of
 from snowroll.project.opened import Opened, Say
@@ -21,6 +24,8 @@ from snowroll.project.opened import Opened, Say
 if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor, nn
+
+    from snowroll.train.gates import Hypothesis, Write
 
 NOTHING_TO_DO = ("steps", "time_s", "eval_every", "checkpoint_every", "folds", "patience", "ema", "processes")
 TILE_PX = 96  # each picture of what the network sees
@@ -116,13 +121,31 @@ def _measure(opened: Opened, packed: Packed, plan: Plan, folder: Path, say: Say)
         show=task.show,
         expected_loss=task.loss_at_init(packed.schema, plan.task),
     )
+    write = partial(_contact_sheet, folder)
+    asked = _asked_at_once(opened, packed, plan, write) if getattr(plan.task, "at_once", False) else None
     gates: list[Gate] = []
-    for gate in pass_through(trial, partial(_contact_sheet, folder), monotonic):
+    for gate in pass_through(trial, write, monotonic, asked):
         _say(gate, say)
         gates.append(gate)
     if all(gate.passed for gate in gates):
         atomic.write_json(_cache(opened, packed, plan), [asdict(gate) for gate in gates])
     return gates
+
+
+def _asked_at_once(opened: Opened, packed: Packed, plan: Plan, write: Write) -> list[Hypothesis]:
+    """Of a fit without gradients, on two halves of some training rows."""
+    from snowroll.train import order
+    from snowroll.train.at_once import ROWS, Rows, hypotheses_at_once
+
+    rows = packed.rows["train"]
+    some = rows[order.order(plan.seed, 0, len(rows))[:ROWS]]
+    seen, unseen = (gather(opened, packed, half, plan.device) for half in np.array_split(some, 2))
+    whole = fit_of(opened.task)
+
+    def fit(model: nn.Module, train: Batch, val: Batch) -> None:
+        whole(model, train, val, plan)
+
+    return hypotheses_at_once(Rows(fit, seen, unseen), write)
 
 
 def _say(gate: Gate, say: Say) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from snowroll.base.errors import GateError, PlanError
 from snowroll.base.nouns import Batch, Gate
@@ -40,9 +40,14 @@ class Hypothesis:
     measure: Callable[[Trial], Measured]
 
 
-def pass_through(trial: Trial, write: Write, now: Callable[[], float]) -> Iterator[Gate]:
-    """Every gate's verdict, cheapest first. A NaN met on the way is that gate's failure."""
-    for hypothesis in hypotheses(write):
+def pass_through(
+    trial: Trial, write: Write, now: Callable[[], float], asked: Sequence[Hypothesis] | None = None
+) -> Iterator[Gate]:
+    """Every gate's verdict, cheapest first. A NaN met on the way is that gate's failure.
+
+    asked: the hypotheses; None: all those about learning by gradients.
+    """
+    for hypothesis in hypotheses(write) if asked is None else asked:
         began = now()
         try:
             found = hypothesis.measure(trial)
@@ -149,9 +154,14 @@ def gate_names() -> list[str]:
 
 
 def samples_apart(trial: Trial) -> Measured:
-    """Change the others, turn the order round, leave the others out: a sample's output must stay what it was."""
+    """Of an untrained model, woken: see `answers_apart`."""
     model = trial.make().eval()
     wake(model, trial.plan.seed)
+    return answers_apart(trial, model)
+
+
+def answers_apart(trial: Trial, model: nn.Module) -> Measured:
+    """Change the others, turn the order round, leave the others out: a sample's output must stay what it was."""
     batch = few(trial.plain(0), 8)
     size = len(batch.ids)
     backwards = torch.arange(size - 1, -1, -1, device=batch.ids.device)

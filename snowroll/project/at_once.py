@@ -1,0 +1,68 @@
+"""A fit without gradients: the task is given all training rows at once, and what it makes is judged like any model.
+
+There is nothing to go on from: a run that was killed fits again, to the same numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from snowroll.base.errors import PlanError
+from snowroll.base.nouns import Batch, Plan
+from snowroll.base.task import Task
+from snowroll.project.data import Packed, gather, rows_at_once
+from snowroll.project.fitting import Fitted, Log, calibrate, new_model, validate
+from snowroll.project.lost import Lost
+from snowroll.project.opened import Opened, Say
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def fit_whole(opened: Opened, packed: Packed, plan: Plan, folder: Path, say: Say) -> Fitted:
+    """As `fit_run`, for plans whose task fits at once. Logs one step: what training and validation rows lose."""
+    model = new_model(opened, packed, plan).to(plan.device)
+    train, val = (_whole(opened, packed, packed.rows[split], plan) for split in ("train", "val"))
+    say(f"fitting {len(train.ids):,} rows at once ...")
+    fit_of(opened.task)(model, train, val, plan)
+    model.eval()
+    losses = _losses(opened, packed, model, plan)
+    lost = Lost(folder, len(packed.version.items), upto=0)
+    lost.add(packed.rows["train"], losses)
+    lost.save(1)
+    log = Log(folder / "metrics.jsonl", upto=0)
+    log.add({"step": 1, "loss": float(losses.mean())})
+    told = validate(opened, packed, model, plan)
+    log.add({"step": 1, **told})
+    figures = "  ".join(f"{key.removeprefix('val_')} {value:.3f}" for key, value in told.items())
+    say(f"  fitted  loss {losses.mean():.3f}  val: {figures}")
+    log.to_tensorboard(folder / "tb")
+    return Fitted(model, calibrate(opened, [(packed, model)], plan), log.validations(), log.late_loss())
+
+
+def fit_of(task: Task) -> Callable[[nn.Module, Batch, Batch, Plan], None]:
+    """Raises PlanError where the task cannot do what its own options ask for."""
+    fit = getattr(task, "fit", None)
+    if fit is None:
+        raise PlanError(f"task '{task.name}' fits nothing at once", where="task", cure="give it a method `fit`")
+    return fit
+
+
+def _whole(opened: Opened, packed: Packed, rows: np.ndarray, plan: Plan) -> Batch:
+    return gather(opened, packed, rows, plan.device)
+
+
+def _losses(opened: Opened, packed: Packed, model: nn.Module, plan: Plan) -> np.ndarray:
+    """[n] of each training row."""
+    import torch
+
+    rows, size, parts = packed.rows["train"], rows_at_once(plan), []
+    with torch.inference_mode():
+        for start in range(0, len(rows), size):
+            batch = gather(opened, packed, rows[start : start + size], plan.device)
+            parts.append(opened.task.loss(model, batch, plan.task).float().cpu().numpy())
+    return np.concatenate(parts)
