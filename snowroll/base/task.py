@@ -241,6 +241,8 @@ class Deployable:
 #   ensemble(models) -> nn.Module                      models of one plan as one model: what train.folds needs
 #   trials(targets, schema) -> Mapping[str, float]     on how many samples a metric rests, where they are not all
 #   details(predictions, targets, schema, groups)      fields of evaluate.report.Background: confusion, calibration
+#   sliced(looks, schema) -> Mapping[str, Sequence]    name -> [n] values to look for slices by, beside others
+#   sliced(looks, schema) -> Mapping[str, Sequence]    name -> [n] values to look for slices by
 #   pipeline: str                                      the model hubs' word for the task, for the model card
 #   credited: str                                      what `credit` is, where it is not the headline
 #   in_pixels: bool                                    answers are places in the picture: the page shows it unshrunk

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
 from snowroll.base.errors import DataError
-from snowroll.base.nouns import Json, Metric, Report
+from snowroll.base.nouns import Batch, Json, Metric, Prediction, Report
 from snowroll.evaluate import plots
 from snowroll.evaluate.calibration import Bin, Temperature
 from snowroll.evaluate.compare import Verdict, signed_points
@@ -29,6 +29,7 @@ from snowroll.evaluate.sweep import Sweep
 if TYPE_CHECKING:
     from jinja2 import Environment
     from PIL.Image import Image
+    from torch import nn
 
 BUDGET = 2 * 1024 * 1024  # bytes of the whole file; mail gateways and phones take that
 PLAIN = frozenset({"nll", "brier", "HD95 px"})  # metrics that are no share of anything, so no per cent
@@ -77,6 +78,30 @@ class Ledger:
 
 
 @dataclass(frozen=True, slots=True)
+class Passage:
+    """A part of the report that only the task can write: a table, or lines as they stand."""
+
+    title: str
+    words: str = ""  # sentences over it
+    heads: Sequence[str] = ()
+    rows: Sequence[Sequence[str | float]] = ()  # of a table; numbers are set in three digits
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a task may look at to write its passages: the model, and the rows that it was judged on."""
+
+    model: nn.Module
+    gather: Callable[[Sequence[int]], Batch]  # places among the judged rows -> their batch, on the processor
+    looks: Sequence[Any]  # [n] prepare.look.Look of each
+    predictions: Sequence[Prediction]
+    targets: Sequence[Json]
+    schema: Mapping[str, Json]
+    options: Any  # the task's
+
+
+@dataclass(frozen=True, slots=True)
 class Background:
     """What the report tells beside the Report: where it was measured, what was planned, what it looked like.
 
@@ -104,6 +129,7 @@ class Background:
     recall: Mapping[str, Metric] = field(default_factory=dict)  # class -> share found with its interval
     bins: Sequence[Bin] = ()
     temperature: Temperature | None = None
+    passages: Sequence[Passage] = ()
     at_thresholds: Sequence[Curve] = ()  # what becomes of the answers at other thresholds
     large: bool = False  # pictures in which places matter are shown large
     shots: Sequence[Shot] = ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -24,6 +24,7 @@ class View:
     classes: tuple[str, ...] = ()  # empty where a target is not a choice among classes
     times: tuple[float, ...] = ()  # seconds since 1970: when it was taken, or when its file was written; 0: not known
     opinions: np.ndarray | None = None  # [n, C] by networks that never saw the row's label; a row they skipped is NaN
+    schema: Mapping[str, Json] = field(default_factory=dict)
     said: tuple[Json, ...] | None = None  # [n] predictions likewise, where a target is no choice; None: nothing said
 
     @staticmethod
@@ -53,6 +54,7 @@ class View:
             tuple(schema.get("classes", ())) if schema.get("type", "choice") == "choice" else (),
             tuple(at or known.get(sample.where, 0.0) for at, sample in zip(taken, samples, strict=True)),
             opinions,
+            schema,
             None if said is None else tuple(said),
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,10 @@ from snowroll.base.nouns import Fault, Gate, Json, Metric, Plan, Prediction, Rep
 from snowroll.evaluate.card import COLUMNS, card, results_row
 from snowroll.evaluate.compared import Compared
 from snowroll.evaluate.interval import interval_in_words
-from snowroll.evaluate.report import Background, Curve, Ledger, Shot, render, thumbnail
+from snowroll.evaluate.report import Background, Curve, Evidence, Ledger, Passage, Shot, render, thumbnail
 from snowroll.evaluate.slices import Slice, find_slices
-from snowroll.project.data import Packed
+from snowroll.prepare.look import Look
+from snowroll.project.data import Packed, gather
 from snowroll.project.judging import Judged, predict_rows
 from snowroll.project.looks import look_at
 from snowroll.project.lost import most_lost
@@ -57,6 +58,7 @@ def write_report(
 ) -> str:
     """Returns the path of report.html."""
     slices = slices_of(opened, judged, packed)
+    passages = _passages(opened, packed, trained, judged)
     report = Report(
         run=str(story.run),
         version=packed.version.id,
@@ -66,9 +68,9 @@ def write_report(
         gates=tuple(story.gates),
         faults=tuple(story.faults),
         costs=costs(trained, story.seconds),
-        extras=story.compared.as_json(),
+        extras={**story.compared.as_json(), **({"passages": [asdict(one) for one in passages]} if passages else {})},
     )
-    background = _background(opened, story, packed, trained, judged)
+    background = replace(_background(opened, story, packed, trained, judged), passages=passages)
     path = story.folder / "report.html"
     plan = trained.plan
     pictures = getattr(plan.task, "pictures", True)
@@ -228,12 +230,36 @@ def _drawn(opened: Opened, told: Sequence[tuple[str, Json, Prediction]], schema:
     return shots
 
 
+def _passages(opened: Opened, packed: Packed, trained: Trained, judged: Judged) -> Sequence[Passage]:
+    """What the task has to tell of this model, by the rows it was judged on."""
+    explained = getattr(opened.task, "explained", None)
+    if explained is None:
+        return ()
+    row_of = {item.sample: row for row, item in enumerate(packed.version.items)}
+    rows = np.array([row_of[name] for name in judged.ids], np.int64)
+    evidence = Evidence(
+        model=trained.model.to("cpu"),
+        gather=lambda places: gather(opened, packed, rows[np.asarray(places, np.int64)], "cpu"),
+        looks=_looks(opened, judged),
+        predictions=judged.predictions,
+        targets=judged.targets,
+        schema=trained.schema,
+        options=trained.plan.task,
+    )
+    return tuple(explained(evidence))
+
+
+def _looks(opened: Opened, judged: Judged) -> list[Look]:
+    samples = opened.samples(judged.ids)
+    looks = look_at(opened, [samples[name] for name in judged.ids], lambda text: None)
+    return [looks[name] for name in judged.ids]
+
+
 def slices_of(opened: Opened, judged: Judged, packed: Packed) -> list[Slice]:
     """Where the model is significantly worse: by size, brightness, sharpness, source and class."""
     samples = opened.samples(judged.ids)
     ordered = [samples[name] for name in judged.ids]
-    looks = look_at(opened, ordered, lambda text: None)
-    seen = [looks[sample.id] for sample in ordered]
+    seen = _looks(opened, judged)
     columns: dict[str, Sequence[object]] = {
         "class": judged.strata,
         "brightness": [look.brightness for look in seen],
@@ -244,6 +270,8 @@ def slices_of(opened: Opened, judged: Judged, packed: Packed) -> list[Slice]:
         "origin": [sample.origin for sample in ordered],
         "folder": list(_folders(ordered)),
     }
+    if (sliced := getattr(opened.task, "sliced", None)) is not None:
+        columns |= sliced(seen, packed.schema)
     return find_slices(columns, judged.credit, judged.groups)
 
 
