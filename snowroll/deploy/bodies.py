@@ -1,4 +1,4 @@
-"""A request's body to samples: raw bytes, multipart files, or JSON with base64. One bad item fails alone."""
+"""A request's body to samples: raw bytes, multipart files, JSON with base64 or with rows. One bad item fails alone."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncGenerator
 
 from snowroll.base.errors import DataError
+from snowroll.base.nouns import canonical
 from snowroll.deploy.problem import Refused
 
 Item = bytes | DataError
@@ -38,10 +39,26 @@ def _from_json(body: bytes, most: int) -> list[Item]:
     except (ValueError, RecursionError):
         raise Refused(400, "the body is not valid JSON", cure='send {"images": [base64, ...]}') from None
     images = value.get("images") if isinstance(value, dict) else None
+    rows = value.get("rows") if isinstance(value, dict) else None
+    if images is None and isinstance(rows, list):
+        _few_enough(len(rows), most)
+        return [_from_row(row, f"rows[{place}]") for place, row in enumerate(rows)]
     if not isinstance(images, list):
-        raise Refused(400, "the JSON has no list 'images'", cure='send {"images": [base64, ...]}')
+        told = "the JSON has no list 'images' or 'rows'"
+        raise Refused(
+            400, told, cure='send {"images": [base64, ...]}, or {"rows": [{"column": value, ...}]} of a table'
+        )
     _few_enough(len(images), most)
     return [_from_base64(image, f"images[{row}]") for row, image in enumerate(images)]
+
+
+def _from_row(row: object, where: str) -> Item:
+    if not isinstance(row, dict):
+        return DataError("not an object", where=where, cure='send {"column": value, ...}')
+    try:
+        return canonical(row).encode()
+    except (ValueError, RecursionError):  # NaN, or nested without end
+        return DataError("not a row of plain values", where=where, cure='send {"column": value, ...}')
 
 
 def _from_base64(image: object, where: str) -> Item:

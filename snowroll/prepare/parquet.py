@@ -49,7 +49,8 @@ def spelled(raw: bytes) -> str:
         for batch in opened.iter_batches(8_192, use_threads=False):
             writer.writerows(zip(*(map(_cell, column.to_pylist()) for column in batch.columns), strict=True))
     except (arrow.ArrowException, OSError, ValueError, OverflowError) as fault:
-        raise DataError(f"a damaged Parquet file ({' '.join(str(fault).split())[:120]})", cure="save it again") from None
+        told = " ".join(str(fault).split())[:120]
+        raise DataError(f"a damaged Parquet file ({told})", cure="save it again") from None
     return out.getvalue()
 
 

@@ -230,7 +230,7 @@ class _Row(NamedTuple):
 def _walk(where: str, text: str, delimiter: str, refused: dict[int, str]) -> Iterator[_Row]:
     """Every row. A quote that is not closed, or not where it should be, costs its own line only: the next is tried."""
     pen = _Pen(text)
-    reader = csv.reader(pen, delimiter=delimiter)
+    reader = csv.reader(pen, delimiter=delimiter, strict=True)
     width = 0
     while True:
         start, line = pen.at, pen.line
@@ -239,9 +239,10 @@ def _walk(where: str, text: str, delimiter: str, refused: dict[int, str]) -> Ite
         except StopIteration:
             return
         except csv.Error as fault:
-            _refuse(where, refused, line, "a quote that is not closed" if "limit" in str(fault) else str(fault))
+            is_open = "limit" in str(fault) or "end of data" in str(fault)
+            _refuse(where, refused, line, "a quote that is not closed" if is_open else str(fault))
             pen.go_back(start, line)
-            reader = csv.reader(pen, delimiter=delimiter)
+            reader = csv.reader(pen, delimiter=delimiter, strict=True)
             continue
         row = _Row(line, start, pen.at, cells)
         if cells:
@@ -249,7 +250,7 @@ def _walk(where: str, text: str, delimiter: str, refused: dict[int, str]) -> Ite
             yield row
         if pen.line > line + 1 and len(cells) != width:
             pen.go_back(start, line)
-            reader = csv.reader(pen, delimiter=delimiter)
+            reader = csv.reader(pen, delimiter=delimiter, strict=True)
 
 
 class _Pen:
