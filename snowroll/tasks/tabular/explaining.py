@@ -1,0 +1,214 @@
+"""What a model of rows has learnt, in words: its coefficients, its questions, what each column is worth to it, and
+whom it wrongs more often than others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from snowroll.base.nouns import Batch, Json, Metric
+from snowroll.evaluate.interval import mean_with_interval
+from snowroll.evaluate.metrics import sample_nll
+from snowroll.evaluate.report import Evidence, Passage
+from snowroll.tasks.tabular.cells import hash_of
+from snowroll.tasks.tabular.model import Cells, Linear, Trees
+from snowroll.tasks.tabular.options import TabularOptions
+
+MOST_ASKED = 2_000  # rows by which a column's worth is measured
+TURNS = 3  # times that a column is given to other rows
+MOST_TOLD = 25  # lines of a table
+FEWEST = 10  # rows of a group that an error rate is told of
+_PARTS = 4  # that a protected number is cut into
+
+
+def explained(evidence: Evidence) -> Iterator[Passage]:
+    inner = _inner(evidence.model)
+    classes = list(evidence.schema["classes"])
+    if isinstance(inner, Linear):
+        yield coefficients(inner, classes)
+    if isinstance(inner, Trees) and evidence.options.model == "tree":
+        yield Passage("The tree", f"Shares of {', '.join(classes)} at each end.", text=as_rules(inner, classes))
+    yield worth_of_columns(evidence)
+    if len(classes) == 2:
+        for name in evidence.options.protected:
+            yield error_rates(evidence, name)
+
+
+def _inner(model: nn.Module) -> nn.Module:
+    """Without what calibration put around it."""
+    while isinstance(inside := getattr(model, "model", None), nn.Module):
+        model = inside
+    return model
+
+
+# what was learnt ------------------------------------------------------------------------------------------------------
+
+
+def coefficients(model: Linear, classes: Sequence[str]) -> Passage:
+    """Of numbers in standard deviations, so that they can be set side by side."""
+    weight = model.answer.weight.detach().cpu().numpy()
+    if len(classes) == 2:
+        odds = weight[1] - weight[0]
+        order = np.argsort(-np.abs(odds), kind="stable")[:MOST_TOLD]
+        rows = [(model.names[place], f"{odds[place]:+.3f}", f"{np.exp(odds[place]):.2f}") for place in order]
+        told = f"Log-odds of '{classes[1]}': a number counts by standard deviations, a word by being there."
+        return Passage("Coefficients", told, ("column", "log-odds", "times the odds"), rows)
+    order = np.argsort(-np.abs(weight).max(axis=0), kind="stable")[:MOST_TOLD]
+    rows = [(model.names[place], *(f"{one:+.3f}" for one in weight[:, place])) for place in order]
+    return Passage(
+        "Coefficients", "A number counts by standard deviations, a word by being there.", ("column", *classes), rows
+    )
+
+
+def as_rules(model: Trees, classes: Sequence[str], tree: int = 0) -> str:
+    """The questions of a tree as indented lines."""
+    start = tree * model.nodes
+    lines: list[str] = []
+
+    def tell(node: int, depth: int) -> None:
+        right, left = (int(child) for child in model.child[2 * node : 2 * node + 2])
+        indent = "    " * depth
+        if left == node:
+            shares = (model.base + model.value[node]).detach().softmax(dim=0)
+            lines.append(indent + ", ".join(f"{name} {share:.0%}" for name, share in zip(classes, shares, strict=True)))
+            return
+        name, cut = model.names[int(model.feature[node])], float(model.threshold[node])
+        is_word = int(model.feature[node]) >= len(model.features.numbers)
+        said = " = " if " = " in name else " is missing"
+        question = name.replace(said, {" = ": " is not "}.get(said, " is not missing"), 1)
+        asked = question if is_word else f"{name} <= {cut:.6g}" + (" or missing" if bool(model.gap_left[node]) else "")
+        lines.append(f"{indent}if {asked}")
+        tell(left, depth + 1)
+        lines.append(f"{indent}else")
+        tell(right, depth + 1)
+
+    tell(start, 0)
+    return "\n".join(lines)
+
+
+def worth_of_columns(evidence: Evidence, seed: int = 0) -> Passage:
+    """How much more the rows lose when a column is given to other rows (Breiman 2001, section 10; Fisher et al. 2019).
+
+    The interval is one over rows. Columns that say the same share what they are worth.
+    """
+    options: TabularOptions = evidence.options
+    n = min(MOST_ASKED, len(evidence.targets))
+    places = np.linspace(0, len(evidence.targets) - 1, n).round().astype(int).tolist()
+    batch = evidence.gather(places)
+    classes = list(evidence.schema["classes"])
+    truth = np.array([classes.index(evidence.targets[place]) for place in places])
+    before = _losses(evidence.model, batch, truth)
+    told: list[tuple[float, str, Metric]] = []
+    columns = [(name, True, at) for at, name in enumerate(options.used_numbers)]
+    columns += [(name, False, at) for at, name in enumerate(options.used_categories)]
+    for name, is_number, at in columns:
+        rise = np.zeros(n)
+        for turn in range(TURNS):
+            order = torch.from_numpy(np.random.default_rng([seed, turn]).permutation(n))
+            rise += _losses(evidence.model, _given_to_others(batch, is_number, at, order), truth) - before
+        rise /= TURNS
+        half = 1.96 * float(rise.std()) / max(1, n) ** 0.5
+        mean = float(rise.mean())
+        told.append((mean, name, Metric(mean, mean - half, mean + half, n)))
+    rows = [
+        (name, f"{one.value:+.4f}", f"{one.low:+.4f} to {one.high:+.4f}")
+        for _, name, one in sorted(told, key=lambda one: -one[0])
+    ]
+    words = (
+        f"How many nats more {n:,} test rows lose when the column is given to other rows; one that is worth nothing to "
+        "the model shows 0."
+    )
+    return Passage("What each column is worth", words, ("column", "nats", "95 % interval"), rows[:MOST_TOLD])
+
+
+def _given_to_others(batch: Batch, is_number: bool, at: int, order: torch.Tensor) -> Batch:
+    cells: Cells = batch.inputs
+    parts = {"number": cells.number.clone(), "known": cells.known.clone(), "word": cells.word.clone()}
+    for part in ("number", "known") if is_number else ("word",):
+        parts[part][:, at] = parts[part][order, at]
+    return Batch(Cells(**parts), batch.targets, batch.ids)
+
+
+def _losses(model: nn.Module, batch: Batch, truth: np.ndarray) -> np.ndarray:
+    with torch.inference_mode():
+        return sample_nll(model(batch.inputs).float().softmax(dim=1).numpy(), truth)
+
+
+# whom it wrongs -------------------------------------------------------------------------------------------------------
+
+
+def error_rates(evidence: Evidence, column: str) -> Passage:
+    """By the values of a column: how often it is said wrongly that a row is of the last class, and that it is not."""
+    last = str(evidence.schema["classes"][-1])
+    values = values_of(evidence.looks, evidence.schema, column)
+    groups = _grouped(values)
+    said = np.array([prediction.value == last for prediction in evidence.predictions])
+    truth = np.array([target == last for target in evidence.targets])
+    rows: list[tuple[str, ...]] = []
+    for group in sorted(set(groups), key=lambda one: (-groups.count(one), one)):
+        inside = np.array([one == group for one in groups])
+        if inside.sum() < FEWEST:
+            continue
+        rates = [_rate(said[inside & ~truth]), _rate(~said[inside & truth]), _rate(said[inside]), _rate(truth[inside])]
+        rows.append((f"{column} = {group}", f"{int(inside.sum()):,}", *rates))
+    words = (
+        f"A row of another class that is said to be '{last}' is a false positive, one of '{last}' that is not a false "
+        "negative. Intervals are Wilson's; where they overlap, a difference may be chance."
+    )
+    heads = (column, "n", "false positives", "false negatives", f"'{last}' said", f"'{last}' true")
+    return Passage(f"Errors by {column}", words, heads, rows)
+
+
+def _rate(right: np.ndarray) -> str:
+    if not len(right):
+        return "no case"
+    metric = mean_with_interval(right.astype(float))
+    return f"{metric.value:.3f} [{metric.low:.3f}, {metric.high:.3f}]"
+
+
+def _grouped(values: Sequence[object]) -> list[str]:
+    numbers = np.array([value for value in values if isinstance(value, float)])
+    if len(numbers) < len([value for value in values if value is not None]) or len(set(numbers.tolist())) <= 8:
+        return [
+            "missing" if value is None else f"{value:g}" if isinstance(value, float) else str(value) for value in values
+        ]
+    edges = np.unique(np.quantile(numbers, np.linspace(0, 1, _PARTS + 1)))
+    names = [f"{low:g} to {high:g}" for low, high in pairwise(edges)]
+    return [
+        names[min(len(names) - 1, int(np.searchsorted(edges, value, "right")) - 1)]
+        if isinstance(value, float)
+        else "missing"
+        for value in values
+    ]
+
+
+def sliced(looks: Sequence[Any], schema: Mapping[str, Json]) -> dict[str, list[object]]:
+    """Every column that a model may learn from, as values of the rows: words, numbers, or None; dates aside."""
+    kinds = ("number", "category", "flag")
+    return {
+        column["name"]: values_of(looks, schema, column["name"])
+        for column in schema.get("columns", ())
+        if column["kind"] in kinds
+    }
+
+
+def values_of(looks: Sequence[Any], schema: Mapping[str, Json], name: str) -> list[object]:
+    """[n] what the rows say in a column: a word of its category, else a number; None where nothing, or another word."""
+    column = next((one for one in schema.get("columns", ()) if one["name"] == name), {})
+    levels = column.get("levels", ())
+    words = {float(hash_of(level) >> 11): level for level in levels}
+    words |= {number: level for level in levels if (number := _as_number(level)) is not None}
+    own: list[float | None] = [look.own.get(name) if look is not None else None for look in looks]
+    return [None if value is None else words.get(value, "another") if levels else value for value in own]
+
+
+def _as_number(level: str) -> float | None:
+    try:
+        return float(level)
+    except ValueError:
+        return None

@@ -1,0 +1,221 @@
+"""Folders of tables: which columns there are, which of them is the target, and what stands in every row."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from snowroll.base.errors import DataError, UsageError, did_you_mean
+from snowroll.base.nouns import Split
+from snowroll.base.task import Found, Reading
+from snowroll.prepare.manifest import SPLITS, split_of_folders, split_of_name
+from snowroll.prepare.names import is_table, row_of_table
+from snowroll.prepare.pictures import format_of_name
+from snowroll.prepare.read import Folder
+from snowroll.prepare.settings import PrepareSettings
+from snowroll.prepare.tables import Table
+from snowroll.tasks.tabular.columns import Column, Seen, judge_columns, spelled
+
+MOST_CLASSES = 100  # of a target that nobody named
+_TARGETS = ["label", "class", "target", "y", "outcome", "classification", "category", "response", "income", "diagnosis"]
+_SPLITS = ("split", "subset", "partition", "fold", "usage")
+_GROUPS = ("group", "groupid", "patient", "patientid", "subject", "subjectid", "customerid", "personid", "userid")
+_OTHERS_DATA = (".npz", ".npy", ".wav", ".flac", ".mp3", ".ogg", ".dcm", ".nii", ".nii.gz", ".edf", ".hea", ".atr")
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """Which column is what; "" for none."""
+
+    target: str
+    split: str
+    group: str
+    why: str  # how the target was found
+
+
+def read_tables(folder: Folder, settings: PrepareSettings) -> Reading | None:
+    """The rows of a folder's tables, one class each; None where no column is a target, or other data is there.
+
+    Raises UsageError where a setting names a column that there is not.
+    """
+    entries = folder.entries()
+    others = [entry.where for entry in entries if not is_table(entry.where)]
+    if any(format_of_name(where) or where.lower().endswith(_OTHERS_DATA) for where in others):
+        return None
+    tables, skipped = _tables(folder)
+    if not tables:
+        return None
+    main = max(tables, key=lambda table: (len(table), table.where))
+    seen = {column.name: column for column in judge_columns(main.header, (row for _, row in main.rows()))}
+    roles = _roles(main, list(seen.values()), settings)
+    if roles is None:
+        return None
+    alike, told = [], []
+    for table in tables:
+        if set(table.header) - {roles.target, roles.split} == set(main.header) - {roles.target, roles.split}:
+            alike.append(table)
+        else:
+            gap = sorted(set(table.header) ^ set(main.header))[0]
+            skipped[table.where] = f"other columns than {main.where}: '{gap}' is in one of them only"
+    found: list[Found] = []
+    for table in alike:
+        found += _rows_of(table, roles)
+        skipped |= {f"{table.where} line {line}": why for line, why in table.refused.items()}
+        if table is not main:
+            for _, row in table.rows():
+                for name, cell in zip(table.header, row, strict=True):
+                    seen[name].add(cell)
+        told.append(_evidence(table))
+    columns = [
+        column.judged() for column in seen.values() if column.name not in (roles.target, roles.split, roles.group)
+    ]
+    columns = _without_copies(columns, main)
+    told += _evidence_of_roles(roles, columns)
+    skipped |= dict.fromkeys(others, "not a table") | folder.refused
+    schema = {"target": roles.target, "columns": [column.as_json() for column in columns]}
+    layout = "rows of a table" if len(alike) == 1 else f"rows of {len(alike)} tables"
+    return Reading(layout, tuple(told), tuple(found), skipped, schema)
+
+
+def rows_in(folder: Folder) -> list[str]:
+    """Every row of every table, with all of its cells; and the files that are none."""
+    tables, _ = _tables(folder)
+    rows = [row_of_table(table.where, "", line) for table in tables for line in table.lines.tolist()]
+    read = {table.where for table in tables}
+    return [*rows, *(entry.where for entry in folder.entries() if entry.where not in read)]
+
+
+def _tables(folder: Folder) -> tuple[list[Table], dict[str, str]]:
+    tables, skipped = [], {}
+    for entry in folder.entries():
+        if is_table(entry.where) and "!" not in entry.where:
+            try:
+                table = folder.table(entry.where)
+            except DataError as fault:
+                skipped[entry.where] = fault.what
+                continue
+            if len(table):
+                tables.append(table)
+            else:
+                skipped[entry.where] = "a table without rows"
+        elif is_table(entry.where):
+            skipped[entry.where] = "a table within an archive: unpack it"
+    return tables, skipped
+
+
+def _rows_of(table: Table, roles: Roles) -> list[Found]:
+    place = {name: number for number, name in enumerate(table.header)}
+    declared = split_of_name(table.where) or split_of_folders(table.where)
+    target, split, group = (place.get(name) for name in (roles.target, roles.split, roles.group))
+    found = []
+    for line, row in table.rows():
+        label = None if target is None else row[target]
+        its_split: Split | None = None if split is None else SPLITS.get(spelled(row[split]).lower())
+        found.append(
+            Found(
+                row_of_table(table.where, roles.target, line),
+                None if label is None else spelled(label),
+                None if group is None or row[group] is None else spelled(row[group]),
+                its_split or (declared if label is not None else None),
+            )
+        )
+    return found
+
+
+# which column is what -------------------------------------------------------------------------------------------------
+
+
+def _roles(table: Table, seen: Sequence[Seen], settings: PrepareSettings) -> Roles | None:
+    names = list(table.header)
+    for setting in (settings.label_column, settings.split_column, settings.group_column):
+        if setting and setting not in names:
+            raise UsageError(f"there is no column '{setting}'", where=table.where, cure=did_you_mean(setting, names))
+    by_name = {column.name: column for column in seen}
+    split = settings.split_column or next((name for name in names if _is_split(by_name[name])), "")
+    group = settings.group_column or next((n for n in names if _plain(n) in _GROUPS and _repeats(by_name[n])), "")
+    if settings.label_column:
+        target, why = settings.label_column, "as you say"
+        _refuse_no_class(table, by_name[target])
+    else:
+        left = [name for name in names if name not in (split, group)]
+        target, why = _proposed([by_name[name] for name in left])
+    return Roles(target, split, group, why) if target else None
+
+
+def _proposed(seen: Sequence[Seen]) -> tuple[str, str]:
+    """(column, why): one that is called so, else the last, where it holds few classes."""
+    for wanted in _TARGETS:
+        for column in seen:
+            if _plain(column.name) == wanted and _holds_classes(column):
+                return column.name, "for its name; another with --prepare.label_column"
+    if seen and _holds_classes(seen[-1]):
+        return seen[-1].name, "the last column; another with --prepare.label_column"
+    return "", ""
+
+
+def _holds_classes(column: Seen) -> bool:
+    known = column.n - column.missing
+    kinds = len(column.counts)
+    is_few = 2 <= kinds <= min(MOST_CLASSES, max(2, known // 10)) and column.is_counted
+    return is_few and column.whole == column.numbers  # no fractions
+
+
+def _refuse_no_class(table: Table, column: Seen) -> None:
+    known = column.n - column.missing
+    if len(column.counts) < 2 or not column.is_counted or len(column.counts) > max(2, known // 2):
+        told = f"column '{column.name}' has {len(column.counts):,} different values in {known:,} rows: no classes"
+        raise UsageError(told, where=table.where, cure="name a column of few values with --prepare.label_column")
+
+
+def _is_split(column: Seen) -> bool:
+    words = {spelled(cell).lower() for cell in column.counts}
+    return _plain(column.name) in _SPLITS and bool(words) and column.is_counted and words <= SPLITS.keys()
+
+
+def _repeats(column: Seen) -> bool:
+    return column.is_counted and 1 < len(column.counts) < column.n - column.missing
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z]", "", name.lower())
+
+
+def _without_copies(columns: Sequence[Column], table: Table) -> list[Column]:
+    """Columns that say in every row what an earlier one says are left out."""
+    place = {name: number for number, name in enumerate(table.header)}
+    first: dict[int, str] = {}
+    prints: dict[str, int] = {column.name: 0 for column in columns}
+    for _, row in table.rows():
+        for name in prints:
+            prints[name] = hash((prints[name], row[place[name]]))
+    kept = []
+    for column in columns:
+        same = first.setdefault(prints[column.name], column.name)
+        if same != column.name and column.kind not in ("constant", "id", "secret"):
+            column = Column(column.name, "copy", missing=column.missing, why=f"the same as '{same}' in every row")
+        kept.append(column)
+    return kept
+
+
+def _evidence(table: Table) -> str:
+    marks = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+    header = "" if table.has_header else ", no header"
+    refused = f"; {len(table.refused):,} lines are no rows" if table.refused else ""
+    how = f"{marks[table.delimiter]}, {table.encoding}" if table.encoding != "Parquet" else "Parquet"
+    return f"{table.where}: {len(table):,} rows of {len(table.header)} columns ({how}{header}){refused}"
+
+
+def _evidence_of_roles(roles: Roles, columns: Sequence[Column]) -> list[str]:
+    told = [f"target: '{roles.target}', {roles.why}"]
+    told += [f"split from '{roles.split}'"] if roles.split else []
+    told += [f"group from '{roles.group}': no split takes one apart"] if roles.group else []
+    kinds = Counter(column.kind for column in columns)
+    words = {"number": "numbers", "date": "dates", "category": "categories", "flag": "flags"}
+    told.append("columns: " + ", ".join(f"{kinds[kind]} {word}" for kind, word in words.items() if kinds[kind]))
+    left = [f"'{column.name}' ({column.why})" for column in columns if column.kind not in words]
+    if left:
+        more = f" and {len(left) - 6} more" if len(left) > 6 else ""
+        told.append(f"left out: {', '.join(left[:6])}{more}")
+    return told
