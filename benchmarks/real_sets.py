@@ -47,6 +47,13 @@ class RealSet:
 
 
 PRETRAINED = ("--task.model", "mobilenet_v2", "--task.pretrained", str(BACKBONE), *TENSORFLOW)
+# what was known when the score was given: the table tells the outcome in several more columns
+COMPAS = (
+    "--task.columns",
+    "sex,age,race,juv_fel_count,juv_misd_count,juv_other_count,priors_count,c_charge_degree",
+    "--task.protected",
+    "race,sex",
+)
 SCENES = ("--prepare.scenes", "true")
 SETS = {
     "trashnet": RealSet(10, PRETRAINED),
@@ -83,6 +90,12 @@ SETS = {
     "camvid": RealSet(30, ("--prepare.ignore", "11")),
     "camvid_backbone": RealSet(30, (*PRETRAINED, "--prepare.ignore", "11"), data="camvid"),
     "nuclei_dsb2018": RealSet(15, also=("mDice", "dice_of_pictures", "instances_50")),
+    "adult": RealSet(5, also=("auroc", "nll")),
+    "adult_logistic": RealSet(5, ("--task.model", "logistic"), data="adult", also=("auroc", "nll")),
+    "adult_tree": RealSet(5, ("--task.model", "tree"), data="adult", also=("auroc", "nll")),
+    "adult_mlp": RealSet(5, ("--task.model", "mlp"), data="adult", also=("auroc", "nll")),
+    "compas": RealSet(5, COMPAS, also=("auroc", "nll")),
+    "compas_logistic": RealSet(5, (*COMPAS, "--task.model", "logistic"), data="compas", also=("auroc", "nll")),
 }
 
 
@@ -134,7 +147,7 @@ def every_verb(project: Path, real: RealSet, share: float) -> dict[str, Any]:
         told[name] = verb(name, project, *real.settings)
     told["doctor"] = verb("doctor", project, "--deep")
     picture = next(path for path in (Path(__file__).parent.parent / "docs").glob("*.png"))
-    told["predict"] = verb("predict", project, picture)
+    told["predict"] = verb("predict", project, data if told["init"]["task"] == "tabular" else picture)
     told["serve"] = served("serve", project, real, send)
     told["label"] = served("label", project, real, look_at)
     # what was sent is mined, and the turn waits for a person's labels; with nothing sent it would say so
@@ -176,10 +189,16 @@ def look_at(url: str, project: Path) -> None:
 
 
 def send(url: str, project: Path) -> None:
-    """Thirty pictures of the project, mirrored, as production would send new ones."""
+    """Thirty pictures of the project, mirrored, as production would send new ones; thirty rows as they are."""
     opened = open_project(project, {})
     samples = list(opened.store.catalog.samples().values())
     for sample in samples[:: max(1, len(samples) // 30)]:
+        if sample.kind == "row":
+            body, media = opened.read(sample.where) + b"\n", "application/octet-stream"
+            urllib.request.urlopen(
+                urllib.request.Request(f"{url}/v1/predict", body, {"Content-Type": media}), timeout=60
+            )
+            continue
         try:
             picture = Image.fromarray(open_rgb(opened.read(sample.where))[:, ::-1])
         except DataError:
