@@ -242,10 +242,10 @@ class Deployable:
 #   trials(targets, schema) -> Mapping[str, float]     on how many samples a metric rests, where they are not all
 #   details(predictions, targets, schema, groups)      fields of evaluate.report.Background: confusion, calibration
 #   sliced(looks, schema) -> Mapping[str, Sequence]    name -> [n] values to look for slices by, beside others
-#   sliced(looks, schema) -> Mapping[str, Sequence]    name -> [n] values to look for slices by
+#   explained(evidence) -> Iterable[Passage]           parts of the report about this model: evaluate.report.Evidence
 #   pipeline: str                                      the model hubs' word for the task, for the model card
 #   credited: str                                      what `credit` is, where it is not the headline
-#   in_pixels: bool                                    answers are places in the picture: the page shows it unshrunk
+#   in_pixels: bool                                    places in the picture matter, or its words: it is shown unshrunk
 #   widget: Path                                       its own label widget: a JavaScript module
 #   thinned(batch, options) -> Batch                   whole samples in the time of the parts that are learnt from
 #   cautions(schema, options) -> list[str]             what the model must not be used for: for the model card

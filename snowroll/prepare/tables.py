@@ -304,7 +304,7 @@ def _delimiter(lines: Iterable[str]) -> str:
     best, mark = (0.0, 0), ","
     for candidate in _DELIMITERS:
         widths = [_width(line, candidate) for line in lines]
-        usual = max(set(widths), key=widths.count, default=1)
+        usual = max(sorted({width for width in widths if width > 1}), key=widths.count, default=1)
         score = (widths.count(usual) / max(1, len(widths)), usual)
         if usual > 1 and score > best:
             best, mark = score, candidate
