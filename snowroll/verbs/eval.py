@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from time import monotonic
 from time import time as utc_seconds
@@ -79,7 +79,8 @@ def _outside(opened: Opened, trained: Trained, data: Path, say: Say) -> tuple[Op
     if not data.exists():
         raise UsageError("there is no such folder", where=data, cure="check the spelling")
     folder = Folder(data)
-    reading = opened.task.recognise(folder, opened.prepare.for_strangers())
+    column = str(trained.schema.get("target", ""))  # of a table: which of its columns the model was taught
+    reading = opened.task.recognise(folder, replace(opened.prepare.for_strangers(), label_column=column))
     if reading is None or not reading.found:
         raise DataError(f"nothing here that task '{opened.task.name}' can read", where=data, cure="see the README")
     every = index(folder, reading, opened.task.kind, stream=opened.over(data, folder, ()).stream)

@@ -24,9 +24,8 @@ class TabularOptions:
     columns: tuple[str, ...] = ()  # of these, the only ones to learn from; (): all
     leave_out: tuple[str, ...] = ()  # of these, the ones not to learn from
     protected: tuple[str, ...] = ()  # columns by whose values errors are told apart, learnt from or not
-    monotone: tuple[
-        str, ...
-    ] = ()  # "age:1", "prior:-1": the last class must not get rarer, or more common, as it rises
+    # "age:1", "prior:-1": the last class must not get rarer, or more common, as it rises
+    monotone: tuple[str, ...] = ()
     trees: int = 200  # of boosting
     leaves: int = 31  # of a tree, at most
     depth: int = 6  # questions from the root to a leaf, at most
@@ -49,6 +48,9 @@ class TabularOptions:
         )
         if self.leaves < 2:
             raise UsageError(f"{self.leaves} is out of bounds", where="task.leaves", cure="set it to 2 or more")
+        if self.directions and self.model not in ("boosted", "tree"):
+            told = f"model '{self.model}' does not hold a column to a direction"
+            raise UsageError(told, where="task.monotone", cure="use boosted or tree, or leave it out")
         known = {*self.numbers, *self.categories}
         if known:
             _refuse_unknown("columns", self.columns, known)
