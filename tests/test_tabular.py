@@ -147,13 +147,9 @@ def test_monotone_columns_never_turn(sign: int) -> None:
 
 
 def test_options_name_columns_that_there_are() -> None:
-    for wrong in (
-        {"columns": ("agee",)},
-        {"monotone": ("sex:1",)},
-        {"monotone": ("age",)},
-        {"leave_out": ("age",)},
-        {"model": "logistic", "monotone": ("age:1",)},
-    ):
+    columns = ({"columns": ("agee",)}, {"leave_out": ("age",)})
+    directions = ({"monotone": ("sex:1",)}, {"monotone": ("age",)}, {"model": "logistic", "monotone": ("age:1",)})
+    for wrong in (*columns, *directions):
         with pytest.raises(UsageError):
             TabularOptions(numbers=("age",), **wrong)  # type: ignore[arg-type]
 
