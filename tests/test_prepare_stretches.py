@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,7 @@ def test_parts_are_the_bytes_they_name(tmp_path_factory: pytest.TempPathFactory,
     else:
         (root / "t.txt").write_bytes(raw)
     base = "a.zip!t.txt" if packed else "t.txt"
-    wheres = [f"{base}#{a}-{b}" for a, b in zip(cuts, cuts[1:], strict=False)]
+    wheres = [f"{base}#{a}-{b}" for a, b in pairwise(cuts)]
     assert b"".join(part for _, part in Folder(root).stream(wheres)) == raw[cuts[0] : cuts[-1]]
 
 
