@@ -8,7 +8,7 @@ import numpy as np
 
 from snowroll.base.nouns import Json, Prediction
 from snowroll.tasks.write_text.options import WriteOptions
-from snowroll.tasks.write_text.texts import SPELLED, alphabet, is_control
+from snowroll.tasks.write_text.texts import SPELLED, alphabet, follows_of, is_control
 
 Schema = Mapping[str, Json]
 
@@ -53,6 +53,6 @@ def told_of(predictions: Sequence[Prediction], targets: Sequence[Json]) -> np.nd
         if said.scores is not None:
             rows.append(said.scores)
         else:
-            size = max(1, len(str(target)))
-            rows.append([0.0 if said.value == target else SPELLED * size, size, size])
+            size = max(1, len(follows_of(target)))
+            rows.append([0.0 if follows_of(said.value) == follows_of(target) else SPELLED * size, size, size])
     return np.array(rows, np.float64).reshape(-1, 3)

@@ -6,6 +6,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from snowroll.base.nouns import Json
+from snowroll.tasks.write_text.texts import follows_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -17,12 +18,12 @@ INK, TRUTH, SAID, PAPER = (30, 30, 30), (0, 110, 60), (180, 50, 20), (255, 255, 
 
 
 def drawn(text: str, target: Json | None, prediction: Json | None) -> Image:
-    """The end of the text in black, then what follows it in green and what a model said in red, each in lines of its own."""
+    """The end of the text in black, then what follows it in green and what a model said in red, in lines of their own."""
     parts = [(("… " if len(text) > SHOWN else "") + text[-SHOWN:], INK)]
     if target is not None:
-        parts.append((f"▸ {target}", TRUTH))
+        parts.append((f"▸ {follows_of(target)}", TRUTH))
     if prediction is not None:
-        parts.append((f"▹ {prediction}", SAID))
+        parts.append((f"▹ {follows_of(prediction)}", SAID))
     return lines_as_picture([(line, ink) for part, ink in parts for line in _lines(part)])
 
 

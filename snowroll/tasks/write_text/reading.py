@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from snowroll.base.nouns import Split
+from snowroll.base.nouns import Json, Split
 from snowroll.base.task import Found, Reading
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.tasks.write_text.texts import is_control
@@ -52,7 +52,7 @@ def read_texts(folder: Any, settings: PrepareSettings) -> Reading | None:
         for split, start, stop in stretches:
             group = where if by_text else None
             found += [
-                Found(f"{where}#{a}-{b}", _decoded(raw[b:c]), group, split)
+                Found(f"{where}#{a}-{b}", _target(raw[a:b], raw[b:c]), group, split)
                 for a, b, c in passages(raw, start, stop, passage)
             ]
         if len(found) == before:
@@ -114,6 +114,11 @@ def _line_end(raw: bytes, start: int, end: int) -> int:
         if (place := raw.rfind(mark, near, end)) >= 0:
             return place + 1
     return end
+
+
+def _target(passage: bytes, after: bytes) -> Json:
+    """What follows; and the letters of the passage, so that the schema knows every character there is."""
+    return {"follows": _decoded(after), "letters": "".join(sorted(set(_decoded(passage))))}
 
 
 def _decoded(raw: bytes) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 
 from snowroll.base.nouns import Json, Prediction
 from snowroll.tasks.write_text.answers import told_of
+from snowroll.tasks.write_text.texts import follows_of
 
 
 def scorer(
@@ -45,5 +46,8 @@ def credit(predictions: Sequence[Prediction], targets: Sequence[Json]) -> np.nda
 def hits(predictions: Sequence[Prediction], targets: Sequence[Json]) -> np.ndarray:
     """[n] whether the text goes on as was said."""
     return np.array(
-        [float(str(target).startswith(str(said.value))) for said, target in zip(predictions, targets, strict=True)]
+        [
+            float(follows_of(target).startswith(follows_of(said.value)))
+            for said, target in zip(predictions, targets, strict=True)
+        ]
     )

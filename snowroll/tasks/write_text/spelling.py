@@ -8,17 +8,17 @@ import numpy as np
 
 from snowroll.base.nouns import Json
 from snowroll.base.task import Columns
-from snowroll.tasks.write_text.texts import PAD, alphabet, codes_of
+from snowroll.tasks.write_text.texts import PAD, alphabet, codes_of, follows_of
 
 
 def spelled_out(targets: Sequence[Json], schema: Json, columns: Columns) -> Columns:
-    """tokens int32 [n, T + A]: those of passage and target, -1 after their end; answer int32 [n, A]: the target's codes.
+    """tokens int32 [n, T + A]: those of passage and target, -1 after their end; answer int32 [n, A]: codes of the target.
 
     columns: of the pack, with "codes" or "bytes" [n, T + 1].
     """
     in_bytes = "bytes" in columns
     framed = np.asarray(columns["bytes" if in_bytes else "codes"])
-    answers = [codes_of(str(target), in_bytes) for target in targets]
+    answers = [codes_of(follows_of(target), in_bytes) for target in targets]
     most = max((len(answer) for answer in answers), default=0)
     answer = np.full((len(framed), max(1, most)), PAD, np.int32)
     whole = np.full((len(framed), framed.shape[1] - 1 + answer.shape[1]), PAD, np.int32)

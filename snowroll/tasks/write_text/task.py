@@ -28,7 +28,7 @@ Schema = Mapping[str, Json]
 class WriteText:
     """A sample is a passage of a text, its target the text that follows it; a request is a prompt.
 
-    The schema is {"type": "text", "characters": those of all targets, in order}. An answer is the likeliest next
+    A target is that text, or {"follows": it, "letters": the passage's characters}. The schema is {"type": "text", "characters": those of all targets, in order}. An answer is the likeliest next
     token; `likelihood` judges how well a model told the passage itself, character by character.
     """
 
@@ -56,7 +56,9 @@ class WriteText:
         return -2
 
     def schema(self, targets: Iterable[Json]) -> dict[str, Json]:
-        known = {c for target in targets if isinstance(target, str) for c in target}
+        from snowroll.tasks.write_text.texts import letters_of
+
+        known: set[str] = set().union(*map(letters_of, targets))
         return {"type": "text", "characters": "".join(sorted(known))}
 
     def problem(self, target: Json, schema: Schema) -> str | None:
@@ -174,7 +176,9 @@ class WriteText:
 
     def words(self, value: Json) -> str:
         """What follows, line ends and all, in one line."""
-        return repr(value)[1:-1] if isinstance(value, str) else str(value)
+        from snowroll.tasks.write_text.texts import follows_of
+
+        return repr(follows_of(value))[1:-1]
 
     # 5 deploy
 

@@ -28,8 +28,7 @@ export function mount(place, schema, answer) {
   return {
     /** @param {{suggestion?: unknown} | null} item @param {unknown} earlier */
     ask(item, earlier) {
-      const said = typeof earlier === 'string' ? earlier : item?.suggestion;
-      box.value = typeof said === 'string' ? said : '';
+      box.value = text(earlier ?? item?.suggestion);
       hint.textContent = item && box.value ? 'Suggested: mend it, or send it as it is.' : '';
       send.disabled = !box.value;
       if (item) box.focus();
@@ -42,7 +41,13 @@ export function mount(place, schema, answer) {
     },
     keys: [['Ctrl+Enter', 'this follows'], ['/', 'write'], ['Esc', 'leave the text']],
     /** @param {unknown} target */
-    words: (target) => String(target).replaceAll('\n', ' ⏎ ').slice(0, 80),
+    words: (target) => text(target).replaceAll('\n', ' ⏎ ').slice(0, 80),
     question: () => 'What follows?',
   };
+}
+
+/** A target's text: alone, or beside the letters of its passage. @param {unknown} target @returns {string} */
+function text(target) {
+  if (target && typeof target === 'object' && 'follows' in target) return String(target.follows);
+  return typeof target === 'string' ? target : '';
 }

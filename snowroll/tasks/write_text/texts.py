@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from snowroll.base.errors import DataError
@@ -64,8 +66,25 @@ def alphabet(schema: Json, in_bytes: bool) -> list[int]:
     return list(range(256)) if in_bytes else sorted(map(ord, schema["characters"]))
 
 
-def fault_of(text: object) -> str | None:
-    """What is wrong with a continuation, in words, or None."""
+def follows_of(target: Json) -> str:
+    """The text that follows, of a target or an answer: the text alone, or beside the letters of its passage."""
+    return str(target["follows"]) if isinstance(target, Mapping) else str(target)
+
+
+def letters_of(target: Json) -> set[str]:
+    """Every character that a target speaks of."""
+    if isinstance(target, Mapping):
+        return {*str(target.get("follows", "")), *str(target.get("letters", ""))}
+    return set(target) if isinstance(target, str) else set()
+
+
+def fault_of(target: object) -> str | None:
+    """What is wrong with a target, in words, or None."""
+    text = target
+    if isinstance(target, Mapping):
+        if target.keys() != {"follows", "letters"} or not isinstance(target["letters"], str):
+            return 'a target is the text that follows, or {"follows", "letters"}'
+        text = target["follows"]
     if not isinstance(text, str):
         return "a target is the text that follows"
     if not text:
