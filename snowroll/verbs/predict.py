@@ -184,7 +184,9 @@ def _predictions(opened: Opened, trained: Trained, encoded: list[Columns]) -> li
     batch = task.batch(stacked(encoded, task.ragged), torch.arange(len(encoded)))
     with torch.inference_mode():
         outputs = task.postprocess(trained.model(batch.inputs), options)
-    return task.decode({name: value.cpu().numpy() for name, value in outputs.items()}, trained.schema, options)
+    said = task.decode({name: value.cpu().numpy() for name, value in outputs.items()}, trained.schema, options)
+    at_length = getattr(task, "at_length", None)
+    return said if at_length is None else at_length(trained.model, batch, said, trained.schema, options)
 
 
 def _told(name: str, content: str, answer: Prediction) -> dict[str, Json]:

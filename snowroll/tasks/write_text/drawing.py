@@ -18,7 +18,7 @@ INK, TRUTH, SAID, PAPER = (30, 30, 30), (0, 110, 60), (180, 50, 20), (255, 255, 
 
 
 def drawn(text: str, target: Json | None, prediction: Json | None) -> Image:
-    """The end of the text in black, then what follows it in green and what a model said in red, in lines of their own."""
+    """The end of the text in black; in lines of their own what follows it, in green, and what a model said, in red."""
     parts = [(("… " if len(text) > SHOWN else "") + text[-SHOWN:], INK)]
     if target is not None:
         parts.append((f"▸ {follows_of(target)}", TRUTH))

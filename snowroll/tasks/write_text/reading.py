@@ -94,9 +94,8 @@ def in_splits(raw: bytes, test: float, val: float) -> Iterator[tuple[Split, int,
     size = len(raw)
     to_test = _neat(raw, round(size * (1 - test)), size)
     to_val = _neat(raw, round(size * (1 - test) * (1 - val)), size)
-    for split, start, stop in (("train", 0, to_val), ("val", to_val, to_test), ("test", to_test, size)):
-        if stop > start:
-            yield split, start, stop
+    stretches: list[tuple[Split, int, int]] = [("train", 0, to_val), ("val", to_val, to_test), ("test", to_test, size)]
+    yield from (stretch for stretch in stretches if stretch[2] > stretch[1])
 
 
 def _neat(raw: bytes, at: int, stop: int) -> int:

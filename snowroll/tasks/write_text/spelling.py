@@ -12,7 +12,7 @@ from snowroll.tasks.write_text.texts import PAD, alphabet, codes_of, follows_of
 
 
 def spelled_out(targets: Sequence[Json], schema: Json, columns: Columns) -> Columns:
-    """tokens int32 [n, T + A]: those of passage and target, -1 after their end; answer int32 [n, A]: codes of the target.
+    """tokens int32 [n, T + A]: those of passage and target, -1 after their end; answer int32 [n, A]: its codes.
 
     columns: of the pack, with "codes" or "bytes" [n, T + 1].
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from math import log
 from pathlib import Path
@@ -28,8 +28,9 @@ Schema = Mapping[str, Json]
 class WriteText:
     """A sample is a passage of a text, its target the text that follows it; a request is a prompt.
 
-    A target is that text, or {"follows": it, "letters": the passage's characters}. The schema is {"type": "text", "characters": those of all targets, in order}. An answer is the likeliest next
-    token; `likelihood` judges how well a model told the passage itself, character by character.
+    A target is that text, or {"follows": it, "letters": the passage's characters}. The schema is {"type": "text",
+    "characters": all of them, in order}. An answer is the likeliest next token, at length a text; `likelihood` judges
+    how well a model told the passage itself, character by character.
     """
 
     name = "write_text"
@@ -39,6 +40,7 @@ class WriteText:
     pipeline = "text-generation"  # the model hubs' word
     credited = "the probability given to each character, as a geometric mean over the passage"
     wants = "put texts there (.txt, .md, ...), UTF-8; folders train/, val/, test/ are splits"
+    in_order = True
     widget = Path(__file__).with_name("text.js")
     ragged: frozenset[str] = frozenset()
     unbounded: frozenset[str] = frozenset({"bits_per_character", "nats_per_token", "perplexity"})
@@ -180,7 +182,27 @@ class WriteText:
 
         return repr(follows_of(value))[1:-1]
 
+    def at_length(
+        self, model: Any, batch: Batch, said: Sequence[Prediction], schema: Schema, options: WriteOptions
+    ) -> list[Prediction]:
+        """How each text goes on, in the place of its next token alone."""
+        from snowroll.tasks.write_text.going_on import at_length
+
+        return at_length(model, batch, said, schema, options)
+
+    def closing(self, model: Any, line: str, schema: Schema, options: WriteOptions) -> Iterator[str]:
+        from snowroll.tasks.write_text.going_on import closing
+
+        return closing(model, line, schema, options)
+
     # 5 deploy
+
+    @property
+    def streams(self) -> Mapping[str, Callable[..., tuple[bytes, Iterator[Any]]]]:
+        """Routes of its own on `serve`."""
+        from snowroll.tasks.write_text.going_on import generate
+
+        return {"/v1/generate": generate}
 
     def deployable(self, model: nn.Module, options: WriteOptions, schema: Schema) -> Deployable:
         from snowroll.tasks.write_text.deploying import deployable
