@@ -239,9 +239,10 @@ class Deployable:
 #   trials(targets, schema) -> Mapping[str, float]     on how many samples a metric rests, where they are not all
 #   details(predictions, targets, schema, groups)      fields of evaluate.report.Background: confusion, calibration
 #   pipeline: str                                      the model hubs' word for the task, for the model card
-#   at_length(model, batch, said, schema, options)     predictions told at length, where that takes several passes
-#   streams: Mapping[str, Callable]                    routes of its own on `serve`, answered in pieces: deploy/streams.py
-#   closing(model, line, schema, options)              pieces of what a trained model says to a line typed at a terminal
+#   at_length(model, batch, said, schema, options)     predictions at length, where that takes several passes
+#   streams: Mapping[str, Callable]                    routes of its own on `serve`, in pieces: deploy/streams.py
+#   closing(model, line, schema, options)              pieces of what a model says to a line typed at a terminal
+#   floor(columns, targets, rows, schema)              (the headline of what must be beaten, what it is); rows by split
 #   in_order: bool                                     each answer along the inputs may hang on those before it alone
 #   credited: str                                      what `credit` is, where it is not the headline
 #   in_pixels: bool                                    answers are places in the picture: the page shows it unshrunk

@@ -80,8 +80,10 @@ def passages(raw: bytes, start: int, stop: int, size: int = PASSAGE) -> Iterator
         end = min(start + size, stop - FOLLOWS) if left > 2 * FOLLOWS else start + max(1, left * 4 // 5)
         end = _line_end(raw, start, end) if end - start == size else end
         end = min(_neat(raw, max(end, start + 1), stop), stop)
+        if end >= stop:  # the last character is what follows all before it
+            end = next((at for at in range(stop - 1, start, -1) if _neat(raw, at, stop) == at), stop)
         follows = min(_neat(raw, min(end + FOLLOWS, stop), stop), stop)
-        if end >= stop or follows <= end:
+        if follows <= end:
             return
         yield start, end, follows
         if follows >= stop:

@@ -160,6 +160,14 @@ class WriteText:
 
         return credit(predictions, targets)
 
+    def floor(
+        self, columns: Columns, targets: Columns, rows: Mapping[str, np.ndarray], schema: Schema
+    ) -> tuple[float, str]:
+        """The likelihood of the test's passages by n-grams of the training's."""
+        from snowroll.tasks.write_text.floor import by_counting
+
+        return by_counting(columns, rows, schema)
+
     def strata(self, targets: Sequence[Json]) -> list[str]:
         return ["text" for _ in targets]
 
