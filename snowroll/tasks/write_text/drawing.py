@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 WIDE = 72  # characters in a line
 SHOWN = 640  # of a passage: its last ones
+_TILE, _ROWS = 14, 6  # characters and lines of a tile
 _SIZE, _LINE, _EDGE = 13, 18, 12  # px
 INK, TRUTH, SAID, PAPER = (30, 30, 30), (0, 110, 60), (180, 50, 20), (255, 255, 255)
 
@@ -21,9 +22,9 @@ def drawn(text: str, target: Json | None, prediction: Json | None) -> Image:
     """The end of the text in black; in lines of their own what follows it, in green, and what a model said, in red."""
     parts = [(("… " if len(text) > SHOWN else "") + text[-SHOWN:], INK)]
     if target is not None:
-        parts.append((f"▸ {follows_of(target)}", TRUTH))
+        parts.append((f"> {follows_of(target)}", TRUTH))
     if prediction is not None:
-        parts.append((f"▹ {follows_of(prediction)}", SAID))
+        parts.append((f"? {follows_of(prediction)}", SAID))
     return lines_as_picture([(line, ink) for part, ink in parts for line in _lines(part)])
 
 
@@ -40,8 +41,9 @@ def lines_as_picture(lines: list[tuple[str, tuple[int, int, int]]], wide: int = 
 
 
 def shown(text: str) -> Image:
-    """What a network sees, small enough for a contact sheet."""
-    return lines_as_picture([(line, INK) for line in _lines(text[:160], 26)][:12], 26)
+    """The beginning of what a network sees, square and large enough to be read on a contact sheet."""
+    lines = [(line, INK) for line in _lines(text, _TILE)][:_ROWS]
+    return lines_as_picture([*lines, *[("", INK)] * (_ROWS - len(lines))], _TILE)
 
 
 def _lines(text: str, wide: int = WIDE) -> list[str]:
