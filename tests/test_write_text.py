@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snowroll.base.errors import DataError, UsageError
+from snowroll.base.nouns import Batch, Plan
 from snowroll.design.char_rnn import CharRNN
 from snowroll.design.gpt import GPT
 from snowroll.design.sampling import Taste, drawn_token
@@ -28,6 +29,8 @@ from snowroll.tasks.write_text.options import WriteOptions
 from snowroll.tasks.write_text.reading import FOLLOWS, in_splits, passages, read_texts
 from snowroll.tasks.write_text.spelling import spelled_out
 from snowroll.tasks.write_text.texts import codes_of, fault_of, read_text, text_of
+from snowroll.train.foresight import no_foresight
+from snowroll.train.trial import Trial
 
 LETTERS = "abc déf 雪球.\n"
 SCHEMA = {"type": "text", "characters": "".join(sorted(set(LETTERS)))}
@@ -182,6 +185,35 @@ def test_no_model_sees_the_future(which: int) -> None:
             other[:, cut:] = 97 + (other[:, cut:] - 96) % 6
             torch.testing.assert_close(model(other).logits[:, :cut], whole[:, :cut])
             assert not torch.equal(model(other).logits[:, cut:], whole[:, cut:])
+
+
+class Peeking(torch.nn.Module):
+    """Tells what follows by looking at it."""
+
+    def __init__(self, ahead: int) -> None:
+        super().__init__()
+        self.embed, self.ahead = torch.nn.Embedding(10, 4), ahead
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        return self.embed(tokens).roll(-self.ahead, 1)
+
+
+@pytest.mark.parametrize("ahead", [0, 1, 3])
+def test_the_gate_finds_who_looks_ahead(ahead: int) -> None:
+    tokens = torch.randint(0, 10, (4, 16), generator=torch.Generator().manual_seed(3))
+    batch = Batch(tokens, tokens, torch.arange(4))
+    trial = Trial(
+        plan=Plan(None),
+        make=lambda: Peeking(ahead),
+        batches=lambda _: batch,
+        plain=lambda _: batch,
+        objective=lambda model, seen: model(seen.inputs).mean(dim=(1, 2)),
+        truth=lambda ids: [],
+        credit=lambda model, seen: 1.0,
+        show=lambda seen, row: None,  # type: ignore[arg-type, return-value]
+        in_order=True,
+    )
+    assert no_foresight(trial).holds == (ahead == 0)
 
 
 def test_what_follows_is_told_from_the_last_context() -> None:

@@ -44,15 +44,10 @@ class Streams:
         if not isinstance(asked, dict):
             raise Refused(400, "the body is no JSON object", cure='send {"prompt": "..."}')
         source = "".join(filter(str.isprintable, request.headers.get("x-source", "")))[:64]
-        self._busy += 1
         try:
             raw, pieces = await asyncio.to_thread(model.streams[path], model, asked)
         except SnowrollError as fault:
-            self._busy -= 1
             raise Refused(422, fault.what, where=fault.where, cure=fault.cure) from None
-        except BaseException:
-            self._busy -= 1
-            raise
         return StreamingResponse(self._lines(model, raw, pieces, source), media_type=MEDIA)
 
     async def _lines(
@@ -60,6 +55,7 @@ class Streams:
     ) -> AsyncIterator[bytes]:
         """One line a piece; the last holds the whole answer, or says why there is none."""
         ends = self._now() + self._deadline_s
+        self._busy += 1  # here, and not before: who is gone by now is never asked for the first piece
         try:
             while True:
                 piece = await asyncio.to_thread(next, pieces, None)
