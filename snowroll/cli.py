@@ -92,8 +92,9 @@ def train(
     """
     from snowroll.verbs.train import train as verb
 
-    return verb(
-        opened(project),
+    work = opened(project)
+    answer = verb(
+        work,
         say,
         time=time,
         accept=accept,
@@ -103,6 +104,9 @@ def train(
         learning_curve=learning_curve,
         sweep=sweep,
     )
+    if json or not answer.ok or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return answer
+    return closing(work, answer)
 
 
 @app.command(name="eval")
@@ -278,6 +282,14 @@ def run(tokens: list[str]) -> int:
     except KeyboardInterrupt:
         say("stopped; the same command goes on from here")
         return 130
+
+
+def closing(work: Any, answer: Answer) -> None:
+    """After training, at a terminal: a word with what was trained, where its task knows how to answer."""
+    from snowroll.project.talking import talk
+
+    show(answer, as_json=False)
+    talk(work, int(answer.json["run"]), sys.stdin, lambda piece: print(piece, end="", flush=True))
 
 
 def show(answer: Answer | Iterator[str] | None, as_json: bool) -> int:

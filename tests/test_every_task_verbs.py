@@ -79,7 +79,7 @@ def _spelled(value: object) -> str:
 
 
 def _predict(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (project.parent / "broken.png").write_bytes(b"no picture")
+    (project.parent / "broken.png").write_bytes(b"no sample of any task\0")
     opened = open_project(project, {})
     samples = sorted(opened.store.catalog.samples().values(), key=lambda sample: sample.where)
     file = project / "data" / samples[0].where

@@ -244,6 +244,11 @@ class Deployable:
 #   sliced(looks, schema) -> Mapping[str, Sequence]    name -> [n] values to look for slices by, beside others
 #   explained(evidence) -> Iterable[Passage]           parts of the report about this model: evaluate.report.Evidence
 #   pipeline: str                                      the model hubs' word for the task, for the model card
+#   at_length(model, batch, said, schema, options)     predictions at length, where that takes several passes
+#   streams: Mapping[str, Callable]                    routes of its own on `serve`, in pieces: deploy/streams.py
+#   closing(model, line, schema, options)              pieces of what a model says to a line typed at a terminal
+#   floor(columns, targets, rows, schema)              (the headline of what must be beaten, what it is); rows by split
+#   in_order: bool                                     each answer along the inputs may hang on those before it alone
 #   credited: str                                      what `credit` is, where it is not the headline
 #   in_pixels: bool                                    places in the picture matter, or its words: it is shown unshrunk
 #   widget: Path                                       its own label widget: a JavaScript module

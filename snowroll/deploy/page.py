@@ -20,6 +20,16 @@ _ITEM = {
     },
 }
 _PROBLEM = {"description": "RFC 9457", "content": {"application/problem+json": {"schema": {"type": "object"}}}}
+STREAM_BODY: dict[str, Json] = {
+    "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}},
+    "responses": {
+        "200": {
+            "description": "One JSON line a piece; the last holds the whole answer, or an error",
+            "content": {"application/x-ndjson": {"schema": {"type": "string"}}},
+        }
+    },
+}
+
 PREDICT_BODIES: dict[str, Json] = {
     "requestBody": {
         "required": True,

@@ -26,10 +26,11 @@ from snowroll.deploy.capture import Answered, Capture, Seen
 from snowroll.deploy.champion import Champion
 from snowroll.deploy.limits import Limits
 from snowroll.deploy.measures import Measures
-from snowroll.deploy.page import PREDICT_BODIES, docs_page
+from snowroll.deploy.page import PREDICT_BODIES, STREAM_BODY, docs_page
 from snowroll.deploy.problem import Refused
 from snowroll.deploy.session import Loaded, described
 from snowroll.deploy.settings import ServeSettings
+from snowroll.deploy.streams import Streams
 
 
 class Service:
@@ -51,6 +52,7 @@ class Service:
         share = settings.sample if on_record else 0.0
         most = 4 * settings.max_body
         self.capture = Capture(on_record or (lambda seen: None), share, most, self._kept, tidy, clean=clean)
+        self.streams = Streams(settings.deadline_s, self._offer)
         self.measures.serves(self.champion.model.id)
 
     def _candidate(self, outcome: str, model: str) -> None:
@@ -82,6 +84,14 @@ class Service:
             self.measures.requests.labels(str(status)).inc()
             self.measures.seconds.observe(time.perf_counter() - begun)
         return response
+
+    async def stream(self, request: Request) -> Response:
+        """POST to a route of the task's own."""
+        return await self.streams.answer(self.champion.model, request.url.path, request)
+
+    def _offer(self, answered: Answered) -> None:
+        if self.capture.wants(answered.id):
+            self.capture.offer(answered)
 
     async def _predict(self, request: Request) -> Response:
         scope = request.scope
@@ -132,9 +142,9 @@ class Service:
         id = secrets.token_hex(8)
         if isinstance(outcome.value, str) and outcome.value in model.labels:
             self.measures.predictions.labels(outcome.value).inc()
-        if isinstance(item, bytes) and self.capture.wants(id):
+        if isinstance(item, bytes):
             said = (outcome.value, outcome.probability, outcome.doubt)
-            self.capture.offer(Answered(id, model.id, time.time(), *said, source, item))
+            self._offer(Answered(id, model.id, time.time(), *said, source, item))
         return _entry(id, outcome, model.labels if with_scores else ())
 
 
@@ -184,6 +194,9 @@ def make_app(
     app.add_exception_handler(HTTPException, _no_such_route)
     app.add_api_route("/v1/predict", service.predict, methods=["POST"], openapi_extra=PREDICT_BODIES, summary="Predict")
 
+    for path in service.champion.model.streams:
+        app.add_api_route(path, service.stream, methods=["POST"], openapi_extra=STREAM_BODY, summary="In pieces")
+
     @app.get("/v1/model", summary="The model that answers now")
     async def model() -> dict[str, Json]:
         return described(service.champion.model)
@@ -213,7 +226,8 @@ def make_app(
 async def _no_such_route(request: Request, fault: Exception) -> Response:
     """404 and 405 of the router, as the other errors are."""
     assert isinstance(fault, HTTPException)
-    known = "POST /v1/predict, GET /v1/model, /healthz, /readyz, /metrics, /docs"
+    own = "".join(f", POST {path}" for path in request.app.state.service.champion.model.streams)
+    known = f"POST /v1/predict{own}, GET /v1/model, /healthz, /readyz, /metrics, /docs"
     told = SnowrollError(str(fault.detail), where=request.url.path[:80], cure=f"use {known}")
     body = problem.body(fault.status_code, told, request.scope["snowroll.request_id"])
     return Response(body, fault.status_code, dict(fault.headers or {}), media_type=problem.MEDIA.decode())

@@ -6,7 +6,7 @@ A request captures its `Loaded` once, so that a hot swap can never mix two model
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,10 @@ Answer = Callable[[Mapping[str, np.ndarray]], list[Prediction]]  # outputs, firs
 # How far two answers are the same, in [0, 1], where outputs cannot be set side by side number by number: objects in
 # the order of their scores.
 Same = Callable[[Prediction, Prediction], float]
+
+# (model, what was asked) -> the sample's bytes, as a file would hold them, and the answer in pieces: JSON values, at
+# last a Prediction. DataError for what cannot be answered.
+Stream = Callable[["Loaded", Json], tuple[bytes, Iterator[Any]]]
 
 ALIKE = 0.9  # of two answers, below which they are two: a guess
 _BIG = 24_000_000  # values in a raw array; above it (8 megapixels) one at a time, for the float copy is four times that
@@ -56,6 +60,7 @@ class Loaded:
     _names: tuple[str, ...]
     examples: tuple[Example, ...] = ()
     same: Same | None = None
+    streams: Mapping[str, Stream] = field(default_factory=dict)  # by route
     _one_big: Lock = field(default_factory=Lock)
 
     def prepare(self, raw: bytes) -> Prepared:
@@ -63,11 +68,12 @@ class Loaded:
         opened = self.open_raw(raw)
         arrays = [opened] if isinstance(opened, np.ndarray) else list(opened)
         if sum(array.size for array in arrays) < _BIG:
-            return self._prepared(arrays)
+            return self.prepared(arrays)
         with self._one_big:
-            return self._prepared(arrays)
+            return self.prepared(arrays)
 
-    def _prepared(self, arrays: Sequence[np.ndarray]) -> Prepared:
+    def prepared(self, arrays: Sequence[np.ndarray]) -> Prepared:
+        """One row of raw arrays that were opened already."""
         given = {taken.name: array for taken, array in zip(self._prepare.get_inputs(), arrays, strict=True)}
         values: Sequence[Any] = self._prepare.run(None, given)
         return {made.name: value for made, value in zip(self._prepare.get_outputs(), values, strict=True)}
@@ -95,6 +101,7 @@ def load(
     same: Same | None = None,
     threads: int = 0,
     examples: Sequence[Example] = (),
+    streams: Mapping[str, Stream] | None = None,
 ) -> Loaded:
     """The file's bytes as a model. threads: of the body, 0 for all cores. Raises DataError for any unusable file."""
     whole = read(model)
@@ -103,7 +110,7 @@ def load(
     names = tuple(value.name for value in halves[1].get_outputs())
     told = facts(whole)
     labels = tuple(json.loads(told.get("labels", "[]")))
-    return Loaded(id, told, labels, open_raw, answer, *halves, names, tuple(examples), same)
+    return Loaded(id, told, labels, open_raw, answer, *halves, names, tuple(examples), same, streams or {})
 
 
 def _session(graph: bytes, threads: int) -> InferenceSession:

@@ -112,7 +112,8 @@ class Background:
     measured_on: str  # "360 images of the locked test set, which nothing was trained on"
     made: Mapping[str, str]  # date, code version, data version, machine, by whom
     credit: str = ""  # what two models are compared by, and slices, where that is not the headline
-    floor: float | None = None  # the headline of the best answer that never looks at the input
+    floor: float | None = None  # the headline of what must be beaten
+    floor_of: str = "a guess that never looks at the input"  # what that is
     words: Mapping[str, str] = field(default_factory=lambda: IN_WORDS)  # metric -> what it is, in words
     intervals: str = ""  # how the intervals were made: interval_in_words
     verdict: Verdict | None = None
@@ -189,9 +190,9 @@ def opening(report: Report, background: Background) -> Opening:
     if background.floor is not None:
         floor = figure(report.headline, background.floor)
         if metric.low <= background.floor:
-            alas = f"It cannot be told from a guess that never looks at the input ({floor})."
+            alas = f"It cannot be told from {background.floor_of} ({floor})."
             return Opening("NO BETTER THAN A GUESS", "bad", f"{sentence} {alas}")
-        sentence += f" A guess that never looks at the input would make {floor}."
+        sentence += f" {background.floor_of[0].upper()}{background.floor_of[1:]} would make {floor}."
     return Opening("MEASURED", "", sentence)
 
 

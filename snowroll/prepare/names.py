@@ -4,6 +4,7 @@
     photos.zip!cat/1.jpg         a member of an archive
     set.npz#train_images/17      one row of an array
     adult.csv#income/18          the row of a table that begins in line 18, without its column 'income': its target
+    poems.txt#1024-2048          bytes 1024 to 2047 of a file: a passage of a text
     ct/p1//a.dcm                 all files of the folder ct/p1 as one sample, a.dcm first: the slices of a scan
     mri/p1//_t1.nii//_t2.nii     the files mri/p1_t1.nii and mri/p1_t2.nii as one sample
 
@@ -21,9 +22,10 @@ ARCHIVE = r"(?:zip|tar|tar\.gz|tar\.xz|tar\.bz2|tgz|txz|tbz|tbz2)"
 _IS_ARCHIVE = re.compile(rf"\.{ARCHIVE}$", re.IGNORECASE)
 TABLE = r"(?:csv|tsv|tab|psv|data)(?:\.gz)?|parquet"
 _IS_TABLE = re.compile(rf"\.(?:{TABLE})$", re.IGNORECASE)
-_AMBIGUOUS = re.compile(rf"(\.{ARCHIVE})!|(\.(?:npz|{TABLE}))#", re.IGNORECASE)
+_AMBIGUOUS = re.compile(rf"(\.{ARCHIVE})!|(\.(?:npz|{TABLE}))#|#(?=\d+-\d+$)", re.IGNORECASE)
 _MEMBER = re.compile(rf"(.*?\.{ARCHIVE})!(.*)", re.IGNORECASE | re.DOTALL)
 _ROW = re.compile(rf"(.*?\.(?:npz|{TABLE}))#(.*)/(\d+)", re.IGNORECASE | re.DOTALL)
+_STRETCH = re.compile(r"(.+)#(\d{1,18})-(\d{1,18})", re.DOTALL)
 _HEX = re.compile("%(?=[0-9A-Fa-f]{2})")
 # C0 and C1 controls, bidirectional embeddings, overrides and isolates, line and paragraph separators, lone surrogates
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -49,7 +51,7 @@ def spell(name: bytes) -> str:
 
 def spell_file(name: bytes) -> str:
     """`spell` for a file on disk: a name that looks like a member ('a.zip!b') is escaped so that it is not one."""
-    return _AMBIGUOUS.sub(lambda m: f"{m[1]}%21" if m[1] else f"{m[2]}%23", spell(name))
+    return _AMBIGUOUS.sub(lambda m: f"{m[1]}%21" if m[1] else f"{m[2] or ''}%23", spell(name))
 
 
 def unspell(text: str) -> bytes:
@@ -63,11 +65,31 @@ def take_apart(where: str) -> Place:
     >>> take_apart("a/b.zip!c/1.jpg")
     Place(file='a/b.zip', member='c/1.jpg', row=None)
     """
+    if part := stretch_of(where):
+        return take_apart(part.of)
     if match := _MEMBER.fullmatch(where):
         return Place(match[1], match[2])
     if match := _ROW.fullmatch(where):
         return Place(match[1], match[2], int(match[3]))
     return Place(where)
+
+
+class Stretch(NamedTuple):
+    """A part of a file or member."""
+
+    of: str  # the `where` of the whole
+    start: int  # byte
+    stop: int  # byte, not included
+
+
+def stretch_of(where: str) -> Stretch | None:
+    """What a `where` says of a part of a file; None for anything else.
+
+    >>> stretch_of("a.zip!poems.txt#1024-2048")
+    Stretch(of='a.zip!poems.txt', start=1024, stop=2048)
+    """
+    match = _STRETCH.fullmatch(where)
+    return Stretch(match[1], int(match[2]), int(match[3])) if match else None
 
 
 BUNDLE = "//"  # no path has an empty part, so this marks a sample of several files

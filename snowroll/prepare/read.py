@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,6 +28,7 @@ from snowroll.prepare.names import (
     is_archive,
     is_table,
     spell_file,
+    stretch_of,
     take_apart,
     unspell,
 )
@@ -115,7 +117,11 @@ class Folder:
         """
         plain: list[str] = []
         inside: dict[tuple[str, str | None], list[str]] = {}  # (container, array) -> wheres
+        stretches: dict[str, list[str]] = {}  # file or member -> wheres
         for where in wheres:
+            if stretch := stretch_of(where):
+                stretches.setdefault(stretch.of, []).append(where)
+                continue
             if parts := self._parts(where):
                 if (raw := self._bundle(where, parts)) is not None:
                     yield where, raw
@@ -134,6 +140,7 @@ class Folder:
                 yield from self._stream_table(file, members)
             else:
                 yield from self._stream_array(file, array, members) if array else self._stream_archive(file, members)
+        yield from self._stream_stretches(stretches)
 
     def _parts(self, where: str) -> Sequence[str]:
         """The files of a sample of several, the one that leads first; none for a plain file."""
@@ -175,6 +182,33 @@ class Folder:
         except OSError as fault:
             self.refused[where] = _in_words(fault)
         return None
+
+    def _stream_stretches(self, stretches: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, bytes]]:
+        """Parts of files, each file read no further than its parts ask for; of archives the whole member."""
+        inside = {of: parts for of, parts in stretches.items() if take_apart(of).member is not None}
+        for of, parts in stretches.items():
+            if of not in inside:
+                yield from self._cut(of, parts)
+        for of, raw in self.stream(inside) if inside else ():
+            yield from self._cut(of, inside[of], BytesIO(raw))
+        lost = {part: self.refused[of] for of, parts in inside.items() if of in self.refused for part in parts}
+        self.refused.update(lost)
+
+    def _cut(self, of: str, parts: Sequence[str], whole: BinaryIO | None = None) -> Iterator[tuple[str, bytes]]:
+        """These parts of one file, in its order. whole: its bytes, where they were read already."""
+        told = sorted((stretch.start, stretch.stop, where) for where in parts if (stretch := stretch_of(where)))
+        try:
+            with whole or self._open(of) as file:
+                size = file.seek(0, os.SEEK_END)
+                for start, stop, where in told:
+                    if not start < stop <= size:
+                        self.refused[where] = f"the file has {size:,} bytes, and no such part"
+                        continue
+                    file.seek(start)
+                    yield where, file.read(stop - start)
+        except (DataError, OSError) as fault:
+            why = fault.what if isinstance(fault, DataError) else _in_words(fault)
+            self.refused.update(dict.fromkeys(parts, why))
 
     def _stream_archive(self, file: str, wheres: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         try:

@@ -187,7 +187,9 @@ def load_artifact(opened: Opened, id: str, threads: int = 0) -> Loaded:
     open_raw, answer, same = functions(opened, options, config["schema"])
     door = Guarded(open_raw)  # its first child starts while the graphs are loaded
     examples = _examples_from_json(json.loads(opened.store.blobs.get(artifact.contract["examples"])))
-    return load(model, id, door, answer, same, threads=threads, examples=examples)
+    own = getattr(opened.task, "streams", {})
+    streams = {path: partial(way, schema=config["schema"], options=options) for path, way in own.items()}
+    return load(model, id, door, answer, same, threads=threads, examples=examples, streams=streams)
 
 
 def functions(opened: Opened, options: object, schema: Mapping[str, Json]) -> tuple:

@@ -119,6 +119,7 @@ def _measure(opened: Opened, packed: Packed, plan: Plan, folder: Path, say: Say)
         truth=truth,
         credit=task_credit(task, packed.schema, plan, truth),
         show=task.show,
+        in_order=getattr(task, "in_order", False),
         expected_loss=task.loss_at_init(packed.schema, plan.task),
     )
     write = partial(_contact_sheet, folder)

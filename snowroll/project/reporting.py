@@ -133,7 +133,7 @@ def _background(opened: Opened, story: Story, packed: Packed, trained: Trained, 
         measured_on=f"{len(judged.targets):,} {task.kind}s of {story.measured_on}",
         made=_made(story, packed),
         credit=getattr(task, "credited", ""),
-        floor=_floor(opened, packed, judged, trained),
+        **_floor(opened, packed, judged),
         intervals=interval_in_words(len(set(judged.groups)), len(judged.targets)),
         verdict=story.decision.verdict if story.decision else None,
         crossed=story.compared.crossed,
@@ -161,13 +161,22 @@ def _made(story: Story, packed: Packed) -> dict[str, str]:
     return facts | {key: str(value) for key, value in environment.items()}
 
 
-def _floor(opened: Opened, packed: Packed, judged: Judged, trained: Trained) -> float | None:
-    """What always answering training's commonest class would make. None where the headline is no accuracy."""
+def _floor(opened: Opened, packed: Packed, judged: Judged) -> dict[str, Any]:
+    """What must be beaten: the task's own floor, else always answering training's commonest class.
+
+    Nothing where the headline is no accuracy, or there is nothing to learn a floor from.
+    """
+    own = getattr(opened.task, "floor", None)
+    if own is not None:
+        if not len(packed.rows["train"]) or not len(packed.rows["test"]):
+            return {}
+        value, what = own(packed.pack.columns, packed.targets, packed.rows, packed.schema)
+        return {"floor": value, "floor_of": what}
     strata = opened.task.strata([item.target for item in packed.items("train")])
     if not strata or opened.task.headline != "accuracy":
-        return None
+        return {}
     commonest = Counter(strata).most_common(1)[0][0]
-    return float(np.mean([stratum == commonest for stratum in judged.strata]))
+    return {"floor": float(np.mean([stratum == commonest for stratum in judged.strata]))}
 
 
 def _ledger(opened: Opened, packed: Packed) -> Ledger:

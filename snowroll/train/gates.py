@@ -18,6 +18,7 @@ from snowroll.base.nouns import Batch, Gate
 from snowroll.train.begins import SLACK, SLACK_NATS, bias_at_prior, loss_at_init
 from snowroll.train.course import schedule
 from snowroll.train.fit import fit
+from snowroll.train.foresight import no_foresight
 from snowroll.train.learns import CLEARLY, DEAD, beats_blind, everything_learns, overfits_two
 from snowroll.train.nested import leaves
 from snowroll.train.reaches import inputs_reach
@@ -48,6 +49,8 @@ def pass_through(
     asked: the hypotheses; None: all those about learning by gradients.
     """
     for hypothesis in hypotheses(write) if asked is None else asked:
+        if hypothesis.name == "no_foresight" and not trial.in_order:
+            continue  # asked only where answers have an order
         began = now()
         try:
             found = hypothesis.measure(trial)
@@ -108,6 +111,12 @@ def hypotheses(write: Write) -> list[Hypothesis]:
             "answers depend on all of the inputs",
             "a change for every quarter of them, along every axis",
             inputs_reach,
+        ),
+        Hypothesis(
+            "no_foresight",
+            "no answer along the inputs depends on what comes after it",
+            "no change before the place from which on the inputs are others",
+            no_foresight,
         ),
         Hypothesis(
             "same_twice",

@@ -37,10 +37,12 @@ def init(
     unlabelled = len(stock.samples) - len(stock.targets)
     story = opened.store.catalog.story("layout")
     evidence = list(story.get("evidence", ())) if story else []
+    # where targets are no classes all samples may count as one
+    classes = f"{len(counts)} classes, " if len(counts) != 1 or stock.schema["type"] == "choice" else ""
     lines = [
-        f"found     {len(stock.samples):,} {opened.task.kind}s, {len(counts)} classes, {stock.layout}",
+        f"found     {len(stock.samples):,} {opened.task.kind}s, {classes}{stock.layout}",
         *[f"          {sentence}" for sentence in evidence],
-        f"          {_few(counts)}",
+        *([f"          {_few(counts)}"] if classes else []),
         *([f"          {unlabelled:,} without a label"] if unlabelled else []),
         f"wrote     {root / FILE}",
     ]

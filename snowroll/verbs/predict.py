@@ -17,7 +17,7 @@ from snowroll.base.errors import DataError, UsageError
 from snowroll.base.nouns import Json, Prediction, Sample
 from snowroll.base.task import Columns
 from snowroll.prepare.decode import limited
-from snowroll.prepare.names import bundle_of, holds_rows, is_archive, take_apart
+from snowroll.prepare.names import bundle_of, holds_rows, is_archive, stretch_of, take_apart
 from snowroll.prepare.read import Folder
 from snowroll.project.data import rows_at_once, stacked
 from snowroll.project.models import Trained, load_model
@@ -38,7 +38,7 @@ def predict(opened: Opened, paths: list[Path], run: int | None, format: str, out
     if format not in ("jsonl", "csv"):
         raise UsageError(f"format '{format}' is not known", where="--format", cure="use jsonl or csv")
     for path in paths:
-        if not path.exists():
+        if not (path.exists() or _is_part(path)):
             raise UsageError("there is no such file or folder", where=path, cure="check the spelling")
     trained = load_model(opened, run)
     write = None if out is None else _writer(opened, out)
@@ -108,11 +108,23 @@ def _inputs(opened: Opened, paths: list[Path], unread: dict[str, str]) -> Iterat
             yield from _inside(opened, path, unread)
             continue
         try:
-            raw = path.read_bytes()
+            raw = Folder(_whole(path)).read(path.name) if _is_part(path) else path.read_bytes()
         except OSError as fault:
             unread[str(path)] = (fault.strerror or str(fault)).lower()
+        except DataError as fault:
+            unread[str(path)] = fault.what
         else:
             yield str(path), raw
+
+
+def _is_part(path: Path) -> bool:
+    """Whether it names a part of a file that is there, as samples are named: poems.txt#1024-2048."""
+    return not path.exists() and stretch_of(path.name) is not None and _whole(path).exists()
+
+
+def _whole(path: Path) -> Path:
+    part = stretch_of(path.name)
+    return path.with_name(part.of) if part else path
 
 
 def _inside(opened: Opened, path: Path, unread: dict[str, str]) -> Iterator[tuple[str, bytes]]:
@@ -172,7 +184,9 @@ def _predictions(opened: Opened, trained: Trained, encoded: list[Columns]) -> li
     batch = task.batch(stacked(encoded, task.ragged), torch.arange(len(encoded)))
     with torch.inference_mode():
         outputs = task.postprocess(trained.model(batch.inputs), options)
-    return task.decode({name: value.cpu().numpy() for name, value in outputs.items()}, trained.schema, options)
+    said = task.decode({name: value.cpu().numpy() for name, value in outputs.items()}, trained.schema, options)
+    at_length = getattr(task, "at_length", None)
+    return said if at_length is None else at_length(trained.model, batch, said, trained.schema, options)
 
 
 def _told(name: str, content: str, answer: Prediction) -> dict[str, Json]:

@@ -352,7 +352,7 @@ def _proved(opened: Opened, run: int) -> list[str]:
         return []
     parity = artifact.parity
     return [
-        f"export    ONNX, {artifact.bytes / 1e6:.1f} MB, raw pixels in, answers out",
+        f"export    ONNX, {artifact.bytes / 1e6:.1f} MB, a {opened.task.kind} in, an answer out",
         f"          parity on n={parity['n']}: differs by {parity['largest']:.1e} at most, "
         f"same answer {parity['agreement']:.0%}, over HTTP too",
     ]

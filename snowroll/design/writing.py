@@ -1,0 +1,105 @@
+"""A model of text that reads codes of characters (or bytes) and tells what follows each of them.
+
+A model of tokens (design/gpt.py, design/char_rnn.py) between two tables. Texts longer than the model's context are read
+in windows of it, each of which begins with the character before its first; what follows the end of the text is told
+from the last `context` characters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from snowroll.design.sampling import Taste, drawn_token
+
+START, PAD = -2, -1  # codes beside those of characters: before the text, and after its end
+
+
+class Heard(NamedTuple):
+    """What a model makes of texts."""
+
+    logits: Tensor  # [B, T, V] of what follows each code
+    own: Tensor  # [B, T] what does follow, as far as the text itself tells; -1: it does not
+    last: Tensor  # [B, V] logits of what follows the text
+    characters: Tensor  # [B] that were told of: of bytes, those that begin one
+    strange: Tensor  # [B] of them, those that the model has no token for
+
+
+class Writer(nn.Module):
+    """Codes int64 [B, T] (START, the text, PAD ...) to `Heard`."""
+
+    table: Tensor
+
+    def __init__(self, tokens: nn.Module, codes: Sequence[int], context: int, in_bytes: bool) -> None:
+        """tokens: the model between the tables, of len(codes) tokens, and one more where they are no bytes: any other.
+
+        codes: what each token stands for, rising.
+        """
+        super().__init__()
+        self.tokens, self.context, self.in_bytes = tokens, context, in_bytes
+        self.size = len(codes) + (not in_bytes)
+        unknown = len(codes)  # of bytes there is none
+        table = torch.full(((codes[-1] if len(codes) else 0) + 4,), unknown, dtype=torch.int64)
+        table[torch.tensor(codes, dtype=torch.int64) + 2] = torch.arange(len(codes))
+        table[:2] = self.size  # START and PAD: nothing
+        self.register_buffer("table", table, persistent=False)
+
+    def forward(self, codes: Tensor) -> Heard:
+        ids = self.ids(codes)
+        logits = self._in_windows(ids)
+        follows = torch.cat([ids[:, 1:], torch.full_like(ids[:, :1], self.size)], dim=1)
+        own = torch.where(follows == self.size, -1, follows)
+        known = own >= 0
+        after = torch.cat([codes[:, 1:], torch.full_like(codes[:, :1], PAD)], dim=1)
+        begins = (after & 0xC0) != 0x80 if self.in_bytes else known
+        strange = known & (own == self.size - 1) if not self.in_bytes else torch.zeros_like(known)
+        return Heard(logits, own, self._last(ids, logits), (known & begins).sum(dim=1), strange.sum(dim=1))
+
+    def ids(self, codes: Tensor) -> Tensor:
+        """Codes to tokens; those of START and PAD are `size`."""
+        return self.table[(codes + 2).clamp(0, self.table.shape[0] - 1)]
+
+    def _in_windows(self, ids: Tensor) -> Tensor:
+        B, T = ids.shape
+        if self.context >= T:
+            return self.tokens(ids)
+        windows = -(-T // self.context)
+        filled = nn.functional.pad(ids, (0, windows * self.context - T), value=self.size)
+        logits = self.tokens(filled.reshape(B * windows, self.context))
+        return logits.reshape(B, windows * self.context, self.size)[:, :T]
+
+    def _last(self, ids: Tensor, logits: Tensor) -> Tensor:
+        """[B, V] what follows the last code that is not PAD."""
+        B, T = ids.shape
+        count = (ids[:, 1:] != self.size).sum(dim=1)  # place of the last code: START is at 0
+        if self.context >= T:
+            return logits.gather(1, count.view(B, 1, 1).expand(B, 1, self.size))[:, 0]
+        first = (count - self.context + 1).clamp(min=0)
+        places = first[:, None] + torch.arange(self.context, device=ids.device)
+        window = ids.gather(1, places.clamp(max=T - 1))
+        of_window = self.tokens(window)
+        return of_window.gather(1, (count - first).view(B, 1, 1).expand(B, 1, self.size))[:, 0]
+
+
+@torch.inference_mode()
+def written(tokens: Any, ids: Sequence[int], taste: Taste, forbidden: Sequence[int] = ()) -> Iterator[int]:
+    """What a model of tokens writes after `ids` (its first: nothing), token by token, without end.
+
+    Each token costs one step, not the whole text: what was read is remembered. Where the memory is full, the last half
+    of the context is read anew. forbidden: tokens that are never written.
+    """
+    known, place = list(ids)[-tokens.context :], 0
+    memory, fresh = tokens.begin(1), known
+    while True:
+        device = tokens.embed.weight.device
+        told, memory = tokens.step(torch.tensor([fresh], device=device), memory)
+        logits = told[0, -1].float().cpu().numpy()
+        logits[list(forbidden)] = -float("inf")
+        token = drawn_token(logits, taste, place)
+        yield token
+        known, fresh, place = [*known, token][-tokens.context :], [token], place + 1
+        if memory[-1] >= tokens.context:
+            memory, fresh = tokens.begin(1), known[-(tokens.context // 2 or 1) :]

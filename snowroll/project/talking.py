@@ -1,0 +1,31 @@
+"""A word with a trained model: lines typed, answered piece by piece, until an empty one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from snowroll.base.errors import SnowrollError
+from snowroll.project.models import load_model
+from snowroll.project.opened import Opened
+
+
+def talk(opened: Opened, run: int, lines: Iterable[str], tell: Callable[[str], object]) -> None:
+    """Nothing where the task has no `closing`. An empty line, the end of input or ctrl-c ends it; a fault is told."""
+    closing = getattr(opened.task, "closing", None)
+    if closing is None:
+        return
+    trained = load_model(opened, run)
+    tell("\nA word with it? Type how a text begins; an empty line ends it.\n> ")
+    try:
+        for line in lines:
+            text = line.rstrip("\n")
+            if not text:
+                return
+            try:
+                for piece in closing(trained.model, text, trained.schema, trained.plan.task):
+                    tell(piece)
+            except SnowrollError as fault:
+                tell(str(fault))
+            tell("\n> ")
+    except KeyboardInterrupt:
+        tell("\n")

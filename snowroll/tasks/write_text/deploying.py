@@ -1,0 +1,68 @@
+"""How a language model is cut for export: codes of a text in, what follows it out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from snowroll.base.nouns import Json
+from snowroll.base.task import Deployable
+from snowroll.design.writing import PAD, START
+from snowroll.tasks.write_text.options import WriteOptions
+from snowroll.tasks.write_text.texts import alphabet
+
+
+class Framed(nn.Module):
+    """Codes int32 [n] to int64 [1, length + 1]: START, the last `length` of them, PAD."""
+
+    def __init__(self, length: int) -> None:
+        super().__init__()
+        self.length = length
+
+    def forward(self, codes: Tensor) -> Tensor:
+        tail = F.pad(codes.long(), (self.length, 0), value=PAD)[-self.length :]
+        count = (tail >= 0).sum()
+        places = torch.remainder(torch.arange(self.length) + (self.length - count), self.length)
+        return F.pad(tail.gather(0, places), (1, 0), value=START)[None]
+
+
+class Body(nn.Module):
+    """Framed codes [B, length + 1] to the outputs after post-processing."""
+
+    def __init__(self, model: nn.Module, postprocess: Callable[[object], Mapping[str, Tensor]]) -> None:
+        super().__init__()
+        self.model, self.postprocess = model, postprocess
+
+    def forward(self, prepared: Tensor) -> tuple[Tensor, ...]:
+        return tuple(self.postprocess(self.model(prepared)).values())
+
+
+def deployable(
+    model: nn.Module,
+    postprocess: Callable[[object], Mapping[str, Tensor]],
+    options: WriteOptions,
+    schema: Mapping[str, Json],
+) -> Deployable:
+    """See base.task.Deployable."""
+    in_bytes = options.tokens == "bytes"
+    what = "bytes of its UTF-8" if in_bytes else "Unicode code points"
+    contract = {
+        "input": f"codes: int32 [n], the {what} of a text; of more than {options.length} the last are read",
+        "output": (
+            "next: float32 [batch, tokens], the probability of each token to follow; nats, tokens, characters: "
+            "float32 [batch], how well the text itself was told"
+        ),
+        "tokens": alphabet(schema, in_bytes),
+    }
+    return Deployable(
+        prepare=Framed(options.length),
+        body=Body(model, postprocess),
+        raw_example=torch.arange(options.length + 3, dtype=torch.int32) % 97,
+        raw_name="codes",
+        raw_axes={0: "n"},
+        output_names=("next", "nats", "tokens", "characters"),
+        contract=contract,
+    )

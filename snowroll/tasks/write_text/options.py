@@ -1,0 +1,94 @@
+"""The options of a language model, and the rules that choose them. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import isqrt
+from typing import Literal
+
+from snowroll.base.bounds import check_numbers
+from snowroll.base.errors import UsageError
+from snowroll.base.nouns import Choice, Json
+from snowroll.base.task import Fingerprint
+
+SMALL = 60_000  # characters to learn from, below which a small network learns all there is. A guess
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOptions:
+    """The task's part of the Plan for writing."""
+
+    model: Literal["gpt", "lstm", "gru"] = "gpt"
+    tokens: Literal["characters", "bytes"] = "characters"  # what the network reads and writes one at a time
+    length: int = 512  # characters or bytes of a passage that are read; of a longer text the last
+    context: int = 128  # tokens that the network looks back on
+    width: int = 128
+    depth: int = 4  # layers
+    heads: int = 4  # of attention, in each layer
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_numbers("task", self, from_1="length context width depth heads", shares="dropout")
+        if self.width % (2 * self.heads):
+            cure = f"set it to {max(1, round(self.width / (2 * self.heads))) * 2 * self.heads}"
+            raise UsageError(
+                f"{self.width} is not divisible by twice {self.heads} heads", where="task.width", cure=cure
+            )
+
+    @property
+    def parts(self) -> int:
+        """Passages are this often, squared, as long as what is learnt at once."""
+        return max(1, isqrt(self.length // self.context))
+
+
+def write_plan(fingerprint: Fingerprint) -> list[Choice]:
+    """The rules' values for `[train]` and `[task]`, each with its reason in one sentence."""
+    facts, n = fingerprint.facts, fingerprint.n["train"]
+    asked: Mapping[str, Json] = facts.get("asked") or {}
+    learnt = int(facts["characters"])
+    gpu = fingerprint.device.startswith("cuda")
+    long = int(facts["longest"])
+    batch = 64 if gpu else 32 if n >= 64 else 8
+    small = learnt < SMALL
+    context = 256 if gpu and not small else 64
+    network = str(asked.get("model") or "gpt")
+    of = f"{learnt:,} characters to learn from"
+    return [
+        Choice("task.length", -(-long // context) * context, f"the longest passage has {long} characters"),
+        Choice("task.context", context, f"{of}{'' if gpu else ', on a processor'}"),
+        Choice("task.width", 64 if small else 384 if gpu else 128, of),
+        Choice("task.depth", 2 if small else 6 if gpu else 4, of),
+        Choice("task.heads", 4 if small or not gpu else 6, "about 32 or 64 values a head"),
+        Choice("task.dropout", 0.2 if gpu else 0.0, "a GPU reads a small corpus often enough to learn it by heart"),
+        Choice("train.batch", batch, f"{n} passages, of each a stretch of {context} at a time"),
+        Choice("train.steps", 5_000 if gpu else 400 if small else 2_000, f"{of}; --time sets it by the clock instead"),
+        *_learning(network),
+        Choice("train.schedule", "linear", "straight down to zero: the budget ends where learning ends"),
+        Choice("train.clip", 1.0, "one odd passage must not undo the others"),
+        Choice("train.threads", fingerprint.threads, "all cores of this machine"),
+        *_precision(fingerprint),
+    ]
+
+
+def _learning(network: str) -> list[Choice]:
+    if network == "gpt":
+        return [
+            Choice("train.optimizer", "muon", "matrices learn fastest when every direction moves alike (Jordan 2024)"),
+            Choice("train.lr", 0.02, "for Muon; embeddings and head follow AdamW at a tenth of it"),
+            Choice("train.momentum", 0.95, "goes with Muon"),
+            Choice("train.weight_decay", 0.0, "a short run forgets nothing"),
+            Choice("train.warmup", 0.02, "Muon's steps are of one size from the first on"),
+        ]
+    return [
+        Choice("train.optimizer", "adamw", "a recurrent network is not made of maps that may be made orthogonal"),
+        Choice("train.lr", 3e-3, "for AdamW"),
+        Choice("train.weight_decay", 0.0, "a short run forgets nothing"),
+        Choice("train.warmup", 0.05, "the first steps rise"),
+    ]
+
+
+def _precision(fingerprint: Fingerprint) -> list[Choice]:
+    if fingerprint.device.startswith("cuda") and fingerprint.bf16:
+        return [Choice("train.precision", "bf16", "this device multiplies bf16 faster")]
+    return [Choice("train.precision", "fp32", "matrices this small gain nothing from bf16 on a processor")]
