@@ -223,6 +223,7 @@ class Deployable:
 #   wants: str                                         what a folder must hold, told where it holds nothing of it
 #   writers: Mapping[str, Callable]                    formats that `export --labels` writes: see verbs/export.py
 #   gist(target) -> str                                a target in a spelling that resized copies of a picture share
+#   pieces(raw, names) -> Mapping[str, bytes]          samples that lie in one file, by the names `recognise` gave them
 #   cleaned(raw) -> bytes                              what may be kept of a sample's bytes: names of patients may not
 #   teaches(targets, options) -> [n] bool              which samples may be learnt from: all others are judged on only
 #   samples_in(folder, settings) -> list[str]          what of a folder is a sample to be answered, if not each file

@@ -21,7 +21,7 @@ from snowroll.prepare.names import bundle_of, holds_rows, is_archive, take_apart
 from snowroll.prepare.read import Folder
 from snowroll.project.data import rows_at_once, stacked
 from snowroll.project.models import Trained, load_model
-from snowroll.project.opened import Opened
+from snowroll.project.opened import Opened, stream_of
 
 BATCH = 64
 Write = Callable[[str, Json, bytes], str]  # (name of the input, answer, bytes of the input) -> path of the file
@@ -123,7 +123,7 @@ def _inside(opened: Opened, path: Path, unread: dict[str, str]) -> Iterator[tupl
     except DataError as fault:
         unread[str(path)] = fault.what
         return
-    for where, raw in folder.stream(wheres):
+    for where, raw in stream_of(opened.task, folder, wheres, opened.prepare.workers):
         yield str(base / where), raw
     unread.update({str(base / where): why for where, why in folder.refused.items()})
     if not wheres and not folder.refused:
