@@ -59,9 +59,7 @@ def cutter(cut: Cut) -> Callable[[bytes], dict[str, bytes]]:
     return partial(_cut, cut=cut)
 
 
-def _jobs(
-    folder: Folder, inside: Mapping[str, Sequence[str]]
-) -> Iterator[tuple[tuple[str, Sequence[str]], bytes]]:
+def _jobs(folder: Folder, inside: Mapping[str, Sequence[str]]) -> Iterator[tuple[tuple[str, Sequence[str]], bytes]]:
     for whole, raw in folder.stream(inside):
         names = inside[whole]
         for start in range(0, len(names), AT_ONCE):

@@ -77,6 +77,10 @@ def as_npz(series: Series) -> bytes:
         arrays["beat_s"] = np.float64(series.beat_s)
     if len(series.beats_s):
         arrays["beats_s"] = series.beats_s.astype(np.float64)
+    if series.usual is not None:
+        arrays["usual"] = series.usual.astype(np.float32)
+    if series.symbols:
+        arrays["symbols"] = np.array(series.symbols)
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
         for name, array in arrays.items():
@@ -133,7 +137,7 @@ def _zipped(raw: bytes, most_values: float) -> Series:
     return _with_fields(_in_time(signal), given)
 
 
-_FIELDS = frozenset({"signal", "rate_hz", "leads", "unit", "beat_s", "beats_s"})
+_FIELDS = frozenset({"signal", "rate_hz", "leads", "unit", "beat_s", "beats_s", "symbols", "usual"})
 
 
 def _with_fields(signal: np.ndarray, given: Mapping[str, np.ndarray]) -> Series:
@@ -142,6 +146,13 @@ def _with_fields(signal: np.ndarray, given: Mapping[str, np.ndarray]) -> Series:
     rate = _numbers(given, "rate_hz")
     leads = given.get("leads")
     unit = given.get("unit")
+    symbols = given.get("symbols")
+    called = symbols is not None and symbols.dtype.kind == "U" and symbols.shape == beats.shape
+    order = np.argsort(beats, kind="stable")
+    usual = _in_time(given["usual"]) if "usual" in given else None
+    if usual is not None and usual.shape[1] != signal.shape[1]:
+        told = f"'usual' has {usual.shape[1]} channels and 'signal' {signal.shape[1]}"
+        raise DataError(told, cure="save it as [time, channels]")
     named = leads is not None and leads.dtype.kind == "U" and leads.ndim == 1 and len(leads) == signal.shape[1]
     return Series(
         signal,
@@ -149,7 +160,9 @@ def _with_fields(signal: np.ndarray, given: Mapping[str, np.ndarray]) -> Series:
         tuple(str(name)[:40] for name in leads) if named and leads is not None else (),
         str(unit)[:20] if unit is not None and unit.dtype.kind == "U" and unit.ndim == 0 else "",
         float(beat[0]) if len(beat) else None,
-        np.sort(beats),
+        beats[order],
+        tuple(str(symbols[place])[:40] for place in order) if called and symbols is not None else (),
+        usual,
     )
 
 
@@ -240,7 +253,9 @@ def _head_of(raw: bytes) -> _Head:
                 head.rate_hz = checked_rate(_as_number(said[2]) or 0.0)
         elif line.strip() and not line.startswith("#"):
             head.mark = next((mark for mark in (";", "\t", ",") if mark in line), " ")
-            cells = [cell.strip().strip("'\"") for cell in (line.split(head.mark) if head.mark != " " else line.split())]
+            cells = [
+                cell.strip().strip("'\"") for cell in (line.split(head.mark) if head.mark != " " else line.split())
+            ]
             if all(_as_number(cell) is not None or cell in ("", "NA") for cell in cells):
                 return head
             if head.names:

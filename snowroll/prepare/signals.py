@@ -20,6 +20,7 @@ class Series:
     beat_s: float | None = None  # the event this sample is about, seconds from its first value; None: all of it
     beats_s: np.ndarray = field(default_factory=lambda: np.zeros(0))  # [n] float64, events of the record, in order
     symbols: tuple[str, ...] = ()  # [n] what each of them was called
+    usual: np.ndarray | None = None  # float32 [U, C]: what such events look like in this recording; None: not known
 
     @property
     def seconds(self) -> float:

@@ -30,7 +30,7 @@ _FORMATS: dict[int, tuple[int, int, int | None]] = {
     311: (4, 3, -(1 << 9)),
 }
 # annot(5): what the codes mean
-CODES = " N L R a V F J A S E j / Q ~ ? | ? s T * D \" = p B ^ t + u ? ! [ ] e n @ x f ( ) r".split(" ")
+CODES = ' NLRaVFJASEj/Q~?|?sT*D"=pB^t+u?![]en@xf()r'  # by their numbers
 BEATS = frozenset("NLRBAaJSVrFejnE/fQ?")
 _SKIP, _AUX = 59, 63
 
@@ -89,6 +89,11 @@ def read(files: Sequence[bytes], most_values: float, start: int = 0, stop: int |
         times[is_beat] / header.rate_hz,
         tuple(symbol for symbol, wanted in zip(symbols, is_beat, strict=True) if wanted),
     )
+
+
+def length_of(header: Header, files: Sequence[bytes]) -> int:
+    """Frames of a record whose files are as for `read`."""
+    return _length(header, dict(zip(header.files, files[1:], strict=False)))
 
 
 def read_header(raw: bytes) -> Header:
@@ -163,7 +168,7 @@ def read_annotations(raw: bytes) -> tuple[np.ndarray, tuple[str, ...]]:
         elif code < len(CODES):
             now += value
             times.append(now)
-            symbols.append(CODES[code] or "?")
+            symbols.append(CODES[code])
         elif code < _SKIP:
             now += value
     return np.array(times, np.int64), tuple(symbols)
