@@ -14,7 +14,7 @@ import numpy as np
 from snowroll.base.errors import DataError
 from snowroll.prepare import wfdb
 from snowroll.prepare.bundles import is_bundle, unbundled
-from snowroll.prepare.series import as_npz, open_series
+from snowroll.prepare.series import as_bytes, open_series
 from snowroll.prepare.signals import Series
 
 BEFORE_S, AFTER_S = 1.5, 1.5  # of signal around a beat in its excerpt: a slow heart's neighbours, for people
@@ -71,27 +71,58 @@ def intervals_of(beats_s: np.ndarray, beat_s: float) -> np.ndarray:
     return found
 
 
-def span_of(frame: int, rate_hz: float) -> tuple[int, int]:
-    """The frames that a usual beat is made from."""
-    return frame - round(USUAL_BEFORE_S * rate_hz), frame + round(USUAL_AFTER_S * rate_hz) + 1
+class Cutter:
+    """Excerpts of a signal of which it may ask any part around a beat: a file's, or what came in so far."""
 
+    def __init__(
+        self, rate_hz: float, leads: Sequence[str], unit: str, signal: Callable[[int, int], np.ndarray]
+    ) -> None:
+        self.rate_hz, self._leads, self._unit, self._signal = rate_hz, tuple(leads), unit, signal
+        self._windows: dict[int, np.ndarray | None] = {}  # of the beats before, by their frames
 
-def levelled(window: np.ndarray) -> np.ndarray:
-    """float32 [U, C] without its baseline."""
-    filled = np.nan_to_num(window)
-    return filled - filled.mean(axis=0, keepdims=True)
+    def excerpt(self, frame: int, past: Sequence[int], after: int | None, length: float) -> Series:
+        """The beat at this frame. past: frames of the PAST beats before it; after: of the next one, if there was one;
+        length: frames of the whole signal, infinite where it goes on.
 
+        beats_s: those that tell of its rhythm, in seconds of the excerpt. Where the next one does not come in time, the
+        moment until which it was waited for stands in its place.
+        """
+        start, stop = self.span(frame)
+        start, stop = max(0, start), int(min(length, stop))
+        latest = frame + round(LATEST_S * self.rate_hz)
+        if after is None or after > latest:
+            after = latest if latest < length else None
+        near = np.array([*past, frame, *([] if after is None else [after])])
+        return Series(
+            self._signal(start, stop),
+            self.rate_hz,
+            self._leads,
+            self._unit,
+            (frame - start) / self.rate_hz,
+            (near - start) / self.rate_hz,
+            usual=self._usual(past, length),
+        )
 
-def usual_of(windows: Sequence[np.ndarray]) -> np.ndarray | None:
-    """float32 [U, C]: their mean; None where there is none."""
-    return np.mean(np.stack(windows), axis=0, dtype=np.float32) if windows else None
+    def span(self, frame: int) -> tuple[int, int]:
+        """The frames that a beat's excerpt is made from, were the signal endless."""
+        return frame - round(BEFORE_S * self.rate_hz), frame + round(AFTER_S * self.rate_hz) + 1
 
+    def _usual(self, past: Sequence[int], length: float) -> np.ndarray | None:
+        """float32 [U, C]: the mean of the beats before."""
+        self._windows = {frame: self._windows[frame] for frame in past if frame in self._windows}
+        for frame in past:
+            if frame not in self._windows:
+                self._windows[frame] = self._window(frame, length)
+        windows = [window for frame in past if (window := self._windows[frame]) is not None]
+        return np.mean(np.stack(windows), axis=0, dtype=np.float32) if windows else None
 
-def pieces(raw: bytes, names: Sequence[str]) -> dict[str, bytes]:
-    """The excerpts of the beats at these frames of a record; a beat beyond the record's end has none."""
-    frames = sorted({int(name) for name in names})
-    record = Record(raw)
-    return {str(frame): as_npz(record.excerpt(frame)) for frame in frames if 0 <= frame < record.length}
+    def _window(self, frame: int, length: float) -> np.ndarray | None:
+        """A beat without its baseline; None where it is not whole."""
+        start, stop = frame - round(USUAL_BEFORE_S * self.rate_hz), frame + round(USUAL_AFTER_S * self.rate_hz) + 1
+        if start < 0 or stop > length:
+            return None
+        filled = np.nan_to_num(self._signal(start, stop))
+        return filled - filled.mean(axis=0, keepdims=True)
 
 
 class Record:
@@ -101,22 +132,20 @@ class Record:
         whole = None if is_wfdb(raw) else open_series(raw, most_values)
         self._part: Callable[[int, int], np.ndarray]
         if whole is not None:
-            self.rate_hz, self.leads, self.unit, self.length = whole.rate_hz, whole.leads, whole.unit, len(whole.signal)
+            self.rate_hz, self.length = whole.rate_hz, len(whole.signal)
             self._part = lambda start, stop: whole.signal[start:stop]
-            beats_s, self.symbols = whole.beats_s, whole.symbols
+            told = whole
         else:
             files = unbundled(raw)
-            header = wfdb.read_header(files[0])
             told = wfdb.read(files, most_values, 0, 0)
-            self.rate_hz, self.leads, self.unit = told.rate_hz, told.leads, told.unit
-            self.length = wfdb.length_of(header, files)
+            self.rate_hz, self.length = told.rate_hz, wfdb.length_of(wfdb.read_header(files[0]), files)
             self._part = lambda start, stop: wfdb.read(files, most_values, start, stop).signal
-            beats_s, self.symbols = told.beats_s, told.symbols
         if not self.rate_hz:
             raise DataError("beats without a sampling rate", cure="say `rate_hz` in the .npz, or a time column")
-        self.frames = np.rint(beats_s * self.rate_hz).astype(np.int64)
+        self.symbols = told.symbols
+        self.frames = np.rint(told.beats_s * self.rate_hz).astype(np.int64)
         self._held: tuple[int, np.ndarray] = (0, np.zeros((0, 1), np.float32))
-        self._windows: dict[int, np.ndarray | None] = {}  # around beats by their numbers
+        self._cutter = Cutter(self.rate_hz, told.leads, told.unit, self._signal)
 
     def find_beats(self) -> None:
         """Where nobody annotated any."""
@@ -125,35 +154,12 @@ class Record:
         self.frames = find_beats(self._part(0, self.length), self.rate_hz)
 
     def excerpt(self, frame: int) -> Series:
-        """The beat at this frame. beats_s: those that tell of its rhythm, in seconds of the excerpt."""
+        """The beat at this frame."""
         if not len(self.frames):
             self.find_beats()
-        start = max(0, frame - round(BEFORE_S * self.rate_hz))
-        stop = min(self.length, frame + round(AFTER_S * self.rate_hz) + 1)
-        at = int(np.searchsorted(self.frames, frame))
-        near = self.frames[max(0, at - PAST) : at + 2]
-        return Series(
-            self._signal(start, stop),
-            self.rate_hz,
-            self.leads,
-            self.unit,
-            (frame - start) / self.rate_hz,
-            (near - start) / self.rate_hz,
-            usual=self._usual(at),
-        )
-
-    def _usual(self, at: int) -> np.ndarray | None:
-        """The mean of the beats before the one of this number."""
-        numbers = range(max(0, at - PAST), at)
-        self._windows = {number: found for number, found in self._windows.items() if number in numbers}
-        for number in numbers:
-            if number not in self._windows:
-                self._windows[number] = self._window(int(self.frames[number]))
-        return usual_of([window for number in numbers if (window := self._windows[number]) is not None])
-
-    def _window(self, frame: int) -> np.ndarray | None:
-        start, stop = span_of(frame, self.rate_hz)
-        return levelled(self._signal(start, stop)) if start >= 0 and stop <= self.length else None
+        at, later = np.searchsorted(self.frames, frame), np.searchsorted(self.frames, frame, "right")
+        after = int(self.frames[later]) if later < len(self.frames) else None
+        return self._cutter.excerpt(frame, self.frames[max(0, at - PAST) : at].tolist(), after, self.length)
 
     def _signal(self, start: int, stop: int) -> np.ndarray:
         """Decoded two minutes at a time."""
@@ -163,6 +169,13 @@ class Record:
             ahead = max(stop, min(self.length, start + round(60 * self.rate_hz)))
             self._held = first, held = begin, self._part(begin, ahead)
         return held[start - first : stop - first]
+
+
+def pieces(raw: bytes, names: Sequence[str]) -> dict[str, bytes]:
+    """The excerpts of the beats at these frames of a record; a beat beyond the record's end has none."""
+    frames = sorted({int(name) for name in names})
+    record = Record(raw)
+    return {str(frame): as_bytes(record.excerpt(frame)) for frame in frames if 0 <= frame < record.length}
 
 
 def is_wfdb(raw: bytes) -> bool:

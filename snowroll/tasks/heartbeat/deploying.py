@@ -97,9 +97,10 @@ def deployable(
     contract = {
         "input": f"signal: float32 [time, {options.channels}], {first}leads that are not there are zeros; "
         "place: float32 [2], sampling rate (Hz) and the moment the answer is about (s from the first value); "
-        f"intervals: float32 [{PAST + 1}], s between the beats up to it, the last of these its own, then the one after "
-        f"it ({LATEST_S:g} s at most), zeros where nobody knows; usual: float32 [time, {options.channels}], the mean of "
-        f"the beats before it, each without its mean, from {USUAL_BEFORE_S:g} s before them on, zeros where nobody knows",
+        f"intervals: float32 [{PAST + 1}], s between the beats up to it, the last of these its own, then the one "
+        f"after it ({LATEST_S:g} s at most), zeros where nobody knows; usual: float32 [time, {options.channels}], the "
+        f"mean of the beats before it, each without its mean, from {USUAL_BEFORE_S:g} s before them on, zeros where "
+        "nobody knows",
         "resample": f"to {options.rate_hz:g} Hz, from {options.before_s:g} s before to {options.after_s:g} s after, "
         "linear with antialias",
         "output": "probabilities: float32 [batch, classes], in the order of `classes`",

@@ -30,8 +30,8 @@ def series_facts(columns: Columns) -> dict[str, Json]:
 
 def _common_lead(masks: np.ndarray) -> str:
     """The first known name that most recordings have; "" where there is none, or one lead only."""
-    n = Counter(
-        name for mask, times in Counter(masks.tolist()).items() for name in leads_of(mask) for _ in range(times)
-    )
+    n: Counter[str] = Counter()
+    for mask, times in Counter(masks.tolist()).items():
+        n.update(dict.fromkeys(leads_of(mask), times))
     most = max(n.values(), default=0)
     return next((name for name in KNOWN_LEADS if n[name] == most and most * 2 > len(masks)), "")

@@ -1,4 +1,4 @@
-"""From a recording to what a network takes: values of one rate around one moment, and how a beat lies in time. No torch.
+"""From a recording to what a network takes: values of one rate around one moment, and when the beat came. No torch.
 
 deploying.py says it again as a graph, and tests hold the two together.
 """
@@ -94,10 +94,13 @@ def fitted(signal: np.ndarray, rate: float, moment: float, options: HeartbeatOpt
     """(float32 [C, L]: linear, with antialiasing where the rate goes down; [1, L]: 1 where there are values)."""
     at = (moment + (np.arange(options.points) - options.points_before) / options.rate_hz) * rate
     reach = max(1.0, rate / options.rate_hz)
-    weights = np.maximum(0.0, 1.0 - np.abs(np.arange(len(signal)) - at[:, None]) / reach)
+    # only the values within reach weigh anything
+    taps = np.floor(at)[:, None] + np.arange(-np.ceil(reach), np.ceil(reach) + 1)
+    weights = np.maximum(0.0, 1.0 - np.abs(taps - at[:, None]) / reach) * ((taps >= 0) & (taps < len(signal)))
     known = ((at >= 0) & (at <= len(signal) - 1)).astype(np.float32)
     weights = weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-9)
-    values = weights.astype(np.float32) @ signal * known[:, None]
+    near = signal[np.clip(taps, 0, len(signal) - 1).astype(np.int64)]  # [L, taps, C]
+    values = np.einsum("lt,ltc->lc", weights.astype(np.float32), near) * known[:, None]
     return np.ascontiguousarray(values.T), known[None]
 
 

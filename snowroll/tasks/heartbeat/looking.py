@@ -27,7 +27,7 @@ _INK, _MARK = (20, 20, 30), (30, 90, 200)
 
 
 def look(raw: bytes, megapixels: float) -> Look:
-    """See base.task.Task.look. own: rate, seconds, leads by name, what is flat, clipped or missing, the beat's place."""
+    """See base.task.Task.look. own: rate, seconds, leads by name, what is flat, clipped or missing, beats before it."""
     if not raw:
         return Look(0, reason="the file is empty", cut_off=True)
     try:
@@ -67,9 +67,7 @@ def _own(series: Series) -> dict[str, float]:
         "clipped": float((~flat & (ends > CLIPPED) & (len(signal) >= 200)).sum()),
         "missing": float(1 - told.mean()),
         "about_beat": float(series.beat_s is not None),
-        "past_beats": float((series.beats_s < (series.beat_s or 0.0) - 1e-9).sum())
-        if series.beat_s is not None
-        else 0.0,
+        "past_beats": 0.0 if series.beat_s is None else float((series.beats_s < series.beat_s - 1e-9).sum()),
         # a set of names as one number: facts see numbers only
         "leads": float(sum(1 << place for place, name in enumerate(KNOWN_LEADS) if name in names)),
         "nameless": float(not series.leads),

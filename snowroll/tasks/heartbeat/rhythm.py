@@ -11,9 +11,10 @@ import numpy as np
 STEP_S = 0.125
 _SLOPE_S, _ENERGY_S = 0.02, 0.1  # over which a slope is taken, and its energy summed
 _APART_S = 0.25  # no two beats are nearer
-_LEARNS_S = 2.0  # before the first beat is told
+LEARNS_S = 2.0  # before the first beat is told
 _SHARE = 0.22  # of the usual beat's energy (its root) that makes a beat; chosen on the MIT-BIH records 101 to 124
 _PEAK_S = 0.08  # around the most energetic point, where the peak itself lies
+TOLD_S = _APART_S + _SLOPE_S + _ENERGY_S + 2 * _PEAK_S + STEP_S  # from a peak until it is told, at the most
 
 
 class Finder:
@@ -25,8 +26,8 @@ class Finder:
         self._sum = max(1, round(_ENERGY_S * rate_hz))
         self._apart = max(2, round(_APART_S * rate_hz))
         self._peak = max(1, round(_PEAK_S * rate_hz))
-        self._learns = round(_LEARNS_S * rate_hz)
-        self.delay = self._apart + self._sum + self._peak + self._step  # frames until a beat is told
+        self._learns = round(LEARNS_S * rate_hz)
+        self.sure = 0  # every beat before this frame was told
         self._reach = 2 * self._apart + self._sum + self._slope + 2 * self._peak
         self._buffer = np.zeros(0, np.float64)
         self._start = 0  # frame of the buffer's first value
@@ -82,7 +83,10 @@ class Finder:
 
     def _settle(self) -> list[int]:
         """The waiting peaks that are beats, once there is a level to compare them with."""
-        if self._done < self._learns or not self._waiting:
+        if self._done < self._learns:
+            return []
+        self.sure = self._done - self._sum - self._slope - self._peak
+        if not self._waiting:
             return []
         if not self._level:
             energies = sorted(energy for _, energy, _ in self._waiting)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from math import pi
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -29,9 +30,10 @@ def loss(model: nn.Module, batch: Batch, options: HeartbeatOptions) -> Tensor:
     return each if weight is None or not options.balance else each * weight[batch.targets]
 
 
-def begin(model: Heartbeat, classes: Tensor, options: HeartbeatOptions) -> None:
+def begin(model: Heartbeat, classes: np.ndarray, options: HeartbeatOptions) -> None:
     """Before the first step: class shares as the head's bias, as the loss will weigh them. classes: [n]."""
-    counts = torch.bincount(classes.flatten(), minlength=len(model.class_weight)).float().clamp(min=1.0)
+    shares = np.maximum(np.bincount(classes, minlength=len(model.class_weight)), 1)
+    counts = torch.from_numpy(shares).float()
     weight = (counts.sum() / counts) ** options.balance
     weight = weight * counts.sum() / (weight * counts).sum()
     log_prior = (weight * counts / counts.sum()).log()
