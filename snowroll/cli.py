@@ -121,14 +121,19 @@ def predict(
     run: Run = None,
     format: str = "jsonl",
     out: Path | None = None,
+    live: float = 0.0,
     json: Json = False,
 ) -> Any:
     """Files or folders in, one JSON line a sample out, with doubt. --format csv for a table.
 
     --out DIR: answers that are masks are written there, too, as files of their own: PNG, or NIfTI on the scan's grid.
+    --live HZ: instead of files, -: numbers on stdin, a line each moment, are answered as they come.
     """
+    from snowroll.verbs.predict import live as listen
     from snowroll.verbs.predict import predict as verb
 
+    if live:
+        return listen(opened(project), sys.stdin, live, run)
     return verb(opened(project), paths, run, format, out)
 
 

@@ -25,9 +25,9 @@ from snowroll.prepare.signals import MOST_CHANNELS, Series
 MAGIC = b"\x89SERIES\n"
 NUMPY = b"\x93NUMPY"
 _THEN = (1980, 1, 1, 0, 0, 0)  # the same arrays, the same bytes
-_TIME = re.compile(r"^(time|t|sec|secs|seconds?|s|ms|millis|milliseconds?|elapsed.*|timestamp)(\W.*)?$", re.I)
-_MILLI = re.compile(r"(^|\W)(ms|millis\w*)(\W|$)", re.I)
-_SAID = re.compile(r"^#\s*(rate|rate_hz|fs|sampling_rate|sampling_frequency|unit|units)\s*[:=]?\s*(\S+)", re.I)
+_TIME = re.compile(r"^(time|t|sec|secs|seconds?|s|ms|millis|milliseconds?|elapsed.*|timestamp)([\W_].*)?$", re.I)
+_MILLI = re.compile(r"(^|[\W_])(ms|millis[a-z]*)([\W_]|$)", re.I)
+_SAID = re.compile(r"^#\s*(rate_hz|rate|fs|sampling_rate|sampling_frequency|units|unit)\s*[:=]?\s*(\S+)", re.I)
 _LINE = 1 << 20  # bytes of the longest line of a CSV
 
 

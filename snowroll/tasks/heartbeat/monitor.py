@@ -23,6 +23,7 @@ class Monitor:
     def __init__(self, rate_hz: float, leads: Sequence[str] = (), unit: str = "mV") -> None:
         if not checked_rate(rate_hz) >= 20:
             raise DataError(f"a live signal of {rate_hz:g} Hz", cure="20 Hz are the least in which a beat is seen")
+        leads = leads if any(leads) else ()
         self._finder = Finder(rate_hz)
         self._cutter = Cutter(rate_hz, leads, unit, self._part)
         self._rate_hz = rate_hz

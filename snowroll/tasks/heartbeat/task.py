@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from snowroll.base.nouns import Batch, Choice, Fault, Json, Prediction
-from snowroll.base.task import Columns, Deployable, Draw, Fingerprint, Reading
+from snowroll.base.task import Columns, Deployable, Draw, Fingerprint, Live, Reading
 from snowroll.evaluate.choices import OneOfClasses, numbers_of, scores_of
 from snowroll.evaluate.choices import details as class_details
 from snowroll.prepare.look import Look
@@ -170,6 +170,11 @@ class Heartbeats(OneOfClasses):
         return list(CAUTIONS)
 
     # 5 deploy
+
+    def live(self, rate_hz: float, channels: Sequence[str]) -> Live:
+        from snowroll.tasks.heartbeat.monitor import Monitor
+
+        return Monitor(rate_hz, channels)
 
     def deployable(self, model: nn.Module, options: HeartbeatOptions, schema: Schema) -> Deployable:
         from snowroll.tasks.heartbeat.deploying import deployable
