@@ -127,13 +127,13 @@ def _from_bytes(raw: bytes, most_values: float) -> Series:
 
 def as_npz(series: Series) -> bytes:
     """A series as the bytes of an .npz, stored without compression: what `open_series` reads again."""
-    arrays: dict[str, np.ndarray] = {"signal": series.signal.astype(np.float32), "rate_hz": np.float64(series.rate_hz)}
+    arrays: dict[str, np.ndarray] = {"signal": series.signal.astype(np.float32), "rate_hz": np.array(series.rate_hz)}
     if series.leads:
         arrays["leads"] = np.array(series.leads)
     if series.unit:
         arrays["unit"] = np.array(series.unit)
     if series.beat_s is not None:
-        arrays["beat_s"] = np.float64(series.beat_s)
+        arrays["beat_s"] = np.array(series.beat_s)
     if len(series.beats_s):
         arrays["beats_s"] = series.beats_s.astype(np.float64)
     if series.usual is not None:
@@ -291,8 +291,9 @@ def _number(cell: str) -> float:
 def _where(fault: str, skipped: int) -> str:
     """numpy's complaint with the line of the file, shortened."""
     told = re.search(r"at row (\d+)", fault)
-    line = f"line {int(told[1]) + skipped + 1}: " if told else ""
-    return line + " ".join(fault.split())[:120]
+    counts_from = 0 if "number of columns" in fault else 1
+    line = f"line {int(told[1]) + skipped + counts_from}: " if told else ""
+    return line + " ".join(fault.partition(";")[0].partition(" at row")[0].split())[:120]
 
 
 def _head_of(raw: bytes) -> _Head:

@@ -114,7 +114,7 @@ class Cutter:
             if frame not in self._windows:
                 self._windows[frame] = self._window(frame, length)
         windows = [window for frame in past if (window := self._windows[frame]) is not None]
-        return np.mean(np.stack(windows), axis=0, dtype=np.float32) if windows else None
+        return np.asarray(np.stack(windows).mean(axis=0, dtype=np.float32)) if windows else None
 
     def _window(self, frame: int, length: float) -> np.ndarray | None:
         """A beat without its baseline; None where it is not whole."""

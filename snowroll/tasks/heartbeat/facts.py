@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -12,8 +13,9 @@ from snowroll.tasks.heartbeat.looking import leads_of
 from snowroll.tasks.heartbeat.options import KNOWN_LEADS
 
 
-def series_facts(columns: Columns) -> dict[str, Json]:
-    """Medians of rates, lengths and leads; what part of the samples is about a beat, and knows its rhythm."""
+def series_facts(columns: Columns, targets: Sequence[Json]) -> dict[str, Json]:
+    """Medians of rates, lengths and leads; what part of the samples is about a beat, and knows its rhythm; the share
+    of the rarest class."""
     n = len(columns["width"])
     about = columns["about_beat"] > 0
     rates = columns["rate_hz"][columns["rate_hz"] > 0]
@@ -25,6 +27,7 @@ def series_facts(columns: Columns) -> dict[str, Json]:
         "about_beats": float(about.mean()),
         "with_rhythm": float((columns["past_beats"][about] > 0).mean()) if about.any() else 0.0,
         "common_lead": _common_lead(columns["leads"]),
+        "rarest": min(Counter(map(str, targets)).values(), default=0) / max(1, len(targets)),
     }
 
 

@@ -98,12 +98,21 @@ def heartbeat_plan(fingerprint: Fingerprint) -> list[Choice]:
         Choice("train.clip", 5.0, "one odd recording moves nothing far"),
         Choice("train.ema", 0.99, "an averaged network is steadier"),
         Choice("task.label_smoothing", 0.05, "cardiologists disagree about some beats"),
+        _balance(float(facts["rarest"])),
         Choice("task.gain", 0.2, "electrodes and bodies differ"),
         Choice("task.noise", 0.05, "muscles and mains"),
         Choice("task.wander", 0.2, "the baseline moves with the breath"),
         Choice("task.drop_lead", 0.1 if channels > 1 else 0.0, "leads come off"),
         *[one for one in machine(fingerprint) if one.key != "train.channels_last"],
     ]
+
+
+def _balance(rarest: float) -> Choice:
+    """Leaving out patients of the MIT-BIH records in four folds, one seed: macro-F1 .703 at 0, .731 at 0.3."""
+    why = f"the rarest class is {rarest:.1%} of the samples"
+    if rarest >= 0.1:
+        return Choice("task.balance", 0.0, why)
+    return Choice("task.balance", 0.3, f"{why}: it weighs a little more; full balance costs positive predictivity")
 
 
 def _window(facts: Mapping[str, Json]) -> list[Choice]:

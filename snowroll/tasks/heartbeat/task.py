@@ -84,7 +84,7 @@ class Heartbeats(OneOfClasses):
     def facts(self, columns: Columns, targets: Sequence[Json], schema: Schema) -> dict[str, Json]:
         from snowroll.tasks.heartbeat.facts import series_facts
 
-        return series_facts(columns)
+        return series_facts(columns, targets)
 
     def plan(self, fingerprint: Fingerprint) -> list[Choice]:
         return heartbeat_plan(fingerprint)
