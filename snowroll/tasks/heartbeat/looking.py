@@ -129,7 +129,7 @@ def drawn(raw: bytes, target: Json | None, prediction: Json | None) -> Image:
     if series.beat_s is not None:
         at = (series.beat_s - start) * _MM_S * _MM_PX
         pen.line([(at, 14), (at, image.height)], fill=_MARK)
-    pen.text((4, 2), _caption(series, target, prediction, in_mv), fill=_INK)
+    pen.text((4, 2), _caption(series, target, prediction, in_mv, image.width), fill=_INK)
     return image
 
 
@@ -170,14 +170,15 @@ def _paper(width: int, height: int) -> tuple[Image, Any]:
     return image, pen
 
 
-def _caption(series: Series, target: Json | None, prediction: Json | None, in_mv: bool) -> str:
+def _caption(series: Series, target: Json | None, prediction: Json | None, in_mv: bool, width: int) -> str:
+    """Classes with what they mean, and the scale, as far as there is room."""
     scale = "25 mm/s" + (" 10 mm/mV" if in_mv else "") if series.rate_hz else "no rate told"
-    told = [f"{kind} {_word(value)}" for kind, value in (("label", target), ("said", prediction)) if value is not None]
-    return "   ".join([*told, scale])
-
-
-def _word(value: Json) -> str:
-    return f"{value} ({WORDS[value]})" if value in WORDS else str(value)
+    said = [(kind, str(value)) for kind, value in (("label", target), ("said", prediction)) if value is not None]
+    short = "   ".join(f"{kind} {value}" for kind, value in said)
+    long = "   ".join(
+        [*(f"{kind} {value} ({WORDS.get(value, '')})".removesuffix(" ()") for kind, value in said), scale]
+    )
+    return long if len(long) * 6.2 < width or not short else short
 
 
 def shown(trace: Any) -> Image:
