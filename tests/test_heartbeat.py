@@ -245,6 +245,21 @@ def test_labels_choose_the_classes(tmp_path: Path) -> None:
     assert class_of("A", ()) == "S"
     assert class_of("A", ("A", "L")) == "A"
     assert class_of("+", ()) is None
+    rest = read_recordings(Folder(tmp_path), PrepareSettings(workers=1, ignore=("S",)))
+    assert rest is not None
+    assert {found.target for found in rest.found} == {"N", "V"}
+
+
+def test_what_names_a_patient_is_not_kept(tmp_path: Path) -> None:
+    write_record(tmp_path, "a", recorded(0, RHYTHM))
+    raw = as_bundle([(tmp_path / f"a{ending}").read_bytes() for ending in (".hea", ".dat", ".atr")])
+    assert b"60 F" in raw
+    kept = task.cleaned(raw)
+    assert b"60 F" not in kept
+    assert np.array_equal(open_series(kept, 1e7).signal, open_series(raw, 1e7).signal)
+    assert task.cleaned(kept) == kept
+    excerpt = as_npz(recorded(0, RHYTHM))
+    assert task.cleaned(excerpt) == excerpt
 
 
 def test_records_without_annotations_are_answered_beat_by_beat(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from wfdb_kit import annotations, header, signals
 from snowroll.base.errors import DataError
 from snowroll.prepare import wfdb
 from snowroll.prepare.bundles import as_bundle
+from snowroll.prepare.edf import without_names
 from snowroll.prepare.series import as_bytes, as_npz, open_series
 from snowroll.prepare.signals import Series
 
@@ -227,6 +228,10 @@ def test_edf_is_read_in_its_units() -> None:
     found = open_series(edf(samples, 3), MOST)
     np.testing.assert_allclose(found.signal, samples / 100, atol=1e-5)
     assert (found.rate_hz, found.leads, found.unit) == (100, ("lead0", "lead1"), "mV")
+    named = edf(samples, 3).replace(b"X X X X  ", b"7 F X Ann", 1)
+    kept = without_names(named)
+    assert b"Ann" not in kept
+    assert len(kept) == len(named)
     with pytest.raises(DataError, match="claims 3 records and the data hold 2"):
         open_series(edf(samples, 3, cut=20), MOST)
 

@@ -15,6 +15,7 @@ from snowroll.deploy.settings import ServeSettings
 from snowroll.evaluate.settings import PromotionSettings
 from snowroll.prepare import wire
 from snowroll.prepare.decode import Guarded, limited
+from snowroll.prepare.names import whole_of
 from snowroll.prepare.pieces import cutter, read_piece, stream_pieces
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
@@ -72,7 +73,7 @@ class Opened:
             return self.store.blobs.get(sha)
         cut, clean = getattr(self.task, "pieces", None), getattr(self.task, "cleaned", None)
         raw = self.folder.read(where) if cut is None else read_piece(self.folder, where, self._guarded(cutter(cut)))
-        return raw if clean is None else self._guarded(clean)(raw)
+        return raw if clean is None or whole_of(where)[1] else self._guarded(clean)(raw)
 
     def _guarded(self, fn: Callable[[bytes], Any]) -> Guarded:
         """Warm: a page and a report ask for one sample after the other."""
@@ -90,13 +91,14 @@ class Opened:
         yield from self._own([where for where in own if not where.startswith("blob:")])
 
     def _own(self, wheres: Sequence[str]) -> Iterator[tuple[str, bytes]]:
-        """From the user's files, without what the task says must never be kept."""
-        found = stream_of(self.task, self.folder, wheres, self.prepare.workers)
+        """From the user's files, without what the task says must never be kept; a piece it has made itself."""
         clean = getattr(self.task, "cleaned", None)
-        if clean is None:
-            yield from found
+        foreign = [] if clean is None else [where for where in wheres if not whole_of(where)[1]]
+        kept = set(foreign)
+        yield from stream_of(self.task, self.folder, [w for w in wheres if w not in kept], self.prepare.workers)
+        if clean is None or not foreign:
             return
-        for where, raw in limited(clean, found, self.prepare.workers):
+        for where, raw in limited(clean, self.folder.stream(foreign), self.prepare.workers):
             if isinstance(raw, DataError):
                 self.folder.refused[where] = raw.what
             else:

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from snowroll.base.errors import DataError
-from snowroll.prepare import wfdb
-from snowroll.prepare.bundles import is_bundle, unbundled
+from snowroll.prepare import edf, wfdb
+from snowroll.prepare.bundles import as_bundle, is_bundle, unbundled
 from snowroll.prepare.series import as_bytes, open_series
 from snowroll.prepare.signals import Series
 
@@ -40,16 +40,16 @@ WORDS = {
 }
 
 
-def class_of(symbol: str, labels: Sequence[str]) -> str | None:
-    """An annotation's class: AAMI's, unless `labels` names others; None where it is in none of `labels`.
+def class_of(symbol: str, labels: Sequence[str] = (), ignore: Sequence[str] = ()) -> str | None:
+    """An annotation's class: AAMI's, unless `labels` names others; None where it is in none of `labels`, or ignored.
 
-    >>> class_of("L", ()), class_of("F", ("N", "S", "V")), class_of("L", ("N", "L", "R"))
-    ('N', None, 'L')
+    >>> class_of("L"), class_of("F", ("N", "S", "V")), class_of("L", ("N", "L", "R")), class_of("F", ignore=("F", "Q"))
+    ('N', None, 'L', None)
     """
     if labels and not set(labels) <= set(AAMI.values()):
         return symbol if symbol in labels else None
     named = AAMI.get(symbol)
-    return named if not labels or named in labels else None
+    return named if (not labels or named in labels) and named not in ignore else None
 
 
 def intervals_of(beats_s: np.ndarray, beat_s: float) -> np.ndarray:
@@ -181,3 +181,14 @@ def pieces(raw: bytes, names: Sequence[str]) -> dict[str, bytes]:
 def is_wfdb(raw: bytes) -> bool:
     """Whether it is a record's files in a bundle, not an .npz."""
     return is_bundle(raw) and b".npy" not in raw[:400]
+
+
+def cleaned(raw: bytes) -> bytes:
+    """Without what names a patient: the header of an EDF, the remarks in a WFDB header."""
+    if edf.is_edf(raw):
+        return edf.without_names(raw)
+    if not is_wfdb(raw):
+        return raw
+    head, *rest = unbundled(raw)
+    kept = [line for line in head.splitlines(keepends=True) if not line.lstrip().startswith(b"#")]
+    return as_bundle([b"".join(kept), *rest])

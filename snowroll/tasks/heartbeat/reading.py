@@ -192,7 +192,7 @@ def _beats(annotated: Mapping[str, Brief], settings: PrepareSettings) -> Reading
         seen: set[int] = set()
         for frame, symbol in zip(told.frames, told.symbols, strict=True):
             piece = f"{where}{PIECE}{frame}"
-            target = class_of(symbol, settings.labels)
+            target = class_of(symbol, settings.labels, settings.ignore)
             if frame >= told.length or frame < 0:
                 skipped[piece] = "annotated beyond the end of its record"
             elif frame in seen:

@@ -71,6 +71,11 @@ class Heartbeats(OneOfClasses):
 
         return pieces(raw, names)
 
+    def cleaned(self, raw: bytes) -> bytes:
+        from snowroll.tasks.heartbeat.beats import cleaned
+
+        return cleaned(raw)
+
     def look(self, raw: bytes, megapixels: float) -> Look:
         from snowroll.tasks.heartbeat.looking import look
 
