@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from sklearn.metrics import cohen_kappa_score, f1_score
 from wfdb_kit import write_record
 
 from snowroll.base.errors import DataError
-from snowroll.base.nouns import Batch
+from snowroll.base.nouns import Batch, Sample
 from snowroll.design.series import NAMES, build
 from snowroll.evaluate.agreement import j_kappa, scorer
 from snowroll.prepare.augment import CounterDraw
@@ -24,6 +26,7 @@ from snowroll.prepare.read import Folder
 from snowroll.prepare.series import as_npz, open_series
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.prepare.signals import Series
+from snowroll.prepare.view import View
 from snowroll.tasks.heartbeat import task
 from snowroll.tasks.heartbeat.beats import PAST, Record, class_of, intervals_of, pieces
 from snowroll.tasks.heartbeat.deploying import Fitted
@@ -248,6 +251,33 @@ def test_labels_choose_the_classes(tmp_path: Path) -> None:
     rest = read_recordings(Folder(tmp_path), PrepareSettings(workers=1, ignore=("S",)))
     assert rest is not None
     assert {found.target for found in rest.found} == {"N", "V"}
+
+
+def test_faults_are_named_with_their_files() -> None:
+    def one(name: str, **changed: Any) -> tuple[Sample, Look]:
+        series = replace(recorded(0, RHYTHM), **changed)
+        sample = Sample(name, name, name, "trace", "N", None)
+        return sample, look(as_npz(series), 100)
+
+    whole = recorded(0, RHYTHM)
+    flat = whole.signal.copy()
+    flat[:, 1] = 1
+    slow = {"rate_hz": 5.0, "beats_s": whole.beats_s * 20}
+    seen = [one(f"fine{number}") for number in range(6)]
+    seen += [one("flat", signal=flat), one("slow", **slow), one("nobody", rate_hz=0.0)]
+    seen += [one("turned", leads=("V1", "MLII")), one("other", leads=("V5", "MLII"))]
+    view = View.of([sample for sample, _ in seen], {sample.id: look for sample, look in seen})
+    faults = {fault.code: fault for fault in task.faults(view)}
+    told = {code: fault.paths for code, fault in faults.items()}
+    assert told == {
+        "flat_lead": ("flat",),
+        "wrong_rate": ("slow",),
+        "two_rates": ("slow",),
+        "unknown_rate": ("nobody",),
+        "lead_order": ("turned",),
+        "other_leads": ("other",),
+    }
+    assert "4 to 4 beats a minute" in faults["wrong_rate"].message
 
 
 def test_what_names_a_patient_is_not_kept(tmp_path: Path) -> None:

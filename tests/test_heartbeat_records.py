@@ -52,7 +52,7 @@ def test_records_are_learnt_from_and_a_live_signal_is_answered_as_its_recording(
     as_kept = np.rint(series.signal * 200) / 200
     text = "MLII,V1\n" + "".join(f"{one:.6f},{other:.6f}\n" for one, other in as_kept)
     monkeypatch.setattr("sys.stdin", io.StringIO(text))
-    heard = lines(capsys, "predict", project, "-", "--live", series.rate_hz)
+    heard = lines(capsys, "predict", project, "--live", series.rate_hz)
     frames = [int(row["path"].rpartition("///")[2]) for row in answered]
     assert [row["at_s"] for row in heard] == sorted(frame / series.rate_hz for frame in frames)
     by_time = {row["at_s"]: row for row in heard}
@@ -62,5 +62,5 @@ def test_records_are_learnt_from_and_a_live_signal_is_answered_as_its_recording(
         assert live["probability"] == pytest.approx(row["probability"], abs=1e-4)
 
     monkeypatch.setattr("sys.stdin", io.StringIO(text[:200] + "\nwords\n"))
-    assert run(["predict", str(project), "-", "--live", "100"]) == 1
+    assert run(["predict", str(project), "--live", "100"]) == 1
     assert "is no line of 2 numbers" in capsys.readouterr().err

@@ -10,6 +10,7 @@ from snowroll.prepare.look import Look
 from snowroll.prepare.names import PIECE
 from snowroll.prepare.view import View, count
 
+SLOWEST, FASTEST = 20, 300  # beats a minute of a living heart
 _FEW = 5  # a rate, or a number of leads, that fewer than one in so many have is odd
 
 
@@ -33,6 +34,12 @@ def series_faults(view: View) -> Iterator[Fault]:
         yield view.fault("missing_values", "warn", gaps, told, "they are taken as zero: cut the gaps out", 0.9)
     yield from _rates(view, seen)
     yield from _leads(view, seen)
+    odd = [row for row, look in seen if look.own["bpm"] and not SLOWEST <= look.own["bpm"] <= FASTEST]
+    if odd:
+        bpm = sorted(_own(view, row, "bpm") for row in odd)
+        told = f"{_samples(view, odd)} with hearts of {bpm[0]:.0f} to {bpm[-1]:.0f} beats a minute: {view.names(odd)}"
+        cure = "mend the sampling rate that the header tells, or the annotations"
+        yield view.fault("wrong_rate", "warn", odd, told, cure, 0.9, view.leave_out(odd))
     lone = [row for row, look in seen if look.own["about_beat"] and not look.own["past_beats"]]
     if lone:
         told = f"{count(len(lone), 'beat')} without one before it: how early it came is not known"

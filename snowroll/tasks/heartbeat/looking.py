@@ -68,6 +68,7 @@ def _own(series: Series) -> dict[str, float]:
         "missing": float(1 - told.mean()),
         "about_beat": float(series.beat_s is not None),
         "past_beats": 0.0 if series.beat_s is None else float((series.beats_s < series.beat_s - 1e-9).sum()),
+        "bpm": float(60 / max(np.median(np.diff(series.beats_s)), 1e-3)) if len(series.beats_s) > 3 else 0.0,
         # a set of names as one number: facts see numbers only
         "leads": float(sum(1 << place for place, name in enumerate(KNOWN_LEADS) if name in names)),
         "nameless": float(not series.leads),
