@@ -19,7 +19,7 @@ from snowroll.base.errors import DataError, UsageError
 from snowroll.base.nouns import Json, Prediction, Sample
 from snowroll.base.task import Columns
 from snowroll.prepare.decode import limited
-from snowroll.prepare.names import bundle_of, holds_rows, is_archive, take_apart
+from snowroll.prepare.names import bundle_of, holds_rows, is_archive, take_apart, whole_of
 from snowroll.prepare.read import Folder
 from snowroll.project.data import rows_at_once, stacked
 from snowroll.project.models import Trained, load_model
@@ -185,10 +185,15 @@ def _inside(opened: Opened, path: Path, unread: dict[str, str]) -> Iterator[tupl
         unread[str(path)] = fault.what
         return
     for where, raw in stream_of(opened.task, folder, wheres, opened.prepare.workers):
-        yield str(base / where), raw
-    unread.update({str(base / where): why for where, why in folder.refused.items()})
+        yield _named(base, where), raw
+    unread.update({_named(base, where): why for where, why in folder.refused.items()})
     if not wheres and not folder.refused:
         unread[str(path)] = "there is nothing in it"
+
+
+def _named(base: Path, where: str) -> str:
+    """A path would fold the marks of a piece."""
+    return f"{base}/{where}" if whole_of(where)[1] else str(base / where)
 
 
 def _wheres(opened: Opened, folder: Folder) -> list[str]:
