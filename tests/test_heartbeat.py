@@ -116,6 +116,8 @@ def test_leads_are_found_by_their_names() -> None:
     turned = Series(
         series.signal[:, ::-1], series.rate_hz, series.leads[::-1], series.unit, None, series.beats_s, series.symbols
     )
+    first = str(Record(as_npz(series)).frames[0])  # nothing is usual yet
+    assert raw_of(pieces(as_npz(turned), [first])[first], ABOUT, 1e7).usual.shape == (2, 2)
     frame = int(Record(as_npz(series)).frames[5])
     told = [
         encoded(raw_of(pieces(as_npz(one), [str(frame)])[str(frame)], ABOUT, 1e7), ABOUT) for one in (series, turned)

@@ -44,7 +44,7 @@ def raw_of(raw: bytes, options: HeartbeatOptions, most_values: float) -> Raw:
     place = np.array([rate, moment - start / rate], np.float32)
     rhythm = intervals_of(series.beats_s, moment) if series.beat_s is not None else np.zeros(PAST + 1, np.float32)
     known = series.usual is not None and series.beat_s is not None and len(series.usual) > 1
-    usual = series.usual if known and series.usual is not None else np.zeros((2, 1), np.float32)
+    usual = series.usual if known and series.usual is not None else np.zeros((2, series.signal.shape[1]), np.float32)
     return Raw(signal, place, rhythm, in_order(usual, series.leads, options))
 
 

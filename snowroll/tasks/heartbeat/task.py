@@ -155,7 +155,17 @@ class Heartbeats(OneOfClasses):
     def details(
         self, predictions: Sequence[Prediction], targets: Sequence[Json], schema: Schema, groups: Sequence[str]
     ) -> dict[str, Any]:
-        return {"words": METRICS, **class_details(predictions, numbers_of(targets, schema), schema, groups)}
+        of_one = {
+            name: told
+            for one in schema["classes"]
+            for name, told in (
+                (f"f1 {one}", f"sensitivity and +P of {self.words(one)} in one"),
+                (f"sensitivity {one}", f"of those that are {one}, how many are found"),
+                (f"+P {one}", f"of what is called {one}, how many are"),
+            )
+        }
+        words = {**METRICS, **of_one}
+        return {"words": words, **class_details(predictions, numbers_of(targets, schema), schema, groups)}
 
     def words(self, target: Json) -> str:
         return f"{target} ({WORDS[target]})" if target in WORDS else str(target)
