@@ -120,19 +120,26 @@ def evaluate(project: Path = Path(), *, data: Path | None = None, run: Run = Non
 @app.command
 def predict(
     project: Path,
-    paths: list[Path],
+    paths: list[Path] | None = None,
     *,
     run: Run = None,
     format: str = "jsonl",
     out: Path | None = None,
+    live: float = 0.0,
     json: Json = False,
 ) -> Any:
     """Files or folders in, one JSON line a sample out, with doubt. --format csv for a table.
 
     --out DIR: answers that are masks are written there, too, as files of their own: PNG, or NIfTI on the scan's grid.
+    --live HZ: instead of files, numbers on stdin, a line each moment, are answered as they come.
     """
+    from snowroll.verbs.predict import live as listen
     from snowroll.verbs.predict import predict as verb
 
+    if live:
+        return listen(opened(project), sys.stdin, live, run)
+    if not paths:
+        raise UsageError("no files are named", where="predict", cure="give files or folders, or --live HZ")
     return verb(opened(project), paths, run, format, out)
 
 

@@ -226,6 +226,8 @@ class Deployable:
 #   wants: str                                         what a folder must hold, told where it holds nothing of it
 #   writers: Mapping[str, Callable]                    formats that `export --labels` writes: see verbs/export.py
 #   gist(target) -> str                                a target in a spelling that resized copies of a picture share
+#   pieces(raw, names) -> Mapping[str, bytes]          samples that lie in one file, by the names `recognise` gave them
+#   live(rate_hz, channels) -> Live                     cuts a live signal into samples: see below
 #   cleaned(raw) -> bytes                              what may be kept of a sample's bytes: names of patients may not
 #   teaches(targets, options) -> [n] bool              which samples may be learnt from: all others are judged on only
 #   samples_in(folder, settings) -> list[str]          what of a folder is a sample to be answered, if not each file
@@ -257,6 +259,21 @@ class Deployable:
 # and in its Options: at_once (whether `fit` makes the model),
 # head_first (share of the steps), backbone_lr (times train.lr), pretrained (weights to begin with),
 # pictures (whether reports show them), parts (a side of a sample is this many times that of what is learnt at once)
+
+
+class Live(Protocol):
+    """A signal that is still coming, cut into the samples that its recording would be cut into, whatever the portions.
+
+    Both give (number of the value that the sample is about, the sample's bytes) of the samples that are certain now.
+    """
+
+    def feed(self, signal: np.ndarray) -> list[tuple[int, bytes]]:
+        """signal: float [n, channels], NaN where nothing was measured."""
+        ...
+
+    def close(self) -> list[tuple[int, bytes]]:
+        """The signal ends here."""
+        ...
 
 
 def task_names() -> list[str]:

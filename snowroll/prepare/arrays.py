@@ -53,7 +53,7 @@ class Arrays:
         """One array in memory (the last one is kept: single rows are asked for in turn). Raises DataError."""
         if self._held is None or self._held[0] != name:
             header = self._header(name)
-            if header.row_bytes * header.shape[0] > self._limits.file_mb << 20:
+            if header.row_bytes * (header.shape or (1,))[0] > self._limits.file_mb << 20:
                 raise DataError(f"array '{name}' is larger than {self._limits.file_mb:,} MiB", where=self.name)
             with self._opened(header) as member:
                 flat = np.frombuffer(member.read(), header.dtype)

@@ -7,6 +7,7 @@
     poems.txt#1024-2048          bytes 1024 to 2047 of a file: a passage of a text
     ct/p1//a.dcm                 all files of the folder ct/p1 as one sample, a.dcm first: the slices of a scan
     mri/p1//_t1.nii//_t2.nii     the files mri/p1_t1.nii and mri/p1_t2.nii as one sample
+    ecg/101.csv///370            a piece of a sample, called 370 by the task that cuts it: see pieces.py
 
 A name may be any bytes on disk, but SQLite and JSON hold text: bytes that are not UTF-8, control characters and
 the characters that turn the writing direction (they make a name look like another) are written %XX, and so is a '%'
@@ -95,6 +96,19 @@ def stretch_of(where: str) -> Stretch | None:
 BUNDLE = "//"  # no path has an empty part, so this marks a sample of several files
 
 
+PIECE = "///"
+
+
+def whole_of(where: str) -> tuple[str, str]:
+    """(what a piece is cut from, its name); no name for what is no piece.
+
+    >>> whole_of("ecg/101//.hea//.dat///370"), whole_of("ecg/101.csv")
+    (('ecg/101//.hea//.dat', '370'), ('ecg/101.csv', ''))
+    """
+    whole, _, name = where.partition(PIECE)
+    return whole, name
+
+
 class Bundle(NamedTuple):
     """A sample of several files: all of a folder, or those named."""
 
@@ -111,7 +125,7 @@ def bundle_of(where: str) -> Bundle | None:
     >>> bundle_of("mri/p1//_t1.nii//_t2.nii").files
     ('mri/p1_t1.nii', 'mri/p1_t2.nii')
     """
-    start, *rest = where.split(BUNDLE)
+    start, *rest = whole_of(where)[0].split(BUNDLE)
     if not rest:
         return None
     if len(rest) > 1:

@@ -14,7 +14,7 @@ class PrepareSettings:
     data: str = ""  # folder or archive, relative to the project; "": the project folder itself
     labels: tuple[str, ...] = ()  # class names of a folder that does not name them
     good: tuple[str, ...] = ()  # classes of parts without a fault, where their names do not say so
-    ignore: tuple[str, ...] = ()  # classes of pixels, by name or by their value in the masks, that are not to be judged
+    ignore: tuple[str, ...] = ()  # classes not to be judged: of pixels by name or value, of beats by name
     group: str = ""  # pattern on the path; what its first (...) matches is the group, which never straddles two splits
     scenes: bool = False  # pictures that show the same scene, as `check` finds them, are a group where none is declared
     test: float = 0.2  # share of the labelled samples locked away for measuring, unless the folder declares one

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from snowroll.base.errors import DataError, StoreError, UsageError
-from snowroll.base.nouns import Json, Plan, Sample
+from snowroll.base.nouns import Json, Plan, Sample, canonical
 from snowroll.base.settings import FILE, Settings, read_settings
 from snowroll.base.task import Task, ensemble_of, find_task
 from snowroll.deploy.settings import ServeSettings
 from snowroll.evaluate.settings import PromotionSettings
+from snowroll.prepare import wire
 from snowroll.prepare.decode import Guarded, limited
+from snowroll.prepare.names import whole_of
+from snowroll.prepare.pieces import cutter, read_piece, stream_pieces
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.project.settings import LabelSettings
@@ -45,7 +48,7 @@ class Opened:
     data: Path
     guests: Mapping[str, Sample] = field(default_factory=dict)  # of an outside folder, by id
     _folder: list[Folder] = field(default_factory=list)
-    _door: list[Guarded] = field(default_factory=list)
+    _doors: dict[str, Guarded] = field(default_factory=dict)
 
     @property
     def folder(self) -> Folder:
@@ -68,12 +71,16 @@ class Opened:
         kind, _, sha = where.partition(":")
         if kind == "blob":
             return self.store.blobs.get(sha)
-        raw, clean = self.folder.read(where), getattr(self.task, "cleaned", None)
-        if clean is None:
-            return raw
-        if not self._door:  # warm: a page and a report ask for one sample after the other
-            self._door.append(Guarded(clean))
-        return self._door[0](raw)
+        cut, clean = getattr(self.task, "pieces", None), getattr(self.task, "cleaned", None)
+        raw = self.folder.read(where) if cut is None else read_piece(self.folder, where, self._guarded(cutter(cut)))
+        return raw if clean is None or whole_of(where)[1] else self._guarded(clean)(raw)
+
+    def _guarded(self, fn: Callable[[bytes], Any]) -> Guarded:
+        """Warm: a page and a report ask for one sample after the other."""
+        name = canonical(wire.spell_call(fn))
+        if name not in self._doors:
+            self._doors[name] = Guarded(fn)
+        return self._doors[name]
 
     def stream(self, wheres: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         """The bytes of many samples, each archive opened once; in an order of the storage's choosing."""
@@ -84,12 +91,14 @@ class Opened:
         yield from self._own([where for where in own if not where.startswith("blob:")])
 
     def _own(self, wheres: Sequence[str]) -> Iterator[tuple[str, bytes]]:
-        """From the user's files, without what the task says must never be kept."""
+        """From the user's files, without what the task says must never be kept; a piece it has made itself."""
         clean = getattr(self.task, "cleaned", None)
-        if clean is None:
-            yield from self.folder.stream(wheres)
+        foreign = [] if clean is None else [where for where in wheres if not whole_of(where)[1]]
+        kept = set(foreign)
+        yield from stream_of(self.task, self.folder, [w for w in wheres if w not in kept], self.prepare.workers)
+        if clean is None or not foreign:
             return
-        for where, raw in limited(clean, self.folder.stream(wheres), self.prepare.workers):
+        for where, raw in limited(clean, self.folder.stream(foreign), self.prepare.workers):
             if isinstance(raw, DataError):
                 self.folder.refused[where] = raw.what
             else:
@@ -109,6 +118,12 @@ class Opened:
     def section(self, name: str, kind: type[Any], **options: Any) -> Any:
         """A settings section that belongs to no run: [promote], [serve], [label]."""
         return self.settings.section(name, kind, **options)[0]
+
+
+def stream_of(task: Task, folder: Folder, wheres: Iterable[str], workers: int) -> Iterator[tuple[str, bytes]]:
+    """A folder's samples as the task cuts them out of its files; where it cuts none, the files as they are."""
+    cut = getattr(task, "pieces", None)
+    return folder.stream(wheres) if cut is None else stream_pieces(folder, wheres, cut, workers)
 
 
 def open_project(root: Path, flags: dict[str, Json], *, write: bool = True) -> Opened:

@@ -6,22 +6,24 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from hashlib import sha256
-from itertools import count, islice
+from itertools import chain, count, islice
 from pathlib import Path
+
+import numpy as np
 
 from snowroll.base import atomic
 from snowroll.base.errors import DataError, UsageError
 from snowroll.base.nouns import Json, Prediction, Sample
 from snowroll.base.task import Columns
 from snowroll.prepare.decode import limited
-from snowroll.prepare.names import bundle_of, holds_rows, is_archive, stretch_of, take_apart
+from snowroll.prepare.names import bundle_of, holds_rows, is_archive, stretch_of, take_apart, whole_of
 from snowroll.prepare.read import Folder
 from snowroll.project.data import rows_at_once, stacked
 from snowroll.project.models import Trained, load_model
-from snowroll.project.opened import Opened
+from snowroll.project.opened import Opened, stream_of
 
 BATCH = 64
 Write = Callable[[str, Json, bytes], str]  # (name of the input, answer, bytes of the input) -> path of the file
@@ -43,6 +45,65 @@ def predict(opened: Opened, paths: list[Path], run: int | None, format: str, out
     trained = load_model(opened, run)
     write = None if out is None else _writer(opened, out)
     return _lines(opened, trained, paths, format, write)
+
+
+def live(opened: Opened, lines: Iterable[str], rate_hz: float, run: int | None) -> Iterator[str]:
+    """A signal as it comes, a line of numbers each moment; a JSON line for each of its samples, as soon as it is sure.
+
+    {"at_s", "prediction", "probability", "doubt"}; at_s from the first line on. A first line that is no numbers names
+    the channels. Raises UsageError where the task knows no live signals, DataError for a line that cannot be read.
+    """
+    begin = getattr(opened.task, "live", None)
+    if begin is None:
+        told = f"task '{opened.task.name}' knows no live signals"
+        raise UsageError(told, where="--live", cure="give files instead")
+    lines = iter(lines)
+    trained = load_model(opened, run)
+    names, first = _channels(lines)
+    source = begin(rate_hz, names)
+    at_once = max(1, round(rate_hz / 8))  # an eighth of a second
+    rows = _rows(chain(first, lines), len(names), 2 if not first else 1)
+    while some := list(islice(rows, at_once)):
+        yield from _heard(opened, trained, source.feed(np.array(some, np.float32)), rate_hz)
+    yield from _heard(opened, trained, source.close(), rate_hz)
+
+
+def _channels(lines: Iterator[str]) -> tuple[list[str], list[str]]:
+    """(names of the channels, the line that was read for it and holds numbers)."""
+    head = next(lines, "")
+    cells = [cell.strip() for cell in head.split(",")]
+    if not all(_is_number(cell) for cell in cells):
+        return cells, []
+    return [""] * len(cells), [head]
+
+
+def _rows(lines: Iterable[str], channels: int, number: int) -> Iterator[list[float]]:
+    for line in lines:
+        cells = line.strip().split(",")
+        if len(cells) != channels or not all(_is_number(cell) for cell in cells):
+            told = f"'{line.strip()[:40]}' is no line of {channels} numbers"
+            raise DataError(told, where=f"line {number}", cure="send a number for each channel, or nan")
+        yield [float(cell) for cell in cells]
+        number += 1
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _heard(opened: Opened, trained: Trained, found: list[tuple[int, bytes]], rate_hz: float) -> Iterator[str]:
+    if not found:
+        return
+    options, limit = trained.plan.task, opened.prepare.megapixels
+    encoded = [opened.task.encode(raw, options, limit) for _, raw in found]
+    for (moment, raw), answer in zip(found, _predictions(opened, trained, encoded), strict=True):
+        told = _told("live", sha256(raw).hexdigest(), answer)
+        row = {"at_s": round(moment / rate_hz, 4), **{key: told[key] for key in FIELDS[2:5]}}
+        yield json.dumps(row, ensure_ascii=False, allow_nan=False)
 
 
 def _writer(opened: Opened, out: Path) -> Write:
@@ -135,11 +196,16 @@ def _inside(opened: Opened, path: Path, unread: dict[str, str]) -> Iterator[tupl
     except DataError as fault:
         unread[str(path)] = fault.what
         return
-    for where, raw in folder.stream(wheres):
-        yield str(base / where), raw
-    unread.update({str(base / where): why for where, why in folder.refused.items()})
+    for where, raw in stream_of(opened.task, folder, wheres, opened.prepare.workers):
+        yield _named(base, where), raw
+    unread.update({_named(base, where): why for where, why in folder.refused.items()})
     if not wheres and not folder.refused:
         unread[str(path)] = "there is nothing in it"
+
+
+def _named(base: Path, where: str) -> str:
+    """A path would fold the marks of a piece."""
+    return f"{base}/{where}" if whole_of(where)[1] else str(base / where)
 
 
 def _wheres(opened: Opened, folder: Folder) -> list[str]:

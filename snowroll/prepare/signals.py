@@ -1,0 +1,28 @@
+"""What a series of numbers over time is, once it was read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+MOST_CHANNELS = 256
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Series:
+    """A signal as its file tells it, and the events in it."""
+
+    signal: np.ndarray  # float32 [T, C]; NaN where nothing was measured
+    rate_hz: float = 0.0  # 0: nobody knows
+    leads: tuple[str, ...] = ()  # names of the channels; none where the file names none
+    unit: str = ""
+    beat_s: float | None = None  # the event this sample is about, seconds from its first value; None: all of it
+    beats_s: np.ndarray = field(default_factory=lambda: np.zeros(0))  # [n] float64, events of the record, in order
+    symbols: tuple[str, ...] = ()  # [n] what each of them was called
+    usual: np.ndarray | None = None  # float32 [U, C]: what such events look like in this recording; None: not known
+
+    @property
+    def seconds(self) -> float:
+        """0 where nobody knows."""
+        return len(self.signal) / self.rate_hz if self.rate_hz else 0.0
