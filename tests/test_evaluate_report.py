@@ -121,6 +121,8 @@ def test_a_score_that_a_guess_reaches_says_so():
     report = Report("r", "v", "accuracy", {"accuracy": Metric(0.52, 0.45, 0.59, 200)})
     background = Background("t", "200 images", {}, floor=0.5)
     assert opening(report, background).word == "NO BETTER THAN A GUESS"
+    counted = Background("t", "200 images", {}, floor=0.5, floor_of="counting alone (Kneser-Ney, order 5)")
+    assert opening(report, counted).word == "NO BETTER THAN COUNTING ALONE"
     assert opening(report, Background("t", "200 images", {}, floor=0.3)).word == "MEASURED"
     assert "no better" not in Page(render(report, background)).text  # and empty sections are left out
     assert 'id="gates"' not in render(report, background)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from io import BytesIO
@@ -191,7 +192,8 @@ def opening(report: Report, background: Background) -> Opening:
         floor = figure(report.headline, background.floor)
         if metric.low <= background.floor:
             alas = f"It cannot be told from {background.floor_of} ({floor})."
-            return Opening("NO BETTER THAN A GUESS", "bad", f"{sentence} {alas}")
+            than = re.split(r" that | \(", background.floor_of)[0].upper()
+            return Opening(f"NO BETTER THAN {than}", "bad", f"{sentence} {alas}")
         sentence += f" {background.floor_of[0].upper()}{background.floor_of[1:]} would make {floor}."
     return Opening("MEASURED", "", sentence)
 

@@ -15,6 +15,7 @@ from snowroll.train.trial import ROWS, Measured, Trial, few, gate_plan, join, ta
 
 DEAD = 0.5  # share of a layer's units that may be without gradient: a guess; healthy ones measured under 0.1
 CLEARLY = 0.85  # of the blind twin's loss. Label smoothing of 0.3 over 10 classes leaves 0.75 at best
+CLEARLY_ANOTHER = 0.01  # of the entries of a target
 RIGHT = 0.9  # of the task's credit, so that tasks scored by overlap can pass
 HALF_RIGHT = 0.5  # below it a loss that falls does not help: answers are read wrongly
 ON_THE_WAY = 1.1  # times the loss while it learns: who loses no more in evaluation mode knows there what it learnt
@@ -145,20 +146,21 @@ def _kept(trial: Trial, model: nn.Module, batch: Batch, loss: float, passes: int
 
 
 def _two_different(trial: Trial) -> Batch:
-    """The first sample, and of the first eight batches the one whose target differs from its in most entries.
+    """The first sample, and of the first eight batches the first whose target is clearly another.
 
     A picture without a fault and one with a fault of five pixels have two targets, and yet nearly the same loss
-    whatever is learnt. If all are alike, the first two.
+    whatever is learnt. If none differs so much, the one that differs most; if all are alike, the first two.
     """
     first, most = few(trial.plain(0), 1), 0.0
     pair = few(trial.plain(0), 2)
     for step in range(8):
         batch = trial.plain(step)
         differ = _share_that_differs(batch, first)
-        row = int(differ.argmax())
+        clear = (differ >= CLEARLY_ANOTHER).nonzero().flatten().tolist()
+        row = clear[0] if clear else int(differ.argmax())
         if float(differ[row]) > most:
             most, pair = float(differ[row]), join([first, take(batch, torch.tensor([row]))])
-        if most == 1:
+        if clear:
             break
     return pair
 

@@ -17,6 +17,7 @@ from snowroll.tasks.write_text.texts import is_control
 ENDINGS = (".txt", ".text", ".md", ".rst", ".tex", ".adoc")
 PASSAGE = 512  # bytes
 MOST_PASSAGES = 100_000  # of longer corpora passages are longer
+LEAST = 4 * PASSAGE  # bytes of all texts: a note beside nothing else is no corpus
 FOLLOWS = 64  # bytes of what follows a passage that are its target
 FEW = 20  # texts below which each is cut into splits
 _BESIDE = ("readme", "license", "licence", "copying", "changelog", "requirements", "notice", "authors")
@@ -27,12 +28,12 @@ _SPLITS: dict[str, Split] = {
 
 
 def read_texts(folder: Any, settings: PrepareSettings) -> Reading | None:
-    """Every text of the folder in passages; None where texts are not most of what it holds."""
+    """Every text of the folder in passages; None where texts are not most of what it holds, or are hardly any."""
     entries = folder.entries()
     texts = [entry for entry in entries if _is_text(entry.where)]
     whole = sum(entry.size for entry in entries)
     size = sum(entry.size for entry in texts)
-    if not texts or 2 * size < whole:
+    if size < LEAST or 2 * size < whole:
         return None
     passage = max(PASSAGE, size // MOST_PASSAGES)
     by_text = len(texts) >= FEW
