@@ -17,7 +17,7 @@ from snowroll.tasks.write_text.texts import is_control
 ENDINGS = (".txt", ".text", ".md", ".rst", ".tex", ".adoc")
 PASSAGE = 512  # bytes
 MOST_PASSAGES = 100_000  # of longer corpora passages are longer
-LEAST = 4 * PASSAGE  # bytes of all texts: a note beside nothing else is no corpus
+LEAST = 2 * PASSAGE  # bytes of all texts: a note beside nothing else is no corpus
 FOLLOWS = 64  # bytes of what follows a passage that are its target
 FEW = 20  # texts below which each is cut into splits
 _BESIDE = ("readme", "license", "licence", "copying", "changelog", "requirements", "notice", "authors")
