@@ -33,6 +33,18 @@ def test_orthogonal(dtype: torch.dtype, rows: int, columns: int, count: int, see
     assert float(singular[known].min()) > 0.5
 
 
+@pytest.mark.parametrize("shape", [(2, 8, 40), (2, 40, 8), (1, 16, 32)])
+def test_orthogonal_of_flat_matrices_is_the_same_iteration(shape: tuple[int, int, int]) -> None:
+    matrices = torch.randn(shape, generator=torch.Generator().manual_seed(0)).double()
+    matrices *= torch.logspace(0, -3, shape[2]).double()  # of very unlike directions
+    wanted = matrices / matrices.norm(dim=(1, 2), keepdim=True)
+    for _ in range(5):
+        gram = wanted @ wanted.mT
+        wanted = 3.4445 * wanted + (-4.7750 * gram + 2.0315 * gram @ gram) @ wanted
+    for dtype in (torch.float32, torch.bfloat16):
+        assert torch.allclose(orthogonal(matrices.float(), dtype).double(), wanted, atol=1e-3)
+
+
 def test_orthogonal_keeps_each_matrix_to_itself() -> None:
     matrices = torch.randn(3, 8, 20, generator=torch.Generator().manual_seed(0))
     together = orthogonal(matrices, torch.float32)

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from snowroll.design.attention import attended
+
 BASE = 10_000.0  # of the slowest rotation's period, as in RoFormer
 
 
@@ -89,7 +91,7 @@ class Block(nn.Module):
 
     def forward(self, x_BTD: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         q, k, v = self._heads(x_BTD, cos, sin)
-        seen = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        seen = attended(q, k, v, causal=True)
         return self._after(x_BTD, seen)
 
     def step(self, x_BTD: Tensor, cos: Tensor, sin: Tensor, keys: Tensor, values: Tensor, start: int) -> Tensor:
@@ -101,7 +103,7 @@ class Block(nn.Module):
         mask = None
         if count > 1:
             mask = torch.ones(count, stop, dtype=torch.bool, device=x_BTD.device).tril(start)
-        seen = F.scaled_dot_product_attention(q, keys[:, :, :stop], values[:, :, :stop], attn_mask=mask)
+        seen = attended(q, keys[:, :, :stop], values[:, :, :stop], mask=mask)
         return self._after(x_BTD, seen)
 
     def _heads(self, x_BTD: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:

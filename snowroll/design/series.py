@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from snowroll.design.attention import attended
+
 NAMES = ("resnet", "gru", "lstm", "transformer")
 _KERNEL = 7  # values in time; longer ones than in pictures, for one axis only
 
@@ -115,7 +117,7 @@ class _Layer(nn.Module):
         many, length, width = steps.shape
         asked = self.asked(self.first_norm(steps)).reshape(many, length, 3, self.heads, width // self.heads)
         queries, keys, values = asked.permute(2, 0, 3, 1, 4)
-        seen = F.scaled_dot_product_attention(queries, keys, values)
+        seen = attended(queries, keys, values)
         steps = steps + self.joined(seen.transpose(1, 2).reshape(many, length, width))
         return steps + self.down(F.gelu(self.up(self.second_norm(steps))))
 

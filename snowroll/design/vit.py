@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from snowroll.base.errors import PlanError
+from snowroll.design.attention import attended
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class Block(nn.Module):
         batch, time, width = words_BTD.shape
         split = self.query_key_value(words_BTD).view(batch, time, 3, self.heads, width // self.heads)
         query, key, value = split.permute(2, 0, 3, 1, 4).unbind(0)  # each [B, heads, T, D / heads]
-        mixed = F.scaled_dot_product_attention(query, key, value)
+        mixed = attended(query, key, value)
         return self.project(mixed.transpose(1, 2).reshape(batch, time, width))
 
 
