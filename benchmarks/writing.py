@@ -31,6 +31,7 @@ from snowroll.base.nouns import Batch, Plan
 from snowroll.base.settings import Settings
 from snowroll.base.task import Fingerprint
 from snowroll.design.gpt import GPT
+from snowroll.design.runs import Runs
 from snowroll.tasks.write_text import task
 from snowroll.train.fit import begin, fit
 
@@ -149,7 +150,9 @@ def planned(steps: int, batch: int) -> Plan:
 def ours(text: Text, seed: int, leg: Leg, batch: int) -> Iterator[nn.Module]:
     plan = planned(leg.steps, batch)
     torch.manual_seed(seed)
-    model, draw = GPT(text.vocabulary, WIDTH, DEPTH, HEADS, CONTEXT), torch.Generator().manual_seed(seed)
+    options, draw = plan.task, torch.Generator().manual_seed(seed)
+    runs = Runs(options.runs, text.vocabulary, options.run_rows, WIDTH)
+    model = GPT(text.vocabulary, WIDTH, DEPTH, HEADS, CONTEXT, runs=runs)
 
     def batches(step: int) -> Batch:
         x, y = text.batch(batch, draw)

@@ -15,6 +15,7 @@ from snowroll.base.errors import DataError, UsageError
 from snowroll.base.nouns import Batch, Plan
 from snowroll.design.char_rnn import CharRNN
 from snowroll.design.gpt import GPT
+from snowroll.design.runs import Runs
 from snowroll.design.sampling import Taste, drawn_token
 from snowroll.design.writing import PAD, START, Writer, written
 from snowroll.prepare.augment import CounterDraw
@@ -40,7 +41,12 @@ texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=
 
 def models(dropout: float = 0.0) -> list[torch.nn.Module]:
     torch.manual_seed(0)
-    made = [GPT(7, 16, 2, 2, 8, dropout), CharRNN(7, 16, 2, 8, "lstm"), CharRNN(7, 16, 2, 8, "gru")]
+    made = [
+        GPT(7, 16, 2, 2, 8, dropout),
+        GPT(7, 16, 2, 2, 8, dropout, Runs(4, 7, 100, 16)),
+        CharRNN(7, 16, 2, 8, "lstm"),
+        CharRNN(7, 16, 2, 8, "gru"),
+    ]
     for model in made:
         for p in model.parameters():
             if not p.detach().any():
@@ -157,7 +163,7 @@ def test_what_no_text_is_is_no_target() -> None:
 # models ---------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("which", range(3))
+@pytest.mark.parametrize("which", range(4))
 def test_memory_changes_no_answer(which: int) -> None:
     """However the text is cut into steps, logits are those of one pass."""
     model = models()[which]
@@ -172,7 +178,7 @@ def test_memory_changes_no_answer(which: int) -> None:
             torch.testing.assert_close(torch.cat(told, dim=1), whole, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("which", range(3))
+@pytest.mark.parametrize("which", range(4))
 def test_no_model_sees_the_future(which: int) -> None:
     """Through windows and tables, too: what comes later moves no earlier logits."""
     model = Writer(models()[which], list(range(97, 103)), 8, in_bytes=False).eval()
@@ -185,6 +191,21 @@ def test_no_model_sees_the_future(which: int) -> None:
             other[:, cut:] = 97 + (other[:, cut:] - 96) % 6
             torch.testing.assert_close(model(other).logits[:, :cut], whole[:, :cut])
             assert not torch.equal(model(other).logits[:, cut:], whole[:, cut:])
+
+
+def test_runs_have_vectors_of_their_own() -> None:
+    """What stands further back than the longest run changes nothing; what stands within it does."""
+    runs = Runs(3, 7, 50_000, 8)
+    for table in runs.tables:
+        torch.nn.init.normal_(table.weight)
+    tokens = torch.randint(0, 7, (1, 6), generator=torch.Generator().manual_seed(3))
+    told = runs(tokens)
+    for back in range(4):
+        other = tokens.clone()
+        other[0, 5 - back] = (other[0, 5 - back] + 1) % 7
+        assert torch.equal(runs(other)[0, 5], told[0, 5]) == (back == 3)
+    every = torch.cartesian_prod(*[torch.arange(8)] * 3)
+    assert len(runs(every)[:, 2].unique(dim=0)) == 8**3, "two runs share a vector, though the table has room for all"
 
 
 class Peeking(torch.nn.Module):
@@ -305,7 +326,7 @@ def test_taste_is_bounded() -> None:
             Taste(**wrong)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("which", range(3))
+@pytest.mark.parametrize("which", range(4))
 def test_writing_is_repeatable_and_goes_beyond_its_context(which: int) -> None:
     model = models()[which]
     once, again = (list(islice(written(model, [7, 1, 2], Taste(seed=5), [3]), 40)) for _ in range(2))

@@ -14,15 +14,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from snowroll.design.attention import attended
+from snowroll.design.runs import Runs
 
 BASE = 10_000.0  # of the slowest rotation's period, as in RoFormer
 
 
 class Memory(NamedTuple):
-    """What was attended to: keys and values [layers, B, H, context, D / H], of which the first `length` are known."""
+    """The first `length` tokens [B, context], and what is attended to: keys, values [layers, B, H, context, D / H]."""
 
     keys: Tensor
     values: Tensor
+    tokens: Tensor
     length: int
 
 
@@ -32,10 +34,21 @@ class GPT(nn.Module):
     cos: Tensor
     sin: Tensor
 
-    def __init__(self, vocabulary: int, width: int, depth: int, heads: int, context: int, dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        vocabulary: int,
+        width: int,
+        depth: int,
+        heads: int,
+        context: int,
+        dropout: float = 0.0,
+        runs: Runs | None = None,
+    ) -> None:
+        """runs: vectors of neighbouring tokens, to be added to those of tokens."""
         super().__init__()
         self.context, self.heads = context, heads
         self.embed = nn.Embedding(vocabulary + 1, width)
+        self.runs = runs
         self.dropout = nn.Dropout(dropout)
         self.blocks = nn.ModuleList(Block(width, heads, dropout) for _ in range(depth))
         self.head = nn.Linear(width, vocabulary, bias=False)
@@ -48,17 +61,22 @@ class GPT(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         length = tokens.shape[1]
-        x = self.dropout(normed(self.embed(tokens)))
+        x = self.dropout(self._read(tokens))
         for block in self.blocks:
             x = block(x, self.cos[:length], self.sin[:length])
         return self.head(normed(x))
+
+    def _read(self, tokens: Tensor) -> Tensor:
+        told = self.embed(tokens)
+        return normed(told if self.runs is None else told + self.runs(tokens))
 
     def begin(self, batch: int) -> Memory:
         """An empty memory for `step`."""
         width = self.embed.weight.shape[1]
         shape = (len(self.blocks), batch, self.heads, self.context, width // self.heads)
         empty = self.embed.weight.new_zeros(shape)
-        return Memory(empty, torch.zeros_like(empty), 0)
+        nothing = torch.full((batch, self.context), self.embed.num_embeddings - 1, device=empty.device)
+        return Memory(empty, torch.zeros_like(empty), nothing, 0)
 
     def step(self, tokens: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
         """Logits [B, n, V] of the next n tokens [B, n], after what the memory holds; and the memory with them in it.
@@ -66,11 +84,13 @@ class GPT(nn.Module):
         The numbers are those of `forward` on all tokens. The memory is changed in place.
         """
         start, stop = memory.length, memory.length + tokens.shape[1]
-        x = normed(self.embed(tokens))
+        memory.tokens[:, start:stop] = tokens
+        first = max(0, start - (self.runs.reach if self.runs else 0))
+        x = self._read(memory.tokens[:, first:stop])[:, start - first :]
         for block, keys, values in zip(self.blocks, memory.keys, memory.values, strict=True):
             assert isinstance(block, Block)
             x = block.step(x, self.cos[start:stop], self.sin[start:stop], keys, values, start)
-        return self.head(normed(x)), Memory(memory.keys, memory.values, stop)
+        return self.head(normed(x)), Memory(memory.keys, memory.values, memory.tokens, stop)
 
 
 class Block(nn.Module):

@@ -27,9 +27,11 @@ class WriteOptions:
     depth: int = 4  # layers
     heads: int = 4  # of attention, in each layer
     dropout: float = 0.0
+    runs: int = 1  # of gpt: runs of up to so many tokens have vectors of their own; 1: single tokens only
+    run_rows: int = 16_384  # that runs of one length share
 
     def __post_init__(self) -> None:
-        check_numbers("task", self, from_1="length context width depth heads", shares="dropout")
+        check_numbers("task", self, from_1="length context width depth heads runs run_rows", shares="dropout")
         if self.width % (2 * self.heads):
             cure = f"set it to {max(1, round(self.width / (2 * self.heads))) * 2 * self.heads}"
             raise UsageError(
@@ -61,13 +63,21 @@ def write_plan(fingerprint: Fingerprint) -> list[Choice]:
         Choice("task.depth", 2 if small else 6 if gpu else 4, of),
         Choice("task.heads", 4 if small or not gpu else 6, "about 32 or 64 values a head"),
         Choice("task.dropout", 0.2 if gpu else 0.0, "a GPU reads a small corpus often enough to learn it by heart"),
+        Choice(
+            "task.runs",
+            1 if gpu else 5,
+            "a few passes over the text: what counting knows is given"
+            if not gpu
+            else "many passes over the text would learn long runs by heart",
+        ),
+        Choice("task.run_rows", min(2**16, max(2**10, learnt // 16)), of),
         Choice("train.batch", batch, f"{n} passages, of each a stretch of {context} at a time"),
         Choice("train.steps", 5_000 if gpu else 400 if small else 2_000, f"{of}; --time sets it by the clock instead"),
         *_learning(network),
         Choice("train.schedule", "linear", "straight down to zero: the budget ends where learning ends"),
         Choice("train.clip", 1.0, "one odd passage must not undo the others"),
         Choice("train.threads", fingerprint.threads, "all cores of this machine"),
-        *_precision(fingerprint),
+        _precision(fingerprint),
     ]
 
 
@@ -88,7 +98,7 @@ def _learning(network: str) -> list[Choice]:
     ]
 
 
-def _precision(fingerprint: Fingerprint) -> list[Choice]:
-    if fingerprint.device.startswith("cuda") and fingerprint.bf16:
-        return [Choice("train.precision", "bf16", "this device multiplies bf16 faster")]
-    return [Choice("train.precision", "fp32", "matrices this small gain nothing from bf16 on a processor")]
+def _precision(fingerprint: Fingerprint) -> Choice:
+    if fingerprint.bf16:
+        return Choice("train.precision", "bf16", "this device multiplies bf16 faster")
+    return Choice("train.precision", "fp32", "this device multiplies bf16 no faster")
