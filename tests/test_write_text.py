@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from snowroll.base.errors import DataError, UsageError
 from snowroll.base.nouns import Batch, Plan
+from snowroll.base.task import Fingerprint
 from snowroll.design.char_rnn import CharRNN
 from snowroll.design.gpt import GPT
 from snowroll.design.runs import Runs
@@ -191,6 +192,19 @@ def test_no_model_sees_the_future(which: int) -> None:
             other[:, cut:] = 97 + (other[:, cut:] - 96) % 6
             torch.testing.assert_close(model(other).logits[:, :cut], whole[:, :cut])
             assert not torch.equal(model(other).logits[:, cut:], whole[:, cut:])
+
+
+def test_runs_are_for_texts_that_are_read_once() -> None:
+    def planned(characters: int, time_s: float | None) -> dict[str, object]:
+        facts = {"characters": characters, "longest": 512, "distinct": 65}
+        n = {"train": characters // 500, "val": 100, "test": 100}
+        told = task.plan(Fingerprint(n, {}, facts, "cpu", 2, True, time_s))
+        return {choice.key: choice.value for choice in told}
+
+    assert [planned(1_000_000, time_s)["task.runs"] for time_s in (None, 60.0, 600.0)] == [5, 5, 1]
+    assert planned(100_000, None)["task.runs"] == 1
+    once = planned(1_000_000, None)
+    assert 0.9e6 < int(str(once["train.steps"])) * int(str(once["train.batch"])) * 64 < 1.1e6
 
 
 def test_runs_have_vectors_of_their_own() -> None:

@@ -66,7 +66,9 @@ def two_by_heart(trial: Trial, steps: int = 80) -> ByHeart:
     """The first of three rates that does it, else the last; of two trials that learnt, the one that knows."""
     pair = _two_different(trial)
     found, best = ByHeart("", False, False), None
-    for lr in (1e-3, 1e-4, 1e-2):  # a network that the first rate breaks, or hardly moves, gets another chance
+    rates = [1e-3, 1e-4, 1e-2]  # a network that the first rate breaks, or hardly moves, gets another chance
+    while rates:
+        lr = rates.pop(0)
         losses: list[tuple[float, float]] = []
         for model, seeing, blinded in _twins(trial, pair, steps, lr):
             losses.append((seeing.loss, blinded.loss))
@@ -82,6 +84,8 @@ def two_by_heart(trial: Trial, steps: int = 80) -> ByHeart:
                 if found.learnt and found.known:
                     return found
                 best = found if found.learnt else best
+        if len(rates) == 2 and losses[-1][0] < losses[0][0]:  # it moves: rather too slowly than too fast
+            rates.reverse()
     return best or found
 
 

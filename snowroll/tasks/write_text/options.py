@@ -13,6 +13,8 @@ from snowroll.base.nouns import Choice, Json
 from snowroll.base.task import Fingerprint
 
 SMALL = 60_000  # characters to learn from, below which a small network learns all there is. A guess
+ENOUGH = 500_000  # characters, from which on one reading is a training. A guess
+PER_CORE_S = 10_000  # characters that one core learns from in a second, at 128 wide
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +53,15 @@ def write_plan(fingerprint: Fingerprint) -> list[Choice]:
     learnt = int(facts["characters"])
     gpu = fingerprint.device.startswith("cuda")
     long = int(facts["longest"])
-    batch = 64 if gpu else 32 if n >= 64 else 8
     small = learnt < SMALL
     context = 256 if gpu and not small else 64
+    reads = _reads(fingerprint, learnt)
+    once = reads <= 1.5 and not small
+    batch = 64 if gpu else 8 if n < 64 else 16 if once else 32
+    steps = 5_000 if gpu else 400 if small else max(400, round(learnt / (batch * context))) if once else 2_000
     network = str(asked.get("model") or "gpt")
     of = f"{learnt:,} characters to learn from"
+    often = f"of {learnt:,} characters, each is read {reads:.1f} times"
     return [
         Choice("task.length", -(-long // context) * context, f"the longest passage has {long} characters"),
         Choice("task.context", context, f"{of}{'' if gpu else ', on a processor'}"),
@@ -63,22 +69,25 @@ def write_plan(fingerprint: Fingerprint) -> list[Choice]:
         Choice("task.depth", 2 if small else 6 if gpu else 4, of),
         Choice("task.heads", 4 if small or not gpu else 6, "about 32 or 64 values a head"),
         Choice("task.dropout", 0.2 if gpu else 0.0, "a GPU reads a small corpus often enough to learn it by heart"),
-        Choice(
-            "task.runs",
-            1 if gpu else 5,
-            "a few passes over the text: what counting knows is given"
-            if not gpu
-            else "many passes over the text would learn long runs by heart",
-        ),
+        Choice("task.runs", 5 if once else 1, f"{often}; long runs are learnt by heart from the second time on"),
         Choice("task.run_rows", min(2**16, max(2**10, learnt // 16)), of),
         Choice("train.batch", batch, f"{n} passages, of each a stretch of {context} at a time"),
-        Choice("train.steps", 5_000 if gpu else 400 if small else 2_000, f"{of}; --time sets it by the clock instead"),
+        Choice("train.steps", steps, f"{of}; --time sets it by the clock instead"),
         *_learning(network),
         Choice("train.schedule", "linear", "straight down to zero: the budget ends where learning ends"),
         Choice("train.clip", 1.0, "one odd passage must not undo the others"),
         Choice("train.threads", fingerprint.threads, "all cores of this machine"),
         _precision(fingerprint),
     ]
+
+
+def _reads(fingerprint: Fingerprint, learnt: int) -> float:
+    """How often each character will be read, as far as can be told before a step was timed."""
+    if fingerprint.device.startswith("cuda"):
+        return 5_000 * 64 * 256 / learnt
+    if fingerprint.time_s is None:
+        return 1.0 if learnt >= ENOUGH else 2_000 * 32 * 64 / learnt
+    return fingerprint.time_s * fingerprint.threads * PER_CORE_S / learnt
 
 
 def _learning(network: str) -> list[Choice]:
