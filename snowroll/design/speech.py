@@ -93,15 +93,15 @@ def within(frames: Tensor, size: int, dtype: torch.dtype) -> Tensor:
 class MaskedNorm(nn.Module):
     """Batch normalisation (Ioffe & Szegedy 2015) over what is told alone: [B, C, ..., T] and its mask [B, 1, T]."""
 
-    mean: Tensor
-    variance: Tensor
+    running_mean: Tensor
+    running_var: Tensor
 
     def __init__(self, channels: int, momentum: float = 0.1) -> None:
         super().__init__()
         self.weight, self.bias = nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels))
         self.momentum = momentum
-        self.register_buffer("mean", torch.zeros(channels))
-        self.register_buffer("variance", torch.ones(channels))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
 
     def forward(self, values: Tensor, mask: Tensor) -> Tensor:
         shape = [1, -1] + [1] * (values.ndim - 2)
@@ -112,10 +112,10 @@ class MaskedNorm(nn.Module):
             n = (mask.sum() * values.shape[2] if values.ndim == 4 else mask.sum()).clamp(min=2)
             mean = (values * mask).sum(dim=axes) / n
             variance = ((values - mean.view(shape)) * mask).square().sum(dim=axes) / n
-            self.mean.lerp_(mean.detach().float(), self.momentum)
-            self.variance.lerp_((variance.detach() * n.detach() / (n.detach() - 1)).float(), self.momentum)
+            self.running_mean.lerp_(mean.detach().float(), self.momentum)
+            self.running_var.lerp_((variance.detach() * n.detach() / (n.detach() - 1)).float(), self.momentum)
         else:
-            mean, variance = self.mean, self.variance
+            mean, variance = self.running_mean, self.running_var
         scale = self.weight * (variance + 1e-5).rsqrt()
         return (values * scale.view(shape) + (self.bias - mean * scale).view(shape)) * mask
 

@@ -37,7 +37,7 @@ def small(seconds: float) -> Mapping[str, Json]:
         "task.rate_hz": RATE_HZ,
         "task.seconds": seconds,
         "task.bands": 24,
-        "task.width": 4,
+        "task.width": 8,
         "task.depth": 1,
         "task.dropout": 0.0,
         "task.speed": 0.1,

@@ -21,7 +21,7 @@ RARE = 0.001  # share of the letters below which one is odd
 
 
 def sound_faults(view: View) -> Iterator[Fault]:
-    """Silence, clipping, odd lengths and rates. Copies, and speakers in two splits, are told by the checks of all tasks."""
+    """Silence, clipping, odd lengths and rates. Of copies, and speakers in two splits, the checks of all tasks tell."""
     seen = [(row, look) for row, look in enumerate(view.looks) if look is not None and not look.reason and look.own]
     silent = [row for row, look in seen if look.own["loudest_db"] < SILENT_DB]
     if silent:
@@ -38,7 +38,7 @@ def sound_faults(view: View) -> Iterator[Fault]:
     usual = sorted(look.own["seconds"] for _, look in seen)[len(seen) // 2] if seen else 0.0
     long = [row for row, look in seen if look.own["seconds"] > LONG * max(usual, 0.5)]
     if long:
-        told = f"{count(len(long), 'recording')} more than {LONG} times as long as most ({usual:.1f} s): {view.names(long)}"
+        told = f"{count(len(long), 'recording')} over {LONG} times as long as most ({usual:.1f} s): {view.names(long)}"
         yield view.fault("too_long", "warn", long, told, "cut them at pauses: all others are padded to them", 0.8)
     yield from _rates(view, seen)
 

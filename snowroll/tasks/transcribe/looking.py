@@ -1,4 +1,4 @@
-"""Recordings as checks, planning and people look at them: figures, a spectrogram, the waveform with its text. No torch."""
+"""Recordings as checks, planning and people look at them: figures, spectrogram, waveform with its text. No torch."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from snowroll.design.speech import HOP_S, Listener, Sounds, pooled, shortened
+from snowroll.design.speech import HOP_S, Listener, Sounds, pooled, shortened, within
 from snowroll.tasks.transcribe.options import SpeechOptions
 
 BLANK = 0  # the output that stands for no letter; the letters follow, in the schema's order
@@ -32,15 +32,14 @@ class Speller(nn.Module):
         super().__init__()
         self.listener = listener(options)
         self.head = nn.Linear(self.listener.width_out, 1 + characters)
-        nn.init.normal_(self.head.weight, std=0.02 / self.listener.width_out**0.5)
-        nn.init.zeros_(self.head.bias)
         self.moments = moments(options)
         # log-probabilities of a letter after another (row 0: at the beginning), from the training transcripts
         self.register_buffer("follows", torch.zeros(1 + characters, characters))
 
     def forward(self, sounds: Sounds) -> Letters:
         steps, frames = self.listener(_fit(sounds))
-        logits = self.head(steps)
+        # nothing is said past the end, whoever else is in the batch
+        logits = self.head(steps) * within(frames, steps.shape[1], steps.dtype).transpose(1, 2)
         if not torch.compiler.is_exporting():  # which is never given less than everything
             logits = F.pad(logits, (0, 0, 0, self.moments - logits.shape[1]))
         return Letters(logits, frames, self.follows.expand(sounds.signal.shape[0], -1, -1))

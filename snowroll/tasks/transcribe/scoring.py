@@ -10,7 +10,7 @@ from snowroll.base.nouns import Json, Prediction
 from snowroll.evaluate.edits import edits, plain
 
 METRICS = {
-    "letters_right": "1 - CER: letters changed, left out and added, per letter that was said (below 0: more than those)",
+    "letters_right": "1 - CER: letters changed, left out and added, per letter that was said; below 0: more",
     "words_right": "1 - WER: the same of whole words",
     "exact": "recordings whose every letter is right",
     "letters_changed": "per letter that was said",
