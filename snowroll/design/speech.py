@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from snowroll.design.attention import attended
+
 NAMES = ("crnn", "cnn", "conformer")
 HOP_S, WINDOW_S = 0.010, 0.025
 _LOUDEST = 1e-3  # of a recording's mean mel energy: what is fainter is silence
@@ -190,8 +192,7 @@ class Conformer(nn.Module):
         many, length, width = steps.shape
         asked = self.asked(steps).reshape(many, length, 3, self.heads, width // self.heads)
         queries, keys, values = asked.permute(2, 0, 3, 1, 4)
-        hidden = (1 - mask[:, None]) * -1e4
-        seen = F.scaled_dot_product_attention(queries, keys, values, attn_mask=hidden)
+        seen = attended(queries, keys, values, mask=mask[:, None] > 0)
         return self.told(seen.transpose(1, 2).reshape(many, length, width))
 
     def _convolve(self, steps: Tensor, mask: Tensor) -> Tensor:

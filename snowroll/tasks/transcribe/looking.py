@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 SILENT_DB = -60.0  # of the loudest moment: a guess; 16 bits end at -96
 CLIPPED = 0.001  # share of the values that lie at the largest one, from which on it was cut there
+_CLIPS_TIMES = 5
 _CLIPS_FROM = 0.5  # of full scale: what is fainter was not cut
 _RANGE_DB = 60.0  # from the loudest to what is white in a spectrogram
 _WIDE, _HIGH, _WAVE = 900, 200, 80  # px of a drawing
@@ -42,7 +43,7 @@ def look(raw: bytes, megapixels: float) -> Look:
         "channels": float(sound.channels),
         "loudest_db": float(levels.max()),
         "quietest_db": float(np.percentile(levels, 10)),
-        "clipped": float((size >= size.max() - 1e-4).mean()) if size.max() > _CLIPS_FROM else 0.0,
+        "clipped": clipped(size),
         "speech_s": (stop - start) / sound.rate_hz,
     }
     # of what is no picture the figures of pictures are all alike, so that no check of pictures speaks of it
@@ -59,6 +60,12 @@ def look(raw: bytes, megapixels: float) -> Look:
         own=own,
         thumbnail=thumbnail(signal, sound.rate_hz),
     )
+
+
+def clipped(size: np.ndarray) -> float:
+    """Share of the values that lie at the largest; 0 where it is faint, or comes but a few times."""
+    at_top = int((size >= size.max() - 1e-4).sum())
+    return at_top / len(size) if at_top >= _CLIPS_TIMES and size.max() > _CLIPS_FROM else 0.0
 
 
 def spectrogram(signal: np.ndarray, rate_hz: float, columns: int, rows: int) -> np.ndarray:

@@ -82,8 +82,9 @@ def speech_plan(fingerprint: Fingerprint, is_text: bool) -> list[Choice]:
     model = str(asked.get("model") or "crnn")
     gpu = fingerprint.device.startswith("cuda")
     rate = TELEPHONE_HZ if float(facts["rate_hz"]) < 12_000 else WIDE_HZ
-    longest = float(facts["longest_s"])
+    longest = float(facts["longest_s" if is_text else "most_s"])
     seconds = min(LONGEST_S, ceil(11 * longest) / 10)
+    what = "the longest recording has" if is_text else "97 of 100 recordings have at most"
     batch = 8
     while batch < 64 and batch * 16 <= n:
         batch *= 2
@@ -95,7 +96,7 @@ def speech_plan(fingerprint: Fingerprint, is_text: bool) -> list[Choice]:
     return [
         Choice("task.model", model, "convolutions hear sounds, a recurrent layer their order; cnn and conformer too"),
         Choice("task.rate_hz", rate, f"the median recording has {float(facts['rate_hz']):,.0f} Hz"),
-        Choice("task.seconds", seconds, f"the longest recording has {longest:.1f} s; {LONGEST_S:g} are the most"),
+        Choice("task.seconds", seconds, f"{what} {longest:.1f} s, and a tenth more"),
         Choice("task.width", wide, f"{hours:.2g} hours to learn from"),
         Choice("task.depth", 2 if is_text and (gpu or hours > 5) else 1, f"{hours:.2g} hours to learn from"),
         Choice("train.batch", batch, f"{n:,} recordings"),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from snowroll.prepare.view import View
 
 Schema = Mapping[str, Json]
+MOST_HEARD = 3e7  # values of a recording that a page plays: ten minutes at 48 kHz
 MOST_LETTERS = 2_000  # of a transcript
 
 CAUTIONS = (
@@ -43,11 +44,18 @@ class Hears:
 
         return look(raw, megapixels)
 
+    def sound(self, raw: bytes) -> bytes:
+        from snowroll.prepare.audio import as_wav, open_sound
+
+        heard = open_sound(raw, MOST_HEARD)
+        return as_wav(heard.signal, round(heard.rate_hz))
+
     def facts(self, columns: Columns, targets: Sequence[Json], schema: Schema) -> dict[str, Json]:
         return {
             "rate_hz": float(np.median(columns["rate_hz"])) if len(targets) else 16_000.0,
             "seconds": float(np.mean(columns["seconds"])) if len(targets) else 1.0,
             "longest_s": float(np.max(columns["seconds"])) if len(targets) else 1.0,
+            "most_s": float(np.quantile(columns["seconds"], 0.97)) if len(targets) else 1.0,
         }
 
     def encode(self, raw: bytes, options: SpeechOptions, megapixels: float) -> Columns:

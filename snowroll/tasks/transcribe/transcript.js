@@ -3,6 +3,7 @@
 // The contract of a widget: web/static/choice.js.
 
 import { element, key } from '/static/parts.js';
+import { hear, play } from '/static/sound.js';
 
 /** @param {HTMLElement} place @param {unknown} schema @param {(target: unknown) => void} answer */
 export function mount(place, schema, answer) {
@@ -31,8 +32,9 @@ export function mount(place, schema, answer) {
   place.replaceChildren(box, hint, send);
 
   return {
-    /** @param {{suggestion?: unknown} | null} item @param {unknown} earlier */
+    /** @param {{sample: string, suggestion?: unknown} | null} item @param {unknown} earlier */
     ask(item, earlier) {
+      void hear(item?.sample);
       box.value = String(earlier ?? item?.suggestion ?? '');
       hint.textContent = item && box.value ? 'Suggested: mend it, or send it as it is.' : '';
       named();
@@ -50,10 +52,4 @@ export function mount(place, schema, answer) {
     words: (target) => String(target) || '(nothing)',
     question: () => 'What is said?',
   };
-}
-
-function play() {
-  const sound = /** @type {HTMLAudioElement | null} */ (document.querySelector('#stage audio'));
-  if (!sound) return;
-  if (sound.paused) { sound.currentTime = 0; void sound.play(); } else sound.pause();
 }
