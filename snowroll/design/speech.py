@@ -112,8 +112,9 @@ class MaskedNorm(nn.Module):
         if self.training:
             axes = [0, *range(2, values.ndim)]
             n = (mask.sum() * values.shape[2] if values.ndim == 4 else mask.sum()).clamp(min=2)
-            mean = (values * mask).sum(dim=axes) / n
-            variance = ((values - mean.view(shape)) * mask).square().sum(dim=axes) / n
+            told = values * mask
+            mean = told.sum(dim=axes) / n
+            variance = (told.square().sum(dim=axes) / n - mean.square()).clamp(min=0)
             self.running_mean.lerp_(mean.detach().float(), self.momentum)
             self.running_var.lerp_((variance.detach() * n.detach() / (n.detach() - 1)).float(), self.momentum)
         else:

@@ -88,6 +88,6 @@ def beam(logs: np.ndarray, follows: np.ndarray, width: int, prior: float) -> lis
                 there[1] = np.logaddexp(there[1], of + moment[letter])
                 if longer not in told:
                     told[longer] = told[text] + prior * float(follows[text[-1] if text else 0, letter - 1])
-        kept = sorted(new, key=lambda text: -(np.logaddexp(*new[text]) + told[text]))[:width]
+        kept = sorted(new, key=lambda text: -(np.logaddexp(new[text][0], new[text][1]) + told[text]))[:width]
         beams = {text: (new[text][0], new[text][1]) for text in kept}
     return list(max(beams, key=lambda text: np.logaddexp(*beams[text]) + told[text]))

@@ -44,6 +44,7 @@ def small(seconds: float) -> Mapping[str, Json]:
         "task.shift_s": 0.02,
         "task.noise": 0.5,
         "task.room": 0.5,
+        "task.colour_db": 3.0,
         "task.hide": 0.1,
     }
 
@@ -57,7 +58,8 @@ def spoken(letters: str, speaker: int, seed: int, rate_hz: int = RATE_HZ) -> np.
     for letter in letters:
         at = np.arange(round(noise.uniform(0.12, 0.18) * rate_hz)) / rate_hz
         tones = np.arange(1, round(0.45 * rate_hz / pitch)) * pitch
-        level = sum(np.exp(-0.5 * ((tones - size * peak) / 120) ** 2) for peak in VOWELS[letter]) + 0.003
+        low, high = (np.exp(-0.5 * ((tones - size * peak) / 120) ** 2) for peak in VOWELS[letter])
+        level = low + high + 0.003
         wave = (level[:, None] * np.sin(2 * np.pi * tones[:, None] * at)).sum(axis=0)
         parts += [0.25 * wave * np.hanning(len(at)) ** 0.5, np.zeros(round(0.04 * rate_hz))]
     signal = np.concatenate(parts)

@@ -25,7 +25,7 @@ class SpeechOptions:
     rate_hz: int = WIDE_HZ  # that the network hears: all else is resampled to it
     seconds: float = 4.0  # heard at once
     trim: bool = False  # silence before and after the speech is cut off
-    bands: int = 40  # of the mel scale
+    bands: int = 40  # of the mel scale; 24 and fewer do not tell the overtones of a voice apart
     width: int = 16  # channels of the first layers
     depth: int = 1  # recurrent or conformer layers
     dropout: float = 0.1
@@ -33,6 +33,7 @@ class SpeechOptions:
     shift_s: float = 0.0  # silence put before and after
     noise: float = 0.0  # share of the recordings that get some
     room: float = 0.0  # share of the recordings that sound as in a room
+    colour_db: float = 0.0  # by which a microphone may raise some tones and lower others
     hide: float = 0.0  # share of time, and of pitch, that two strips each may hide
 
     cut: ClassVar[bool] = False
@@ -42,7 +43,7 @@ class SpeechOptions:
             "task",
             self,
             from_1="bands width depth",
-            from_0="speed shift_s",
+            from_0="speed shift_s colour_db",
             above_0="seconds",
             shares="dropout noise room hide",
         )
@@ -89,7 +90,7 @@ def speech_plan(fingerprint: Fingerprint, is_text: bool) -> list[Choice]:
     while batch < 64 and batch * 16 <= n:
         batch *= 2
     hours = n * float(facts["seconds"]) / 3600
-    passes = round(min(150 if is_text else 60, max(10, (60 if is_text else 20) / max(hours, 0.01))))
+    passes = round(min(100, max(10, 60 / max(hours, 0.01))))
     steps = max(300, n * passes // batch)
     wide = 32 if gpu or hours > 5 else 16
     few = "few speakers: every one of them as several"
@@ -97,6 +98,7 @@ def speech_plan(fingerprint: Fingerprint, is_text: bool) -> list[Choice]:
         Choice("task.model", model, "convolutions hear sounds, a recurrent layer their order; cnn and conformer too"),
         Choice("task.rate_hz", rate, f"the median recording has {float(facts['rate_hz']):,.0f} Hz"),
         Choice("task.seconds", seconds, f"{what} {longest:.1f} s, and a tenth more"),
+        Choice("task.bands", 24 if rate == TELEPHONE_HZ else 40, "few enough that the pitch of a voice is not seen"),
         Choice("task.width", wide, f"{hours:.2g} hours to learn from"),
         Choice("task.depth", 2 if is_text and (gpu or hours > 5) else 1, f"{hours:.2g} hours to learn from"),
         Choice("train.batch", batch, f"{n:,} recordings"),
@@ -112,6 +114,7 @@ def speech_plan(fingerprint: Fingerprint, is_text: bool) -> list[Choice]:
         Choice("task.shift_s", 0.1 if is_text else 0.05, "recordings begin anywhere"),
         Choice("task.noise", 0.5, "microphones and rooms differ"),
         Choice("task.room", 0.3, "microphones and rooms differ"),
+        Choice("task.colour_db", 6.0, "microphones and rooms differ"),
         Choice("task.hide", 0.1, "SpecAugment: no strip of sound may be needed alone"),
         *([] if is_text else [Choice("task.label_smoothing", 0.1, "speakers slur: nothing is quite sure")]),
         *[one for one in machine(fingerprint) if one.key != "train.channels_last"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from snowroll.base.nouns import Batch, Choice, Fault, Json, Prediction
-from snowroll.base.task import Columns, Deployable, Draw, Fingerprint, Reading
+from snowroll.base.task import Columns, Deployable, Draw, Fingerprint, Live, Reading
 from snowroll.prepare.look import Look
 from snowroll.tasks.transcribe.options import SpeechOptions, TranscribeOptions, speech_plan
 from snowroll.tasks.transcribe.scoring import METRICS, UNBOUNDED
@@ -83,6 +83,12 @@ class Hears:
         from snowroll.tasks.transcribe.looking import shown
 
         return shown(batch.inputs, row)
+
+    def live(self, rate_hz: float, channels: Sequence[str]) -> Live:
+        """Each stretch of speech between two pauses."""
+        from snowroll.tasks.transcribe.running import Utterances
+
+        return Utterances(rate_hz)
 
     def cautions(self, schema: Schema, options: SpeechOptions) -> list[str]:
         return list(CAUTIONS)
@@ -226,6 +232,13 @@ class Transcribe(Hears):
         return str(target) or "(nothing)"
 
     # 5 deploy
+
+    @property
+    def streams(self) -> Mapping[str, Callable[..., tuple[bytes, Iterator[Any]]]]:
+        """Routes of its own on `serve`."""
+        from snowroll.tasks.transcribe.running import transcribe
+
+        return {"/v1/transcribe": transcribe}
 
     def deployable(self, model: nn.Module, options: TranscribeOptions, schema: Schema) -> Deployable:
         from snowroll.tasks.transcribe.deploying import deployable

@@ -17,6 +17,7 @@ from snowroll.tasks.transcribe.model import BLANK, Letters
 from snowroll.tasks.transcribe.options import SpeechOptions
 
 STRIPS = 2  # of time and of pitch, each
+_TONES = 5  # from the lowest to the highest, whose gains are drawn
 _ROOM_S = 0.25  # of an echo
 _LOUD_DB, _FAINT_DB = 5.0, 40.0  # noise below the voice
 _FADING = 6.9  # natural logarithm of the thousandth to which an echo has fallen after its time (ISO 3382: -60 dB)
@@ -74,7 +75,7 @@ def augment(batch: Batch, draw: Draw, options: SpeechOptions) -> Batch:
         signal, length = faster(signal, length, draw, options.speed)
     if options.shift_s:
         signal, length = later(signal, length, draw, options.shift_s * options.rate_hz)
-    if options.room:
+    if options.room or options.colour_db:
         signal = in_a_room(signal, length, draw, options)
     if options.noise:
         signal = noisy(signal, length, draw, options.noise)
@@ -108,7 +109,8 @@ def later(signal: Tensor, length: Tensor, draw: Draw, most: float) -> tuple[Tens
 
 
 def in_a_room(signal: Tensor, length: Tensor, draw: Draw, options: SpeechOptions) -> Tensor:
-    """Some of them with the echo of an invented room: noise that fades, after the voice itself (Moorer 1979)."""
+    """Some of them with the echo of an invented room: noise that fades, after the voice itself (Moorer 1979); all
+    through an invented microphone, whose gain runs in straight lines between a few tones."""
     points = round(_ROOM_S * options.rate_hz)
     seconds = torch.arange(points, device=signal.device) / options.rate_hz
     fades = torch.exp(-_FADING * seconds / (0.05 + 0.3 * draw.uniform("room size", 1)))
@@ -118,8 +120,10 @@ def in_a_room(signal: Tensor, length: Tensor, draw: Draw, options: SpeechOptions
     size = signal.shape[1]
     # of its own length, and not of the batch's: a convolution by Fourier transforms rounds alike then
     whole = 1 << (size + points - 1).bit_length()
-    heard = torch.fft.irfft(torch.fft.rfft(signal, whole) * torch.fft.rfft(echo, whole), whole)[:, :size]
-    return heard * _told(length, signal)
+    tones = torch.fft.rfft(signal, whole) * torch.fft.rfft(echo, whole)
+    gains = options.colour_db * (2 * draw.uniform("colour", 1, _TONES) - 1)
+    gains = F.interpolate(gains.to(signal), size=tones.shape[1], mode="linear", align_corners=True)[:, 0]
+    return torch.fft.irfft(tones * 10 ** (gains / 20), whole)[:, :size] * _told(length, signal)
 
 
 def noisy(signal: Tensor, length: Tensor, draw: Draw, share: float) -> Tensor:
