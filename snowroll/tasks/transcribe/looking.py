@@ -21,7 +21,7 @@ CLIPPED = 0.001  # share of the values that lie at the largest one, from which o
 _CLIPS_TIMES = 5
 _CLIPS_FROM = 0.5  # of full scale: what is fainter was not cut
 _RANGE_DB = 60.0  # from the loudest to what is white in a spectrogram
-_WIDE, _HIGH, _WAVE = 900, 200, 80  # px of a drawing
+_WIDE, _HIGH, _WAVE = 1200, 220, 80  # px of a drawing
 _INK, _TRUTH, _SAID, _PAPER = (30, 30, 30), (0, 110, 60), (180, 50, 20), (255, 255, 255)
 
 
@@ -99,7 +99,7 @@ def drawn(raw: bytes, target: Json | None, prediction: Json | None) -> Image:
 
     sound = open_sound(raw, inf)
     lines = [(f"{mark} {text}", ink) for mark, text, ink in _said(target, prediction)]
-    wide = int(np.clip(120 * sound.seconds, 320, _WIDE))
+    wide = int(np.clip(240 * sound.seconds, 480, _WIDE))
     font = ImageFont.load_default(15)
     wrapped = [(line, ink) for text, ink in lines for line in _wrapped(text, font, wide - 16)]
     picture = Image.new("RGB", (wide, _WAVE + _HIGH + 22 + 22 * len(wrapped)), _PAPER)

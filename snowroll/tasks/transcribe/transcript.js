@@ -43,11 +43,11 @@ export function mount(place, schema, answer) {
     /** @param {KeyboardEvent} event */
     press(event) {
       if (isSend(event)) { give(); return true; }
-      if (isPlay(event) || event.code === 'Space') { play(); return true; }
+      if (isPlay(event) || event.key.toLowerCase() === 'p') { play(); return true; }
       if (event.key === '/') { box.focus(); return true; }
       return false;
     },
-    keys: [['Ctrl+Enter', 'this is said'], ['Ctrl+Space', 'play, or stop'], ['/', 'write'], ['Esc', 'leave the text']],
+    keys: [['Ctrl+Enter', 'this is said'], ['Ctrl+Space or P', 'play, or stop'], ['/', 'write'], ['Esc', 'leave the text']],
     /** @param {unknown} target */
     words: (target) => String(target) || '(nothing)',
     question: () => 'What is said?',

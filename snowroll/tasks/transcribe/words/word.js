@@ -1,5 +1,5 @@
 // @ts-check
-// Which word is said? A choice; space plays the recording again. The contract of a widget: web/static/choice.js.
+// Which word is said? A choice; P plays the recording. The contract of a widget: web/static/choice.js.
 
 import { mount as choose } from '/static/choice.js';
 import { hear, play } from '/static/sound.js';
@@ -15,11 +15,11 @@ export function mount(place, schema, answer) {
     },
     /** @param {KeyboardEvent} event */
     press(event) {
-      if (event.code !== 'Space') return choice.press(event);
+      if (event.key.toLowerCase() !== 'p') return choice.press(event);
       play();
       return true;
     },
-    keys: [...choice.keys, ['Space', 'play, or stop']],
+    keys: [...choice.keys, ['P', 'play, or stop']],
     words: choice.words,
     question: () => 'Which word is said?',
   };
