@@ -29,7 +29,7 @@ def heard(raw: bytes, options: SpeechOptions, megapixels: float) -> np.ndarray:
     if len(signal) > options.length:
         if not options.cut:
             told = f"{len(signal) / options.rate_hz:.1f} s, and the model hears {options.seconds:g} s at once"
-            raise DataError(told, cure="cut it at a pause, or raise task.seconds")
+            raise DataError(told, cure="cut it at a pause, or send it to /v1/transcribe")
         start = loudest(signal, options.length)
         signal = signal[start : start + options.length]
     if len(signal) < SHORTEST_S * options.rate_hz:
