@@ -94,7 +94,7 @@ def test_a_label_file_that_names_absent_pictures(tmp_path: Path) -> None:
     (data / "labels.csv").write_text("\n".join(["path,label", *rows, *absent]))
     found = snowroll("init", tmp_path, "--json").json
     assert found["samples"] == 30
-    assert "20 rows name pictures that cannot be found" in found["evidence"]
+    assert "20 rows name files that cannot be found" in found["evidence"]
     (fault,) = [f for f in snowroll("check", tmp_path, "--json").json["faults"] if f["code"] == "absent_files"]
     assert "labels.csv" in fault["message"]
     assert len(fault["paths"]) == 20

@@ -184,7 +184,7 @@ def test_absent_pictures_and_climbing_paths_are_named(tmp_path: Path) -> None:
     assert len(reading.found) == 3
     assert reading.skipped["gone.jpg"] == "named in labels.csv line 4, but there is no such file"
     assert reading.skipped["../../etc/passwd"] == "named in labels.csv line 5, but the path leaves the folder"
-    assert any(line == "2 rows name pictures that cannot be found" for line in reading.evidence)
+    assert any(line == "2 rows name files that cannot be found" for line in reading.evidence)
 
 
 def test_a_picture_with_two_labels_is_left_out_and_one_name_in_two_places_is_not_guessed(tmp_path: Path) -> None:

@@ -228,6 +228,7 @@ class Deployable:
 #   gist(target) -> str                                a target in a spelling that resized copies of a picture share
 #   pieces(raw, names) -> Mapping[str, bytes]          samples that lie in one file, by the names `recognise` gave them
 #   live(rate_hz, channels) -> Live                     cuts a live signal into samples: see below
+#   sound(raw) -> bytes                                a sample as a WAV, played beside its picture on the label page
 #   cleaned(raw) -> bytes                              what may be kept of a sample's bytes: names of patients may not
 #   teaches(targets, options) -> [n] bool              which samples may be learnt from: all others are judged on only
 #   samples_in(folder, settings) -> list[str]          what of a folder is a sample to be answered, if not each file

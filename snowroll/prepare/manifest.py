@@ -26,11 +26,12 @@ ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson")
 _LARGEST = 256 << 20  # bytes; a manifest of ten million lines
 _TRIED = 200  # rows that decide what a column is
 _NAMES = {  # normalised: lower case, letters only
-    "path": "path filepath filename file image imagepath imagefile imagename img imgpath imageid name picture photo",
+    "path": "path filepath filename file image imagepath imagefile imagename img imgpath imageid name picture photo "
+    "audiofilepath audiopath audiofile audiofilename audio wav wavpath wavfile sound recording clip",
     "label": "label class category target classname labelname classid labelid categoryid y diagnosis species type",
     "split": "split subset set partition usage phase fold part dataset",
     "group": "group groupid patient patientid subject subjectid case caseid person speaker scene sceneid track trackid "
-    "sequence session sessionid video machine lot batch participant site camera",
+    "sequence session sessionid video machine lot batch participant site camera speakerid spk clientid",
 }
 _SPLIT_WORDS: dict[Split, str] = {
     "train": "train training trainset trn",
@@ -74,8 +75,10 @@ class Lines:
     rows: tuple[tuple[int, Mapping[str, str]], ...]
 
 
-def read_manifests(folder: Folder, pictures: Sequence[str], settings: PrepareSettings) -> Table:
-    """What the manifests in the folder say about its pictures."""
+def read_manifests(
+    folder: Folder, pictures: Sequence[str], settings: PrepareSettings, label: str = _NAMES["label"]
+) -> Table:
+    """What the manifests in the folder say about its pictures. label: names of the column that holds the target."""
     table = Table()
     found = [entry for entry in folder.entries() if entry.where.lower().endswith(ENDINGS)]
     wheres = [entry.where for entry in found if entry.size <= _LARGEST]
@@ -86,7 +89,7 @@ def read_manifests(folder: Folder, pictures: Sequence[str], settings: PrepareSet
         return table
     shelf = Shelf(pictures)
     parsed = [_parse(where, raw, shelf, table) for where, raw in folder.stream(wheres)]
-    used = [(lines, columns) for lines in parsed if lines and (columns := _columns(lines, shelf, settings))]
+    used = [(lines, columns) for lines in parsed if lines and (columns := _columns(lines, shelf, settings, label))]
     declared: dict[str, Split | None] = {lines.where: split_of_name(lines.where) for lines, _ in used}
     for lines, columns in used:
         split = declared[lines.where]
@@ -141,7 +144,7 @@ def _add(table: Table, lines: Lines, columns: Mapping[str, str], shelf: Shelf, s
     several = f"; {len(labels):,} labels" if labels else ""
     table.evidence.append(f"{lines.where}: {len(lines.rows):,} rows, {told}{several}")
     if absent:
-        table.evidence.append(f"{absent:,} rows name pictures that cannot be found")
+        table.evidence.append(f"{absent:,} rows name files that cannot be found")
     if qualify:
         table.evidence.append(
             f"{lines.where}: '{columns['group']}' is counted anew in each class, so it is read with it"
@@ -170,7 +173,7 @@ def _restarts(lines: Lines, columns: Mapping[str, str]) -> bool:
 # which column is what ---------------------------------------------------------------------------------------------
 
 
-def _columns(lines: Lines, shelf: Shelf, settings: PrepareSettings) -> dict[str, str] | None:
+def _columns(lines: Lines, shelf: Shelf, settings: PrepareSettings, label: str) -> dict[str, str] | None:
     """meaning -> column, or None where no column names pictures."""
     wanted = {"path": settings.path_column, "label": settings.label_column}
     wanted |= {"split": settings.split_column, "group": settings.group_column}
@@ -178,8 +181,8 @@ def _columns(lines: Lines, shelf: Shelf, settings: PrepareSettings) -> dict[str,
     tried = [cells for _, cells in lines.rows[:: max(1, len(lines.rows) // _TRIED)]][:_TRIED]
     if "path" not in found:
         share = {name: shelf.share(lines.where, [cells[name] for cells in tried]) for name in lines.columns}
-        path = max(share, key=lambda name: (share[name], _by_name("path", [name]) is not None), default=None)
-        named = _by_name("path", lines.columns)
+        path = max(share, key=lambda name: (share[name], _by_name(_NAMES["path"], [name]) is not None), default=None)
+        named = _by_name(_NAMES["path"], lines.columns)
         if path is None or share[path] < 0.5:
             path = named if named and any(format_of_name(cells[named]) for cells in tried) else None
         if path is None:
@@ -190,7 +193,7 @@ def _columns(lines: Lines, shelf: Shelf, settings: PrepareSettings) -> dict[str,
             cure = did_you_mean(name, list(lines.columns))
             raise UsageError(f"there is no column '{name}'", where=lines.where, cure=cure)
         left = [column for column in lines.columns if column not in found.values()]
-        if meaning not in found and (column := _find(meaning, left, tried)):
+        if meaning not in found and (column := _find(meaning, left, tried, label)):
             found[meaning] = column
     left = [column for column in lines.columns if column not in found.values()]
     if "label" not in found and (column := _label_by_content(left, tried)):
@@ -198,12 +201,14 @@ def _columns(lines: Lines, shelf: Shelf, settings: PrepareSettings) -> dict[str,
     return found
 
 
-def _find(meaning: str, columns: Sequence[str], tried: Sequence[Mapping[str, str]]) -> str | None:
+def _find(meaning: str, columns: Sequence[str], tried: Sequence[Mapping[str, str]], label: str) -> str | None:
+    if meaning == "label":
+        return _by_name(label, columns)
     cells = {name: [row[name] for row in tried if row[name]] for name in columns}
     if meaning != "split":
-        return _by_name(meaning, columns)
+        return _by_name(_NAMES[meaning], columns)
     fits = [name for name in columns if cells[name] and all(cell.lower() in SPLITS for cell in cells[name])]
-    return _by_name(meaning, fits) or (fits[0] if fits else None)
+    return _by_name(_NAMES[meaning], fits) or (fits[0] if fits else None)
 
 
 def _label_by_content(columns: Sequence[str], tried: Sequence[Mapping[str, str]]) -> str | None:
@@ -217,9 +222,9 @@ def _is_choice(cells: Sequence[str]) -> bool:
     return 2 <= len(kinds) <= max(2, len(cells) // 4) and not any(re.fullmatch(r"-?\d*\.\d+", cell) for cell in kinds)
 
 
-def _by_name(meaning: str, columns: Sequence[str]) -> str | None:
+def _by_name(names: str, columns: Sequence[str]) -> str | None:
     plain = {re.sub(r"[^a-z]", "", name.lower()): name for name in reversed(columns)}
-    return next((plain[name] for name in _NAMES[meaning].split() if name in plain), None)
+    return next((plain[name] for name in names.split() if name in plain), None)
 
 
 # which file a cell names ------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from starlette.staticfiles import StaticFiles
 import snowroll.base
 from snowroll.base.errors import DataError, SnowrollError, StoreError
 from snowroll.base.nouns import digest
+from snowroll.prepare.decode import limited
 from snowroll.project.opened import Opened
 from snowroll.web.asking import Answer, ClientId, counts, keep, next_questions, schema_of, take_back
 from snowroll.web.door import LOOPBACK, Door, Refused, refusal
@@ -60,6 +61,7 @@ def make_label_app(
             Route("/", desk.page),
             Route("/api/next", desk.next),
             Route("/api/picture/{sample}", desk.picture),
+            Route("/api/sound/{sample}", desk.sound),
             Route("/api/state", desk.state),
             Route("/api/answers", desk.answers, methods=["POST"]),
             Route("/api/undo", desk.undo, methods=["POST"]),
@@ -120,6 +122,22 @@ class Desk:
         except DataError as fault:
             raise Refused(422, fault.what, fault.cure) from None
         return Response(raw, media_type="image/png" if raw.startswith(b"\x89PNG") else "image/webp")
+
+    def sound(self, request: Request) -> Response:
+        """GET /api/sound/SAMPLE: what is heard of it, re-encoded, where the task's samples are heard."""
+        id = request.path_params["sample"]
+        found = self.opened.store.catalog.samples([id])
+        make = getattr(self.opened.task, "sound", None)
+        if make is None or id not in found:
+            raise Refused(404, "there is no such sound", "reload the page")
+        try:
+            job = (id, self.opened.read(found[id].where))
+        except SnowrollError as fault:
+            raise Refused(404, fault.what, fault.cure) from None
+        ((_, heard),) = limited(make, [job], workers=1)
+        if isinstance(heard, SnowrollError):
+            raise Refused(422, heard.what, heard.cure)
+        return Response(heard, media_type="audio/wav")
 
     def state(self, request: Request) -> Response:
         """GET /api/state: the counts."""

@@ -1,0 +1,121 @@
+"""The options of networks that listen, and the rules that choose them. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import ceil, sqrt
+from typing import ClassVar, Literal
+
+from snowroll.base.bounds import check_numbers
+from snowroll.base.errors import UsageError
+from snowroll.base.nouns import Choice, Json
+from snowroll.base.task import Fingerprint
+from snowroll.design.rules import machine
+
+LONGEST_S = 30.0  # heard at once
+TELEPHONE_HZ, WIDE_HZ = 8_000, 16_000  # speech above 8 kHz tells little more (ITU-T G.722 stops there)
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechOptions:
+    """What both problems share. Strengths of augmentation are the largest change either way."""
+
+    model: Literal["crnn", "cnn", "conformer"] = "crnn"
+    rate_hz: int = WIDE_HZ  # that the network hears: all else is resampled to it
+    seconds: float = 4.0  # heard at once
+    trim: bool = False  # silence before and after the speech is cut off
+    bands: int = 40  # of the mel scale; 24 and fewer do not tell the overtones of a voice apart
+    width: int = 16  # channels of the first layers
+    depth: int = 1  # recurrent or conformer layers
+    dropout: float = 0.1
+    speed: float = 0.0  # of the voice, pitch and all: by up to this factor, as a logarithm
+    shift_s: float = 0.0  # silence put before and after
+    noise: float = 0.0  # share of the recordings that get some
+    room: float = 0.0  # share of the recordings that sound as in a room
+    colour_db: float = 0.0  # by which a microphone may raise some tones and lower others
+    hide: float = 0.0  # share of time, and of pitch, that two strips each may hide
+
+    cut: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        check_numbers(
+            "task",
+            self,
+            from_1="bands width depth",
+            from_0="speed shift_s colour_db",
+            above_0="seconds",
+            shares="dropout noise room hide",
+        )
+        if not 4_000 <= self.rate_hz <= 48_000:
+            raise UsageError(f"{self.rate_hz:,} is out of bounds", where="task.rate_hz", cure="set 4,000 to 48,000")
+        if self.seconds > 600:
+            raise UsageError(f"{self.seconds:g} is out of bounds", where="task.seconds", cure="set 600 or less")
+
+    @property
+    def length(self) -> int:
+        """Values heard at once."""
+        return round(self.seconds * self.rate_hz)
+
+
+@dataclass(frozen=True, slots=True)
+class TranscribeOptions(SpeechOptions):
+    """The task's part of the Plan for transcripts."""
+
+    decoder: Literal["greedy", "beam"] = "greedy"  # the likeliest letter of each moment, or the likeliest text
+    beam: int = 16  # beginnings of texts that are followed
+    prior: float = 0.3  # weight of what the training transcripts say of letters that follow each other; 0: none
+
+
+@dataclass(frozen=True, slots=True)
+class WordOptions(SpeechOptions):
+    """The task's part of the Plan for one word a recording."""
+
+    label_smoothing: float = 0.0
+
+    cut: ClassVar[bool] = True  # of a longer recording the loudest part
+
+
+def speech_plan(fingerprint: Fingerprint, is_text: bool) -> list[Choice]:
+    """The rules' values for `[train]` and `[task]`, each with its reason in one sentence."""
+    facts, n = fingerprint.facts, fingerprint.n["train"]
+    asked: Mapping[str, Json] = facts.get("asked") or {}
+    model = str(asked.get("model") or "crnn")
+    gpu = fingerprint.device.startswith("cuda")
+    rate = TELEPHONE_HZ if float(facts["rate_hz"]) < 12_000 else WIDE_HZ
+    longest = float(facts["longest_s" if is_text else "most_s"])
+    seconds = min(LONGEST_S, ceil(11 * longest) / 10)
+    what = "the longest recording has" if is_text else "97 of 100 recordings have at most"
+    batch = 8
+    while batch < 64 and batch * 16 <= n:
+        batch *= 2
+    hours = n * float(facts["seconds"]) / 3600
+    passes = round(min(100, max(10, 60 / max(hours, 0.01))))
+    steps = max(300, n * passes // batch)
+    wide = 32 if gpu or hours > 5 else 16
+    few = "few speakers: every one of them as several"
+    return [
+        Choice("task.model", model, "convolutions hear sounds, a recurrent layer their order; cnn and conformer too"),
+        Choice("task.rate_hz", rate, f"the median recording has {float(facts['rate_hz']):,.0f} Hz"),
+        Choice("task.seconds", seconds, f"{what} {longest:.1f} s, and a tenth more"),
+        Choice("task.bands", 24 if rate == TELEPHONE_HZ else 40, "few enough that the pitch of a voice is not seen"),
+        Choice("task.width", wide, f"{hours:.2g} hours to learn from"),
+        Choice("task.depth", 2 if is_text and (gpu or hours > 5) else 1, f"{hours:.2g} hours to learn from"),
+        Choice("train.batch", batch, f"{n:,} recordings"),
+        Choice("train.steps", steps, f"about {passes} passes over {n:,} recordings"),
+        Choice("train.optimizer", "adamw", "steps of each weight's own size"),
+        Choice("train.lr", float(f"{2e-3 * sqrt(batch / 64):.2g}"), "2e-3 at a batch of 64, by the square root"),
+        Choice("train.weight_decay", 0.05, "goes with adamw"),
+        Choice("train.schedule", "linear", "straight down to zero"),
+        Choice("train.warmup", 0.1, "the first steps rise"),
+        Choice("train.clip", 5.0, "one odd recording moves nothing far"),
+        Choice("train.ema", 0.99, "an averaged network is steadier"),
+        Choice("task.speed", 0.25, few),
+        Choice("task.shift_s", 0.1 if is_text else 0.05, "recordings begin anywhere"),
+        Choice("task.noise", 0.5, "microphones and rooms differ"),
+        Choice("task.room", 0.3, "microphones and rooms differ"),
+        Choice("task.colour_db", 6.0, "microphones and rooms differ"),
+        Choice("task.hide", 0.1, "SpecAugment: no strip of sound may be needed alone"),
+        *([] if is_text else [Choice("task.label_smoothing", 0.1, "speakers slur: nothing is quite sure")]),
+        *[one for one in machine(fingerprint) if one.key != "train.channels_last"],
+    ]

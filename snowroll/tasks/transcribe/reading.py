@@ -1,0 +1,168 @@
+"""Folders of recordings: who said what, by manifests, by texts beside the recordings, or by folders called after words.
+
+In falling order of trust. Nothing is opened by a path that a file names.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from snowroll.base.nouns import Split
+from snowroll.base.task import Found, Reading
+from snowroll.evaluate.edits import plain
+from snowroll.prepare.audio import kind_of_sound
+from snowroll.prepare.class_folders import folder_levels, read_class_folders
+from snowroll.prepare.layouts import with_groups
+from snowroll.prepare.manifest import ENDINGS, read_manifests, split_of_folders
+from snowroll.prepare.names import home_of
+from snowroll.prepare.read import Folder
+from snowroll.prepare.settings import PrepareSettings
+
+TEXT_COLUMNS = "text transcript transcription sentence normalizedtext utterance label word class target"
+WORD_COLUMNS = "word label class keyword command target category text transcript transcription sentence"
+_BESIDE = (".txt", ".lab")
+_LONGEST = 1 << 20  # bytes of a text that is read beside a recording
+_OF_CHAPTER = ".trans.txt"  # LibriSpeech: a line for each recording of the folder
+FEW_WORDS = 64  # kinds of targets up to which they are classes: a guess
+OFTEN = 5  # recordings of each kind on the average, from which on they are
+
+
+@dataclass(slots=True)
+class Told:
+    """What is known of recordings, by where they lie."""
+
+    texts: dict[str, str] = field(default_factory=dict)
+    groups: dict[str, str] = field(default_factory=dict)
+    splits: dict[str, Split] = field(default_factory=dict)
+    evidence: list[str] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
+    used: set[str] = field(default_factory=set)  # files that are no recordings, and were read
+    layout: str = ""
+
+
+def read_speech(folder: Folder, settings: PrepareSettings, columns: str) -> Reading | None:
+    """The recordings with what is said in each; None where nothing says so. columns: names of a manifest's column."""
+    entries = folder.entries()
+    recordings = [entry.where for entry in entries if kind_of_sound(entry.where)]
+    if not recordings or 2 * len(recordings) < len([e for e in entries if not e.where.lower().endswith(_BESIDE)]):
+        return None
+    told = _by_manifest(folder, recordings, settings, columns) or _beside(folder, recordings)
+    told = told or _by_folders(recordings, settings)
+    if told is None:
+        if not settings.labels:
+            return None
+        told = Told({}, layout="recordings without labels")
+        told.evidence.append(f"labels to choose from: {', '.join(settings.labels)}")
+    found, skipped = [], {}
+    for where in recordings:
+        if told.layout == "recordings without labels":
+            found.append(Found(where, None))
+        elif where in told.texts:
+            split = told.splits.get(where) or split_of_folders(where)
+            found.append(Found(where, told.texts[where], told.groups.get(where), split))
+        else:
+            skipped.setdefault(where, "a recording of which nothing tells what is said")
+    others = {e.where: "not a recording" for e in entries if not kind_of_sound(e.where) and e.where not in told.used}
+    kinds = " and ".join(f"{n:,} {kind}" for kind, n in Counter(map(kind_of_sound, recordings)).most_common())
+    speakers = sorted({one.group for one in found if one.group})
+    evidence = [f"{kinds} recordings", *told.evidence]
+    if speakers:
+        evidence.append(f"each speaker is a group ({len(speakers):,}): no split takes one apart")
+    whole = {**others, **folder.refused, **skipped, **told.skipped}
+    return with_groups(Reading(told.layout, tuple(evidence), tuple(found), whole), settings.group)
+
+
+def _by_manifest(folder: Folder, recordings: Sequence[str], settings: PrepareSettings, columns: str) -> Told | None:
+    table = read_manifests(folder, recordings, settings, columns)
+    rows = {where: row for where, row in table.rows.items() if row.label is not None and where not in table.skipped}
+    if not rows or 2 * len(rows) < len(recordings):
+        return None
+    told = Told(layout="a manifest of recordings", evidence=list(table.evidence), skipped=dict(table.skipped))
+    for where, row in rows.items():
+        told.texts[where] = plain(str(row.label))
+        if row.group:
+            told.groups[where] = row.group
+        if row.split:
+            told.splits[where] = row.split
+    told.used = {entry.where for entry in folder.entries() if entry.where.lower().endswith(ENDINGS)}
+    return told
+
+
+def _beside(folder: Folder, recordings: Sequence[str]) -> Told | None:
+    """Texts in files: one for each recording under its name, or one for a folder of them."""
+    entries = [entry for entry in folder.entries() if entry.size <= _LONGEST]
+    chapters = [entry.where for entry in entries if entry.where.lower().endswith(_OF_CHAPTER)]
+    stems = {where.rpartition(".")[0]: where for where in recordings}
+    told = Told()
+    if chapters:
+        told.layout = "speaker and chapter folders with transcripts (LibriSpeech)"
+        for where, raw in folder.stream(chapters):
+            told.used.add(where)
+            for name, text in _lines(raw):
+                there = stems.get(home_of(where) + name)
+                if there is None:
+                    told.skipped[f"{where}: {name}"] = "a transcript without its recording"
+                else:
+                    told.texts[there] = text
+                    told.groups[there] = _speaker(there)
+        told.evidence.append(f"{len(chapters):,} files of transcripts, such as {min(chapters)}")
+    else:
+        told.layout = "recordings with texts beside them"
+        texts = [e.where for e in entries if e.where.lower().endswith(_BESIDE)]
+        paired = [where for where in texts if where.rpartition(".")[0] in stems]
+        if 2 * len(paired) < len(recordings):
+            return None
+        for where, raw in folder.stream(paired):
+            told.used.add(where)
+            told.texts[stems[where.rpartition(".")[0]]] = plain(_decoded(raw))
+        lone = sorted(set(texts) - set(paired))
+        told.skipped.update(dict.fromkeys(lone, "a transcript without its recording"))
+        told.evidence.append(f"{len(paired):,} texts beside recordings of the same name, such as {min(paired)}")
+    return told if 2 * len(told.texts) >= len(recordings) else None
+
+
+def _lines(raw: bytes) -> Iterator[tuple[str, str]]:
+    """(a recording's name, what is said in it)"""
+    for line in _decoded(raw).splitlines():
+        name, _, text = line.strip().partition(" ")
+        if name:
+            yield name, plain(text)
+
+
+def _decoded(raw: bytes) -> str:
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def _speaker(where: str) -> str:
+    """LibriSpeech: SPEAKER/CHAPTER/SPEAKER-CHAPTER-NUMBER.flac"""
+    levels = folder_levels(where)
+    return levels[-2] if len(levels) > 1 else where.rpartition("/")[2].partition("-")[0]
+
+
+def _by_folders(recordings: Sequence[str], settings: PrepareSettings) -> Told | None:
+    """A folder called after each word, as in Speech Commands; '_background_noise_' and its like are none."""
+    folders = read_class_folders(recordings, settings, kind_of_sound)
+    if folders is None:
+        return None
+    told = Told(layout=folders.layout, evidence=list(folders.evidence), skipped=dict(folders.skipped))
+    for one in folders.found:
+        if one.target is not None and not (str(one.target).startswith("_") and str(one.target).endswith("_")):
+            told.texts[one.where] = str(one.target)
+            if one.split:
+                told.splits[one.where] = one.split
+        else:
+            told.skipped[one.where] = f"lies in '{one.target}', which is no word" if one.target else "no word is told"
+    return told if len(set(told.texts.values())) > 1 else None
+
+
+def are_words(found: Sequence[Found]) -> bool:
+    """Whether targets are a few words that come again and again, and not sentences."""
+    targets = [str(one.target) for one in found if one.target is not None]
+    kinds = set(targets)
+    most = max((len(kind.split()) for kind in kinds), default=9)
+    return 2 <= len(kinds) <= FEW_WORDS and OFTEN * len(kinds) <= len(targets) and most <= 3

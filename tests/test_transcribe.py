@@ -1,0 +1,330 @@
+"""Transcripts: how they are read, spelled, found among all, and judged."""
+
+from __future__ import annotations
+
+from itertools import product
+from pathlib import Path
+
+import jiwer
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from snowroll.base.errors import DataError
+from snowroll.base.nouns import Prediction, Sample
+from snowroll.base.task import Reading
+from snowroll.design.speech import NAMES, Conformer, Listener, LogMel, MaskedNorm, Sounds
+from snowroll.evaluate.edits import edits
+from snowroll.prepare.audio import as_wav
+from snowroll.prepare.read import Folder
+from snowroll.prepare.settings import PrepareSettings
+from snowroll.prepare.view import View
+from snowroll.tasks.transcribe.answers import beam, greedy, log_probability
+from snowroll.tasks.transcribe.example import spoken
+from snowroll.tasks.transcribe.faults import sound_faults, transcript_faults
+from snowroll.tasks.transcribe.listening import heard, speech_of
+from snowroll.tasks.transcribe.looking import look
+from snowroll.tasks.transcribe.model import Letters
+from snowroll.tasks.transcribe.options import TranscribeOptions, WordOptions
+from snowroll.tasks.transcribe.reading import TEXT_COLUMNS, WORD_COLUMNS, are_words, read_speech
+from snowroll.tasks.transcribe.scoring import scorer
+from snowroll.tasks.transcribe.task import Transcribe
+from snowroll.tasks.transcribe.training import letter_pairs, letters_loss
+
+words = st.lists(st.sampled_from(["a", "bb", "c", "dd"]), max_size=6).map(" ".join)
+
+
+# judged -------------------------------------------------------------------------------------------------------------
+
+
+@given(words.filter(bool), words)
+def test_errors_are_those_of_jiwer(meant: str, said: str) -> None:
+    letters, of_words = edits(meant, said), edits(meant.split(), said.split())
+    assert letters.total / len(meant) == pytest.approx(jiwer.cer(meant, said))
+    assert of_words.total / len(meant.split()) == pytest.approx(jiwer.wer(meant, said))
+    assert len(meant) - letters.left_out + letters.added == len(said)
+
+
+@given(st.text("ab", max_size=6), st.text("ab", max_size=6), st.text("ab", max_size=6))
+def test_edits_are_a_distance(one: str, two: str, three: str) -> None:
+    assert edits(one, one).total == 0
+    assert edits(one, two).total == edits(two, one).total
+    assert edits(one, three).total <= edits(one, two).total + edits(two, three).total
+
+
+def test_a_long_recording_weighs_more() -> None:
+    said = [Prediction("abcdefghij", 1.0, 0.0), Prediction("x", 1.0, 0.0)]
+    found = scorer(said, ["abcdefghij", "y"])(None)
+    assert found["letters_right"] == pytest.approx(10 / 11)
+    assert found["exact"] == 0.5
+
+
+# spelled ------------------------------------------------------------------------------------------------------------
+
+
+def moments_of(seed: int, length: int, letters: int) -> np.ndarray:
+    logits = np.random.default_rng(seed).normal(0, 2, (length, letters + 1))
+    return logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
+
+
+def collapsed(path: tuple[int, ...]) -> tuple[int, ...]:
+    kept = [letter for place, letter in enumerate(path) if not place or path[place - 1] != letter]
+    return tuple(letter for letter in kept if letter)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_probabilities_are_sums_over_all_ways(seed: int) -> None:
+    """Every path of five moments over two letters, one by one; the beam finds the likeliest text of all."""
+    logs = moments_of(seed, 5, 2)
+    of: dict[tuple[int, ...], float] = {}
+    for path in product(range(3), repeat=5):
+        text = collapsed(path)
+        of[text] = of.get(text, 0.0) + float(np.exp(logs[range(5), path].sum()))
+    for text, share in of.items():
+        assert np.exp(log_probability(logs, text)) == pytest.approx(share)
+    assert sum(of.values()) == pytest.approx(1)
+    assert tuple(beam(logs, np.zeros((3, 2)), 1_000, 0.0)) == max(of, key=lambda text: of[text])
+    assert tuple(greedy(logs)) == collapsed(tuple(logs.argmax(axis=1).tolist()))
+
+
+def test_probability_is_minus_the_loss() -> None:
+    logs = moments_of(1, 12, 3)
+    said = Letters(torch.from_numpy(logs)[None].float(), torch.tensor([12]), torch.zeros(1, 4, 3))
+    for text in ([1, 2], [2, 2, 1], [3]):
+        target = torch.tensor([[*text, -1]])
+        loss = letters_loss(said, target)
+        assert -log_probability(logs, text) / len(text) == pytest.approx(float(loss), rel=1e-4)
+
+
+def test_what_cannot_be_said_in_time_teaches_nothing() -> None:
+    logits = torch.zeros(2, 3, 4, requires_grad=True)
+    said = Letters(logits, torch.tensor([3, 3]), torch.zeros(2, 4, 3))
+    losses = letters_loss(said, torch.tensor([[1, 1, 1], [1, 2, -1]]))
+    assert torch.isfinite(losses).all()
+    losses.sum().backward()
+    assert logits.grad is not None
+    assert not logits.grad[0].any()
+    assert logits.grad[1].any()
+
+
+def test_letters_that_follow_each_other_decide_a_tie() -> None:
+    """'ab' was read a hundred times, 'aa' never: of two letters as likely by the sound, the one that follows."""
+    targets = torch.tensor([[1, 2]] * 100 + [[2, 1]])
+    follows = letter_pairs(targets, 2)
+    torch.testing.assert_close(follows.exp().sum(dim=1), torch.ones(3))
+    logs = np.log(np.array([[0.02, 0.96, 0.02], [0.96, 0.02, 0.02], [0.02, 0.56, 0.42]]))
+    assert beam(logs, follows.numpy(), 16, 0.0) == [1, 1]
+    assert beam(logs, follows.numpy(), 16, 1.0) == [1, 2]
+
+
+# heard --------------------------------------------------------------------------------------------------------------
+
+
+def sounds(lengths: list[int], size: int, seed: int = 0) -> Sounds:
+    signal = torch.randn(len(lengths), size, generator=torch.Generator().manual_seed(seed))
+    length = torch.tensor(lengths)
+    told = torch.arange(size) < length[:, None]
+    return Sounds(signal * told, length, torch.zeros(len(lengths), 1, 4))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_padding_changes_no_feature(name: str) -> None:
+    """Alone, or beside a longer one, in training statistics as in evaluation."""
+    torch.manual_seed(0)
+    network = Listener(name, 8_000, 24, 4, 1, 0.0)
+    network.train()
+    network(sounds([3_000, 2_000, 2_500], 3_000, 1))  # statistics that are no longer zero and one
+    network.eval()
+    with torch.no_grad():
+        both, frames = network(sounds([4_000, 1_600], 4_000))
+        alone, few = network(
+            Sounds(*(part[1:, :1_600] if part.ndim == 2 else part[1:] for part in sounds([4_000, 1_600], 4_000)))
+        )
+    assert int(frames[1]) == int(few[0])
+    torch.testing.assert_close(both[1, : int(few[0])], alone[0, : int(few[0])], rtol=1e-4, atol=1e-5)
+    assert not both[1, int(few[0]) :].any()
+
+
+def test_statistics_are_of_what_is_told() -> None:
+    norm, plain = MaskedNorm(3), torch.nn.BatchNorm1d(3)
+    values = torch.randn(4, 3, 10, generator=torch.Generator().manual_seed(2))
+    mask = torch.ones(4, 1, 10)
+    torch.testing.assert_close(norm(values, mask), plain(values), rtol=1e-4, atol=1e-5)
+    mask[:, :, 6:] = 0
+    norm, plain = MaskedNorm(3), torch.nn.BatchNorm1d(3)
+    torch.testing.assert_close(norm(values, mask)[:, :, :6], plain(values[:, :, :6]), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(norm.running_var, plain.running_var)
+
+
+def test_a_spectrogram_is_a_fourier_transform() -> None:
+    mel = LogMel(8_000, 24)
+    wave = torch.randn(1, 800, generator=torch.Generator().manual_seed(0))
+    window = torch.nn.functional.pad(torch.hann_window(200), (28, 28))
+    plain = torch.stft(wave, 256, 80, 256, window, center=True, pad_mode="constant", return_complex=True)
+    own = torch.nn.functional.conv1d(wave[:, None], mel.sines, stride=80, padding=128)
+    real, imaginary = own.chunk(2, dim=1)
+    torch.testing.assert_close(real.square() + imaginary.square(), plain.abs().square(), rtol=1e-3, atol=1e-3)
+    level, frames = mel(Sounds(wave, torch.tensor([800]), torch.zeros(1, 1, 4)))
+    louder, _ = mel(Sounds(3 * wave, torch.tensor([800]), torch.zeros(1, 1, 4)))
+    assert int(frames[0]) == 11
+    torch.testing.assert_close(level, louder, rtol=1e-3, atol=1e-3)
+
+
+def test_strips_are_hidden() -> None:
+    seen = sounds([800], 800)
+    mel = LogMel(8_000, 24)
+    level, _ = mel(seen._replace(hidden=torch.tensor([[[0.0, 0.5, 0.0, 2.0]]])))
+    assert not level[0, :, :5].any()
+    assert level[0, :, 6:].any(dim=0).all()
+
+
+def test_conformers_look_at_no_padding() -> None:
+    block = Conformer(8, 2, 0.0).eval()
+    steps = torch.randn(1, 6, 8)
+    mask = torch.tensor([[[1.0, 1, 1, 1, 0, 0]]])
+    other = steps.clone()
+    other[:, 4:] = 9
+    torch.testing.assert_close(block(steps, mask), block(other, mask))
+
+
+def test_silence_is_trimmed() -> None:
+    signal = np.concatenate([np.zeros(8_000), spoken("ai", 1, 1)[400:-400], np.zeros(8_000)])
+    start, stop = speech_of(signal, 8_000)
+    assert 6_500 < start < 8_000
+    assert stop < len(signal) - 6_500
+    raw = as_wav(signal, 8_000)
+    assert len(heard(raw, TranscribeOptions(rate_hz=8_000, trim=True), 100)) < 6_000
+
+
+def test_of_what_is_too_long_a_word_is_found_and_a_text_is_refused() -> None:
+    signal = np.concatenate([np.zeros(20_000), spoken("a", 1, 1), np.zeros(20_000)])
+    raw = as_wav(signal, 8_000)
+    found = heard(raw, WordOptions(rate_hz=8_000, seconds=0.5), 100)
+    assert len(found) == 4_000
+    assert np.square(found).sum() > 0.9 * np.square(signal).sum()
+    with pytest.raises(DataError, match=r"hears 0\.5 s at once"):
+        heard(raw, TranscribeOptions(rate_hz=8_000, seconds=0.5), 100)
+    with pytest.raises(DataError, match="too short"):
+        heard(as_wav(signal[:100], 8_000), TranscribeOptions(), 100)
+
+
+# read ---------------------------------------------------------------------------------------------------------------
+
+
+def folder_of(root: Path, texts: dict[str, str]) -> Folder:
+    for number, (name, text) in enumerate(texts.items()):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(as_wav(spoken("a", 0, number), 8_000) if text == "~" else text.encode())
+    return Folder(root)
+
+
+def reading_of(root: Path, texts: dict[str, str], columns: str = TEXT_COLUMNS, **said: object) -> Reading | None:
+    return read_speech(folder_of(root, texts), PrepareSettings(**said), columns)  # type: ignore[arg-type]
+
+
+def told(reading: Reading | None) -> dict[str, tuple]:
+    assert reading is not None
+    return {one.where: (one.target, one.group, one.split) for one in reading.found}
+
+
+def test_manifest_of_json_lines(tmp_path: Path) -> None:
+    lines = '{"audio_filepath": "/old/place/a.wav", "text": "one  two", "duration": 1.5, "speaker": "ann"}\n'
+    lines += '{"audio_filepath": "/old/place/b.wav", "text": "three", "duration": 1, "speaker": "bob"}\n'
+    lines += '{"audio_filepath": "/old/place/lost.wav", "text": "four", "duration": 1, "speaker": "bob"}\n'
+    reading = reading_of(tmp_path, {"a.wav": "~", "b.wav": "~", "list.jsonl": lines})
+    assert told(reading) == {"a.wav": ("one two", "ann", None), "b.wav": ("three", "bob", None)}
+    assert reading is not None
+    assert any("lost.wav" in where for where in reading.skipped)
+
+
+def test_manifest_with_splits_and_both_columns(tmp_path: Path) -> None:
+    rows = "path,label,sentence,split\na.wav,yes,yes please,train\nb.wav,no,no thanks,test\n"
+    files = {"a.wav": "~", "b.wav": "~", "m.csv": rows}
+    assert told(reading_of(tmp_path, files)) == {
+        "a.wav": ("yes please", None, "train"),
+        "b.wav": ("no thanks", None, "test"),
+    }
+    assert told(reading_of(tmp_path, files, WORD_COLUMNS))["a.wav"][0] == "yes"
+
+
+def test_librispeech(tmp_path: Path) -> None:
+    files = {"84/121/84-121-0.wav": "~", "84/121/84-121-1.wav": "~", "9/3/9-3-0.wav": "~"}
+    files |= {
+        "84/121/84-121.trans.txt": "84-121-0 GO ON\n84-121-1 STOP\n84-121-7 LOST\n",
+        "9/3/9-3.trans.txt": "9-3-0 AND",
+    }
+    reading = reading_of(tmp_path, files)
+    assert told(reading)["84/121/84-121-0.wav"] == ("GO ON", "84", None)
+    assert told(reading)["9/3/9-3-0.wav"] == ("AND", "9", None)
+    assert reading is not None
+    assert "a transcript without its recording" in reading.skipped.values()
+
+
+def test_texts_beside_recordings(tmp_path: Path) -> None:
+    files = {"train/a.wav": "~", "train/a.txt": "hello\n", "test/b.wav": "~", "test/b.lab": "you", "test/c.wav": "~"}
+    files["train/lost.txt"] = "nobody"
+    reading = reading_of(tmp_path, files)
+    assert told(reading) == {"train/a.wav": ("hello", None, "train"), "test/b.wav": ("you", None, "test")}
+    assert reading is not None
+    assert reading.skipped["test/c.wav"] == "a recording of which nothing tells what is said"
+    assert reading.skipped["train/lost.txt"] == "a transcript without its recording"
+
+
+def test_folders_called_after_words(tmp_path: Path) -> None:
+    files = {f"{word}/{n}.wav": "~" for word in ("yes", "no") for n in range(5)}
+    files["_background_noise_/hum.wav"] = "~"
+    reading = reading_of(tmp_path, files)
+    assert {target for target, *_ in told(reading).values()} == {"yes", "no"}
+    assert reading is not None
+    assert are_words(reading.found)
+    assert "_background_noise_/hum.wav" in reading.skipped
+
+
+def test_pictures_are_no_speech(tmp_path: Path) -> None:
+    assert reading_of(tmp_path, {"a.png": "x", "b.png": "x", "c.wav": "~"}) is None
+    assert reading_of(tmp_path, {"a.csv": "x,y\n1,2\n"}) is None
+
+
+# faults -------------------------------------------------------------------------------------------------------------
+
+
+def codes_of(signals: list[np.ndarray], texts: list[str], rates: list[int] | None = None) -> set[str]:
+    rates = rates or [8_000] * len(signals)
+    samples = [Sample(str(n), f"{n}.wav", str(n), "sound", text) for n, text in enumerate(texts)]
+    looks = {
+        str(n): look(as_wav(signal, rate), 100) for n, (signal, rate) in enumerate(zip(signals, rates, strict=True))
+    }
+    view = View.of(samples, looks, {"type": "transcript", "characters": ""})
+    return {fault.code for fault in [*sound_faults(view), *transcript_faults(view)]}
+
+
+def test_faults() -> None:
+    good = [spoken("aiu", 0, n) for n in range(6)]
+    texts = ["aiu"] * 6
+    assert not codes_of(good, texts)
+    assert codes_of([*good, np.zeros(8_000)], [*texts, "a"]) == {"silent"}
+    assert codes_of([*good, np.clip(20 * good[0], -1, 1)], [*texts, "aiu"]) == {"clipped"}
+    assert codes_of([*good, spoken("a", 0, 9)[600:1_000]], [*texts, "a"]) == {"too_short"}
+    assert codes_of([*good, np.tile(good[0], 30)], [*texts, "aiu"]) == {"too_long"}
+    assert codes_of(good, texts, [8_000] * 5 + [16_000]) == {"two_rates"}
+    assert codes_of(good, [*texts[:5], "ai" * 40]) == {"too_much_text"}
+    assert codes_of(good, [*texts[:5], ""]) == {"empty_text"}
+    assert codes_of(good, [*["the quick brown"] * 5, "the quick brown %"]) == {"odd_letters"}
+
+
+def test_targets() -> None:
+    task, schema = Transcribe(), {"type": "transcript", "characters": " abc"}
+    assert task.problem("a b", schema) is None
+    assert task.problem("", schema) is None
+    for wrong in (None, 3, ["a"], "a\0b", "a" * 3_000):
+        assert task.problem(wrong, schema)
+    assert task.schema(["c  a", "b\ta", "é"])["characters"] == " abcé"
+    assert task.encode_targets(["ab", "a?b c"], schema, {})["text"].tolist() == [[2, 3, -1, -1, -1], [2, 3, 1, 4, -1]]
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.binary(max_size=300))
+def test_looks_never_raise(raw: bytes) -> None:
+    assert look(raw, 100).reason
