@@ -1,10 +1,10 @@
-"""What checks and planning know of a sentence: its length, its scripts, marks that copies share."""
+"""What checks and planning know of a sentence: its length, and its scripts."""
 
 from __future__ import annotations
 
 from snowroll.base.errors import DataError
 from snowroll.prepare.look import Look
-from snowroll.prepare.texts import is_control, letter_pairs, marks, scripts
+from snowroll.prepare.texts import is_control, letter_pairs, scripts
 from snowroll.tasks.translate.sentences import read_sentence
 
 
@@ -16,12 +16,12 @@ def look(raw: bytes) -> Look:
         return Look(len(raw), reason=fault.what)
     own = {
         "characters": float(len(text)),
+        "bytes": float(len(text.encode("utf-8", "replace"))),
         "words": float(len(text.split())),
         "control": float(sum(map(is_control, text))),
         "letters": float(sum(map(str.isalpha, text))),
         "digits": float(sum(map(str.isdigit, text))),
         **scripts(text),
-        **{f"mark{i}": float(mark) for i, mark in enumerate(marks(text))},
     }
     # of what is no picture the figures of pictures are all alike, so that no check of pictures speaks of it
     return Look(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
+
+import numpy as np
 
 from snowroll.base.bounds import check_numbers
 from snowroll.base.errors import UsageError
 from snowroll.base.nouns import Choice, Json
 from snowroll.base.task import Fingerprint
+from snowroll.tasks.translate.sentences import tokens_of
 
 SMALL = 3_000  # pairs to learn from, below which a small network learns all there is. A guess
 
@@ -45,6 +48,15 @@ class TranslateOptions:
             )
 
 
+def measured(sizes: np.ndarray, targets: Sequence[Json], merges: Sequence[str]) -> dict[str, Json]:
+    """The tokens of the longest translation, and about those of the longest source. sizes: bytes of each source."""
+    tokens = [len(tokens_of(str(target), merges)) for target in targets]
+    bytes_ = sum(len(str(target).encode("utf-8", "replace")) for target in targets)
+    each = sum(tokens) / max(1, bytes_)
+    longest = max((float(size) for size in sizes), default=0.0)
+    return {"longest_source": 1 + ceil(longest * each), "longest_target": max(tokens, default=1)}
+
+
 def translate_plan(fingerprint: Fingerprint) -> list[Choice]:
     """The rules' values for `[train]` and `[task]`, each with its reason in one sentence."""
     facts, n = fingerprint.facts, fingerprint.n["train"]
@@ -60,7 +72,7 @@ def translate_plan(fingerprint: Fingerprint) -> list[Choice]:
     return [
         Choice("task.merges", merges, f"{len(merges):,} byte pairs that stand together often, of both languages"),
         Choice("task.source", str(schema.get("source", "")), "the language of the sentences that are given"),
-        Choice("task.length", _room(asked), f"the longest source looked at has {asked} tokens"),
+        Choice("task.length", _room(asked), f"the longest source looked at has about {asked} tokens"),
         Choice("task.longest", _room(answered), f"the longest translation looked at has {answered} tokens"),
         Choice("task.width", 64 if small else 256 if gpu else 128, of),
         Choice("task.depth", 2 if small else 4 if gpu else 3, of),

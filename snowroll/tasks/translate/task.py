@@ -74,14 +74,9 @@ class Translate:
         return look(raw)
 
     def facts(self, columns: Columns, targets: Sequence[Json], schema: Schema) -> dict[str, Json]:
-        from snowroll.tasks.translate.sentences import text_of, tokens_of
+        from snowroll.tasks.translate.options import measured
 
-        merges = schema.get("merges", ())
-        sources = [text_of(row, ()) for row in np.asarray(columns["source"])] if len(targets) else []
-        return {
-            "longest_source": max((len(tokens_of(text, merges)) for text in sources), default=1),
-            "longest_target": max((len(tokens_of(str(target), merges)) for target in targets), default=1),
-        }
+        return measured(columns["bytes"], targets, schema.get("merges", ()))
 
     def plan(self, fingerprint: Fingerprint) -> list[Choice]:
         return translate_plan(fingerprint)
