@@ -65,7 +65,7 @@ def text_of(tokens: np.ndarray, merges: Sequence[str]) -> str:
     """The inverse, up to the first END; control characters stand as U+FFFD."""
     known = byte_pairs(tuple(merges))
     codes: list[int] = []
-    for token in np.asarray(tokens).tolist():
+    for token in np.asarray(tokens).astype(np.int64).tolist():
         if token == END:
             break
         if SPECIAL <= token < SPECIAL + len(known):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from snowroll.base.nouns import Batch, Choice, Json, Prediction
+from snowroll.base.nouns import Batch, Choice, Fault, Json, Prediction
 from snowroll.base.task import Columns, Deployable, Draw, Fingerprint, Reading
 from snowroll.prepare.bytepairs import BYTES
 from snowroll.prepare.look import Look
@@ -18,6 +18,9 @@ from snowroll.tasks.translate.options import TranslateOptions, translate_plan
 if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor, nn
+
+    from snowroll.evaluate.report import Evidence, Passage
+    from snowroll.prepare.view import View
 
 Schema = Mapping[str, Json]
 
@@ -68,10 +71,19 @@ class Translate:
 
         return fault_of(target)
 
+    def gist(self, target: Json) -> str:
+        """A sentence may be translated in several ways: two of them do not contradict each other."""
+        return "translated"
+
     def look(self, raw: bytes, megapixels: float) -> Look:
         from snowroll.tasks.translate.looking import look
 
         return look(raw)
+
+    def faults(self, view: View) -> Iterable[Fault]:
+        from snowroll.tasks.translate.faults import pair_faults
+
+        return pair_faults(view)
 
     def facts(self, columns: Columns, targets: Sequence[Json], schema: Schema) -> dict[str, Json]:
         from snowroll.tasks.translate.options import measured
@@ -145,6 +157,24 @@ class Translate:
         from snowroll.tasks.translate.scoring import alike
 
         return alike(str(one.value), str(other.value))
+
+    def floor(
+        self, columns: Columns, targets: Columns, rows: Mapping[str, np.ndarray], schema: Schema
+    ) -> tuple[float, str]:
+        """The BLEU of translating word by word."""
+        from snowroll.tasks.translate.floor import floor
+
+        return floor(columns, targets, rows, schema)
+
+    def explained(self, evidence: Evidence) -> Iterable[Passage]:
+        from snowroll.tasks.translate.explaining import explained
+
+        return explained(evidence)
+
+    def sliced(self, looks: Sequence[Any], schema: Schema) -> Mapping[str, Sequence[object]]:
+        from snowroll.tasks.translate.explaining import sliced
+
+        return sliced(looks)
 
     def strata(self, targets: Sequence[Json]) -> list[str]:
         return ["sentence" for _ in targets]
