@@ -14,6 +14,7 @@ from snowroll.base.task import Columns, Deployable, Draw, Fingerprint, Reading
 from snowroll.prepare.bytepairs import BYTES
 from snowroll.prepare.look import Look
 from snowroll.tasks.translate.options import TranslateOptions, translate_plan
+from snowroll.tasks.translate.sentences import SPECIAL
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -128,7 +129,10 @@ class Translate:
         return loss(model, batch, options)
 
     def loss_at_init(self, schema: Schema, options: TranslateOptions) -> float | None:
-        return log(2 + BYTES + len(options.merges))
+        from snowroll.tasks.translate.training import entropy
+
+        vocabulary = SPECIAL + BYTES + len(options.merges)
+        return log(vocabulary) - (entropy(options.smoothing, vocabulary) if options.smoothing else 0.0)
 
     # 4 evaluate
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import log
 from typing import Any
 
 import torch
@@ -21,7 +22,10 @@ def as_batch(columns: Columns, ids: Tensor) -> Batch:
 
 
 def loss(model: Any, batch: Batch, options: TranslateOptions) -> Tensor:
-    """[B] nats a token, the mean over each translation's own; towards smoothed targets while the model learns."""
+    """[B] nats a token, the mean over each translation's own.
+
+    While the model learns, of its answers from smoothed targets (Kullback-Leibler: 0 is perfect).
+    """
     sources, wanted = trimmed(batch.inputs), trimmed(batch.targets[:, : options.longest])
     given = F.pad(wanted[:, :-1], (1, 0), value=END)
     states = model.taught(sources, given)
@@ -31,8 +35,16 @@ def loss(model: Any, batch: Batch, options: TranslateOptions) -> Tensor:
     nats = F.cross_entropy(
         model.logits(states[known]).float(), wanted[known], reduction="none", label_smoothing=smoothing
     )
+    if smoothing:
+        nats = nats - entropy(smoothing, model.embed.weight.shape[0])
     each = torch.zeros_like(known, dtype=nats.dtype).masked_scatter(known, nats)
     return each.sum(dim=1) / known.sum(dim=1).clamp(min=1)
+
+
+def entropy(smoothing: float, vocabulary: int) -> float:
+    """Nats of a target that gives `smoothing` to all tokens alike: what no model can lose less than."""
+    rest = smoothing / vocabulary
+    return -(1 - smoothing + rest) * log(1 - smoothing + rest) - (vocabulary - 1) * rest * log(rest)
 
 
 def trimmed(tokens: Tensor) -> Tensor:
