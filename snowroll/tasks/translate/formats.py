@@ -52,7 +52,7 @@ def unpacked(raw: bytes) -> bytes:
     """What gzip packed; other bytes as they are. Raises DataError beyond MOST_BYTES."""
     if not raw.startswith(b"\x1f\x8b"):
         return raw
-    parts, total = [], 0
+    parts, total, is_whole = [], 0, False
     try:
         while raw:
             member = zlib.decompressobj(31)
@@ -62,12 +62,12 @@ def unpacked(raw: bytes) -> bytes:
                 if total > MOST_BYTES:
                     raise DataError(f"more than {MOST_BYTES >> 20:,} MiB unpacked", cure="split the file")
                 parts.append(part)
-                raw = member.unconsumed_tail or member.unused_data
-                if not part and not member.eof:
-                    raise DataError("the file ends within what gzip packed", cure="copy it again")
-            raw = raw.lstrip(b"\0")
+                raw = member.unconsumed_tail
+            is_whole, raw = member.eof, member.unused_data.lstrip(b"\0")
     except zlib.error:
         raise DataError("damaged: gzip cannot unpack it", cure="copy it again") from None
+    if not is_whole:
+        raise DataError("cut off: it ends within what gzip packed", cure="copy it again")
     return b"".join(parts)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from math import log
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,6 +41,7 @@ class Translate:
     credited = "chrF of each sentence: how far its letters agree with a person's translation"
     wants = "put parallel texts there (train.en and train.de, line by line), or TSV, JSON lines, TMX with two languages"
     in_pixels = True  # a drawn sentence is read: never shrunk
+    widget = Path(__file__).with_name("translation.js")
     ragged: frozenset[str] = frozenset()
     unbounded: frozenset[str] = frozenset()
     waived: Mapping[str, str] = {
@@ -63,6 +65,11 @@ class Translate:
         from snowroll.tasks.translate.reading import sentences_in
 
         return sentences_in(folder, settings)
+
+    def holds_samples(self, name: str) -> bool:
+        from snowroll.tasks.translate.reading import holds_lines
+
+        return holds_lines(name)
 
     def schema(self, targets: Iterable[Json]) -> dict[str, Json]:
         return {"type": "translation"}
