@@ -97,7 +97,7 @@ class Translator(nn.Module):
         hypothesis knows by `own` which of the K tokens of each earlier place are its ancestors.
         """
         B, K, L = states.shape[0], self.search.beams, self.search.longest
-        seen = [writer.seen(states) for writer in self.writers]
+        seen = [writer.seen(states) for writer in self.writers if isinstance(writer, Writer)]
         memory = torch.stack([torch.stack(pair) for pair in seen])  # [layers, 2, B, heads, S, D / heads]
         width = states.shape[2] // self.heads
         beams = torch.arange(K, device=states.device)
@@ -109,8 +109,10 @@ class Translator(nn.Module):
             torch.zeros(B, K, dtype=torch.int64, device=states.device),
             torch.zeros(B, K, dtype=torch.bool, device=states.device),
             torch.zeros(B, K, L * K, dtype=torch.bool, device=states.device),
-            states.new_zeros(len(self.writers), 2, B, self.heads, L * K, width),
+            *(states.new_zeros(2, B, self.heads, L * K, width) for _ in self.writers),
         )
+        nothing = torch.where(torch.arange(self.embed.num_embeddings, device=states.device) == PAD, 0.0, NEVER)
+        no_pad = torch.where(nothing == 0, NEVER, 0.0)
 
         def more(
             n: Tensor, last: Tensor, told: Tensor, score: Tensor, length: Tensor, done: Tensor, *_: Tensor
@@ -125,7 +127,7 @@ class Translator(nn.Module):
             length: Tensor,
             done: Tensor,
             own: Tensor,
-            cache: Tensor,
+            *caches: Tensor,
         ) -> tuple[Tensor, ...]:
             places = n * K + beams
             own = own.index_copy(2, places, torch.eye(K, dtype=torch.bool, device=own.device).expand(B, K, K))
@@ -137,32 +139,27 @@ class Translator(nn.Module):
                     x,
                     self.cos.index_select(0, n.reshape(1)),
                     self.sin.index_select(0, n.reshape(1)),
-                    cache[number],
+                    caches[number],
                     places,
                     own,
                     memory[number],
                     mask,
                 )
                 layers.append(layer)
-            cache = torch.stack(layers)
             shares = self.logits(normed(x)).float().log_softmax(dim=2)
             # a hypothesis that is finished goes on with nothing, at no cost
-            nothing = torch.full_like(shares, NEVER).index_fill(
-                2, torch.zeros(1, dtype=torch.int64, device=last.device), 0.0
-            )
-            shares = shares.index_fill(2, torch.zeros(1, dtype=torch.int64, device=last.device), NEVER)
-            shares = torch.where(done[:, :, None], nothing, shares)
+            shares = torch.where(done[:, :, None], nothing, shares + no_pad)
             scores = score[:, :, None] + shares
-            lengths = (length + (~done).long())[:, :, None].expand_as(scores)
-            ranked = (scores / self._penalty(lengths)).flatten(1)
+            length = length + (~done).long()
+            ranked = (scores / self._penalty(length)[:, :, None]).flatten(1)
             best = ranked.topk(K, dim=1).indices
             parent, token = best // shares.shape[2], best % shares.shape[2]
             score = scores.flatten(1).gather(1, best)
-            length = lengths.flatten(1).gather(1, best)
+            length = length.gather(1, parent)
             told = told.gather(1, parent[:, :, None].expand(B, K, L)).index_copy(2, n.reshape(1), token[:, :, None])
             own = own.gather(1, parent[:, :, None].expand(B, K, L * K))
             done = done.gather(1, parent) | (token == END)
-            return n + 1, token, told, score, length, done, own, cache
+            return n + 1, token, told, score, length, done, own, *layers
 
         state = begin
         if torch.compiler.is_exporting():
@@ -172,7 +169,7 @@ class Translator(nn.Module):
         else:
             while bool(more(*state)):
                 state = step(*state)  # type: ignore[assignment]
-        _, _, told, score, length, done, _, _ = state
+        _, _, told, score, length, done, *_ = state
         # an answer that came to no end is worth less than one that did
         ranked = score / self._penalty(length) + torch.where(done, 0.0, NEVER / 10)
         first = ranked.argmax(dim=1, keepdim=True)
@@ -285,8 +282,11 @@ class Writer(nn.Module):
         q = turned(self.look.queries(y), cos[:, None], sin[:, None])
         keys, values = self.look.shown(y)
         new = torch.stack([turned(keys, cos[:, None], sin[:, None]), values]).transpose(2, 3)
-        cache = cache.index_copy(3, places, new)
-        x = x_BKD + self.look.told(q, cache[0], cache[1], own[:, None])
+        if torch.compiler.is_exporting() or torch.is_grad_enabled():
+            cache, many = cache.index_copy(3, places, new), cache.shape[3]
+        else:  # in place, and what is not written yet is not looked at
+            cache, many = cache.index_copy_(3, places, new), int(places[-1]) + 1
+        x = x_BKD + self.look.told(q, cache[0, :, :, :many], cache[1, :, :, :many], own[:, None, :, :many])
         return self._after(x, memory[0], memory[1], mask), cache
 
     def _after(self, x: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
