@@ -22,6 +22,7 @@ from snowroll.prepare.bytepairs import BytePairs, counted, learn_merges, neat
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.prepare.view import View
+from snowroll.project.opened import stream_of
 from snowroll.tasks.translate import task
 from snowroll.tasks.translate.faults import pair_faults
 from snowroll.tasks.translate.floor import floors, lexicon
@@ -396,3 +397,13 @@ def test_words_are_learnt_from_sentences() -> None:
         ["Anna sieht 11 Katzen."],
     )
     assert max(found.values()) == pytest.approx(1.0)
+
+
+def test_a_file_of_lines_is_many_sentences(tmp_path: Path) -> None:
+    write_lines(tmp_path / "new.txt", ["One.", "", "Three."])
+    folder = Folder(tmp_path / "new.txt")
+    wheres = task.samples_in(folder, PrepareSettings())
+    assert wheres == ["new.txt///1", "new.txt///3"]
+    assert dict(stream_of(task, folder, wheres, 1)) == {wheres[0]: b"One.", wheres[1]: b"Three."}
+    assert task.holds_samples("new.txt")
+    assert not task.holds_samples("new.png")
