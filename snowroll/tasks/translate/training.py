@@ -22,15 +22,15 @@ def as_batch(columns: Columns, ids: Tensor) -> Batch:
 
 
 def loss(model: Any, batch: Batch, options: TranslateOptions) -> Tensor:
-    """[B] nats a token, the mean over each translation's own.
+    """[B] nats a token, the mean over each translation's own: of answers from smoothed targets (0 is perfect).
 
-    While the model learns, of its answers from smoothed targets (Kullback-Leibler: 0 is perfect).
+    The same while the model learns and while it is judged, so that the two can be compared.
     """
     sources, wanted = trimmed(batch.inputs), trimmed(batch.targets[:, : options.longest])
     given = F.pad(wanted[:, :-1], (1, 0), value=END)
     states = model.taught(sources, given)
     known = wanted != PAD
-    smoothing = options.smoothing if model.training else 0.0
+    smoothing = options.smoothing
     # only what is there is asked for: the table of tokens is the costliest layer
     nats = F.cross_entropy(
         model.logits(states[known]).float(), wanted[known], reduction="none", label_smoothing=smoothing
