@@ -22,15 +22,16 @@ from snowroll.design.writing import PAD, START, Writer, written
 from snowroll.prepare.augment import CounterDraw
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
+from snowroll.prepare.texts import marks, read_text
 from snowroll.tasks.write_text import task
 from snowroll.tasks.write_text.deploying import Framed
 from snowroll.tasks.write_text.going_on import MOST, generate, pieces
-from snowroll.tasks.write_text.looking import look, marks
+from snowroll.tasks.write_text.looking import look
 from snowroll.tasks.write_text.model import build
 from snowroll.tasks.write_text.options import WriteOptions
 from snowroll.tasks.write_text.reading import FOLLOWS, in_splits, passages, read_texts
 from snowroll.tasks.write_text.spelling import spelled_out
-from snowroll.tasks.write_text.texts import codes_of, fault_of, read_text, text_of
+from snowroll.tasks.write_text.texts import codes_of, fault_of, text_of
 from snowroll.train.foresight import no_foresight
 from snowroll.train.trial import Trial
 

@@ -232,6 +232,7 @@ class Deployable:
 #   cleaned(raw) -> bytes                              what may be kept of a sample's bytes: names of patients may not
 #   teaches(targets, options) -> [n] bool              which samples may be learnt from: all others are judged on only
 #   samples_in(folder, settings) -> list[str]          what of a folder is a sample to be answered, if not each file
+#   holds_samples(name) -> bool                        whether a file of this name holds several samples to be answered
 #   as_file(value, raw) -> (ending, bytes)             an answer as a file for other tools, on the sample's own grid
 #   completed(target, look) -> Json                    an answer of the page with what only the sample's Look knows
 #   of_classes(targets) -> list[str]                   the class of every object, where a target holds several or none

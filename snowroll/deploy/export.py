@@ -11,7 +11,7 @@ import copy
 import hashlib
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ from snowroll.base.task import Deployable
 
 if TYPE_CHECKING:
     import onnx_ir
-    from onnx import ModelProto
+    from onnx import ModelProto, NodeProto
     from torch import nn
     from torch.onnx import ONNXProgram
 
@@ -146,18 +146,63 @@ def split_graphs(model: bytes) -> tuple[bytes, bytes]:
 
 def split(whole: ModelProto) -> tuple[bytes, bytes]:
     """`split_graphs` of a parsed file."""
-    from onnx.utils import Extractor
-
     joints = [value.name for value in whole.graph.value_info if value.name.startswith(JOINT)]
     if not joints:
         raise DataError(
             f"this ONNX file has no value '{JOINT}' to cut at", cure="export it again with `snowroll export`"
         )
-    cut = Extractor(whole)
     inputs, outputs = ([value.name for value in values] for values in (whole.graph.input, whole.graph.output))
-    prepare = cut.extract_model(inputs, joints)
-    body = cut.extract_model(joints, outputs)
+    prepare, body = _part(whole, inputs, joints), _part(whole, joints, outputs)
     return prepare.SerializeToString(), body.SerializeToString()
+
+
+def _part(whole: ModelProto, inputs: Collection[str], outputs: Sequence[str]) -> ModelProto:
+    """What leads from these values to those.
+
+    A loop also reads what stands outside it (onnx.utils.Extractor follows only what a node is given by name).
+    """
+    import onnx
+
+    graph = whole.graph
+    makers = {name: node for node in graph.node for name in node.output}
+    known = {value.name: value for value in (*graph.value_info, *graph.input, *graph.output)}
+    asked, wanted = set[str](), [*outputs]
+    while wanted:
+        name = wanted.pop()
+        if name not in asked:
+            asked.add(name)
+            if name not in inputs and name in makers:
+                wanted += _read_by(makers[name])
+    kept = [node for node in graph.node if any(name in asked and name not in inputs for name in node.output)]
+    part = onnx.helper.make_graph(
+        kept,
+        graph.name,
+        [known[name] for name in inputs],
+        [known[name] for name in outputs],
+        [tensor for tensor in graph.initializer if tensor.name in asked],
+        value_info=[
+            value for value in graph.value_info if value.name in asked and value.name not in (*inputs, *outputs)
+        ],
+    )
+    cut = onnx.ModelProto()
+    cut.ir_version, cut.producer_name = whole.ir_version, whole.producer_name
+    cut.opset_import.extend(whole.opset_import)
+    cut.functions.extend(whole.functions)
+    cut.metadata_props.extend(whole.metadata_props)
+    cut.graph.CopyFrom(part)
+    return cut
+
+
+def _read_by(node: NodeProto) -> set[str]:
+    """The values a node reads, those within its subgraphs that stand outside of them included."""
+    found = set(node.input)
+    for attribute in node.attribute:
+        for graph in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
+            own = {value.name for value in graph.input} | {tensor.name for tensor in graph.initializer}
+            own |= {name for inner in graph.node for name in inner.output}
+            read = {value.name for value in graph.output}.union(*map(_read_by, graph.node))
+            found |= read - own
+    return found - {""}
 
 
 def read(model: bytes) -> ModelProto:

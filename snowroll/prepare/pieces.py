@@ -19,6 +19,7 @@ from snowroll.prepare.read import Folder
 
 Cut = Callable[[bytes, Sequence[str]], Mapping[str, bytes]]  # (a file, names) -> the pieces of these names
 AT_ONCE = 256  # pieces of one file that are held together: the file is sent to a child anew for every so many
+MOST_TIMES = 64  # that it is sent: of a million lines more are held
 
 
 def stream_pieces(folder: Folder, wheres: Iterable[str], cut: Cut, workers: int) -> Iterator[tuple[str, bytes]]:
@@ -62,8 +63,9 @@ def cutter(cut: Cut) -> Callable[[bytes], dict[str, bytes]]:
 def _jobs(folder: Folder, inside: Mapping[str, Sequence[str]]) -> Iterator[tuple[tuple[str, Sequence[str]], bytes]]:
     for whole, raw in folder.stream(inside):
         names = inside[whole]
-        for start in range(0, len(names), AT_ONCE):
-            some = names[start : start + AT_ONCE]
+        at_once = max(AT_ONCE, -(-len(names) // MOST_TIMES))
+        for start in range(0, len(names), at_once):
+            some = names[start : start + at_once]
             yield (whole, some), _job(some, raw)
     gone = [whole for whole in inside if whole in folder.refused]
     folder.refused.update({f"{whole}{PIECE}{name}": folder.refused[whole] for whole in gone for name in inside[whole]})

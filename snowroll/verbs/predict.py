@@ -165,7 +165,7 @@ def _lines(opened: Opened, trained: Trained, paths: list[Path], format: str, wri
 def _inputs(opened: Opened, paths: list[Path], unread: dict[str, str]) -> Iterator[tuple[str, bytes]]:
     """(name, bytes) of every file given and of all in the folders and archives given; else name -> why in `unread`."""
     for path in paths:
-        if path.is_dir() or is_archive(path.name) or holds_rows(path.name):
+        if path.is_dir() or is_archive(path.name) or holds_rows(path.name) or _holds_samples(opened, path):
             yield from _inside(opened, path, unread)
             continue
         try:
@@ -176,6 +176,12 @@ def _inputs(opened: Opened, paths: list[Path], unread: dict[str, str]) -> Iterat
             unread[str(path)] = fault.what
         else:
             yield str(path), raw
+
+
+def _holds_samples(opened: Opened, path: Path) -> bool:
+    """Whether the task cuts a file of this name into samples: lines of sentences."""
+    ask = getattr(opened.task, "holds_samples", None)
+    return ask is not None and path.is_file() and ask(path.name)
 
 
 def _is_part(path: Path) -> bool:

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from snowroll.base.nouns import Json, Prediction
+from snowroll.prepare.texts import is_control
 from snowroll.tasks.write_text.options import WriteOptions
-from snowroll.tasks.write_text.texts import SPELLED, alphabet, follows_of, is_control
+from snowroll.tasks.write_text.texts import SPELLED, alphabet, follows_of
 
 Schema = Mapping[str, Json]
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from snowroll.base.nouns import Fault
+from snowroll.prepare.texts import MARKS
 from snowroll.prepare.view import View, count
-from snowroll.tasks.write_text.looking import MARKS
 
 ALIKE = 0.75  # of two texts' marks, from which they are copies. A guess
 BANDS = 8  # of marks: two texts that share one whole band are compared

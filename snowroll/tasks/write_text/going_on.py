@@ -12,9 +12,10 @@ import numpy as np
 from snowroll.base.errors import DataError, UsageError, did_you_mean
 from snowroll.base.nouns import Json, Prediction
 from snowroll.design.sampling import Taste, drawn_token
+from snowroll.prepare.texts import is_control, read_text
 from snowroll.tasks.write_text.answers import read
 from snowroll.tasks.write_text.options import WriteOptions
-from snowroll.tasks.write_text.texts import START, alphabet, codes_of, is_control, read_text
+from snowroll.tasks.write_text.texts import START, alphabet, codes_of
 
 if TYPE_CHECKING:
     from snowroll.base.nouns import Batch

@@ -12,7 +12,7 @@ from typing import Any
 from snowroll.base.nouns import Json, Split
 from snowroll.base.task import Found, Reading
 from snowroll.prepare.settings import PrepareSettings
-from snowroll.tasks.write_text.texts import is_control
+from snowroll.prepare.texts import is_control
 
 ENDINGS = (".txt", ".text", ".md", ".rst", ".tex", ".adoc")
 PASSAGE = 512  # bytes

@@ -172,8 +172,8 @@ class WriteText:
         return ["text" for _ in targets]
 
     def draw(self, raw: bytes, target: Json | None, prediction: Json | None, schema: Schema) -> Image:
+        from snowroll.prepare.texts import read_text
         from snowroll.tasks.write_text.drawing import drawn
-        from snowroll.tasks.write_text.texts import read_text
 
         return drawn(read_text(raw), target, prediction)
 
@@ -218,7 +218,8 @@ class WriteText:
         return deployable(model, partial(self.postprocess, options=options), options, schema)
 
     def open_raw(self, raw: bytes, options: WriteOptions, megapixels: float) -> np.ndarray:
-        from snowroll.tasks.write_text.texts import codes_of, read_text
+        from snowroll.prepare.texts import read_text
+        from snowroll.tasks.write_text.texts import codes_of
 
         if len(raw) > megapixels * 4e6:
             raise DataError(f"a text of {len(raw):,} bytes is too large", cure="send its end, or raise the limit")

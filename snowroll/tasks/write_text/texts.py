@@ -1,4 +1,4 @@
-"""The one door for text: bytes to characters, refused in plain words. No torch."""
+"""Texts as codes, and what a target is. No torch."""
 
 from __future__ import annotations
 
@@ -6,35 +6,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from snowroll.base.errors import DataError
 from snowroll.base.nouns import Json
+from snowroll.prepare.texts import is_control
 
 START, PAD = -2, -1  # codes beside those of characters, as design/writing.py has them
 MOST = 100_000  # characters of a target; no continuation is longer
 SPELLED = float(np.log(1_112_064))  # nats of a character without a token: one of all that Unicode has room for
-_PLAIN = "\t\n\r\f"
-_CURE = "save it as UTF-8 text"
-
-
-def read_text(raw: bytes) -> str:
-    """The characters of a text: UTF-8, a byte order mark dropped, line ends as "\\n". Raises DataError."""
-    if not raw:
-        raise DataError("the text is empty", cure="give at least one character")
-    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise DataError("UTF-16, not UTF-8", cure=_CURE)
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError as fault:
-        broken = f"not UTF-8: byte 0x{raw[fault.start]:02x} at {fault.start:,}"
-        raise DataError(broken, cure=_CURE) from None
-    if (zero := text.find("\0")) >= 0:
-        at = len(text[:zero].encode())
-        raise DataError(f"no text: a zero byte at {at:,}", cure=_CURE)
-    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n") or _empty()
-
-
-def _empty() -> str:
-    raise DataError("the text is empty", cure="give at least one character")
 
 
 def codes_of(text: str, in_bytes: bool) -> np.ndarray:
@@ -93,8 +70,3 @@ def fault_of(target: object) -> str | None:
         return f"the text that follows has {len(text):,} characters; {MOST:,} are the most"
     odd = next((c for c in text if is_control(c) or "\ud800" <= c <= "\udfff"), None)
     return None if odd is None else f"the text that follows holds U+{ord(odd):04X}, which is no character of a text"
-
-
-def is_control(character: str) -> bool:
-    """C0 and C1 controls, but for tabs and line ends."""
-    return (character < " " and character not in _PLAIN) or "\x7f" <= character <= "\x9f"

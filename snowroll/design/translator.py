@@ -1,0 +1,294 @@
+"""An encoder and a decoder over one table of tokens (Vaswani et al. 2017), and the search for the likeliest answer.
+
+Blocks are pre-norm, as in design/gpt.py, whose small choices they share: rotary positions, normalised queries and keys,
+squared ReLU, output projections that start at zero. One table serves source, target and output (Press & Wolf 2017).
+The whole search is part of the network, so that the exported file answers in one pass: while_loop there, `while` here.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from snowroll.design.gpt import BASE, normed, turned
+
+PAD, END = 0, 1  # END closes a text, and stands before the first token of an answer
+SPECIAL = 2
+NEVER = -1e9  # log-probability of what is no hypothesis
+
+
+class Said(NamedTuple):
+    """What is answered."""
+
+    tokens: Tensor  # [B, L] int64: the answer and END, then PAD
+    log_probability: Tensor  # [B] of the answer, its END included where there is one; natural logarithm
+    length: Tensor  # [B] int64, tokens of the answer with its END
+
+
+class Search(NamedTuple):
+    """How the answer is looked for."""
+
+    beams: int = 4  # hypotheses that are kept; 1: greedy
+    longest: int = 64  # tokens of an answer
+    penalty: float = 0.6  # alpha of Wu et al. 2016, eq. 14: 0 prefers short answers
+
+
+class Translator(nn.Module):
+    """Tokens int64 [B, S] (PAD after their end) to `Said`; `taught` gives the states that a loss asks for."""
+
+    cos: Tensor
+    sin: Tensor
+
+    def __init__(
+        self, vocabulary: int, width: int, depth: int, heads: int, longest: int, dropout: float, search: Search
+    ) -> None:
+        """vocabulary: with PAD and END. longest: tokens of a source, or of an answer with its END."""
+        super().__init__()
+        self.search, self.heads = search, heads
+        self.embed = nn.Embedding(vocabulary, width)
+        self.dropout = nn.Dropout(dropout)
+        self.readers = nn.ModuleList(Reader(width, heads, dropout) for _ in range(depth))
+        self.writers = nn.ModuleList(Writer(width, heads, dropout) for _ in range(depth))
+        nn.init.normal_(self.embed.weight, std=0.1 * width**-0.5)  # small: the loss starts near ln V
+        turns = BASE ** (-torch.arange(0, width // heads, 2) / (width // heads))
+        angles = torch.outer(torch.arange(max(longest, search.longest) + 1).float(), turns)
+        self.register_buffer("cos", angles.cos(), persistent=False)
+        self.register_buffer("sin", angles.sin(), persistent=False)
+
+    def forward(self, sources: Tensor) -> Said:
+        if not torch.compiler.is_exporting():  # what is padding in all of them costs nothing
+            sources = sources[:, : max(1, int((sources != PAD).sum(dim=1).max()))]
+        return self.searched(*self.read(sources))
+
+    def read(self, sources: Tensor) -> tuple[Tensor, Tensor]:
+        """(states [B, S, D], bool [B, 1, 1, S]: where there is a token). A source of nothing counts as one PAD."""
+        known = sources != PAD
+        known = known | (torch.arange(sources.shape[1], device=sources.device) == 0)
+        mask = known[:, None, None]
+        x = self._embedded(sources)
+        for reader in self.readers:
+            x = reader(x, self.cos[: sources.shape[1]], self.sin[: sources.shape[1]], mask)
+        return normed(x), mask
+
+    def taught(self, sources: Tensor, given: Tensor) -> Tensor:
+        """States [B, T, D] from which `logits` tells what follows each token of `given` [B, T], which END begins."""
+        states, mask = self.read(sources)
+        x = self._embedded(given)
+        for writer in self.writers:
+            x = writer(x, self.cos[: given.shape[1]], self.sin[: given.shape[1]], states, mask)
+        return normed(x)
+
+    def logits(self, states: Tensor) -> Tensor:
+        """[..., V] of states [..., D]."""
+        return F.linear(states, self.embed.weight)
+
+    def _embedded(self, tokens: Tensor) -> Tensor:
+        return self.dropout(normed(self.embed(tokens)))
+
+    # the search -------------------------------------------------------------------------------------------------------
+
+    def searched(self, states: Tensor, mask: Tensor) -> Said:
+        """The likeliest answer by beam search: K hypotheses side by side, ranked by their length-normalised score.
+
+        Keys and values of what was written lie in one cache [layers, B, heads, L * K, D / heads] and are never moved: a
+        hypothesis knows by `own` which of the K tokens of each earlier place are its ancestors.
+        """
+        B, K, L = states.shape[0], self.search.beams, self.search.longest
+        seen = [writer.seen(states) for writer in self.writers if isinstance(writer, Writer)]
+        memory = torch.stack([torch.stack(pair) for pair in seen])  # [layers, 2, B, heads, S, D / heads]
+        width = states.shape[2] // self.heads
+        beams = torch.arange(K, device=states.device)
+        begin = (
+            torch.zeros((), dtype=torch.int64, device=states.device),
+            torch.full((B, K), END, dtype=torch.int64, device=states.device),
+            torch.full((B, K, L), PAD, dtype=torch.int64, device=states.device),
+            torch.where(beams == 0, 0.0, NEVER).to(states.dtype).expand(B, K).clone(),
+            torch.zeros(B, K, dtype=torch.int64, device=states.device),
+            torch.zeros(B, K, dtype=torch.bool, device=states.device),
+            torch.zeros(B, K, L * K, dtype=torch.bool, device=states.device),
+            *(states.new_zeros(2, B, self.heads, L * K, width) for _ in self.writers),
+        )
+        nothing = torch.where(torch.arange(self.embed.num_embeddings, device=states.device) == PAD, 0.0, NEVER)
+        no_pad = torch.where(nothing == 0, NEVER, 0.0)
+
+        def more(
+            n: Tensor, last: Tensor, told: Tensor, score: Tensor, length: Tensor, done: Tensor, *_: Tensor
+        ) -> Tensor:
+            return (n < L) & ~done.all()
+
+        def step(
+            n: Tensor,
+            last: Tensor,
+            told: Tensor,
+            score: Tensor,
+            length: Tensor,
+            done: Tensor,
+            own: Tensor,
+            *caches: Tensor,
+        ) -> tuple[Tensor, ...]:
+            places = n * K + beams
+            own = own.index_copy(2, places, torch.eye(K, dtype=torch.bool, device=own.device).expand(B, K, K))
+            x = normed(self.embed(last))
+            layers = []
+            for number, writer in enumerate(self.writers):
+                assert isinstance(writer, Writer)
+                x, layer = writer.step(
+                    x,
+                    self.cos.index_select(0, n.reshape(1)),
+                    self.sin.index_select(0, n.reshape(1)),
+                    caches[number],
+                    places,
+                    own,
+                    memory[number],
+                    mask,
+                )
+                layers.append(layer)
+            shares = self.logits(normed(x)).float().log_softmax(dim=2)
+            # a hypothesis that is finished goes on with nothing, at no cost
+            shares = torch.where(done[:, :, None], nothing, shares + no_pad)
+            scores = score[:, :, None] + shares
+            length = length + (~done).long()
+            ranked = (scores / self._penalty(length)[:, :, None]).flatten(1)
+            best = ranked.topk(K, dim=1).indices
+            parent, token = best // shares.shape[2], best % shares.shape[2]
+            score = scores.flatten(1).gather(1, best)
+            length = length.gather(1, parent)
+            told = told.gather(1, parent[:, :, None].expand(B, K, L)).index_copy(2, n.reshape(1), token[:, :, None])
+            own = own.gather(1, parent[:, :, None].expand(B, K, L * K))
+            done = done.gather(1, parent) | (token == END)
+            return n + 1, token, told, score, length, done, own, *layers
+
+        state = begin
+        if torch.compiler.is_exporting():
+            from torch._higher_order_ops.while_loop import while_loop
+
+            state = while_loop(more, step, begin)
+        else:
+            while bool(more(*state)):
+                state = step(*state)  # type: ignore[assignment]
+        _, _, told, score, length, done, *_ = state
+        # an answer that came to no end is worth less than one that did
+        ranked = score / self._penalty(length) + torch.where(done, 0.0, NEVER / 10)
+        first = ranked.argmax(dim=1, keepdim=True)
+        tokens = told.gather(1, first[:, :, None].expand(B, 1, L))[:, 0]
+        return Said(tokens, score.gather(1, first)[:, 0].float(), length.gather(1, first)[:, 0])
+
+    def _penalty(self, lengths: Tensor) -> Tensor:
+        """Wu et al. 2016, eq. 14."""
+        return ((5.0 + lengths.float()) / 6.0) ** self.search.penalty
+
+
+class Attention(nn.Module):
+    """Multi-head attention with normalised queries and keys."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.ask = nn.Linear(width, width, bias=False)
+        self.show = nn.Linear(width, 2 * width, bias=False)
+        self.tell = nn.Linear(width, width, bias=False)
+        for layer in (self.ask, self.show):
+            nn.init.uniform_(layer.weight, -((3 / width) ** 0.5), (3 / width) ** 0.5)
+        nn.init.zeros_(self.tell.weight)
+
+    def queries(self, x_BTD: Tensor) -> Tensor:
+        """[B, T, heads, D / heads]"""
+        B, T, D = x_BTD.shape
+        return normed(self.ask(x_BTD).view(B, T, self.heads, D // self.heads))
+
+    def shown(self, x_BTD: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values [B, T, heads, D / heads]."""
+        B, T, D = x_BTD.shape
+        keys, values = self.show(x_BTD).view(B, T, 2 * self.heads, D // self.heads).chunk(2, dim=2)
+        return normed(keys), values
+
+    def told(self, q_BThd: Tensor, keys_BhSd: Tensor, values_BhSd: Tensor, mask: Tensor | None) -> Tensor:
+        """[B, T, D]. mask: bool, True where may be looked; None: at what came before."""
+        q = q_BThd.transpose(1, 2)
+        seen = F.scaled_dot_product_attention(q, keys_BhSd, values_BhSd, attn_mask=mask, is_causal=mask is None)
+        return self.tell(seen.transpose(1, 2).flatten(2))
+
+
+class Apart(nn.Module):
+    """A layer of its own for each place."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.up = nn.Linear(width, 4 * width, bias=False)
+        self.down = nn.Linear(4 * width, width, bias=False)
+        nn.init.uniform_(self.up.weight, -((3 / width) ** 0.5), (3 / width) ** 0.5)
+        nn.init.zeros_(self.down.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.down(F.relu(self.up(x)).square())
+
+
+class Reader(nn.Module):
+    """Attention to the whole source."""
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.look, self.apart, self.dropout = Attention(width, heads), Apart(width), nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor) -> Tensor:
+        y = normed(x)
+        q = turned(self.look.queries(y), cos[:, None], sin[:, None])
+        keys, values = self.look.shown(y)
+        keys = turned(keys, cos[:, None], sin[:, None])
+        x = x + self.dropout(self.look.told(q, keys.transpose(1, 2), values.transpose(1, 2), mask))
+        return x + self.dropout(self.apart(normed(x)))
+
+
+class Writer(nn.Module):
+    """Attention to what is written so far, then to the source."""
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.look, self.over = Attention(width, heads), Attention(width, heads)
+        self.apart, self.dropout = Apart(width), nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, states: Tensor, mask: Tensor) -> Tensor:
+        y = normed(x)
+        q = turned(self.look.queries(y), cos[:, None], sin[:, None])
+        keys, values = self.look.shown(y)
+        keys = turned(keys, cos[:, None], sin[:, None])
+        x = x + self.dropout(self.look.told(q, keys.transpose(1, 2), values.transpose(1, 2), None))
+        return self._after(x, *self.seen(states), mask)
+
+    def seen(self, states: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values [B, heads, S, D / heads] of the source."""
+        keys, values = self.over.shown(states)
+        return keys.transpose(1, 2), values.transpose(1, 2)
+
+    def step(
+        self,
+        x_BKD: Tensor,
+        cos: Tensor,
+        sin: Tensor,
+        cache: Tensor,
+        places: Tensor,
+        own: Tensor,
+        memory: Tensor,
+        mask: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """One token of K hypotheses. cache [2, B, heads, L * K, D / heads] is returned with theirs at `places` [K].
+
+        own: bool [B, K, L * K], what each hypothesis may look at.
+        """
+        y = normed(x_BKD)
+        q = turned(self.look.queries(y), cos[:, None], sin[:, None])
+        keys, values = self.look.shown(y)
+        new = torch.stack([turned(keys, cos[:, None], sin[:, None]), values]).transpose(2, 3)
+        if torch.compiler.is_exporting() or torch.is_grad_enabled():
+            cache, many = cache.index_copy(3, places, new), cache.shape[3]
+        else:  # in place, and what is not written yet is not looked at
+            cache, many = cache.index_copy_(3, places, new), int(places[-1]) + 1
+        x = x_BKD + self.look.told(q, cache[0, :, :, :many], cache[1, :, :, :many], own[:, None, :, :many])
+        return self._after(x, memory[0], memory[1], mask), cache
+
+    def _after(self, x: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
+        x = x + self.dropout(self.over.told(self.over.queries(normed(x)), keys, values, mask))
+        return x + self.dropout(self.apart(normed(x)))
