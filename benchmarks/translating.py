@@ -27,6 +27,7 @@ from measuring import DATA, WORK, machine, spread
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from snowroll.base.device import bf16_pays
 from snowroll.base.nouns import Batch, Plan
 from snowroll.base.settings import Settings
 from snowroll.base.task import Fingerprint
@@ -125,7 +126,7 @@ def planned(pairs: Pairs, threads: int, steps: int) -> Plan:
     sizes = np.array([len(line.encode()) for line in pairs.text["train", "en"]])
     facts = measured(sizes, pairs.text["train", "de"], pairs.merges)
     schema = {"type": "translation", "source": "en", "target": "de", "merges": list(pairs.merges)}
-    fingerprint = Fingerprint({"train": len(sizes)}, schema, facts, "cpu", threads, False, None)
+    fingerprint = Fingerprint({"train": len(sizes)}, schema, facts, "cpu", threads, bf16_pays("cpu"), None)
     told = task.plan(fingerprint)
     options, _ = Settings().section("task", task.Options, told)
     plan, _ = Settings().section("train", Plan, told, made={"task": options})

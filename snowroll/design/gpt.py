@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from snowroll.design.attention import attended
+from snowroll.design.dropout import Dropout
 from snowroll.design.runs import Runs
 
 BASE = 10_000.0  # of the slowest rotation's period, as in RoFormer
@@ -49,7 +50,7 @@ class GPT(nn.Module):
         self.context, self.heads = context, heads
         self.embed = nn.Embedding(vocabulary + 1, width)
         self.runs = runs
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.blocks = nn.ModuleList(Block(width, heads, dropout) for _ in range(depth))
         self.head = nn.Linear(width, vocabulary, bias=False)
         nn.init.normal_(self.embed.weight)
@@ -103,7 +104,7 @@ class Block(nn.Module):
         self.tell = nn.Linear(width, width, bias=False)
         self.up = nn.Linear(width, 4 * width, bias=False)
         self.down = nn.Linear(4 * width, width, bias=False)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         for layer in (self.look, self.up):
             nn.init.uniform_(layer.weight, -((3 / width) ** 0.5), (3 / width) ** 0.5)
         for layer in (self.tell, self.down):

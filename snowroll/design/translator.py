@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from snowroll.design.attention import attended
+from snowroll.design.dropout import Dropout
 from snowroll.design.gpt import BASE, normed, turned
 
 PAD, END = 0, 1  # END closes a text, and stands before the first token of an answer
@@ -49,7 +51,7 @@ class Translator(nn.Module):
         super().__init__()
         self.search, self.heads = search, heads
         self.embed = nn.Embedding(vocabulary, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.readers = nn.ModuleList(Reader(width, heads, dropout) for _ in range(depth))
         self.writers = nn.ModuleList(Writer(width, heads, dropout) for _ in range(depth))
         nn.init.normal_(self.embed.weight, std=0.1 * width**-0.5)  # small: the loss starts near ln V
@@ -105,7 +107,7 @@ class Translator(nn.Module):
             torch.zeros((), dtype=torch.int64, device=states.device),
             torch.full((B, K), END, dtype=torch.int64, device=states.device),
             torch.full((B, K, L), PAD, dtype=torch.int64, device=states.device),
-            torch.where(beams == 0, 0.0, NEVER).to(states.dtype).expand(B, K).clone(),
+            torch.where(beams == 0, 0.0, NEVER).expand(B, K).clone(),
             torch.zeros(B, K, dtype=torch.int64, device=states.device),
             torch.zeros(B, K, dtype=torch.bool, device=states.device),
             torch.zeros(B, K, L * K, dtype=torch.bool, device=states.device),
@@ -208,7 +210,7 @@ class Attention(nn.Module):
     def told(self, q_BThd: Tensor, keys_BhSd: Tensor, values_BhSd: Tensor, mask: Tensor | None) -> Tensor:
         """[B, T, D]. mask: bool, True where may be looked; None: at what came before."""
         q = q_BThd.transpose(1, 2)
-        seen = F.scaled_dot_product_attention(q, keys_BhSd, values_BhSd, attn_mask=mask, is_causal=mask is None)
+        seen = attended(q, keys_BhSd, values_BhSd, mask=mask, causal=mask is None)
         return self.tell(seen.transpose(1, 2).flatten(2))
 
 
@@ -231,7 +233,7 @@ class Reader(nn.Module):
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
-        self.look, self.apart, self.dropout = Attention(width, heads), Apart(width), nn.Dropout(dropout)
+        self.look, self.apart, self.dropout = Attention(width, heads), Apart(width), Dropout(dropout)
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor) -> Tensor:
         y = normed(x)
@@ -248,7 +250,7 @@ class Writer(nn.Module):
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
         self.look, self.over = Attention(width, heads), Attention(width, heads)
-        self.apart, self.dropout = Apart(width), nn.Dropout(dropout)
+        self.apart, self.dropout = Apart(width), Dropout(dropout)
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor, states: Tensor, mask: Tensor) -> Tensor:
         y = normed(x)
@@ -281,7 +283,7 @@ class Writer(nn.Module):
         y = normed(x_BKD)
         q = turned(self.look.queries(y), cos[:, None], sin[:, None])
         keys, values = self.look.shown(y)
-        new = torch.stack([turned(keys, cos[:, None], sin[:, None]), values]).transpose(2, 3)
+        new = torch.stack([turned(keys, cos[:, None], sin[:, None]), values]).transpose(2, 3).to(cache.dtype)
         if torch.compiler.is_exporting() or torch.is_grad_enabled():
             cache, many = cache.index_copy(3, places, new), cache.shape[3]
         else:  # in place, and what is not written yet is not looked at

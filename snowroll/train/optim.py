@@ -22,7 +22,9 @@ Rule = Literal["sgd", "adamw", "muon"]
 # AdamW moves each weight by about lr; Muon moves a [64, 576] filter bank by lr / sqrt(576) a weight.
 # In Muon's company biases, norms and head therefore learn at a smaller rate: a guess, to be revisited.
 BESIDE_MUON = 0.1
-EMBEDDED = 0.5  # rows of a table are moved only when they are read. .3 to 1 learnt alike on a small corpus
+# Tables of a list called `tables` are looked up and nothing else: their rows move when they are read. .3 to 1 learnt
+# alike on a small corpus.
+LOOKED_UP = 0.5
 
 DEGREE_5, STEPS = (3.4445, -4.7750, 2.0315), 5  # of Muon's iteration (Jordan 2024): quick near 0, and not to 1
 
@@ -70,7 +72,6 @@ def optimizer_for(model: nn.Module, plan: Plan, backbone_lr: float = 1.0) -> Opt
     With Muon, what is not a hidden matrix follows AdamW.
     """
     matrices = hidden_matrices(model) if plan.optimizer == "muon" else set()
-    tables = {f"{path}.weight" for path, module in model.named_modules() if isinstance(module, nn.Embedding)}
     groups: dict[tuple[Rule, float, float], Group] = {}
     for name, p in model.named_parameters():
         if not p.requires_grad:
@@ -78,7 +79,7 @@ def optimizer_for(model: nn.Module, plan: Plan, backbone_lr: float = 1.0) -> Opt
         factor = 1.0 if name.startswith("head.") else backbone_lr
         rule: Rule = plan.optimizer
         if plan.optimizer == "muon" and name not in matrices:
-            rule, factor = "adamw", factor * (EMBEDDED if name in tables else BESIDE_MUON)
+            rule, factor = "adamw", factor * (LOOKED_UP if ".tables." in name else BESIDE_MUON)
         key = (rule, factor, plan.weight_decay if p.ndim > 1 else 0.0)
         groups.setdefault(key, Group(*key)).parameters[name] = p
     dtype = torch.bfloat16 if plan.precision == "bf16" else torch.float32

@@ -90,7 +90,7 @@ def translate_plan(fingerprint: Fingerprint) -> list[Choice]:
         Choice("train.warmup", 0.02, "Muon's steps are of one size from the first on"),
         Choice("train.clip", 1.0, "one odd pair must not undo the others"),
         Choice("train.threads", fingerprint.threads, "all cores of this machine"),
-        *_precision(fingerprint),
+        _precision(fingerprint),
     ]
 
 
@@ -99,7 +99,7 @@ def _room(longest: int) -> int:
     return 16 * max(1, ceil(1.5 * longest / 16))
 
 
-def _precision(fingerprint: Fingerprint) -> list[Choice]:
-    if fingerprint.device.startswith("cuda") and fingerprint.bf16:
-        return [Choice("train.precision", "bf16", "this device multiplies bf16 faster")]
-    return [Choice("train.precision", "fp32", "matrices this small gain nothing from bf16 on a processor")]
+def _precision(fingerprint: Fingerprint) -> Choice:
+    if fingerprint.bf16:
+        return Choice("train.precision", "bf16", "this device multiplies bf16 faster")
+    return Choice("train.precision", "fp32", "this device multiplies bf16 no faster")
