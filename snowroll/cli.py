@@ -133,7 +133,7 @@ def predict(
     --out DIR: answers that are masks are written there, too, as files of their own: PNG, or NIfTI on the scan's grid.
     --live HZ: instead of files, numbers on stdin, a line each moment, are answered as they come.
     """
-    from snowroll.verbs.predict import live as listen
+    from snowroll.project.listening import live as listen
     from snowroll.verbs.predict import predict as verb
 
     if live:

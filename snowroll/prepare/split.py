@@ -292,6 +292,5 @@ def _counted(items: Sequence[Item], strata: Sequence[str], rows: Sequence[int]) 
     groups = {item.group for item in items if item.group is not None}
     by = f" in {len(groups):,} groups" if groups else ""
     classes = len({strata[row] for row in rows})
-    return (
-        f"{len(items):,} samples{by} of {classes:,} classes: train {n['train']:,}, val {n['val']:,}, test {n['test']:,}"
-    )
+    of = f" of {classes:,} classes" if classes > 1 else ""
+    return f"{len(items):,} samples{by}{of}: train {n['train']:,}, val {n['val']:,}, test {n['test']:,}"

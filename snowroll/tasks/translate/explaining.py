@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from snowroll.tasks.translate.scoring import alike
 from snowroll.tasks.translate.sentences import text_of
 
 WORST = 8  # sentences
-_LENGTHS = ((8, "up to 8"), (16, "9 to 16"), (32, "17 to 32"))
+_LENGTHS = ((8, "up to 8"), (16, "9 to 16"), (32, "17 to 32"), (inf, "33 and more"))
 Row = tuple[str, float, float, float]
 
 
@@ -46,11 +47,7 @@ def explained(evidence: Evidence) -> Iterable[Passage]:
 def sliced(looks: Sequence[Any]) -> Mapping[str, Sequence[object]]:
     """Sentences by their length in words."""
     words = [look.own.get("words", 0.0) if look is not None else 0.0 for look in looks]
-    return {
-        "words": [
-            "up to 8" if n <= 8 else "9 to 16" if n <= 16 else "17 to 32" if n <= 32 else "33 and more" for n in words
-        ]
-    }
+    return {"words": [next(name for most, name in _LENGTHS if count <= most) for count in words]}
 
 
 def _sources(evidence: Evidence) -> list[str]:

@@ -1,0 +1,76 @@
+"""What of the files, folders and archives that somebody gives is a sample to be answered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from snowroll.base.errors import DataError
+from snowroll.prepare.names import holds_rows, is_archive, stretch_of, take_apart, whole_of
+from snowroll.prepare.read import Folder
+from snowroll.project.opened import Opened, stream_of
+
+
+def inputs(opened: Opened, paths: list[Path], unread: dict[str, str]) -> Iterator[tuple[str, bytes]]:
+    """(name, bytes) of every file given and of all in the folders and archives given; else name -> why in `unread`."""
+    for path in paths:
+        if path.is_dir() or is_archive(path.name) or holds_rows(path.name) or _holds_samples(opened, path):
+            yield from _inside(opened, path, unread)
+            continue
+        try:
+            raw = Folder(_whole(path)).read(path.name) if is_part(path) else path.read_bytes()
+        except OSError as fault:
+            unread[str(path)] = (fault.strerror or str(fault)).lower()
+        except DataError as fault:
+            unread[str(path)] = fault.what
+        else:
+            yield str(path), raw
+
+
+def _holds_samples(opened: Opened, path: Path) -> bool:
+    """Whether the task cuts a file of this name into samples: lines of sentences."""
+    ask = getattr(opened.task, "holds_samples", None)
+    return ask is not None and path.is_file() and ask(path.name)
+
+
+def is_part(path: Path) -> bool:
+    """Whether it names a part of a file that is there, as samples are named: poems.txt#1024-2048."""
+    return not path.exists() and stretch_of(path.name) is not None and _whole(path).exists()
+
+
+def _whole(path: Path) -> Path:
+    part = stretch_of(path.name)
+    return path.with_name(part.of) if part else path
+
+
+def _inside(opened: Opened, path: Path, unread: dict[str, str]) -> Iterator[tuple[str, bytes]]:
+    base = path if path.is_dir() else path.parent
+    try:
+        folder = Folder(path)
+        wheres = _wheres(opened, folder)
+    except DataError as fault:
+        unread[str(path)] = fault.what
+        return
+    for where, raw in stream_of(opened.task, folder, wheres, opened.prepare.workers):
+        yield _named(base, where), raw
+    unread.update({_named(base, where): why for where, why in folder.refused.items()})
+    if not wheres and not folder.refused:
+        unread[str(path)] = "there is nothing in it"
+
+
+def _named(base: Path, where: str) -> str:
+    """A path would fold the marks of a piece."""
+    return f"{base}/{where}" if whole_of(where)[1] else str(base / where)
+
+
+def _wheres(opened: Opened, folder: Folder) -> list[str]:
+    """Every file, for the task says what is a sample when it encodes it; for arrays, the rows that it makes samples."""
+    samples_in = getattr(opened.task, "samples_in", None)
+    files = samples_in(folder, opened.prepare) if samples_in else [entry.where for entry in folder.entries()]
+    if not any(holds_rows(where) for where in files):
+        return files
+    reading = opened.task.recognise(folder, opened.prepare.for_strangers())
+    places = {found.where: take_apart(found.where) for found in reading.found} if reading else {}
+    rows = [where for where, place in places.items() if place.row is not None]
+    inside = {places[where].file for where in rows}
+    return [where for where in files if where not in inside] + rows

@@ -1,0 +1,74 @@
+"""Samples of a signal that is still coming, answered as soon as they are sure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from hashlib import sha256
+from itertools import chain, islice
+
+import numpy as np
+
+from snowroll.base.errors import DataError, UsageError
+from snowroll.project.answering import answers, row_of
+from snowroll.project.models import Trained, load_model
+from snowroll.project.opened import Opened
+
+
+def live(opened: Opened, lines: Iterable[str], rate_hz: float, run: int | None) -> Iterator[str]:
+    """A signal as it comes, a line of numbers each moment; a JSON line for each of its samples, as soon as it is sure.
+
+    {"at_s", "prediction", "probability", "doubt"}; at_s from the first line on. A first line that is no numbers names
+    the channels. Raises UsageError where the task knows no live signals, DataError for a line that cannot be read.
+    """
+    begin = getattr(opened.task, "live", None)
+    if begin is None:
+        told = f"task '{opened.task.name}' knows no live signals"
+        raise UsageError(told, where="--live", cure="give files instead")
+    lines = iter(lines)
+    trained = load_model(opened, run)
+    names, first = _channels(lines)
+    source = begin(rate_hz, names)
+    at_once = max(1, round(rate_hz / 8))  # an eighth of a second
+    rows = _rows(chain(first, lines), len(names), 2 if not first else 1)
+    while some := list(islice(rows, at_once)):
+        yield from _heard(opened, trained, source.feed(np.array(some, np.float32)), rate_hz)
+    yield from _heard(opened, trained, source.close(), rate_hz)
+
+
+def _channels(lines: Iterator[str]) -> tuple[list[str], list[str]]:
+    """(names of the channels, the line that was read for it and holds numbers)."""
+    head = next(lines, "")
+    cells = [cell.strip() for cell in head.split(",")]
+    if not all(_is_number(cell) for cell in cells):
+        return cells, []
+    return [""] * len(cells), [head]
+
+
+def _rows(lines: Iterable[str], channels: int, number: int) -> Iterator[list[float]]:
+    for line in lines:
+        cells = line.strip().split(",")
+        if len(cells) != channels or not all(_is_number(cell) for cell in cells):
+            told = f"'{line.strip()[:40]}' is no line of {channels} numbers"
+            raise DataError(told, where=f"line {number}", cure="send a number for each channel, or nan")
+        yield [float(cell) for cell in cells]
+        number += 1
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _heard(opened: Opened, trained: Trained, found: list[tuple[int, bytes]], rate_hz: float) -> Iterator[str]:
+    if not found:
+        return
+    options, limit = trained.plan.task, opened.prepare.megapixels
+    encoded = [opened.task.encode(raw, options, limit) for _, raw in found]
+    for (moment, raw), answer in zip(found, answers(opened, trained, encoded), strict=True):
+        row = row_of("live", sha256(raw).hexdigest(), answer)
+        row = {"at_s": round(moment / rate_hz, 4), **{key: row[key] for key in ("prediction", "probability", "doubt")}}
+        yield json.dumps(row, ensure_ascii=False, allow_nan=False)
