@@ -1,10 +1,29 @@
-"""The two halves of a deployable as one module, for one call of the exporter."""
+"""The two halves of a deployable: what most bodies are, and both as one module for one call of the exporter."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import Tensor, nn
+
+
+class Body(nn.Module):
+    """What was prepared -> the outputs after post-processing, in their order. The model itself normalises."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        postprocess: Callable[[Any], Mapping[str, Tensor]],
+        inputs: Callable[..., Any] | None = None,
+    ) -> None:
+        """inputs: what the model takes, made of the prepared tensors; None: the one there is."""
+        super().__init__()
+        self.model, self.postprocess, self.inputs = model, postprocess, inputs
+
+    def forward(self, *prepared: Tensor) -> tuple[Tensor, ...]:
+        seen = prepared[0] if self.inputs is None else self.inputs(*prepared)
+        return tuple(self.postprocess(self.model(seen)).values())
 
 
 class Halves(nn.Module):

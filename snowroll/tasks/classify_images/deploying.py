@@ -9,19 +9,9 @@ from torch import Tensor, nn
 
 from snowroll.base.nouns import Json
 from snowroll.base.task import Deployable
+from snowroll.deploy.halves import Body
 from snowroll.deploy.resize import Resized
 from snowroll.design.rules import ImageOptions
-
-
-class Body(nn.Module):
-    """float32 [B, 3, S, S] -> the outputs after post-processing. The model itself normalises."""
-
-    def __init__(self, model: nn.Module, postprocess: Callable[[Tensor], Mapping[str, Tensor]]) -> None:
-        super().__init__()
-        self.model, self.postprocess = model, postprocess
-
-    def forward(self, prepared: Tensor) -> tuple[Tensor, ...]:
-        return tuple(self.postprocess(self.model(prepared)).values())
 
 
 def deployable(

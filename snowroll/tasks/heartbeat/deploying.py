@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from snowroll.base.nouns import Json
 from snowroll.base.task import Deployable
+from snowroll.deploy.halves import Body
 from snowroll.tasks.heartbeat.beats import LATEST_S, PAST, USUAL_BEFORE_S
 from snowroll.tasks.heartbeat.fitting import FAR
 from snowroll.tasks.heartbeat.model import Inputs
@@ -75,17 +76,6 @@ def _ratio(one: Tensor, other: Tensor) -> Tensor:
     return (one.clamp(min=1e-6) / other.clamp(min=1e-6)).log() * told
 
 
-class Body(nn.Module):
-    """(trace [B, 2 C + 1, L], timing [B, TIMINGS]) -> the outputs after post-processing. The model normalises."""
-
-    def __init__(self, model: nn.Module, postprocess: Callable[[Tensor], Mapping[str, Tensor]]) -> None:
-        super().__init__()
-        self.model, self.postprocess = model, postprocess
-
-    def forward(self, trace: Tensor, timing: Tensor) -> tuple[Tensor, ...]:
-        return tuple(self.postprocess(self.model(Inputs(trace, timing))).values())
-
-
 def deployable(
     model: nn.Module,
     postprocess: Callable[[Tensor], Mapping[str, Tensor]],
@@ -110,7 +100,7 @@ def deployable(
     rate = options.rate_hz
     return Deployable(
         prepare=Fitted(options),
-        body=Body(model, postprocess),
+        body=Body(model, postprocess, Inputs),
         raw_example=(
             torch.rand(points, options.channels),
             torch.tensor([rate, options.before_s]),

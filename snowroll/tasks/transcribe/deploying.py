@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from snowroll.base.nouns import Json
 from snowroll.base.task import Deployable
+from snowroll.deploy.halves import Body
 from snowroll.design.speech import Sounds
 from snowroll.tasks.transcribe.options import SpeechOptions
 
@@ -27,16 +28,9 @@ class Padded(nn.Module):
         return F.pad(signal, (0, self.length))[: self.length][None], told.sum()[None].long()
 
 
-class Body(nn.Module):
-    """(signal [B, length], length [B]) to the outputs after post-processing."""
-
-    def __init__(self, model: nn.Module, postprocess: Callable[[Any], Mapping[str, Tensor]]) -> None:
-        super().__init__()
-        self.model, self.postprocess = model, postprocess
-
-    def forward(self, signal: Tensor, length: Tensor) -> tuple[Tensor, ...]:
-        nothing = torch.zeros_like(signal[:, :4])[:, None]
-        return tuple(self.postprocess(self.model(Sounds(signal, length, nothing))).values())
+def heard(signal: Tensor, length: Tensor) -> Sounds:
+    """What is asked about, all of it: signal [B, length], how much of each is sound [B]."""
+    return Sounds(signal, length, torch.zeros_like(signal[:, :4])[:, None])
 
 
 def deployable(
@@ -56,7 +50,7 @@ def deployable(
     }
     return Deployable(
         prepare=Padded(options.length),
-        body=Body(model, postprocess),
+        body=Body(model, postprocess, heard),
         raw_example=torch.rand(options.length // 2 + 7) - 0.5,
         raw_name="signal",
         raw_axes={0: "n"},

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from snowroll.base.nouns import Json
 from snowroll.base.task import Deployable
+from snowroll.deploy.halves import Body
 from snowroll.design.translator import PAD
 from snowroll.tasks.translate.options import TranslateOptions
 
@@ -23,17 +24,6 @@ class Framed(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         return F.pad(tokens.long(), (0, self.length), value=PAD)[: self.length][None]
-
-
-class Body(nn.Module):
-    """Framed tokens [B, length] to the outputs after post-processing."""
-
-    def __init__(self, model: nn.Module, postprocess: Callable[[object], Mapping[str, Tensor]]) -> None:
-        super().__init__()
-        self.model, self.postprocess = model, postprocess
-
-    def forward(self, prepared: Tensor) -> tuple[Tensor, ...]:
-        return tuple(self.postprocess(self.model(prepared)).values())
 
 
 def deployable(

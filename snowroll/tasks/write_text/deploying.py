@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from snowroll.base.nouns import Json
 from snowroll.base.task import Deployable
+from snowroll.deploy.halves import Body
 from snowroll.design.writing import PAD, START
 from snowroll.tasks.write_text.options import WriteOptions
 from snowroll.tasks.write_text.texts import alphabet
@@ -27,17 +28,6 @@ class Framed(nn.Module):
         count = (tail >= 0).sum()
         places = torch.remainder(torch.arange(self.length) + (self.length - count), self.length)
         return F.pad(tail.gather(0, places), (1, 0), value=START)[None]
-
-
-class Body(nn.Module):
-    """Framed codes [B, length + 1] to the outputs after post-processing."""
-
-    def __init__(self, model: nn.Module, postprocess: Callable[[object], Mapping[str, Tensor]]) -> None:
-        super().__init__()
-        self.model, self.postprocess = model, postprocess
-
-    def forward(self, prepared: Tensor) -> tuple[Tensor, ...]:
-        return tuple(self.postprocess(self.model(prepared)).values())
 
 
 def deployable(
