@@ -108,6 +108,18 @@ def test_what_is_done_is_told_again_and_trained_once(untrained: Path) -> None:
     assert snowroll("train", untrained, *QUICK, "--train.steps", "29", "--json").json["run"] == 3
 
 
+def test_gates_that_are_known_are_told_of_the_steps_of_this_run(project: Path) -> None:
+    again = snowroll("train", project, *QUICK, "--train.steps", "29", "--json").json
+    told = {gate["name"]: gate["measured"] for gate in again["gates"]}
+    assert " of 29, " in told["schedule"]
+    assert told["overfits_two"] == gates_of(project, "0001-train")["overfits_two"], "the others were measured again"
+
+
+def gates_of(project: Path, run: str) -> dict[str, str]:
+    gates = json.loads((project / "runs" / run / "gates.json").read_text())
+    return {gate["name"]: gate["measured"] for gate in gates}
+
+
 def test_what_was_done_is_told_of_the_folder_where_it_lies_now(project: Path) -> None:
     """`project` is a copy of one that was trained elsewhere."""
     told = snowroll("train", project, *QUICK)

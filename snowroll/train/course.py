@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
+from snowroll.base.nouns import Plan
 from snowroll.train.fit import lr_at
 from snowroll.train.trial import Measured, Trial
 
@@ -14,7 +15,11 @@ BEYOND = 100  # times the run: how far ahead a decay is looked for that does not
 
 def schedule(trial: Trial) -> Measured:
     """The rate of our own schedules at every step of the plan."""
-    plan = trial.plan
+    return planned(trial.plan)
+
+
+def planned(plan: Plan) -> Measured:
+    """The same, which needs nothing but the plan."""
     return judged([lr_at(step, plan) for step in range(plan.steps)], lambda step: plan.lr)
 
 
