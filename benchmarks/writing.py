@@ -7,6 +7,8 @@ heads, 128 wide, context 64, batch 12, 2,000 iterations, AdamW at 1e-3 falling t
 Ours: design/gpt.py trained by train/fit.py as `write_text` plans it, in few steps and in many. First nine tenths of
 the text to learn from, the rest in windows of 64 to judge: nats a character over all of it.
 
+Beside them what counting makes of the same text: Kneser-Ney of order 5, which also sees what stands before a window.
+
 The three take turns in slices of ten steps, so that whatever else this machine does falls on each of them; time is
 that of the steps alone, in seconds of the processor and of the wall. Rounds done are kept in .benchmarks/writing.jsonl
 and are not run again.
@@ -32,6 +34,7 @@ from snowroll.base.settings import Settings
 from snowroll.base.task import Fingerprint
 from snowroll.design.gpt import GPT
 from snowroll.design.runs import Runs
+from snowroll.evaluate.ngrams import KneserNey
 from snowroll.tasks.write_text import task
 from snowroll.train.fit import begin, fit
 
@@ -98,8 +101,8 @@ class Text:
         alphabet = {letter: number for number, letter in enumerate(sorted(set(text)))}
         ids = torch.tensor([alphabet[letter] for letter in text])
         self.vocabulary, cut = len(alphabet), int(0.9 * len(ids))
-        self.train, val = ids[:cut], ids[cut:]
-        windows = (len(val) - 1) // CONTEXT
+        self.train, self.val = ids[:cut], ids[cut:]
+        val, windows = self.val, (len(self.val) - 1) // CONTEXT
         self.inputs, self.targets = (val[a : a + windows * CONTEXT].view(windows, CONTEXT) for a in (0, 1))
 
     def batch(self, size: int, draw: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -191,6 +194,12 @@ def round_of(text: Text, seed: int, told: argparse.Namespace) -> list[Leg]:
     return legs
 
 
+def counted(text: Text) -> float:
+    """Nats a character of order-5 Kneser-Ney."""
+    model = KneserNey.of(text.train.numpy()[None], text.vocabulary)
+    return float(model.nats(text.val.numpy()[None])[0]) / len(text.val)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=1)
@@ -204,6 +213,7 @@ def main() -> None:
     print(f"{machine()}; {told.threads} threads, torch {torch.__version__}")
     WORK.mkdir(exist_ok=True)
     path, text = WORK / "writing.jsonl", Text()
+    print(f"  counting  {counted(text):.3f} nats a character", flush=True)
     lines = path.read_text().splitlines() if path.exists() else []
     rounds = [row["legs"] for line in lines if (row := json.loads(line))["told"] == vars(told) | {"rounds": 0}]
     for seed in range(len(rounds), told.rounds):
