@@ -16,6 +16,7 @@ from snowroll.base.nouns import Plan
 from snowroll.train.fit import Batches, Objective, fit
 
 MARGIN = 0.1  # share of the budget kept back for what was not measured: a guess to be revisited
+EVALUATING = 0.2  # share of the budget that evaluations may take: fewer of them, where each is dear (a beam search is)
 MEASURED = 7  # steps; the first two (allocation) are not counted
 
 
@@ -56,8 +57,8 @@ def steps_within(
     Budget(steps=800, eval_every=80, checkpoint_every=600)
     """
     free_s = time_s * (1 - MARGIN)
-    if evaluations * eval_s > free_s / 2:  # evaluating must not eat the training
-        evaluations = max(1, int(free_s / 2 / eval_s))
+    if evaluations * eval_s > free_s * EVALUATING:  # evaluating must not eat the training
+        evaluations = max(1, int(free_s * EVALUATING / eval_s))
     free_s -= evaluations * eval_s
     checkpoint_every = max(1, round(save_every_s / step_s))
     steps = int(free_s / (step_s + save_s / checkpoint_every))
