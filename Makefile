@@ -5,6 +5,8 @@ BIN := .venv/bin
 # neighbours share what is costly to set up, and whoever is done first takes from the other
 ALONE := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 WORKERS := -n auto --maxprocesses 4 --dist worksteal
+# some containers forbid Python to keep what it compiled: then every process would compile torch anew, 10 s each
+unexport PYTHONDONTWRITEBYTECODE
 
 demo: .venv/installed
 	$(BIN)/snowroll demo
