@@ -75,7 +75,7 @@ def one_thread() -> Iterator[None]:
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
-    """Bytes go by their argument's name: packed ones hold the time of day, and every worker must collect the same ids."""
+    """Bytes go by their argument's name: packed ones hold the time, and every worker must collect the same ids."""
     return argname if isinstance(val, bytes) else None
 
 

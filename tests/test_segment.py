@@ -91,6 +91,10 @@ LAYOUTS = {
     "folders": ("images/a{n}.png", "masks/a{n}.png"),
     "splits": ("train/a{n}.jpg", "trainannot/a{n}.png"),
     "deep": ("train/images/a{n}.jpg", "train/labels/a{n}_L.png"),
+    "two endings": ("left/town/town_{n}_left8bit.png", "fine/town/town_{n}_fine_labelIds.png"),
+    "other words": ("images/2{n}_training.png", "1st_manual/2{n}_manual1.png"),
+    "beginnings": ("img_{n}.jpg", "seg_{n}.png"),
+    "more letters": ("a_{n}.jpg", "a_{n}_segmentation.png"),
 }
 
 
@@ -105,6 +109,86 @@ def test_masks_are_found_in_any_common_layout(layout: str, tmp_path: Path) -> No
     assert {found.where for found in reading.found} == {picture.format(n=n) for n in range(6)}
     assert all(np.array_equal(mask_of(found.target), a_mask((0, 1, 2))) for found in reading.found)
     assert reading.found[0].target["classes"] == ["0", "1", "2"]
+
+
+def read_pairs(folder: Path) -> dict[str, Json]:
+    """Picture -> its target, with the numbers of its mask as they are told."""
+    reading = read_masks(Folder(folder), PrepareSettings())
+    assert reading is not None
+    return {found.where: found.target for found in reading.found}
+
+
+def half(side: int, size: tuple[int, int] = (40, 30)) -> np.ndarray:
+    """A black and white mask: one of four stripes is white."""
+    mask = np.zeros(size[::-1], np.uint8)
+    mask[:, side * 10 : side * 10 + 10] = 255
+    return mask
+
+
+def test_of_several_kinds_of_masks_one_is_learnt_from(tmp_path: Path) -> None:
+    colours = np.zeros((30, 40, 3), np.uint8)
+    colours[:, 20:] = (128, 64, 128)
+    for n in range(6):
+        write(tmp_path, f"left/town_{n}_left8bit.png", photo(n))
+        write(tmp_path, f"fine/town_{n}_fine_color.png", colours)
+        write(tmp_path, f"fine/town_{n}_fine_labelIds.png", a_mask((0, 1, 2)))
+    reading = read_masks(Folder(tmp_path), PrepareSettings())
+    assert reading is not None
+    assert [found.target["classes"] for found in reading.found] == [["0", "1", "2"]] * 6
+    assert sum("not the one that is learnt from" in why for why in reading.skipped.values()) == 6
+
+
+@pytest.mark.parametrize("mask", ["{n}/masks/x{thing}y.png", "a{n}_mask_{thing}.png"])
+def test_a_file_for_each_thing(mask: str, tmp_path: Path) -> None:
+    picture = "{n}/images/a{n}.png" if "/" in mask else "a{n}.png"
+    for n in range(4):
+        write(tmp_path, picture.format(n=n), photo(n))
+        for thing in range(1 + n % 3):
+            write(tmp_path, mask.format(n=n, thing=thing), half(thing))
+    found = read_pairs(tmp_path)
+    assert found.keys() == {picture.format(n=n) for n in range(4)}
+    for n in range(4):
+        target = found[picture.format(n=n)]
+        assert target["classes"] == ["background"] + ["foreground"] * (1 + n % 3)
+        assert shares(target)["foreground"] == pytest.approx((1 + n % 3) / 4)
+
+
+@pytest.mark.parametrize(
+    "mask", ["gt/1. Haemorrhages/{n}_HE.png|gt/2. Exudates/{n}_EX.png", "{n}_HE_mask.png|{n}_EX_mask.png"]
+)
+def test_a_file_for_each_class(mask: str, tmp_path: Path) -> None:
+    for n in range(6):
+        write(tmp_path, f"eye/{n}.jpg" if "/" in mask else f"{n}.jpg", photo(n))
+        for place, name in enumerate(mask.split("|")[: 1 + n % 2]):
+            write(tmp_path, name.format(n=n), half(place))
+    found = read_pairs(tmp_path)
+    assert len(found) == 6
+    assert shares(next(target for where, target in found.items() if "1.jpg" in where)) == {
+        "background": 0.5,
+        "HE": 0.25,
+        "EX": 0.25,
+    }
+    assert all(shares(target)["HE"] == 0.25 for target in found.values())
+
+
+def test_masks_of_one_picture_must_have_one_size(tmp_path: Path) -> None:
+    for n in range(4):
+        write(tmp_path, f"a{n}.png", photo(n))
+        write(tmp_path, f"a{n}_mask.png", half(0))
+        write(tmp_path, f"a{n}_mask_1.png", half(1, (40, 30 + n // 3)))
+    reading = read_masks(Folder(tmp_path), PrepareSettings())
+    assert reading is not None
+    assert [found.where for found in reading.found if found.target] == ["a0.png", "a1.png", "a2.png"]
+    assert "40 x 31 pixels where another" in reading.skipped["a3.png"]
+
+
+def test_masks_saved_as_coloured_jpegs_have_two_values(tmp_path: Path) -> None:
+    for n in range(4):
+        write(tmp_path, f"images/{n}.jpg", photo(n))
+        write(tmp_path, f"masks/{n}.jpg", np.repeat(half(n)[:, :, None], 3, axis=2))
+    found = read_pairs(tmp_path)
+    assert [target["classes"] for target in found.values()] == [["background", "foreground"]] * 4
+    assert all(shares(target)["foreground"] == pytest.approx(0.25, abs=0.02) for target in found.values())
 
 
 @pytest.mark.parametrize(

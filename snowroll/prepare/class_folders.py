@@ -15,6 +15,16 @@ from snowroll.prepare.settings import PrepareSettings
 
 _FILLER = frozenset({"set", "data", "dataset", "image", "images", "img", "imgs", "pictures", "photos", "split", "part"})
 _GENERIC = _FILLER | {"input", "inputs", "raw", "all", "jpg", "jpeg", "png"}  # a single folder of this name is no class
+_SIDES = _GENERIC | {
+    "mask",
+    "masks",
+    "label",
+    "labels",
+    "annotation",
+    "annotations",
+    "gt",
+    "ground_truth",
+}  # no classes
 _UNLABELLED = frozenset({"unlabelled", "unlabeled"})
 Levels = tuple[str, ...]  # the folders over one picture, from the top; an archive counts as a folder
 
@@ -42,13 +52,16 @@ def read_class_folders(
             skipped[where] = "lies beside the class folders, so it has no class"
         else:
             found.append(Found(where, _target(folders[at], settings.labels), None, splits.get(where)))
+    if {str(one.target).lower() for one in found} <= _SIDES:
+        return None
     return _told(found, skipped, list(levels.values()), at, kind_of)
 
 
 def name_classes(wheres: Sequence[str], settings: PrepareSettings) -> bool:
     """Whether the folders that these files lie in name classes: then masks beside them are an extra."""
     folders = read_class_folders(wheres, settings)
-    return folders is not None and len({found.target for found in folders.found}) > 1
+    sizes = Counter(found.target for found in folders.found) if folders else Counter[object]()
+    return len(sizes) > 1 and max(sizes.values()) > 1  # a folder for each is no class
 
 
 def folder_levels(where: str) -> Levels:

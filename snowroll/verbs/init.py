@@ -26,8 +26,9 @@ def init(
     preset: str = "",
 ) -> Answer:
     """Make `root` a project. Repeating it is harmless: the config is kept, the index is brought up to date."""
+    others: dict[str, str] = {}
     if not (root / FILE).exists():
-        _create(root, data, labels, task, flags, preset)
+        others = _create(root, data, labels, task, flags, preset)
     elif data or labels or task or preset:
         raise UsageError("this is a project already", where=root / FILE, cure="edit the file, or use flags")
     opened = open_project(root, flags)
@@ -44,6 +45,7 @@ def init(
         *[f"          {sentence}" for sentence in evidence],
         *([f"          {_few(counts)}"] if classes else []),
         *([f"          {unlabelled:,} without a label"] if unlabelled else []),
+        *[f"or        {layout}: --task {name}" for name, layout in others.items()],
         f"wrote     {root / FILE}",
     ]
     answer = {
@@ -55,6 +57,7 @@ def init(
         "labelled": len(stock.targets),
         "classes": dict(sorted(counts.items())),
         "splits": dict(sorted(splits.items())),
+        "other_tasks": list(others),
     }
     verb = "label" if unlabelled and not stock.targets else "check"
     return Answer(answer, lines, next=f"snowroll {verb} {root}")
@@ -62,7 +65,8 @@ def init(
 
 def _create(
     root: Path, data: Path | None, labels: tuple[str, ...], task: str, flags: dict[str, Json], preset: str
-) -> None:
+) -> dict[str, str]:
+    """Returns which other tasks could have begun with these data, and as what they read them."""
     source = data if data is not None else (root / "data" if (root / "data").is_dir() else root)
     if not source.exists():
         raise UsageError("there is no such folder", where=source, cure="give the folder that holds your data")
@@ -71,7 +75,7 @@ def _create(
     wanted = find_preset(preset) if preset else None
     given = {"prepare.labels": list(labels)} if labels else {}
     prepare, _ = Settings().over({**given, **flags}).section("prepare", PrepareSettings)
-    name, _ = _recognise(source, prepare, task or (wanted.task if wanted else ""))
+    name, others = _recognise(source, prepare, task or (wanted.task if wanted else ""))
     if wanted:  # of a preset's settings those that the task has: a folder may hold masks where classes were expected
         given = {**wanted.fitting(find_task(name)), **given}
     written: dict[str, dict[str, Json]] = {"task": {"name": name}, "prepare": {"data": _relative(source, root)}}
@@ -80,10 +84,11 @@ def _create(
         if asked:
             written[section] = {**written.get(section, {}), **asked}
     Project.create(root, source, HEADER + as_toml(written)).close()
+    return others
 
 
-def _recognise(source: Path, prepare: PrepareSettings, wanted: str) -> tuple[str, Reading]:
-    """(task name, reading) of the first task that knows the folder's format."""
+def _recognise(source: Path, prepare: PrepareSettings, wanted: str) -> tuple[str, dict[str, str]]:
+    """(the task that the folder is meant for, others that read other labels in it -> what they read it as)."""
     if wanted and wanted not in task_names():
         raise UsageError(f"there is no task '{wanted}'", where="--task", cure=did_you_mean(wanted, task_names()))
     folder = Folder(source)
@@ -97,8 +102,14 @@ def _recognise(source: Path, prepare: PrepareSettings, wanted: str) -> tuple[str
             readings.append((is_labelled, ask(reading, prepare) if ask else 0, name, reading))
     if readings:
         # of several tasks that could begin without labels, the least particular
-        _, _, name, reading = max(readings, key=lambda one: (one[0], one[1] if one[0] else -one[1]))
-        return name, reading
+        _, _, name, meant = max(readings, key=lambda one: (one[0], one[1] if one[0] else -one[1]))
+        layouts = {one.layout: other for is_labelled, _, other, one in reversed(readings) if is_labelled}
+        # any folders can be taken for classes: no news where something more particular was found
+        return name, {
+            other: layout
+            for layout, other in layouts.items()
+            if layout != meant.layout and "class folders" not in layout
+        }
     cure = "put class folders, a manifest, an archive or an .npz there, or give --labels a,b,c for unlabelled files"
     if wanted:
         task = find_task(wanted)

@@ -1,19 +1,16 @@
 """Pictures and the masks that lie beside them, in whatever folders, as samples.
 
 A picture and its mask share a name: a.jpg and a.png, images/a.png and masks/a.png, train/a.jpg and
-trainannot/a.png, a.png and a_mask.png. Which of two kinds of files are the masks is seen by looking at some of each:
-they hold few values.
+trainannot/a.png, a.png and a_mask.png, img/photo_7.jpg and gt/label_7.png; or a folder: 7/images/a.png, 7/masks/*.png.
 """
 
 from __future__ import annotations
 
 import csv
-import io
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import takewhile
 
 from snowroll.base.errors import DataError
 from snowroll.base.nouns import Json
@@ -22,21 +19,16 @@ from snowroll.prepare.decode import limited
 from snowroll.prepare.layouts import count_formats, with_groups
 from snowroll.prepare.manifest import split_of_folders
 from snowroll.prepare.mask_targets import BACKGROUND, FOREGROUND, all_classes
-from snowroll.prepare.masks import has_few_values
-from snowroll.prepare.pictures import format_of_name, sniff
+from snowroll.prepare.names import home_of
+from snowroll.prepare.pictures import format_of_name
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.tasks.segment_images.coco import read_coco
-from snowroll.tasks.segment_images.mask_files import Mask, Value, open_mask
+from snowroll.tasks.segment_images.mask_files import Mask, Value, open_mask, together
+from snowroll.tasks.segment_images.pairing import Marked, Pairing, pair
 
-_WORDS = ("mask", "label", "annot", "gt", "seg", "truth")  # in the path of masks
-_MOST_KINDS = 6
+APART = "pictures, and masks in folders of their own"
 _SOFT = 16  # greys from which on they are taken for a smoothed border
-_LOOKED_AT = 8  # files of each kind that are decoded to see whether the kind is masks
-_ENDING = re.compile(
-    r"[ _.-]+(mask|masks|gt|label|labels|labelids|seg|segmentation|annotation|groundtruth|l)([ _-]?\d+)?$",
-    re.IGNORECASE,
-)
 _NAMED = ("class_dict.csv", "classes.csv", "labels.csv", "classes.txt", "labels.txt", "label_colors.txt", "codes.txt")
 _VOID = ("void", "unlabelled", "unlabeled", "ignore", "ignored", "unknown")  # names of what is not to be judged
 
@@ -46,10 +38,11 @@ def read_masks(folder: Folder, settings: PrepareSettings) -> Reading | None:
     pictures = [entry.where for entry in folder.entries() if format_of_name(entry.where)]
     skipped: dict[str, str] = {}
     listed = read_coco(folder, pictures, BACKGROUND, skipped)
-    pairs = {} if listed else _pairs(folder, pictures)
+    paired = pair(folder, pictures) if not listed else Pairing({}, frozenset())
+    pairs = paired.pairs
     if not pairs and not listed and not settings.labels:
         return None
-    masks = set(pairs.values())
+    masks = paired.masks
     seen = dict(_looked_at(folder, pairs, skipped, settings))
     names = _names(folder)
     meaning = _meaning(list(seen.values()), names, settings.ignore)
@@ -62,11 +55,14 @@ def read_masks(folder: Folder, settings: PrepareSettings) -> Reading | None:
         target = _without(listed[where], settings.ignore) if where in listed else target
         found.append(Found(where, target, None, split_of_folders(where)))
     classes = all_classes(one.target for one in found)
-    marked = f"{len(listed):,} segmented in COCO files" if listed else f"{len(seen):,} with a mask of the same name"
+    marked = f"{len(listed):,} segmented in COCO files" if listed else f"{len(seen):,} with a mask"
     evidence = [
         f"{count_formats(f.where for f in found)}, {marked}",
         f"{len(classes)} classes of pixels: {', '.join(classes[:12])}{' ...' if len(classes) > 12 else ''}",
     ]
+    if any(len(marked.files) > 1 for marked in pairs.values()):
+        is_named = any(marked.names for marked in pairs.values())
+        evidence.append(f"a file for each {'class' if is_named else 'thing'} of a picture, joined into one mask")
     if not names and _has_soft_edges(list(seen.values())):
         evidence.append("greys at the borders of black and white masks: over 127 is foreground")
     if settings.labels:
@@ -74,99 +70,59 @@ def read_masks(folder: Folder, settings: PrepareSettings) -> Reading | None:
     if ignored := sorted({_spelled(value) for value, name in meaning.items() if not name}):
         evidence.append(f"pixels of value {', '.join(ignored)} are not judged")
     used = {*pictures}
-    others = {
+    used_masks = {file for marked in pairs.values() for file in marked.files}
+    others = dict.fromkeys(masks - used_masks, "a mask, and not the one that is learnt from")
+    others |= {
         entry.where: "not a picture"
         for entry in folder.entries()
         if entry.where not in used and not _is_list(entry.where)
     }
-    layout = "pictures and masks" if pairs else "COCO segmentations" if listed else "pictures without masks"
+    layout = (
+        (APART if _are_apart(pairs) else "pictures and masks")
+        if pairs
+        else "COCO segmentations"
+        if listed
+        else "pictures without masks"
+    )
     reading = Reading(layout, tuple(evidence), tuple(found), {**others, **folder.refused, **skipped})
     return with_groups(reading, settings.group)
+
+
+def _are_apart(pairs: Mapping[str, Marked]) -> bool:
+    """Whether masks have folders to themselves."""
+    return not {home_of(where) for where in pairs} & {home_of(file) for mark in pairs.values() for file in mark.files}
 
 
 def _without(target: Json, ignored: Sequence[str]) -> Json:
     return {**target, "classes": ["" if name in ignored else name for name in target["classes"]]}
 
 
-# which file is whose mask --------------------------------------------------------------------------------------------
-
-
-def _pairs(folder: Folder, pictures: Sequence[str]) -> dict[str, str]:
-    """picture -> its mask."""
-    by_name: dict[str, list[tuple[str, str]]] = defaultdict(list)  # shared name -> [(where, kind)]
-    for where in pictures:
-        home, _, name = where.replace("!", "/").rpartition("/")
-        stem, _, ending = name.rpartition(".")
-        plain = _ENDING.sub("", stem)
-        for shared in {plain, stem} - {""}:
-            by_name[shared].append((where, f"{home}/{'*' if shared == stem else '*_mask'}.{ending.lower()}"))
-    kinds = {name: {kind for _, kind in some} for name, some in by_name.items()}
-    # more kinds than pictures and masks of three splits: class folders that number their pictures alike
-    groups = {name: some for name, some in by_name.items() if 1 < len(kinds[name]) <= _MOST_KINDS}
-    masks = _mask_kinds(folder, groups)
-    found: dict[str, str] = {}
-    for some in groups.values():
-        candidates = [where for where, kind in some if kind in masks]
-        for where, kind in some:
-            if kind not in masks and candidates and where not in candidates:
-                found.setdefault(where, max(candidates, key=lambda mask: (_alike(where, mask), mask)))
-    return found
-
-
-def _alike(one: str, other: str) -> int:
-    """How long two paths go the same way: train/a.jpg goes with trainannot/a.png, not with valannot/a.png."""
-    pairs = zip(one.lower(), other.lower(), strict=False)
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
-
-
-def _mask_kinds(folder: Folder, groups: Mapping[str, Sequence[tuple[str, str]]]) -> set[str]:
-    by_kind: dict[str, list[str]] = defaultdict(list)
-    for some in groups.values():
-        for where, kind in some:
-            by_kind[kind].append(where)
-    chosen = {w: kind for kind, some in by_kind.items() for w in some[:: max(1, len(some) // _LOOKED_AT)][:_LOOKED_AT]}
-    votes: dict[str, list[bool]] = defaultdict(list)
-    fault: DataError | None = None
-    if chosen:
-        for where, answer in limited(_is_mask, folder.stream(list(chosen)), workers=1):
-            if isinstance(answer, DataError):
-                fault = answer
-            else:
-                votes[chosen[where]].append(answer)
-    if fault is not None and not votes:  # a machine that lets no child live must not look like a folder without masks
-        raise fault
-    shares = {kind: sum(cast) / len(cast) for kind, cast in votes.items()}
-    masks = {kind for kind, share in shares.items() if share >= 0.9}
-    if any(0.1 < share < 0.9 for share in shares.values()):  # drawings, some of few values: only names tell
-        return {kind for kind in masks if any(word in kind.lower() for word in _WORDS)}
-    return masks
-
-
-def _is_mask(raw: bytes) -> bool:
-    from PIL import Image
-
-    if sniff(raw) == "PNG":
-        mode = Image.open(io.BytesIO(raw)).mode
-        if mode == "P" or mode.startswith("I;16"):
-            return True
-    return has_few_values(raw)
-
-
 # what a mask holds ---------------------------------------------------------------------------------------------------
 
 
 def _looked_at(
-    folder: Folder, pairs: Mapping[str, str], skipped: dict[str, str], settings: PrepareSettings
+    folder: Folder, pairs: Mapping[str, Marked], skipped: dict[str, str], settings: PrepareSettings
 ) -> Iterable[tuple[str, Mask]]:
-    pictures: dict[str, list[str]] = defaultdict(list)
-    for where, mask in pairs.items():
-        pictures[mask].append(where)
-    for mask, result in limited(open_mask, folder.stream(list(pictures)), settings.workers):
-        for where in pictures[mask]:
-            if isinstance(result, DataError):
-                skipped[where] = f"its mask {mask} cannot be used: {result.what}"
-            else:
-                yield where, replace(result, values=tuple(_hashable(value) for value in result.values))
+    files = dict.fromkeys(file for marked in pairs.values() for file in marked.files)
+    opened = dict(limited(open_mask, folder.stream(files), settings.workers))
+    # where some pictures have several, a lone one marks one thing, or one class, too
+    numbered = any(len(marked.files) > 1 for marked in pairs.values())
+    for where, marked in pairs.items():
+        masks = {file: opened.get(file, DataError(folder.refused.get(file, "cannot be read"))) for file in marked.files}
+        broken = [(file, mask) for file, mask in masks.items() if isinstance(mask, DataError)]
+        whole = [
+            replace(mask, values=tuple(map(_hashable, mask.values)))
+            for mask in masks.values()
+            if isinstance(mask, Mask)
+        ]
+        try:
+            if broken:
+                raise broken[0][1]
+            is_told_by_values = not marked.names and len(whole) == 1 and len(whole[0].values) > 2
+            yield where, together(whole, marked.names) if numbered and not is_told_by_values else whole[0]
+        except DataError as fault:
+            at = broken[0][0] if broken else marked.files[0]
+            skipped[where] = f"its mask {at} cannot be used: {fault.what}"
 
 
 def _hashable(value: Value | list[int]) -> Value:
@@ -183,7 +139,9 @@ def _meaning(masks: Sequence[Mask], names: Mapping[Value, str], ignored: Sequenc
     is_soft = not names and _has_soft_edges(masks)
     found: dict[Value, str] = {}
     for value in values:
-        if value in names:
+        if isinstance(value, str):
+            found[value] = value
+        elif value in names:
             found[value] = names[value]
         elif is_soft and isinstance(value, int):
             found[value] = FOREGROUND if value > 127 else BACKGROUND
@@ -226,7 +184,7 @@ def _spelled(value: Value) -> str:
     >>> _spelled(3), _spelled((255, 0, 16))
     ('3', '#ff0010')
     """
-    return str(value) if isinstance(value, int) else "#{:02x}{:02x}{:02x}".format(*value)
+    return str(value) if isinstance(value, int | str) else "#{:02x}{:02x}{:02x}".format(*value)
 
 
 def _is_list(where: str) -> bool:

@@ -55,9 +55,13 @@ class SegmentImages:
         return read_masks(folder, settings)
 
     def particularity(self, reading: Reading, settings: Any) -> int:
-        """Pictures with masks are no pictures with classes, unless their folders name classes, too."""
+        """Pictures with masks are no pictures with classes, unless their folders name classes, too, and masks lie among
+        the pictures, or are those of some only."""
         from snowroll.prepare.class_folders import name_classes
+        from snowroll.tasks.segment_images.reading import APART
 
+        if reading.layout == APART and all(found.target is not None for found in reading.found):
+            return 1
         return -1 if name_classes([found.where for found in reading.found], settings) else 1
 
     def schema(self, targets: Iterable[Json]) -> dict[str, Json]:

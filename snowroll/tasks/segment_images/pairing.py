@@ -1,0 +1,228 @@
+"""Which files are whose masks: told by what names have in common, and by folders; pixels must agree.
+
+A file's kind is its folder and what its name shares with many others: `gt/*_labelIds.png`, `img/photo_*.jpg`. Files of
+several kinds whose names are the same otherwise belong together, and a kind is of masks where some of its files, looked
+at, hold few values. So no tool's way of naming has to be known.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+
+from snowroll.base.errors import DataError
+from snowroll.prepare.decode import limited
+from snowroll.prepare.masks import has_few_values
+from snowroll.prepare.pictures import sniff
+from snowroll.prepare.read import Folder
+from snowroll.tasks.segment_images.mask_files import open_mask
+
+_WORDS = ("mask", "label", "annot", "gt", "seg", "truth", "colo", "ids")  # in the path of masks; no class is called so
+_MOST_KINDS = 8
+_LOOKED_AT = 8  # files of each kind that are decoded to see whether the kind is masks
+_MANY = 20  # a word is a kind's where at least one file in so many has it
+_FEWEST = 3  # ... and so many at all; as many folders must hold one picture each before folders tell
+_ENDING = re.compile(r"[ _.-]+([^ _.-]*[A-Za-z][^ _.-]*(?:[ _.-]+[^ _.-]*[A-Za-z][^ _.-]*)?)(?:[ _.-]?\d+)?$")
+_LAST = re.compile(r"[ _.-]+([^ _.-]*[A-Za-z][^ _.-]*)(?:[ _.-]?\d+)?$")
+_FIRST = re.compile(r"^([A-Za-z]+)[ _.-]*(?=\d)")
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """What marks one picture: a file; or several, each of which marks one thing, or (where `names` is) one class."""
+
+    files: tuple[str, ...]
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    pairs: Mapping[str, Marked]  # picture -> its masks
+    masks: frozenset[str]  # all files that are masks, of other kinds and of no picture too
+
+
+def pair(folder: Folder, pictures: Sequence[str]) -> Pairing:
+    """The pictures that have masks among `pictures`, in whatever folders and under whatever names."""
+    found: dict[str, Marked] = {}
+    for is_learnt in (False, True):  # names that are the same, or the same but for a word that says "mask"; then others
+        by_name = _by_name(pictures, is_learnt)
+        groups = {name: some for name, some in by_name.items() if 1 < len({kind for _, kind in some}) <= _MOST_KINDS}
+        kinds = _mask_kinds(folder, _chosen(groups))
+        marks = {name: [(where, kind) for where, kind in some if kind in kinds] for name, some in groups.items()}
+        classes = _classes(marks.values(), kinds)
+        for name, some in groups.items():
+            of_masks = {where for where, _ in marks[name]}
+            for where, kind in some:
+                if kind not in kinds and of_masks and where not in of_masks:
+                    found.setdefault(where, _closest(where, marks[name], kinds, classes))
+        if found:
+            masks = {where for some in by_name.values() for where, kind in some if kind in kinds} - found.keys()
+            return Pairing(found, frozenset(masks))
+    found = _by_folder(folder, pictures)
+    return Pairing(found, frozenset(file for marked in found.values() for file in marked.files))
+
+
+def _by_name(pictures: Sequence[str], is_learnt: bool) -> dict[str, list[tuple[str, str]]]:
+    """What names share -> (file, its kind); names that are the same as they stand come first.
+
+    is_learnt: whatever word many names begin or end with may tell kinds apart, not only one that says "mask".
+    """
+    told = [(where, *_taken_apart(where)) for where in pictures]
+    words = Counter(word.lower() for _, _, stem, _ in told for word in {*_endings(stem), *_beginnings(stem)})
+    enough = max(_FEWEST, len(told) // _MANY)
+    found: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for where, home, stem, ending in told:
+        found[stem].append((where, f"{home}/*.{ending}"))
+    for where, home, stem, ending in told:
+        for (word, shared), pattern in [
+            *((each, "*_{}") for each in _endings(stem).items()),
+            *((each, "{}_*") for each in _beginnings(stem).items()),
+        ]:
+            if _says_mask(word) or (is_learnt and words[word.lower()] >= enough):
+                found[shared].append((where, f"{home}/{pattern.format(word)}.{ending}"))
+    return found
+
+
+def _taken_apart(where: str) -> tuple[str, str, str]:
+    """
+    >>> _taken_apart("set.zip!a/b.PNG")
+    ('set.zip/a', 'b', 'png')
+    """
+    home, _, name = where.replace("!", "/").rpartition("/")
+    stem, _, ending = name.rpartition(".")
+    return home, stem, ending.lower()
+
+
+def _endings(stem: str) -> dict[str, str]:
+    """The last word of a name, and the last two -> what stands before; a number after them counts files of one kind.
+
+    >>> _endings("aachen_19_gtFine_labelIds"), _endings("a (1)_mask_1")
+    ({'labelIds': 'aachen_19_gtFine', 'gtFine_labelIds': 'aachen_19'}, {'mask': 'a (1)'})
+    """
+    found = (pattern.search(stem) for pattern in (_LAST, _ENDING))
+    return {match[1]: stem[: match.start()] for match in found if match and match.start()}
+
+
+def _beginnings(stem: str) -> dict[str, str]:
+    """
+    >>> _beginnings("mask_001"), _beginnings("001")
+    ({'mask': '001'}, {})
+    """
+    match = _FIRST.search(stem)
+    return {match[1]: stem[match.end() :]} if match else {}
+
+
+def _chosen(groups: Mapping[str, Sequence[tuple[str, str]]]) -> dict[str, list[str]]:
+    """Some files of each kind, from all over the folder."""
+    by_kind: dict[str, list[str]] = defaultdict(list)
+    for some in groups.values():
+        for where, kind in some:
+            by_kind[kind].append(where)
+    return {kind: some[:: max(1, len(some) // _LOOKED_AT)][:_LOOKED_AT] for kind, some in by_kind.items()}
+
+
+def _mask_kinds(folder: Folder, chosen: Mapping[str, Sequence[str]]) -> dict[str, int]:
+    """Kinds of masks -> how many values one of them holds at most."""
+    files = sorted({where for some in chosen.values() for where in some})
+    values: dict[str, int] = {}
+    fault: DataError | None = None
+    if files:
+        for where, answer in limited(mask_values, folder.stream(files), workers=1):
+            if isinstance(answer, DataError):
+                fault = answer
+            else:
+                values[where] = answer
+    if fault is not None and not values:  # a machine that lets no child live must not look like a folder without masks
+        raise fault
+    seen = {kind: [values[where] for where in some if where in values] for kind, some in chosen.items()}
+    shares = {kind: sum(map(bool, some)) / len(some) for kind, some in seen.items() if some}
+    masks = {kind: max(seen[kind]) for kind, share in shares.items() if share >= 0.9}
+    if any(0.1 < share < 0.9 for share in shares.values()):  # drawings, some of few values: only names tell
+        return {kind: most for kind, most in masks.items() if _says_mask(kind)}
+    return masks
+
+
+def mask_values(raw: bytes) -> int:
+    """How many values a mask holds, 0 for a picture. In a limited child. Raises DataError where it is neither."""
+    from PIL import Image
+
+    is_indexed = False
+    if sniff(raw) == "PNG":
+        mode = Image.open(io.BytesIO(raw)).mode
+        is_indexed = mode == "P" or mode.startswith("I;16")
+    if not is_indexed and not has_few_values(raw):
+        return 0
+    try:
+        return max(1, len(open_mask(raw).values))
+    except DataError:  # an indexed picture of many colours
+        return 0
+
+
+def _classes(marks: Iterable[Sequence[tuple[str, str]]], kinds: Mapping[str, int]) -> dict[str, str]:
+    """Kind of masks -> the class that it marks; none where kinds are no classes.
+
+    They are where a picture has several, each of two values and called after something of its own.
+    """
+    told = {kind: _class_of(kind) for kind, most in kinds.items() if most <= 2}
+    together = [{kind for _, kind in some} for some in marks]
+    several = [some for some in together if len(some) > 1 and all(told.get(kind) for kind in some)]
+    is_each = any(len({told[kind] for kind in some}) == len(some) for some in several)
+    return {kind: name for kind, name in told.items() if name} if is_each else {}
+
+
+def _closest(
+    picture: str, marks: Sequence[tuple[str, str]], kinds: Mapping[str, int], classes: Mapping[str, str]
+) -> Marked:
+    """Every file of a picture where each is a class; else those of the kind whose path goes longest the same way as the
+    picture's: train/a.jpg goes with trainannot/a.png, not with valannot/a.png."""
+    by_kind: dict[str, list[str]] = defaultdict(list)
+    for where, kind in marks:
+        by_kind[kind].append(where)
+    if classes.keys() >= by_kind.keys():
+        files = [(file, classes[kind]) for kind in sorted(by_kind) for file in sorted(by_kind[kind])]
+        return Marked(tuple(file for file, _ in files), tuple(name for _, name in files))
+    best = max(by_kind, key=lambda kind: max((_alike(picture, mask), mask) for mask in by_kind[kind]))
+    ordered = sorted(by_kind[best])
+    return Marked(tuple(ordered) if kinds[best] <= 2 else (max(ordered, key=lambda mask: _alike(picture, mask)),))
+
+
+def _class_of(kind: str) -> str:
+    """What a kind of masks is called after, "" where that only says that they are masks.
+
+    >>> _class_of("gt/*_vessel_mask.png"), _class_of("all/2. Haemorrhages/*_HE.tif"), _class_of("gt/*_mask.png")
+    ('vessel', 'HE', '')
+    """
+    home, _, pattern = kind.rpartition("/")
+    word = pattern.rpartition(".")[0].replace("*", "").strip("_") or home.rpartition("/")[2]
+    return " ".join(part for part in re.split(r"[ _.-]+", word) if not _says_mask(part))
+
+
+def _says_mask(words: str) -> bool:
+    return any(word in words.lower() for word in _WORDS)
+
+
+def _alike(one: str, other: str) -> int:
+    """How many characters two paths begin with alike."""
+    pairs = zip(one.lower(), other.lower(), strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
+def _by_folder(folder: Folder, pictures: Sequence[str]) -> dict[str, Marked]:
+    """Folders of one picture each, with the masks of its things in a folder beside: 7/images/a.png, 7/masks/*.png."""
+    marks, others = defaultdict[str, list[str]](list), defaultdict[str, list[str]](list)
+    for where in pictures:
+        home = _taken_apart(where)[0]
+        case, _, last = home.rpartition("/")
+        is_mark = _says_mask(last)
+        (marks if is_mark else others)[case].append(where)
+        if not is_mark:
+            others[home].append(where)
+    cases = {case: sorted(files) for case, files in marks.items() if len(others[case]) == 1}
+    chosen = {"masks": [cases[case][0] for case in sorted(cases)[:: max(1, len(cases) // _LOOKED_AT)][:_LOOKED_AT]]}
+    if len(cases) < _FEWEST or not _mask_kinds(folder, chosen):
+        return {}
+    return {others[case][0]: Marked(tuple(files)) for case, files in cases.items()}
