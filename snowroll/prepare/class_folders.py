@@ -15,7 +15,7 @@ from snowroll.prepare.settings import PrepareSettings
 
 _FILLER = frozenset({"set", "data", "dataset", "image", "images", "img", "imgs", "pictures", "photos", "split", "part"})
 _GENERIC = _FILLER | {"input", "inputs", "raw", "all", "jpg", "jpeg", "png"}  # a single folder of this name is no class
-_SIDES = _GENERIC | {
+NO_CLASSES = _GENERIC | {
     "mask",
     "masks",
     "label",
@@ -52,7 +52,7 @@ def read_class_folders(
             skipped[where] = "lies beside the class folders, so it has no class"
         else:
             found.append(Found(where, _target(folders[at], settings.labels), None, splits.get(where)))
-    if {str(one.target).lower() for one in found} <= _SIDES:
+    if {str(one.target).lower() for one in found} <= NO_CLASSES:
         return None
     return _told(found, skipped, list(levels.values()), at, kind_of)
 

@@ -1,20 +1,19 @@
 """How a folder of pictures says which class each one is, found by looking at it.
 
-In falling order of trust: a manifest that labels at least half of the pictures; folders named after classes, with or
-without train, val and test folders above or below them; an .npz of images and labels; no labels at all, where the
-user has given the names. Whatever is left out is named with the reason. No rule knows any data set by name.
+In falling order of trust: the user's pattern; a manifest that labels at least half of the pictures; folders named after
+classes, with or without train, val and test folders above or below them; words that names begin with; an .npz of images
+and labels; no labels at all, where the user has given the names. Whatever is left out is named with the reason. No rule
+knows any data set by name.
 """
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from snowroll.base.errors import UsageError
 from snowroll.base.task import Found, Reading
-from snowroll.prepare.class_folders import read_class_folders
+from snowroll.prepare.class_names import matched, read_classes
 from snowroll.prepare.image_arrays import read_image_arrays
 from snowroll.prepare.manifest import Table, read_manifests
 from snowroll.prepare.masks import find_masks
@@ -56,8 +55,10 @@ def count_formats(wheres: Iterable[str]) -> str:
 
 
 def _choose(pictures: Sequence[str], table: Table, settings: PrepareSettings) -> Reading | None:
-    """Manifest or folders; each adds what the other does not say."""
-    folders = read_class_folders(pictures, settings)
+    """Manifest or folders (or names); each adds what the other does not say. The user's pattern is asked first."""
+    folders = read_classes(pictures, settings)
+    if settings.label and folders is not None:
+        return replace(folders, found=tuple(_overlaid(found, table) for found in folders.found))
     named = [where for where in pictures if where in table.rows]
     if table.has_labels and (len(named) * 2 >= len(pictures) or folders is None):
         return _by_manifest(pictures, table, {found.where: found for found in folders.found} if folders else {})
@@ -122,21 +123,10 @@ def with_groups(reading: Reading, pattern: str) -> Reading:
     """Groups from the user's pattern on the path; they win over a manifest's."""
     if not pattern:
         return reading
-    try:
-        compiled = re.compile(pattern)
-    except re.error as fault:
-        raise UsageError(f"'{pattern}' is no pattern ({fault})", where="prepare.group", cure="mend it") from None
-    found = []
-    for each in reading.found:
-        match = compiled.search(each.where)
-        group = (match[1] if compiled.groups else match[0]) if match else each.group
-        found.append(replace(each, group=group))
-    matched = {each.group for each in found if each.group is not None}
-    n = sum(each.group is not None for each in found)
-    if not matched:
-        cure = f"try it on a path such as '{found[0].where}'" if found else "mend it"
-        raise UsageError(f"'{pattern}' matches no path", where="prepare.group", cure=cure)
-    told = f"{len(matched):,} groups by '{pattern}' over {n:,} of {len(found):,} samples"
-    if len(matched) == n:
-        told += ", so no two samples share one: it keeps nothing together"
-    return replace(reading, found=tuple(found), evidence=(*reading.evidence, told))
+    told = matched(pattern, [each.where for each in reading.found], "prepare.group")
+    found = tuple(replace(each, group=told.get(each.where, each.group)) for each in reading.found)
+    n, groups = sum(each.group is not None for each in found), {each.group for each in found} - {None}
+    evidence = f"{len(groups):,} groups by '{pattern}' over {n:,} of {len(found):,} samples"
+    if len(groups) == n:
+        evidence += ", so no two samples share one: it keeps nothing together"
+    return replace(reading, found=found, evidence=(*reading.evidence, evidence))

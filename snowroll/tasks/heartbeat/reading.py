@@ -13,7 +13,7 @@ from snowroll.base.errors import DataError
 from snowroll.base.task import Found, Reading
 from snowroll.prepare import wfdb
 from snowroll.prepare.bundles import unbundled
-from snowroll.prepare.class_folders import read_class_folders
+from snowroll.prepare.class_names import read_classes
 from snowroll.prepare.decode import limited
 from snowroll.prepare.layouts import with_groups
 from snowroll.prepare.manifest import ENDINGS, read_manifests
@@ -134,7 +134,7 @@ def read_recordings(folder: Folder, settings: PrepareSettings) -> Reading | None
     lead = {_files_of(where)[0]: where for where in wheres}
     table = read_manifests(_Lists(folder, found.used), list(lead), settings)  # type: ignore[arg-type]
     named = {lead[file]: row for file, row in table.rows.items() if row.label and file in lead}
-    folders = read_class_folders(wheres, settings, kind_of_series)
+    folders = read_classes(wheres, settings, kind_of_series)
     annotated = {where: told for where, told in found.briefs.items() if told.frames}
     if named and len(named) * 2 >= len(wheres):
         rows = tuple(Found(where, row.label, row.group, row.split) for where, row in named.items())

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from snowroll.base.errors import DataError
 from snowroll.base.task import Found, Reading
-from snowroll.prepare.class_folders import read_class_folders
+from snowroll.prepare.class_names import read_classes
 from snowroll.prepare.decode import limited
 from snowroll.prepare.layouts import read_images, with_groups
 from snowroll.prepare.manifest import read_manifests
@@ -114,7 +114,7 @@ def read_scans(folder: Folder, settings: PrepareSettings) -> Reading | None:
     wheres = sorted(scans.groups)
     table = read_manifests(folder, wheres, settings)
     named = {where: table.rows[where] for where in wheres if where in table.rows and table.rows[where].label}
-    folders = read_class_folders(wheres, settings, kind_of)
+    folders = read_classes(wheres, settings, kind_of)
     if named and len(named) * 2 >= len(wheres):
         found = tuple(Found(where, row.label, row.group, row.split) for where, row in named.items())
         left = {where: "not named in the manifest" for where in wheres if where not in named}

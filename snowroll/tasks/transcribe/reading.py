@@ -13,7 +13,8 @@ from snowroll.base.nouns import Split
 from snowroll.base.task import Found, Reading
 from snowroll.evaluate.edits import plain
 from snowroll.prepare.audio import kind_of_sound
-from snowroll.prepare.class_folders import folder_levels, read_class_folders
+from snowroll.prepare.class_folders import folder_levels
+from snowroll.prepare.class_names import read_classes
 from snowroll.prepare.layouts import with_groups
 from snowroll.prepare.manifest import ENDINGS, read_manifests, split_of_folders
 from snowroll.prepare.names import home_of
@@ -146,7 +147,7 @@ def _speaker(where: str) -> str:
 
 def _by_folders(recordings: Sequence[str], settings: PrepareSettings) -> Told | None:
     """A folder called after each word, as in Speech Commands; '_background_noise_' and its like are none."""
-    folders = read_class_folders(recordings, settings, kind_of_sound)
+    folders = read_classes(recordings, settings, kind_of_sound)
     if folders is None:
         return None
     told = Told(layout=folders.layout, evidence=list(folders.evidence), skipped=dict(folders.skipped))
