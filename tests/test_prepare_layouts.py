@@ -334,3 +334,24 @@ def test_groups_by_pattern(tmp_path: Path) -> None:
         read(tmp_path, group="(patient)")
     with pytest.raises(UsageError, match="no pattern"):
         read(tmp_path, group="(")
+
+
+def test_lists_of_names_tell_splits_and_labels(tmp_path: Path) -> None:
+    files = names(*(f"{kind}/{n}.jpg" for kind in ("a", "b") for n in range(4)))
+    lists = {"testing_list.txt": b"a/0.jpg\nb/0.jpg\n", "val.txt": b"a/1\nb/1\n", "notes.txt": b"two lines\nof words\n"}
+    reading = read(plant(tmp_path, {**files, **lists}))
+    splits = {found.where: found.split for found in reading.found}
+    assert {where for where, split in splits.items() if split == "test"} == {"a/0.jpg", "b/0.jpg"}
+    assert {where for where, split in splits.items() if split == "val"} == {"a/1.jpg", "b/1.jpg"}
+
+
+def test_a_list_with_labels_is_a_manifest(tmp_path: Path) -> None:
+    listed = {"train.txt": b"1.jpg 0\n2.jpg 1\n3.jpg 0\n", "test.txt": b"4.jpg 1\n"}
+    reading = read(plant(tmp_path, {**names("1.jpg", "2.jpg", "3.jpg", "4.jpg"), **listed}))
+    told = {found.where: (found.target, found.split) for found in reading.found}
+    assert told == {
+        "1.jpg": ("0", "train"),
+        "2.jpg": ("1", "train"),
+        "3.jpg": ("0", "train"),
+        "4.jpg": ("1", "test"),
+    }

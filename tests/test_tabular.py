@@ -214,6 +214,15 @@ def test_the_target_is_proposed_with_its_reason(tmp_path: Path) -> None:
         read_tables(folder, PrepareSettings(label_column="heet"))
 
 
+def test_without_names_the_class_may_stand_first(tmp_path: Path) -> None:
+    """As in the archives of time series: the class, then the values."""
+    rows = "\n".join(f"{n % 2 + 1}\t{n * 0.37:.4f}\t{n * 1.73 % 5:.4f}" for n in range(60))
+    reading = read_tables(folder_of(tmp_path, t__tsv=rows), PrepareSettings())
+    assert reading is not None
+    assert reading.schema["target"] == "column 1"
+    assert {found.target for found in reading.found} == {"1", "2"}
+
+
 def test_splits_and_groups_are_those_of_the_table(tmp_path: Path) -> None:
     text = rows_text("a,b,split,patient,y", more=",test,p1").replace("test,p1,cold", "train,p2,cold")
     reading = read_tables(folder_of(tmp_path, t__csv=text), PrepareSettings())

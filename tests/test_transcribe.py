@@ -249,6 +249,13 @@ def test_manifest_with_splits_and_both_columns(tmp_path: Path) -> None:
     assert told(reading_of(tmp_path, files, WORD_COLUMNS))["a.wav"][0] == "yes"
 
 
+def test_a_list_without_a_header_names_recordings_and_texts(tmp_path: Path) -> None:
+    """As LJ Speech has it: bars, quotes that are part of the text, the second text spelled out."""
+    rows = 'a1|He said "12.|He said "twelve.\na2|Go on|Go on\n'
+    reading = reading_of(tmp_path, {"wavs/a1.wav": "~", "wavs/a2.wav": "~", "metadata.csv": rows})
+    assert told(reading) == {"wavs/a1.wav": ('He said "twelve.', None, None), "wavs/a2.wav": ("Go on", None, None)}
+
+
 def test_librispeech(tmp_path: Path) -> None:
     files = {"84/121/84-121-0.wav": "~", "84/121/84-121-1.wav": "~", "9/3/9-3-0.wav": "~"}
     files |= {
@@ -270,6 +277,16 @@ def test_texts_beside_recordings(tmp_path: Path) -> None:
     assert reading is not None
     assert reading.skipped["test/c.wav"] == "a recording of which nothing tells what is said"
     assert reading.skipped["train/lost.txt"] == "a transcript without its recording"
+
+
+def test_lists_of_what_is_for_testing(tmp_path: Path) -> None:
+    """As Speech Commands has it."""
+    files = {f"{word}/{n}.wav": "~" for word in ("yes", "no") for n in range(3)}
+    files |= {"testing_list.txt": "yes/0.wav\nno/0.wav\n", "validation_list.txt": "yes/1.wav\nno/1.wav\n"}
+    found = told(reading_of(tmp_path, files, WORD_COLUMNS))
+    assert {where: split for where, (_, _, split) in found.items()} == {
+        f"{word}/{n}.wav": split for word in ("yes", "no") for n, split in enumerate(("test", "val", None))
+    }
 
 
 def test_folders_called_after_words(tmp_path: Path) -> None:

@@ -277,6 +277,36 @@ def test_tables_json_lines_and_memories_are_read(tmp_path: Path) -> None:
             assert read_sentence(Folder(home).read(first), "en") == PAIRS[0][0]
 
 
+@pytest.mark.parametrize(
+    ("name", "mark", "header"),
+    [
+        ("deu.txt", "\t", None),
+        ("pairs.tsv", "\t", None),
+        ("pairs.csv", ",", "English sentences,German sentences"),
+        ("pairs.csv", ",", "question,answer"),
+    ],
+)
+def test_two_columns_of_sentences_are_pairs(name: str, mark: str, header: str | None, tmp_path: Path) -> None:
+    origin = f"{mark}by nobody" if header is None else ""
+    lines = [
+        f"the {word} runs home.{mark}der {word} rennt heim.{origin}"
+        for word in ["ant", "bat", "cow", "dog", "eel", "fox"]
+    ]
+    write_lines(tmp_path / name, [header, *lines] if header else lines)
+    reading = read(tmp_path)
+    assert [one.target for one in reading.found][:2] == ["der ant rennt heim.", "der bat rennt heim."]
+    first = reading.found[0].where
+    raw = dict(stream_of(task, Folder(tmp_path), [first], 1))[first]
+    assert b"the ant runs home" in raw
+    assert b"rennt" not in raw
+
+
+def test_columns_that_hold_no_sentences_are_no_pairs(tmp_path: Path) -> None:
+    write_lines(tmp_path / "spam.txt", [f"{'ham' if n % 2 else 'spam'}\tcall me on {n} now" for n in range(20)])
+    write_lines(tmp_path / "notes.txt", ["a line of a text", "and one\twith a tab"])
+    assert read(tmp_path) is None
+
+
 def test_a_folder_of_other_texts_is_none(tmp_path: Path) -> None:
     (tmp_path / "story.txt").write_text("Once upon a time.\n" * 100)
     (tmp_path / "rows.csv").write_text("age,income\n1,2\n3,4\n")

@@ -23,6 +23,8 @@ from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
 
 ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson")
+LISTS = (".txt", ".lst")  # lines that name files, perhaps with a label: train.txt, testing_list.txt
+_MOST_LISTS = 50  # more of them are no lists
 _LARGEST = 256 << 20  # bytes; a manifest of ten million lines
 _TRIED = 200  # rows that decide what a column is
 _NAMES = {  # normalised: lower case, letters only
@@ -76,11 +78,17 @@ class Lines:
 
 
 def read_manifests(
-    folder: Folder, pictures: Sequence[str], settings: PrepareSettings, label: str = _NAMES["label"]
+    folder: Folder, pictures: Sequence[str], settings: PrepareSettings, label: str = "", is_text: bool = False
 ) -> Table:
-    """What the manifests in the folder say about its pictures. label: names of the column that holds the target."""
-    table = Table()
+    """What the manifests in the folder say about its pictures.
+
+    label: names of the column that holds the target ("": of classes). is_text: it holds sentences, whatever its name.
+    """
+    table, label = Table(), label or _NAMES["label"]
     found = [entry for entry in folder.entries() if entry.where.lower().endswith(ENDINGS)]
+    names = ((entry, entry.where.lower()) for entry in folder.entries())
+    lists = [entry for entry, name in names if name.endswith(LISTS) and not name.endswith(".trans.txt")]
+    found += lists if len(lists) <= _MOST_LISTS else []
     wheres = [entry.where for entry in found if entry.size <= _LARGEST]
     for entry in found:
         if entry.size > _LARGEST:
@@ -89,7 +97,9 @@ def read_manifests(
         return table
     shelf = Shelf(pictures)
     parsed = [_parse(where, raw, shelf, table) for where, raw in folder.stream(wheres)]
-    used = [(lines, columns) for lines in parsed if lines and (columns := _columns(lines, shelf, settings, label))]
+    used = [
+        (lines, columns) for lines in parsed if lines and (columns := _columns(lines, shelf, settings, label, is_text))
+    ]
     declared: dict[str, Split | None] = {lines.where: split_of_name(lines.where) for lines, _ in used}
     for lines, columns in used:
         split = declared[lines.where]
@@ -173,7 +183,7 @@ def _restarts(lines: Lines, columns: Mapping[str, str]) -> bool:
 # which column is what ---------------------------------------------------------------------------------------------
 
 
-def _columns(lines: Lines, shelf: Shelf, settings: PrepareSettings, label: str) -> dict[str, str] | None:
+def _columns(lines: Lines, shelf: Shelf, settings: PrepareSettings, label: str, is_text: bool) -> dict[str, str] | None:
     """meaning -> column, or None where no column names pictures."""
     wanted = {"path": settings.path_column, "label": settings.label_column}
     wanted |= {"split": settings.split_column, "group": settings.group_column}
@@ -196,7 +206,8 @@ def _columns(lines: Lines, shelf: Shelf, settings: PrepareSettings, label: str) 
         if meaning not in found and (column := _find(meaning, left, tried, label)):
             found[meaning] = column
     left = [column for column in lines.columns if column not in found.values()]
-    if "label" not in found and (column := _label_by_content(left, tried)):
+    by_content = _text_by_content if is_text else _label_by_content
+    if "label" not in found and (column := by_content(left, tried)):
         found["label"] = column
     return found
 
@@ -215,6 +226,12 @@ def _label_by_content(columns: Sequence[str], tried: Sequence[Mapping[str, str]]
     """The only column of words or whole numbers that come many times each: a measurement takes too many values."""
     fits = [name for name in columns if _is_choice([row[name] for row in tried if row[name]])]
     return fits[0] if len(fits) == 1 else None
+
+
+def _text_by_content(columns: Sequence[str], tried: Sequence[Mapping[str, str]]) -> str | None:
+    """The last column of several words each: where a text stands twice, the second time it is spelled out."""
+    fits = [name for name in columns if sum(" " in row[name] for row in tried) > len(tried) / 2]
+    return fits[-1] if fits else None
 
 
 def _is_choice(cells: Sequence[str]) -> bool:
@@ -316,8 +333,11 @@ def _parse(where: str, raw: bytes, shelf: Shelf, table: Table) -> Lines | None:
         text = raw.decode("utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
     except UnicodeDecodeError:
         text = raw.decode("latin-1")
-    rows = _json_lines(where, text, table) if where.lower().endswith(("jsonl", "ndjson")) else None
-    if rows is None:
+    if where.lower().endswith(LISTS):
+        rows = _list_lines(where, text, shelf)
+    elif where.lower().endswith(("jsonl", "ndjson")):
+        rows = _json_lines(where, text, table)
+    else:
         try:
             rows = list(_csv_lines(where, text, shelf))
         except csv.Error as fault:
@@ -332,7 +352,8 @@ def _parse(where: str, raw: bytes, shelf: Shelf, table: Table) -> Lines | None:
 def _csv_lines(where: str, text: str, shelf: Shelf) -> Iterator[tuple[int, dict[str, str]]]:
     head = text[:65536].splitlines()[:20]
     mark = max("\t,;|", key=lambda mark: (min((line.count(mark) for line in head), default=0), mark == ","))
-    reader = csv.reader(text.splitlines(keepends=True), delimiter=mark, strict=True)
+    quoting = csv.QUOTE_NONE if mark == "|" else csv.QUOTE_MINIMAL  # LJ Speech: quotes are part of what is said
+    reader = csv.reader(text.splitlines(keepends=True), delimiter=mark, strict=True, quoting=quoting)
     first = next(reader, [])
     if any(shelf.share(where, [cell]) for cell in first):  # no header: the first line names a picture already
         names = [f"column {i}" for i in range(1, len(first) + 1)]
@@ -342,6 +363,18 @@ def _csv_lines(where: str, text: str, shelf: Shelf) -> Iterator[tuple[int, dict[
     for cells in reader:
         if cells:
             yield reader.line_num, dict(zip(names, (cell.strip() for cell in cells), strict=False))
+
+
+def _list_lines(where: str, text: str, shelf: Shelf) -> list[tuple[int, dict[str, str]]]:
+    """Lines that name a file, or a file and its label after it; none where they name none."""
+    lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    tried = [line for _, line in lines[:: max(1, len(lines) // _TRIED)]][:_TRIED]
+    if shelf.share(where, tried) >= 0.5:
+        return [(number, {"file": line}) for number, line in lines]
+    apart = [(number, re.split(r"[\s,;|]+(?=\S+$)", line)) for number, line in lines]
+    if shelf.share(where, [cells[0] for _, cells in apart][:_TRIED]) < 0.5:
+        return []
+    return [(number, dict(zip(("file", "label"), cells, strict=False))) for number, cells in apart]
 
 
 def _json_lines(where: str, text: str, table: Table) -> list[tuple[int, dict[str, str]]]:

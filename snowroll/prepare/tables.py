@@ -319,10 +319,11 @@ def _width(line: str, delimiter: str) -> int:
 
 
 def _is_header(first: Sequence[str]) -> bool:
-    """Names: not one of them a number or missing, no two alike but for a few."""
+    """Names: not one of them a number or missing, no two alike but for a few, and not two that end like sentences."""
     cells = [cell_of(cell) for cell in first]
     named = [cell for cell in cells if isinstance(cell, str)]
-    return len(named) >= len(first) - 1 and len(set(named)) * 2 > len(first)
+    spoken = [name for name in named if name.rstrip().endswith((".", "!", "。"))]
+    return len(named) >= len(first) - 1 and len(set(named)) * 2 > len(first) and len(spoken) < 2
 
 
 def _names(first: Sequence[str]) -> tuple[str, ...]:

@@ -140,18 +140,20 @@ def _roles(table: Table, seen: Sequence[Seen], settings: PrepareSettings) -> Rol
         _refuse_no_class(table, by_name[target])
     else:
         left = [name for name in names if name not in (split, group)]
-        target, why = _proposed([by_name[name] for name in left])
+        target, why = _proposed([by_name[name] for name in left], table.has_header)
     return Roles(target, split, group, why) if target else None
 
 
-def _proposed(seen: Sequence[Seen]) -> tuple[str, str]:
-    """(column, why): one that is called so, else the last, where it holds few classes."""
+def _proposed(seen: Sequence[Seen], is_named: bool) -> tuple[str, str]:
+    """(column, why): one that is called so, else the last, where it holds few classes; without names the first, too."""
     for wanted in _TARGETS:
         for column in seen:
             if _plain(column.name) == wanted and _holds_classes(column):
                 return column.name, "for its name; another with --prepare.label_column"
     if seen and _holds_classes(seen[-1]):
         return seen[-1].name, "the last column; another with --prepare.label_column"
+    if seen and not is_named and _holds_classes(seen[0]):
+        return seen[0].name, "the first column; another with --prepare.label_column"
     return "", ""
 
 

@@ -16,7 +16,7 @@ from snowroll.prepare.audio import kind_of_sound
 from snowroll.prepare.class_folders import folder_levels
 from snowroll.prepare.class_names import read_classes
 from snowroll.prepare.layouts import with_groups
-from snowroll.prepare.manifest import ENDINGS, read_manifests, split_of_folders
+from snowroll.prepare.manifest import ENDINGS, Table, read_manifests, split_of_folders
 from snowroll.prepare.names import home_of
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
@@ -49,8 +49,9 @@ def read_speech(folder: Folder, settings: PrepareSettings, columns: str) -> Read
     recordings = [entry.where for entry in entries if kind_of_sound(entry.where)]
     if not recordings or 2 * len(recordings) < len([e for e in entries if not e.where.lower().endswith(_BESIDE)]):
         return None
-    told = _by_manifest(folder, recordings, settings, columns) or _beside(folder, recordings)
-    told = told or _by_folders(recordings, settings)
+    table = read_manifests(folder, recordings, settings, columns, is_text=True)
+    told = _by_manifest(folder, recordings, table) or _beside(folder, recordings)
+    told = told or _by_folders(recordings, settings, table)
     if told is None:
         if not settings.labels:
             return None
@@ -75,8 +76,7 @@ def read_speech(folder: Folder, settings: PrepareSettings, columns: str) -> Read
     return with_groups(Reading(told.layout, tuple(evidence), tuple(found), whole), settings.group)
 
 
-def _by_manifest(folder: Folder, recordings: Sequence[str], settings: PrepareSettings, columns: str) -> Told | None:
-    table = read_manifests(folder, recordings, settings, columns)
+def _by_manifest(folder: Folder, recordings: Sequence[str], table: Table) -> Told | None:
     rows = {where: row for where, row in table.rows.items() if row.label is not None and where not in table.skipped}
     if not rows or 2 * len(rows) < len(recordings):
         return None
@@ -145,17 +145,19 @@ def _speaker(where: str) -> str:
     return levels[-2] if len(levels) > 1 else where.rpartition("/")[2].partition("-")[0]
 
 
-def _by_folders(recordings: Sequence[str], settings: PrepareSettings) -> Told | None:
-    """A folder called after each word, as in Speech Commands; '_background_noise_' and its like are none."""
+def _by_folders(recordings: Sequence[str], settings: PrepareSettings, table: Table) -> Told | None:
+    """A folder called after each word, as in Speech Commands, and its lists of what is for testing and validation;
+    '_background_noise_' and its like are no words."""
     folders = read_classes(recordings, settings, kind_of_sound)
     if folders is None:
         return None
-    told = Told(layout=folders.layout, evidence=list(folders.evidence), skipped=dict(folders.skipped))
+    told = Told(layout=folders.layout, evidence=[*folders.evidence, *table.evidence], skipped=dict(folders.skipped))
     for one in folders.found:
         if one.target is not None and not (str(one.target).startswith("_") and str(one.target).endswith("_")):
             told.texts[one.where] = str(one.target)
-            if one.split:
-                told.splits[one.where] = one.split
+            row = table.rows.get(one.where)
+            if split := (row.split if row else None) or one.split:
+                told.splits[one.where] = split
         else:
             told.skipped[one.where] = f"lies in '{one.target}', which is no word" if one.target else "no word is told"
     return told if len(set(told.texts.values())) > 1 else None

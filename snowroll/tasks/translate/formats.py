@@ -21,6 +21,7 @@ Record = dict[str, str]
 MOST_BYTES = 1 << 30  # of a file, unpacked
 MOST_RECORDS = 5_000_000
 _DEPTH = 32  # of XML
+_TABBED = 200  # lines that must all have a tab for a text to be two columns
 _IDS = re.compile(r"[a-z]{2,3}(?:[-_][a-z0-9]{2,8})*", re.I)
 
 
@@ -33,7 +34,15 @@ def records_of(raw: bytes) -> list[tuple[int, Record]]:
     lines = lines_of(raw)
     if head.startswith(b"{"):
         return list(_of_json_lines(lines))
+    if all("\t" in line for line in lines[:_TABBED]):
+        return [(number, _of_tabs(line)) for number, line in enumerate(lines, 1)]
     return [(number, {"": line}) for number, line in enumerate(lines, 1)]
+
+
+def _of_tabs(line: str) -> Record:
+    """A line with its translation after a tab, and whatever stands after the next one: where the pair is from."""
+    source, target, *_ = [*line.split("\t"), ""]
+    return {"": line, "source": source, "target": target}
 
 
 def pieces(raw: bytes, names: Sequence[str]) -> Mapping[str, bytes]:

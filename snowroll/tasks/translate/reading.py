@@ -28,10 +28,21 @@ _CODES = frozenset(
         "zhzu",
     )
 )
+_NAMES = frozenset(
+    re.findall(
+        "[a-z]+",
+        "arabic basque bengali bulgarian catalan chinese croatian czech danish dutch english esperanto estonian "
+        "finnish french georgian german greek hebrew hindi hungarian icelandic indonesian irish italian japanese "
+        "korean latin latvian lithuanian malay norwegian persian polish portuguese romanian russian serbian slovak "
+        "slovenian spanish swahili swedish tamil thai turkish ukrainian urdu vietnamese welsh",
+    )
+)
 _SIDES = ("source", "src", "target", "tgt", "trg")
 _TEXTS = (".txt", ".text")
 _NAMED = (".jsonl", ".ndjson", ".tmx")
 LINES = 2  # the least that are a corpus
+_FEW = 8  # texts of a folder that are looked at for tabs between two languages
+_TRIED = 500  # cells of a column
 # of a folder: as many tokens as a small table holds, or as few as its words bear out
 MOST_MERGES, WORDS_EACH = 5_000, 100
 LEARNT = 400_000  # sentences that byte pairs are learnt from, at most
@@ -147,14 +158,19 @@ def language_of(where: str) -> tuple[str, str] | None:
 
 
 def is_language(code: str) -> bool:
-    first = re.split("[-_]", code.lower())[0]
-    return first in _CODES or code.lower() in _SIDES
+    """
+    >>> is_language("en"), is_language("pt-br"), is_language("English sentences"), is_language("price")
+    (True, True, True, False)
+    """
+    first = re.split("[-_ ]", code.lower())[0]
+    return first in _CODES | _NAMES or code.lower() in _SIDES
 
 
 def _corpus(folder: Any, settings: PrepareSettings) -> Corpus:
     corpus = Corpus()
     named: dict[str, tuple[str, str]] = {}
     mixed: list[str] = []
+    texts: list[str] = []
     for entry in folder.entries():
         plain = entry.where.lower().removesuffix(".gz")
         if plain.endswith(_NAMED):
@@ -163,16 +179,24 @@ def _corpus(folder: Any, settings: PrepareSettings) -> Corpus:
             _add_table(corpus, folder, entry.where, settings)
         elif told := language_of(entry.where):
             named[entry.where] = told
+        elif plain.endswith(_TEXTS):
+            texts.append(entry.where)
     keys = Counter(key for key, _ in named.values())
-    if max(keys.values(), default=0) < 2 and not mixed:
-        return corpus
+    if max(keys.values(), default=0) < 2 and not mixed and not corpus.sides:
+        named = {}
+        mixed = texts if len(texts) <= _FEW else []
     for where, told in _records(folder, [*named, *mixed], settings):
         if isinstance(told, DataError):
             corpus.skipped[where] = told.what
+        elif where in texts:
+            if _are_sentences([record.get("source", "") for _, record in told]) and _are_sentences(
+                [record.get("target", "") for _, record in told]
+            ):
+                _add_records(corpus, where, told)
         elif where in named:
             key, language = named[where]
-            texts = {f"{where}{PIECE}{number}": record[""] for number, record in told if "" in record}
-            corpus.sides.setdefault(key, {})[language] = Side(where, language, texts)
+            lines = {f"{where}{PIECE}{number}": record[""] for number, record in told if "" in record}
+            corpus.sides.setdefault(key, {})[language] = Side(where, language, lines)
         else:
             _add_records(corpus, where, told)
     return corpus
@@ -200,15 +224,26 @@ def _add_table(corpus: Corpus, folder: Any, where: str, settings: PrepareSetting
         return
     asked = {settings.path_column, settings.label_column} - {""}
     columns = [name for name in table.header if is_language(name) or name in asked]
+    is_bare = len(columns) < 2 and (len(table.header) == 2 or not table.has_header)
+    columns = list(table.header[:2]) if is_bare else columns
     if len(columns) < 2 or not len(table):
         return
     places = {name: table.header.index(name) for name in columns}
     rows = list(table.rows())
+    if is_bare and not all(_are_sentences([_cell(row[place]) for _, row in rows]) for place in places.values()):
+        return
     for name in columns:
         others = next(other for other in columns if other != name)
         # the row is read without its translation
         texts = {row_of_table(where, others, line): _cell(row[places[name]]) for line, row in rows}
         corpus.sides.setdefault(where, {})[name] = Side(where, name, texts)
+
+
+def _are_sentences(cells: Sequence[str]) -> bool:
+    """Several words each, and hardly one like another: no labels, and no numbers."""
+    some = [cell for cell in cells[:: max(1, len(cells) // _TRIED)][:_TRIED] if cell.strip()]
+    is_spoken = sum(len(re.findall(r"[^\W\d_]+", cell)) > 1 for cell in some) > len(some) / 2
+    return is_spoken and 2 * len(set(some)) > len(some)
 
 
 def _cell(cell: object) -> str:
@@ -218,7 +253,7 @@ def _cell(cell: object) -> str:
 def _languages(corpus: Corpus, settings: PrepareSettings) -> tuple[str, str, str]:
     """(from, to, why)."""
     counts = Counter(language for sides in corpus.sides.values() if len(sides) > 1 for language in sides)
-    known = sorted(counts)
+    known = list(counts)  # as they stand: of two columns the first is translated
     for name, setting in ((settings.path_column, "path_column"), (settings.label_column, "label_column")):
         if name and name not in counts:
             told = f"there is no language or column '{name}'"
