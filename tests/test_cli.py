@@ -16,7 +16,7 @@ from snowroll.store.project import Project
 
 METRICS = {"accuracy", "balanced_accuracy", "macro_f1", "ece", "nll"}
 KEYS = {
-    "init": {"project", "task", "layout", "evidence", "samples", "labelled", "classes", "splits"},
+    "init": {"project", "task", "layout", "evidence", "samples", "labelled", "classes", "splits", "other_tasks"},
     "check": {"samples", "faults"},
     "train": {"run", "metric", "value", "interval", "n", "gates", "seconds", "report", "promotion"},
     "eval": {"metric", "value", "interval", "n", "metrics", "slices", "report"},

@@ -23,7 +23,9 @@ def npy(array: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-@pytest.mark.parametrize(("kind", "exact"), [("PNG", True), ("BMP", True), ("TIFF", True), ("JPEG", False)])
+@pytest.mark.parametrize(
+    ("kind", "exact"), [("PNG", True), ("BMP", True), ("TIFF", True), ("PPM", True), ("JPEG", False)]
+)
 def test_formats(kind: str, exact: bool) -> None:
     rgb = open_rgb(encoded(pixels(), kind))
     assert rgb.dtype == np.uint8
@@ -50,6 +52,18 @@ def test_grey_and_bilevel_become_three_equal_channels() -> None:
     assert (open_rgb(encoded(grey, "PNG")) == grey[..., None]).all()
     bits = grey > 100
     assert (open_rgb(encoded(bits, "PNG")) == bits[..., None] * 255).all()
+
+
+def test_portable_grey_maps_of_8_and_16_bits_and_of_letters() -> None:
+    grey = pixels()[..., 0]
+    head = f"{grey.shape[1]} {grey.shape[0]}\n".encode()
+    assert (open_rgb(b"P5\n" + head + b"255\n" + grey.tobytes()) == grey[..., None]).all()
+    wide = (grey.astype(">u2") * 257).tobytes()
+    assert (open_rgb(b"P5 " + head + b"65535\n" + wide) == grey[..., None]).all()
+    spelled = " ".join(map(str, grey.ravel())).encode()
+    assert (open_rgb(b"P2\n" + head + b"255\n" + spelled) == grey[..., None]).all()
+    with pytest.raises(DataError, match="damaged PPM"):
+        open_rgb(b"P5\n" + head + b"255\n" + grey.tobytes()[:-9])
 
 
 def test_palette_and_animation_show_the_first_frame() -> None:

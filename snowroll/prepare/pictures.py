@@ -29,6 +29,7 @@ SUFFIXES = {
     "GIF": (".gif",),
     "BMP": (".bmp", ".dib"),
     "TIFF": (".tif", ".tiff"),
+    "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
     "NumPy": (".npy",),
 }
 _MAGIC = (
@@ -42,6 +43,7 @@ _MAGIC = (
     (b"II+\0", "TIFF"),
     (b"MM\0+", "TIFF"),
     (b"\x93NUMPY", "NumPy"),
+    *((b"P%d%c" % (number, space), "PPM") for number in range(1, 7) for space in b" \t\r\n"),
 )
 _OTHERS = (  # what a file that is no picture most often is; for the message only
     (b"%PDF", "a PDF"),
@@ -85,7 +87,9 @@ def open_rgb(raw: bytes, at_least_px: int | None = None, megapixels: float = 100
     """
     kind = sniff(raw)
     if kind is None:
-        raise DataError(f"not a picture: {_looks_like(raw)}", cure="JPEG, PNG, WebP, GIF, BMP, TIFF and .npy are read")
+        raise DataError(
+            f"not a picture: {_looks_like(raw)}", cure="JPEG, PNG, WebP, GIF, BMP, TIFF, PPM and .npy are read"
+        )
     if kind == "NumPy":
         return _rgb_of_array(_load_npy(raw, megapixels))
     from PIL import Image
@@ -218,7 +222,15 @@ def resize_weights(length: int, out: int) -> np.ndarray:
 def _open(raw: bytes, kind: str) -> Image:
     # The format's own class instead of Image.open: that one tries other formats and warns (process-wide) at a limit
     # of its own; ours is checked by the caller right after the header is read.
-    from PIL import BmpImagePlugin, GifImagePlugin, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
+    from PIL import (
+        BmpImagePlugin,
+        GifImagePlugin,
+        JpegImagePlugin,
+        PngImagePlugin,
+        PpmImagePlugin,
+        TiffImagePlugin,
+        WebPImagePlugin,
+    )
 
     reader = {
         "JPEG": JpegImagePlugin.JpegImageFile,
@@ -227,6 +239,7 @@ def _open(raw: bytes, kind: str) -> Image:
         "GIF": GifImagePlugin.GifImageFile,
         "BMP": BmpImagePlugin.BmpImageFile,
         "TIFF": TiffImagePlugin.TiffImageFile,
+        "PPM": PpmImagePlugin.PpmImageFile,
     }[kind]
     return reader(io.BytesIO(raw))
 
@@ -244,7 +257,7 @@ def _upright(image: Image) -> Image:
 def _rgb_of_image(image: Image) -> np.ndarray:
     from PIL import Image as pil
 
-    if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG"):
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
         grey = np.asarray(image).astype(np.uint32)
         return _stack((grey + 128) // 257)
     if image.mode in ("I", "F"):
