@@ -1,8 +1,11 @@
 """Which class each picture is, for every way in which people lay out folders."""
 
+import gzip
 import io
 import json
+import struct
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -355,3 +358,52 @@ def test_a_list_with_labels_is_a_manifest(tmp_path: Path) -> None:
         "3.jpg": ("0", "train"),
         "4.jpg": ("1", "test"),
     }
+
+
+def idx(array: np.ndarray) -> bytes:
+    return struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.astype(np.uint8).tobytes()
+
+
+@pytest.mark.parametrize(("ending", "packed"), [("-ubyte.gz", gzip.compress), ("-ubyte", bytes)])
+def test_idx_files_of_images_and_labels(ending: str, packed: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    images, labels = np.arange(6 * 20, dtype=np.uint8).reshape(6, 5, 4), np.array([3, 1, 3, 1, 3, 1])
+    for name in ("train", "t10k"):
+        (tmp_path / f"{name}-images-idx3{ending}").write_bytes(packed(idx(images)))
+        (tmp_path / f"{name}-labels-idx1{ending}").write_bytes(packed(idx(labels)))
+    reading = read(tmp_path)
+    assert [(found.target, found.split) for found in reading.found] == [
+        (str(label), split) for split in ("test", "train") for label in labels
+    ]
+    folder = Folder(tmp_path)
+    told = dict(folder.stream([found.where for found in reading.found]))
+    assert len(told) == 12
+    assert np.array_equal(np.load(io.BytesIO(told[f"train-images-idx3{ending}#array/4"])), images[4])
+    assert np.array_equal(np.load(io.BytesIO(Folder(tmp_path).read(f"t10k-images-idx3{ending}#array/2"))), images[2])
+
+
+@pytest.mark.parametrize(
+    ("raw", "why"),
+    [
+        (b"", "first bytes tell no type"),
+        (b"\0\0\x08\x03\0\0", "ends within its header"),
+        (idx(np.zeros((6, 5, 4)))[:-1], "its header claims 136 bytes and it has 135"),
+        (struct.pack(">HBB3I", 0, 8, 3, 2**31, 2**31, 2**31), "archive bomb"),
+    ],
+)
+def test_idx_files_that_are_none_are_named(raw: bytes, why: str, tmp_path: Path) -> None:
+    (tmp_path / "train-images-idx3-ubyte").write_bytes(raw)
+    (tmp_path / "train-labels-idx1-ubyte").write_bytes(idx(np.zeros(6)))
+    for kind, array in (("images-idx3", np.zeros((6, 5, 4))), ("labels-idx1", np.arange(6))):
+        (tmp_path / f"t10k-{kind}-ubyte").write_bytes(idx(array))
+    reading = read(tmp_path)
+    assert len(reading.found) == 6
+    assert why in reading.skipped["train-images-idx3-ubyte"]
+
+
+def test_an_idx_file_cut_off_within_gzip_ends_in_words(tmp_path: Path) -> None:
+    (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(np.ones((6, 5, 4))))[:-12])
+    (tmp_path / "train-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx(np.zeros(6))))
+    reading = read(tmp_path)
+    folder = Folder(tmp_path)
+    assert len(dict(folder.stream([found.where for found in reading.found]))) < 6
+    assert "damaged IDX file" in " ".join(folder.refused.values())

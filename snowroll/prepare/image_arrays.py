@@ -1,4 +1,5 @@
-"""An .npz that holds images and labels: MedMNIST's `train_images`, Keras' `x_train`, or plain `images` and `labels`."""
+"""Images and labels as arrays: an .npz that holds MedMNIST's `train_images`, Keras' `x_train`, or plain `images` and
+`labels`; IDX files of images beside those of labels, as MNIST has them."""
 
 from __future__ import annotations
 
@@ -12,9 +13,12 @@ from snowroll.base.errors import DataError
 from snowroll.base.nouns import Split
 from snowroll.base.task import Found, Reading
 from snowroll.prepare.arrays import Array
+from snowroll.prepare.idx import NAME
 from snowroll.prepare.manifest import SPLITS
+from snowroll.prepare.names import is_idx
 from snowroll.prepare.read import Entry, Folder
 
+Pair = tuple[tuple[str, str], tuple[str, str], Split | None]  # (file, array) of images and of labels, their split
 _IMAGES = frozenset({"images", "image", "x", "data", "imgs", "pictures"})
 _LABELS = frozenset({"labels", "label", "y", "targets", "target", "classes"})
 
@@ -27,25 +31,57 @@ def read_image_arrays(folder: Folder, entries: Sequence[Entry]) -> Reading | Non
     found: list[Found] = []
     evidence: list[str] = []
     skipped: dict[str, str] = {}
+    pairs: list[Pair] = _pairs_of_files(folder, [entry.where for entry in entries if is_idx(entry.where)], skipped)
     for entry in entries:
-        if not entry.where.lower().endswith(".npz"):
+        if entry.where.lower().endswith(".npz"):
+            headers = _headers(folder, entry.where, skipped)
+            for one, other, split in _pairs(headers):
+                pairs.append(((entry.where, one), (entry.where, other), split))
+    for (file, images), (beside, labels), split in pairs:
+        try:
+            targets = _targets(folder.arrays(beside).whole(labels))
+        except DataError as fault:
+            skipped[f"{beside}#{labels}"] = fault.what
             continue
-        arrays = folder.arrays(entry.where)
-        headers = arrays.headers()
-        skipped |= {f"{entry.where}#{name}" if name else entry.where: why for name, why in arrays.refused.items()}
-        for images, labels, split in _pairs(headers):
-            try:
-                targets = _targets(arrays.whole(labels))
-            except DataError as fault:
-                skipped[f"{entry.where}#{labels}"] = fault.what
-                continue
-            found += [Found(f"{entry.where}#{images}/{i}", target, None, split) for i, target in enumerate(targets)]
-            few = ", ".join(f"{name} {n:,}" for name, n in sorted(Counter(targets).items())[:12])
-            kind = f"{headers[images].dtype} {list(headers[images].shape)}"
-            evidence.append(f"{entry.where}: '{images}' {kind} labelled by '{labels}': {few}")
+        found += [Found(f"{file}#{images}/{i}", target, None, split) for i, target in enumerate(targets)]
+        few = ", ".join(f"{name} {n:,}" for name, n in sorted(Counter(targets).items())[:12])
+        array = folder.arrays(file).headers()[images]
+        by = f"'{labels}'" if beside == file else beside
+        evidence.append(f"{file}: '{images}' {array.dtype} {list(array.shape)} labelled by {by}: {few}")
     if not found:
         return None
-    return Reading("NumPy arrays of images and labels", tuple(evidence), tuple(found), skipped)
+    kind = "NumPy arrays" if any(".npz#" in one.where for one in found) else "IDX files"
+    return Reading(f"{kind} of images and labels", tuple(evidence), tuple(found), skipped)
+
+
+def _headers(folder: Folder, where: str, skipped: dict[str, str]) -> Mapping[str, Array]:
+    arrays = folder.arrays(where)
+    headers = arrays.headers()
+    skipped |= {f"{where}#{name}" if name else where: why for name, why in arrays.refused.items()}
+    return headers
+
+
+def _pairs_of_files(folder: Folder, files: Sequence[str], skipped: dict[str, str]) -> list[Pair]:
+    """Files of images and of labels that are called alike otherwise: train-images-idx3-ubyte, train-labels-idx1-ubyte.
+
+    Of two sets of which one is for training, the other is the test: t10k-images-idx3-ubyte.
+    """
+    sets: dict[str, dict[str, str]] = {}
+    for where in files:
+        kind, _ = _kind(where.rpartition("/")[2])
+        rest = re.sub(r"images?|labels?|idx\d", "", where.removesuffix(".gz"), flags=re.IGNORECASE)
+        if kind and _headers(folder, where, skipped):
+            sets.setdefault(rest, {})[kind] = where
+    whole = {rest: known for rest, known in sets.items() if len(known) == 2 and _are_as_many(folder, known)}
+    splits: dict[str, Split | None] = {rest: _kind(rest)[1] for rest in whole}
+    if len(splits) == 2 and set(splits.values()) == {"train", None}:
+        splits = {rest: "train" if split else "test" for rest, split in splits.items()}
+    return [((known["images"], NAME), (known["labels"], NAME), splits[rest]) for rest, known in whole.items()]
+
+
+def _are_as_many(folder: Folder, known: Mapping[str, str]) -> bool:
+    images, labels = (folder.arrays(known[kind]).headers()[NAME].shape for kind in ("images", "labels"))
+    return len(images) in (3, 4) and 0 not in images and images[:1] == labels[:1]
 
 
 def _pairs(headers: Mapping[str, Array]) -> list[tuple[str, str, Split | None]]:

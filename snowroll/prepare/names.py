@@ -2,7 +2,7 @@
 
     cat/1.jpg                    a file of the data folder
     photos.zip!cat/1.jpg         a member of an archive
-    set.npz#train_images/17      one row of an array
+    set.npz#train_images/17      one row of an array, of IDX files too
     adult.csv#income/18          the row of a table that begins in line 18, without its column 'income': its target
     poems.txt#1024-2048          bytes 1024 to 2047 of a file: a passage of a text
     ct/p1//a.dcm                 all files of the folder ct/p1 as one sample, a.dcm first: the slices of a scan
@@ -22,10 +22,12 @@ from typing import NamedTuple
 ARCHIVE = r"(?:zip|tar|tar\.gz|tar\.xz|tar\.bz2|tgz|txz|tbz|tbz2)"
 _IS_ARCHIVE = re.compile(rf"\.{ARCHIVE}$", re.IGNORECASE)
 TABLE = r"(?:csv|tsv|tab|psv|data)(?:\.gz)?|parquet"
+_IDX = r"[-.]idx\d-\w+(?:\.gz)?"
+_IS_IDX = re.compile(rf"{_IDX}$", re.IGNORECASE)
 _IS_TABLE = re.compile(rf"\.(?:{TABLE})$", re.IGNORECASE)
 _AMBIGUOUS = re.compile(rf"(\.{ARCHIVE})!|(\.(?:npz|{TABLE}))#|#(?=\d+-\d+$)", re.IGNORECASE)
 _MEMBER = re.compile(rf"(.*?\.{ARCHIVE})!(.*)", re.IGNORECASE | re.DOTALL)
-_ROW = re.compile(rf"(.*?\.(?:npz|{TABLE}))#(.*)/(\d+)", re.IGNORECASE | re.DOTALL)
+_ROW = re.compile(rf"(.*?(?:\.(?:npz|{TABLE})|{_IDX}))#(.*)/(\d+)", re.IGNORECASE | re.DOTALL)
 _STRETCH = re.compile(r"(.+)#(\d{1,18})-(\d{1,18})", re.DOTALL)
 _HEX = re.compile("%(?=[0-9A-Fa-f]{2})")
 # C0 and C1 controls, bidirectional embeddings, overrides and isolates, line and paragraph separators, lone surrogates
@@ -148,7 +150,15 @@ def is_archive(name: str) -> bool:
 
 def holds_rows(name: str) -> bool:
     """Whether it is a file of arrays or a table, whose rows may be samples."""
-    return name.lower().endswith(".npz") or is_table(name)
+    return name.lower().endswith(".npz") or is_idx(name) or is_table(name)
+
+
+def is_idx(name: str) -> bool:
+    """
+    >>> is_idx("train-images-idx3-ubyte.gz"), is_idx("t10k-labels.idx1-ubyte"), is_idx("a.gz")
+    (True, True, False)
+    """
+    return bool(_IS_IDX.search(name))
 
 
 def is_table(name: str) -> bool:

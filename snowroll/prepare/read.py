@@ -21,11 +21,13 @@ from snowroll.base.errors import DataError
 from snowroll.prepare.archives import Archive, Limits
 from snowroll.prepare.arrays import Arrays
 from snowroll.prepare.bundles import as_bundle
+from snowroll.prepare.idx import Idx
 from snowroll.prepare.names import (
     bundle_of,
     column_of,
     home_of,
     is_archive,
+    is_idx,
     is_table,
     spell_file,
     stretch_of,
@@ -89,9 +91,10 @@ class Folder:
             os.close(base)
 
     def arrays(self, where: str) -> Arrays:
-        """The .npz file called `where`."""
+        """The .npz or IDX file called `where`."""
         if where not in self._arrays:
-            self._arrays[where] = Arrays(where, self._size(where), lambda: self._open(where), self.limits)
+            kind = Idx if is_idx(where) else Arrays
+            self._arrays[where] = kind(where, self._size(where), lambda: self._open(where), self.limits)
         return self._arrays[where]
 
     def table(self, where: str) -> Table:
