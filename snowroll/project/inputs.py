@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from snowroll.base.errors import DataError
-from snowroll.prepare.names import holds_rows, is_archive, stretch_of, take_apart, whole_of
+from snowroll.prepare.names import holds_rows, is_archive, is_idx, stretch_of, take_apart, whole_of
 from snowroll.prepare.read import Folder
 from snowroll.project.opened import Opened, stream_of
 
@@ -73,4 +73,5 @@ def _wheres(opened: Opened, folder: Folder) -> list[str]:
     places = {found.where: take_apart(found.where) for found in reading.found} if reading else {}
     rows = [where for where, place in places.items() if place.row is not None]
     inside = {places[where].file for where in rows}
-    return [where for where in files if where not in inside] + rows
+    beside = {where for where in files if rows and is_idx(where)}  # the labels of the images
+    return [where for where in files if where not in inside | beside] + rows
