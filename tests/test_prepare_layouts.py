@@ -407,3 +407,18 @@ def test_an_idx_file_cut_off_within_gzip_ends_in_words(tmp_path: Path) -> None:
     folder = Folder(tmp_path)
     assert len(dict(folder.stream([found.where for found in reading.found]))) < 6
     assert "damaged IDX file" in " ".join(folder.refused.values())
+
+
+def test_columns_of_flags_are_one_label(tmp_path: Path) -> None:
+    """As dermatologists' challenges have it: a column a class, a one where it is."""
+    rows = [f"m{n},{float(n % 3 == 0)},{float(n % 3 == 1)},{float(n % 3 == 2)}" for n in range(12)]
+    listed = {"truth.csv": "\n".join(["image,MEL,NV,BCC", *rows]).encode()}
+    reading = read(plant(tmp_path, {**names(*(f"images/m{n}.jpg" for n in range(12))), **listed}))
+    assert targets(reading) == {f"images/m{n}.jpg": ("MEL", "NV", "BCC")[n % 3] for n in range(12)}
+
+
+def test_several_flags_a_row_are_no_class(tmp_path: Path) -> None:
+    rows = [f"m{n},1,{n % 2},{n % 3 == 2:d}" for n in range(12)]
+    listed = {"truth.csv": "\n".join(["image,sun,rain,wind", *rows]).encode()}
+    folder = plant(tmp_path, {**names(*(f"m{n}.jpg" for n in range(12))), **listed})
+    assert read_images(Folder(folder), PrepareSettings()) is None

@@ -24,6 +24,7 @@ from snowroll.prepare.settings import PrepareSettings
 
 ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson")
 LISTS = (".txt", ".lst")  # lines that name files, perhaps with a label: train.txt, testing_list.txt
+_FLAGS = frozenset({"0", "1", "0.0", "1.0"})
 _MOST_LISTS = 50  # more of them are no lists
 _LARGEST = 256 << 20  # bytes; a manifest of ten million lines
 _TRIED = 200  # rows that decide what a column is
@@ -96,7 +97,7 @@ def read_manifests(
     if not wheres:
         return table
     shelf = Shelf(pictures)
-    parsed = [_parse(where, raw, shelf, table) for where, raw in folder.stream(wheres)]
+    parsed = [_folded(lines) for where, raw in folder.stream(wheres) if (lines := _parse(where, raw, shelf, table))]
     used = [
         (lines, columns) for lines in parsed if lines and (columns := _columns(lines, shelf, settings, label, is_text))
     ]
@@ -226,6 +227,20 @@ def _label_by_content(columns: Sequence[str], tried: Sequence[Mapping[str, str]]
     """The only column of words or whole numbers that come many times each: a measurement takes too many values."""
     fits = [name for name in columns if _is_choice([row[name] for row in tried if row[name]])]
     return fits[0] if len(fits) == 1 else None
+
+
+def _folded(lines: Lines) -> Lines:
+    """Columns of zeros and ones of which each row has one 1 are one column, of their names: 'MEL', 'NV', 'BCC'."""
+    flags = [name for name in lines.columns if all(cells[name] in _FLAGS for _, cells in lines.rows)]
+    marked = [[name for name in flags if float(cells[name])] for _, cells in lines.rows]
+    if len(flags) < 2 or any(len(names) > 1 for names in marked) or sum(map(bool, marked)) < 0.9 * len(marked):
+        return lines
+    name = f"the one of {len(flags)} columns that is 1"
+    rows = [
+        (number, {**{key: cell for key, cell in cells.items() if key not in flags}, name: "".join(names)})
+        for (number, cells), names in zip(lines.rows, marked, strict=True)
+    ]
+    return Lines(lines.where, (*(key for key in lines.columns if key not in flags), name), tuple(rows))
 
 
 def _text_by_content(columns: Sequence[str], tried: Sequence[Mapping[str, str]]) -> str | None:
