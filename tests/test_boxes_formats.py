@@ -15,11 +15,19 @@ from PIL import Image
 from snowroll.base.nouns import Json
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
-from snowroll.tasks.detect_objects.formats import coco, cvat, label_studio, table, voc, yolo
+from snowroll.tasks.detect_objects.formats import coco, cvat, label_studio, labelme, table, voc, yolo
 from snowroll.tasks.detect_objects.formats.marks import Marked
 from snowroll.tasks.detect_objects.reading import read_boxes
 
-FORMATS = {"voc": voc, "coco": coco, "yolo": yolo, "cvat": cvat, "label_studio": label_studio, "table": table}
+FORMATS = {
+    "voc": voc,
+    "coco": coco,
+    "yolo": yolo,
+    "cvat": cvat,
+    "label_studio": label_studio,
+    "labelme": labelme,
+    "table": table,
+}
 KNOWS_IGNORED = {"voc", "coco"}
 KNOWS_SPLITS = {"voc", "coco", "yolo", "cvat", "table"}
 
@@ -186,4 +194,4 @@ def test_every_format_is_tried(photos: Path) -> None:
             put(photos, write([one]))
     reading = read_boxes(Folder(photos), PrepareSettings())
     assert reading is not None
-    assert reading.layout == "COCO and Pascal VOC and CVAT and Label Studio and CSV boxes"
+    assert reading.layout == "COCO and Pascal VOC and CVAT and Label Studio and LabelMe and CSV boxes"

@@ -191,6 +191,37 @@ def test_masks_saved_as_coloured_jpegs_have_two_values(tmp_path: Path) -> None:
     assert all(shares(target)["foreground"] == pytest.approx(0.25, abs=0.02) for target in found.values())
 
 
+SQUARE = [[10, 5], [30, 5], [30, 20], [10, 20]]
+
+
+def test_outlines_of_labelme_and_yolo_are_the_same_mask(tmp_path: Path) -> None:
+    for n in range(3):
+        shapes = [{"label": "leaf", "points": SQUARE, "shape_type": "polygon"}] * bool(n)
+        tree = {"shapes": shapes, "imagePath": f"..\\a{n}.png", "imageWidth": 40, "imageHeight": 30}
+        write(tmp_path, f"labelme/a{n}.png", photo(n))
+        (tmp_path / f"labelme/a{n}.json").write_text(json.dumps(tree))
+        write(tmp_path, f"yolo/images/train/a{n}.png", photo(n))
+        line = " ".join(["0", *(f"{x / 40:.6f} {y / 30:.6f}" for x, y in SQUARE)])
+        (tmp_path / "yolo/labels/train").mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"yolo/labels/train/a{n}.txt").write_text(line if n else "")
+    (tmp_path / "yolo/data.yaml").write_text("names: [leaf]\n")
+    drawn, told = read_pairs(tmp_path / "labelme"), read_pairs(tmp_path / "yolo")
+    assert [mask_of(target).tolist() for target in drawn.values()] == [mask_of(t).tolist() for t in told.values()]
+    assert shares(drawn["a0.png"]) == {"background": 1.0}
+    assert shares(drawn["a1.png"])["leaf"] == pytest.approx(20 * 15 / 1200, rel=0.15)
+    assert told["images/train/a1.png"]["classes"] == ["background", "leaf"]
+
+
+def test_rectangles_of_labelme_and_boxes_of_yolo_are_no_outlines(tmp_path: Path) -> None:
+    shape = {"label": "leaf", "points": [[10, 5], [30, 20]], "shape_type": "rectangle"}
+    for n in range(3):
+        tree = {"shapes": [shape], "imagePath": f"a{n}.png", "imageWidth": 40, "imageHeight": 30}
+        write(tmp_path, f"a{n}.png", photo(n))
+        (tmp_path / f"a{n}.json").write_text(json.dumps(tree))
+        (tmp_path / f"a{n}.txt").write_text("0 0.5 0.5 0.2 0.2\n")
+    assert read_masks(Folder(tmp_path), PrepareSettings()) is None
+
+
 @pytest.mark.parametrize(
     ("pixels", "names", "classes"),
     [

@@ -20,7 +20,7 @@ from snowroll.prepare.manifest import SPLITS, TWO_ROWS, Shelf
 from snowroll.prepare.pictures import format_of_name, size_of
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
-from snowroll.tasks.detect_objects.formats import coco, cvat, label_studio, table, voc, yolo
+from snowroll.tasks.detect_objects.formats import coco, cvat, label_studio, labelme, table, voc, yolo
 from snowroll.tasks.detect_objects.formats.marks import Marked, Told, in_pixels
 
 READERS: tuple[Callable[[Folder], Told], ...] = (
@@ -28,10 +28,19 @@ READERS: tuple[Callable[[Folder], Told], ...] = (
     voc.read,
     cvat.read,
     label_studio.read,
+    labelme.read,
     yolo.read,
     table.read,
 )
-_FORMATS = {"coco": coco, "voc": voc, "yolo": yolo, "cvat": cvat, "label_studio": label_studio, "csv": table}
+_FORMATS = {
+    "coco": coco,
+    "voc": voc,
+    "yolo": yolo,
+    "cvat": cvat,
+    "label_studio": label_studio,
+    "labelme": labelme,
+    "csv": table,
+}
 _SAME_PX = 1.5  # that two formats may differ in: VOC counts pixels from 1, others from 0
 
 

@@ -37,7 +37,7 @@ def read_coco(folder: Folder, pictures: Sequence[str], background: str, skipped:
                     skipped[str(image["file_name"])] = f"named in {where}, but {why}"
                     continue
                 size = int(image["width"]), int(image["height"])
-                found[picture] = _painted(by_picture.get(image["id"], []), names, size, background)
+                found[picture] = painted(by_picture.get(image["id"], []), names, size, background)
         except (KeyError, TypeError, ValueError, AttributeError) as fault:
             skipped[where] = f"COCO that cannot be used ({fault!r})"
     return found
@@ -86,10 +86,13 @@ def _as_runs(inside: np.ndarray) -> Json:
     }
 
 
-def _painted(
+def painted(
     rows: Sequence[Mapping[str, Any]], names: Mapping[Any, str], size: tuple[int, int], background: str
 ) -> Json:
-    """Raises ValueError where a picture claims to be enormous, or a segmentation does not fit it."""
+    """The target of a picture: segmentations painted one after another, each an instance of its category.
+
+    Raises ValueError where a picture claims to be enormous, or a segmentation does not fit it.
+    """
     wide, high = size
     if wide < 1 or high < 1 or wide * high > MOST_PX:
         raise ValueError(f"a picture of {wide:,} x {high:,} pixels")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from snowroll.base.errors import DataError
@@ -26,8 +26,10 @@ from snowroll.prepare.settings import PrepareSettings
 from snowroll.tasks.segment_images.coco import read_coco
 from snowroll.tasks.segment_images.mask_files import Mask, Value, open_mask, together
 from snowroll.tasks.segment_images.pairing import Marked, Pairing, pair
+from snowroll.tasks.segment_images.polygons import read_labelme, read_yolo
 
 APART = "pictures, and masks in folders of their own"
+DRAWN = ("outlines in LabelMe files", "outlines in YOLO files")
 _SOFT = 16  # greys from which on they are taken for a smoothed border
 _NAMED = ("class_dict.csv", "classes.csv", "labels.csv", "classes.txt", "labels.txt", "label_colors.txt", "codes.txt")
 _VOID = ("void", "unlabelled", "unlabeled", "ignore", "ignored", "unknown")  # names of what is not to be judged
@@ -37,7 +39,7 @@ def read_masks(folder: Folder, settings: PrepareSettings) -> Reading | None:
     """The pictures with their masks, splits and groups; None where no masks lie beside pictures and none are named."""
     pictures = [entry.where for entry in folder.entries() if format_of_name(entry.where)]
     skipped: dict[str, str] = {}
-    listed = read_coco(folder, pictures, BACKGROUND, skipped)
+    listed, spelled = _outlined(folder, pictures, skipped, settings)
     paired = pair(folder, pictures) if not listed else Pairing({}, frozenset())
     pairs = paired.pairs
     if not pairs and not listed and not settings.labels:
@@ -55,7 +57,7 @@ def read_masks(folder: Folder, settings: PrepareSettings) -> Reading | None:
         target = _without(listed[where], settings.ignore) if where in listed else target
         found.append(Found(where, target, None, split_of_folders(where)))
     classes = all_classes(one.target for one in found)
-    marked = f"{len(listed):,} segmented in COCO files" if listed else f"{len(seen):,} with a mask"
+    marked = f"{len(listed):,} segmented in {spelled}" if listed else f"{len(seen):,} with a mask"
     evidence = [
         f"{count_formats(f.where for f in found)}, {marked}",
         f"{len(classes)} classes of pixels: {', '.join(classes[:12])}{' ...' if len(classes) > 12 else ''}",
@@ -77,15 +79,23 @@ def read_masks(folder: Folder, settings: PrepareSettings) -> Reading | None:
         for entry in folder.entries()
         if entry.where not in used and not _is_list(entry.where)
     }
-    layout = (
-        (APART if _are_apart(pairs) else "pictures and masks")
-        if pairs
-        else "COCO segmentations"
-        if listed
-        else "pictures without masks"
-    )
+    layout = "pictures without masks"
+    if pairs or listed:
+        layout = f"outlines in {spelled}" if listed else APART if _are_apart(pairs) else "pictures and masks"
     reading = Reading(layout, tuple(evidence), tuple(found), {**others, **folder.refused, **skipped})
     return with_groups(reading, settings.group)
+
+
+def _outlined(
+    folder: Folder, pictures: Sequence[str], skipped: dict[str, str], settings: PrepareSettings
+) -> tuple[dict[str, Json], str]:
+    """(picture -> target where files tell outlines, what files these are)."""
+    readers: dict[str, Callable[[], dict[str, Json]]] = {
+        "COCO files": lambda: read_coco(folder, pictures, BACKGROUND, skipped),
+        "LabelMe files": lambda: read_labelme(folder, pictures, BACKGROUND, skipped),
+        "YOLO files": lambda: read_yolo(folder, BACKGROUND, skipped, settings.workers),
+    }
+    return next(((found, spelled) for spelled, read in readers.items() if (found := read())), ({}, ""))
 
 
 def _are_apart(pairs: Mapping[str, Marked]) -> bool:

@@ -58,8 +58,10 @@ class SegmentImages:
         """Pictures with masks are no pictures with classes, unless their folders name classes, too, and masks lie among
         the pictures, or are those of some only."""
         from snowroll.prepare.class_folders import name_classes
-        from snowroll.tasks.segment_images.reading import APART
+        from snowroll.tasks.segment_images.reading import APART, DRAWN
 
+        if reading.layout in DRAWN:  # who drew outlines by hand did not want boxes alone
+            return 2
         if reading.layout == APART and all(found.target is not None for found in reading.found):
             return 1
         return -1 if name_classes([found.where for found in reading.found], settings) else 1

@@ -8,35 +8,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from snowroll.base.nouns import Json, Split
 from snowroll.prepare.manifest import SPLITS
-from snowroll.prepare.pictures import format_of_name
 from snowroll.prepare.read import Folder
-from snowroll.prepare.trees import LARGEST
+from snowroll.prepare.yolo import class_names, label_files
 from snowroll.tasks.detect_objects.formats.marks import Marked, Told, an_object, classes_of
-
-_NAMES = ("classes.txt", "obj.names", "predefined_classes.txt", "labels.txt")
 
 
 def read(folder: Folder) -> Told:
     told = Told("YOLO")
-    entries = folder.entries()
-    pictures = {_bare(entry.where): entry.where for entry in entries if format_of_name(entry.where)}
-    beside = {_as_picture(bare): where for bare, where in pictures.items()}
-    # last of all, the one picture of that name, wherever it lies
-    lone = {stem: where for stem, (where, *more) in _by_stem(pictures).items() if not more}
-    texts = [entry.where for entry in entries if entry.where.lower().endswith(".txt") and entry.size < LARGEST]
-    labels = {
-        where: picture
-        for where in texts
-        for bare in [_bare(where)]
-        if (picture := pictures.get(bare) or beside.get(bare) or lone.get(_stem(bare)))
-    }
+    labels = label_files(folder)
     if not labels:
         return told
-    names = _names(folder, told)
+    names, where = class_names(folder)
+    told.used |= {where} - {""}
     for where, raw in folder.stream(list(labels)):
         try:
             objects = tuple(_objects(raw, names))
@@ -50,32 +36,6 @@ def read(folder: Folder) -> Told:
     known = f"{len(names):,} class names" if names else "without class names, so they are called by number"
     told.evidence.append(f"{len(told.pictures):,} YOLO label files, {known}")
     return told
-
-
-def _bare(where: str) -> str:
-    return where.rpartition(".")[0]
-
-
-def _stem(bare: str) -> str:
-    return bare.replace("!", "/").rpartition("/")[2]
-
-
-def _by_stem(pictures: Mapping[str, str]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for bare, where in pictures.items():
-        found.setdefault(_stem(bare), []).append(where)
-    return found
-
-
-def _as_picture(bare: str) -> str:
-    """Where the labels of a picture lie: 'train/images/a' -> 'train/labels/a'."""
-    head, _, tail = bare.rpartition("/")
-    parts = head.split("/")
-    places = [place for place, part in enumerate(parts) if part.rpartition("!")[2].lower() == "images"]
-    if not places:
-        return bare
-    parts[places[-1]] = parts[places[-1]][: -len("images")] + "labels"
-    return "/".join([*parts, tail])
 
 
 def _objects(raw: bytes, names: Mapping[int, str]) -> Iterator[Json]:
@@ -95,34 +55,6 @@ def _objects(raw: bytes, names: Mapping[int, str]) -> Iterator[Json]:
             box = (x - wide / 2, y - high / 2, x + wide / 2, y + high / 2)
         found = an_object(names.get(kind, str(kind)), box)
         yield {**found, "box": [round(side, 9) for side in box]}
-
-
-def _names(folder: Folder, told: Told) -> dict[int, str]:
-    entries = [entry.where for entry in folder.entries() if entry.size < 1 << 20]
-    yamls = [where for where in entries if where.lower().endswith((".yaml", ".yml"))]
-    lists = [where for where in entries if where.replace("!", "/").lower().rpartition("/")[2] in _NAMES]
-    for where, raw in folder.stream(yamls):
-        if found := _of_yaml(raw):
-            told.used.add(where)
-            return found
-    for where, raw in folder.stream(lists):
-        told.used.add(where)
-        lines = raw.decode("utf-8", "replace").splitlines()
-        return dict(enumerate(line.strip() for line in lines if line.strip()))
-    return {}
-
-
-def _of_yaml(raw: bytes) -> dict[int, str]:
-    import yaml
-
-    try:
-        tree: Any = yaml.safe_load(raw)
-        names = tree.get("names") if isinstance(tree, dict) else None
-        if isinstance(names, list):
-            return {number: str(name) for number, name in enumerate(names)}
-        return {int(number): str(name) for number, name in names.items()} if isinstance(names, dict) else {}
-    except (yaml.YAMLError, ValueError, RecursionError):
-        return {}
 
 
 def _split(where: str) -> Split | None:

@@ -1,0 +1,70 @@
+"""LabelMe: one JSON a picture, beside it; rectangles, and the hulls of polygons and circles."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from math import dist
+from typing import Any
+
+from snowroll.base.nouns import Json
+from snowroll.prepare.names import home_of
+from snowroll.prepare.read import Folder
+from snowroll.prepare.trees import json_trees
+from snowroll.tasks.detect_objects.formats.marks import Marked, Told, an_object
+
+
+def read(folder: Folder) -> Told:
+    told = Told("LabelMe")
+    for where, tree in json_trees(folder, told.skipped, b'"shapes"', b'"imagePath"'):
+        if not (isinstance(tree, dict) and isinstance(tree.get("shapes"), list)):
+            continue
+        told.used.add(where)
+        try:
+            size = (int(tree["imageWidth"]), int(tree["imageHeight"])) if tree.get("imageWidth") else None
+            named = str(tree["imagePath"]).replace("\\", "/").rpartition("/")[2]
+            told.pictures.append(Marked(home_of(where) + named, tuple(_objects(tree["shapes"])), where, size))
+        except (ValueError, TypeError, KeyError, AttributeError, IndexError) as fault:
+            told.skipped[where] = f"LabelMe that cannot be used ({fault!r})"
+    if told.pictures:
+        told.evidence.append(f"{len(told.pictures):,} LabelMe files")
+    return told
+
+
+def _objects(shapes: Sequence[Mapping[str, Any]]) -> Iterator[Json]:
+    for shape in shapes:
+        points = [(float(x), float(y)) for x, y in shape["points"]]
+        kind = shape.get("shape_type") or "polygon"
+        if kind == "circle":
+            (x, y), edge = points
+            radius = dist((x, y), edge)
+            points = [(x - radius, y - radius), (x + radius, y + radius)]
+        elif kind not in ("rectangle", "polygon"):  # points and lines have no box
+            continue
+        xs, ys = [x for x, _ in points], [y for _, y in points]
+        yield an_object(shape["label"], (min(xs), min(ys), max(xs), max(ys)))
+
+
+def write(pictures: Sequence[Marked]) -> dict[str, str]:
+    """NAME.json for each picture, beside where it lies. Raises ValueError where a size is not known; LabelMe knows no
+    splits, and no regions to be ignored."""
+    files = {}
+    for one in pictures:
+        if one.size is None:
+            raise ValueError(f"the size of {one.picture} is not known")
+        shapes = []
+        for row in one.objects:
+            left, top, right, bottom = row["box"]
+            shape = {"label": row["class"], "points": [[left, top], [right, bottom]], "shape_type": "rectangle"}
+            shapes += [{**shape, "group_id": None, "flags": {}}] if not row.get("ignore") else []
+        tree = {
+            "version": "5.0.1",
+            "flags": {},
+            "shapes": shapes,
+            "imagePath": one.picture.replace("!", "/").rpartition("/")[2],
+            "imageData": None,
+            "imageHeight": one.size[1],
+            "imageWidth": one.size[0],
+        }
+        files[f"{one.picture.rpartition('.')[0]}.json"] = json.dumps(tree, ensure_ascii=False)
+    return files
