@@ -61,7 +61,7 @@ class SegmentImages:
         from snowroll.tasks.segment_images.reading import APART, DRAWN
 
         if reading.layout in DRAWN:  # who drew outlines by hand did not want boxes alone
-            return 2
+            return 3
         if reading.layout == APART and all(found.target is not None for found in reading.found):
             return 1
         return -1 if name_classes([found.where for found in reading.found], settings) else 1
