@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pytest
 import torch
+from house_kit import snowroll
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -169,6 +170,20 @@ def test_a_file_for_each_class(mask: str, tmp_path: Path) -> None:
         "EX": 0.25,
     }
     assert all(shares(target)["HE"] == 0.25 for target in found.values())
+
+
+@pytest.mark.parametrize(
+    ("home", "meant"),
+    [("TCGA_{n}", "segment_images"), ("{kind}", "classify_images"), ("{n}/images|{n}/masks", "segment_images")],
+)
+def test_folders_of_cases_are_no_classes_and_folders_of_classes_are(home: str, meant: str, tmp_path: Path) -> None:
+    for n in range(12):
+        there, _, beside = home.format(n=n // 4, kind="ab"[n % 2]).partition("|")
+        write(tmp_path, f"data/{there}/x{n}.png", photo(n))
+        write(tmp_path, f"data/{beside or there}/x{n}_mask.png", half(n % 3))
+    said = snowroll("init", tmp_path, "--json")
+    assert said.json["task"] == meant
+    assert said.json["other_tasks"] == (["segment_images"] if meant == "classify_images" else [])
 
 
 def test_masks_of_one_picture_must_have_one_size(tmp_path: Path) -> None:

@@ -58,10 +58,13 @@ def read_class_folders(
 
 
 def name_classes(wheres: Sequence[str], settings: PrepareSettings) -> bool:
-    """Whether the folders that these files lie in name classes: then masks beside them are an extra."""
+    """Whether the folders that these files lie in name classes: then masks beside them are an extra.
+
+    A folder for each file is no class, nor are names that differ in their numbers alone: those are patients or cases.
+    """
     folders = read_class_folders(wheres, settings)
-    sizes = Counter(found.target for found in folders.found) if folders else Counter[object]()
-    return len(sizes) > 1 and max(sizes.values()) > 1  # a folder for each is no class
+    sizes = Counter(str(found.target) for found in folders.found) if folders else Counter[str]()
+    return len({re.sub(r"\d+", "#", name) for name in sizes}) > 1 and max(sizes.values()) > 1
 
 
 def folder_levels(where: str) -> Levels:
