@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from snowroll.design.speech import HOP_S, Listener, Sounds, pooled, shortened, within
-from snowroll.tasks.transcribe.options import SpeechOptions
+from snowroll.tasks.transcribe.options import SpeechOptions, WordOptions
 
 BLANK = 0  # the output that stands for no letter; the letters follow, in the schema's order
 _NEVER = -30.0  # nats of what is past the end
@@ -48,9 +48,9 @@ class Speller(nn.Module):
 class Teller(nn.Module):
     """Sounds to logits [B, classes]."""
 
-    def __init__(self, options: SpeechOptions, classes: int) -> None:
+    def __init__(self, options: WordOptions, classes: int) -> None:
         super().__init__()
-        self.listener = listener(options)
+        self.listener = listener(options, options.frames)
         self.dropout = nn.Dropout(min(0.5, 2 * options.dropout))
         self.head = nn.Linear(2 * self.listener.width_out, classes)
         nn.init.normal_(self.head.weight, std=0.02 / (2 * self.listener.width_out) ** 0.5)
@@ -60,8 +60,8 @@ class Teller(nn.Module):
         return self.head(self.dropout(pooled(*self.listener(_fit(sounds)))))
 
 
-def listener(options: SpeechOptions) -> Listener:
-    return Listener(options.model, options.rate_hz, options.bands, options.width, options.depth, options.dropout)
+def listener(options: SpeechOptions, even: int = 0) -> Listener:
+    return Listener(options.model, options.rate_hz, options.bands, options.width, options.depth, options.dropout, even)
 
 
 def moments(options: SpeechOptions) -> int:
