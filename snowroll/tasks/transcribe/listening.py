@@ -58,10 +58,11 @@ def levels_db(signal: np.ndarray, rate_hz: float) -> np.ndarray:
 
 
 def speech_of(signal: np.ndarray, rate_hz: float, quiet_db: float = QUIET_DB) -> tuple[int, int]:
-    """(first, last + 1) value of what is louder than `quiet_db` under the loudest moment, with a margin."""
+    """(first, last + 1) value of what is louder than `quiet_db` under the loudest moment, with a margin. High tones
+    count for more: an 's' is faint, and no silence."""
     if not len(signal):
         return 0, 0
-    levels = levels_db(signal, rate_hz)
+    levels = levels_db(np.diff(signal, prepend=signal[:1]), rate_hz)
     loud = np.flatnonzero(levels > levels.max() - quiet_db)
     margin, step = round(MARGIN_S * rate_hz), max(1, round(_STEP_S * rate_hz))
     return max(0, int(loud[0]) * step - margin), min(len(signal), (int(loud[-1]) + 1) * step + margin)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from math import log
 from typing import NamedTuple
 
 import torch
@@ -43,6 +45,22 @@ class Speller(nn.Module):
         if not torch.compiler.is_exporting():  # which is never given less than everything
             logits = F.pad(logits, (0, 0, 0, self.moments - logits.shape[1]))
         return Letters(logits, frames, self.follows.expand(sounds.signal.shape[0], -1, -1))
+
+
+class Spellers(nn.Module):
+    """Several of them as one: at each moment the mean of what they hold probable, and of what follows what."""
+
+    def __init__(self, members: Iterable[nn.Module]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+
+    def forward(self, sounds: Sounds) -> Letters:
+        said = [member(sounds) for member in self.members]
+        logits, follows = (
+            torch.stack(logs).logsumexp(dim=0) - log(len(said))
+            for logs in ([one.logits.float().log_softmax(dim=2) for one in said], [one.follows for one in said])
+        )
+        return Letters(logits, said[0].frames, follows)
 
 
 class Teller(nn.Module):

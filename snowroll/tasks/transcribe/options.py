@@ -104,6 +104,7 @@ def speech_plan(fingerprint: Fingerprint, is_text: bool) -> list[Choice]:
     passes = round(min(100, max(10, 60 / max(hours, 0.01))))
     steps = max(300, n * passes // batch)
     wide = 32 if gpu or hours > 5 else 16
+    speakers = int(facts.get("groups") or 0)
     few = "few speakers: every one of them as several"
     precision = [Choice("train.precision", "fp32", "small layers: on a processor bf16 is no faster")]
     learning = machine(fingerprint) if gpu else precision
@@ -128,21 +129,20 @@ def speech_plan(fingerprint: Fingerprint, is_text: bool) -> list[Choice]:
         Choice("task.shift_s", 0.1 if is_text else 0.05, "recordings begin anywhere"),
         Choice("task.noise", 0.5, "microphones and rooms differ"),
         Choice("task.room", 0.3, "microphones and rooms differ"),
-        Choice("task.colour_db", 6.0, "microphones and rooms differ"),
+        Choice("task.colour_db", 15.0 if 0 < speakers <= FEW_SPEAKERS else 6.0, f"{speakers} speakers' microphones"),
         Choice("task.hide", 0.1, "SpecAugment: no strip of sound may be needed alone"),
-        *([] if is_text else _of_words(fingerprint)),
+        *([] if is_text else _of_words(speakers)),
         *[one for one in learning if one.key != "train.channels_last"],
     ]
 
 
-def _of_words(fingerprint: Fingerprint) -> list[Choice]:
-    groups = int(fingerprint.facts.get("groups") or 0)
-    folds = min(groups, FOLDS) if 3 <= groups <= FEW_SPEAKERS else 0
-    why = "each teaches all models but one" if folds else f"no folds: up to {FEW_SPEAKERS} speakers they are worth it"
+def _of_words(speakers: int) -> list[Choice]:
+    folds = min(speakers, FOLDS) if 3 <= speakers <= FEW_SPEAKERS else 0
+    why = "each teaches all models but one" if folds else f"folds are for 3 to {FEW_SPEAKERS}"
     return [
-        Choice("train.folds", folds, f"{groups} speakers: {why}"),
+        Choice("train.folds", folds, f"{speakers} speakers: {why}"),
         Choice("task.trim", True, "some recordings end long after the word"),
-        Choice("task.quiet_db", 25.0, "so that a faint breath or hiss counts as silence too"),
+        Choice("task.quiet_db", 30.0, "a faint breath or hiss after the word is silence too"),
         Choice("task.frames", 44, "slow and quick speakers alike: most words have about as many hundredths"),
         Choice("task.label_smoothing", 0.1, "speakers slur: nothing is quite sure"),
     ]

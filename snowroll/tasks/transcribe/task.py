@@ -185,6 +185,12 @@ class Transcribe(Hears):
         text = torch.as_tensor(targets["text"]).long()
         model.follows.copy_(letter_pairs(text, model.follows.shape[1]))
 
+    def ensemble(self, models: Sequence[nn.Module]) -> nn.Module:
+        """The models of the folds as one: the mean of their probabilities, moment by moment."""
+        from snowroll.tasks.transcribe.model import Spellers
+
+        return Spellers(models)
+
     # 3 train
 
     def loss(self, model: nn.Module, batch: Batch, options: TranscribeOptions) -> Tensor:
