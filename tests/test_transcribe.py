@@ -229,6 +229,7 @@ def test_few_speakers_are_folds(groups: int, folds: int) -> None:
     planned = {one.key: one.value for one in SpokenWords().plan(asked)}
     assert planned["train.folds"] == folds
     assert planned["train.precision"] == "fp32"
+    assert planned["task.colour_db"] == (15.0 if 0 < groups <= 12 else 6.0)
 
 
 def test_strips_are_hidden() -> None:
@@ -255,6 +256,15 @@ def test_silence_is_trimmed() -> None:
     assert stop < len(signal) - 6_500
     raw = as_wav(signal, 8_000)
     assert len(heard(raw, TranscribeOptions(rate_hz=8_000, trim=True), 100)) < 6_000
+
+
+def test_a_faint_s_is_no_silence_and_a_hum_is() -> None:
+    """Both 25 dB under the vowel before them."""
+    at = np.arange(4_000) / 8_000
+    vowel = np.sin(2 * np.pi * 400 * at)
+    hiss, hum = (10 ** (-25 / 20) * np.sin(2 * np.pi * hz * at) for hz in (3_300, 60))
+    assert speech_of(np.concatenate([vowel, hiss]), 8_000, 30.0)[1] > 7_900
+    assert speech_of(np.concatenate([vowel, hum]), 8_000, 30.0)[1] < 4_400
 
 
 def test_of_what_is_too_long_a_word_is_found_and_a_text_is_refused() -> None:

@@ -100,7 +100,8 @@ class LogMel(nn.Module):
         return self._filters(sounds.warp) @ (real.square() + imaginary.square())
 
     def _filters(self, warp: Tensor | None) -> Tensor:
-        return self.filters if warp is None else mel_filters(*self.filters.shape, self.rate_hz, warp)
+        bands, bins = self.filters.shape
+        return self.filters if warp is None else mel_filters(bands, bins, self.rate_hz, warp)
 
     def shown(self, hidden: Tensor, frames: Tensor, mel: Tensor) -> Tensor:
         """[B, bands, T] 0 where a rectangle hides it (SpecAugment; Park et al. 2019, section 2)."""
