@@ -224,7 +224,7 @@ def test_several_spellers_are_their_mean() -> None:
 
 @pytest.mark.parametrize(("groups", "folds"), [(0, 0), (2, 0), (3, 3), (4, 4), (12, 4), (40, 0)])
 def test_few_speakers_are_folds(groups: int, folds: int) -> None:
-    facts = {"rate_hz": 8_000, "seconds": 0.5, "longest_s": 1.0, "speech_most_s": 0.6, "groups": groups}
+    facts = {"rate_hz": 8_000, "seconds": 0.5, "longest_s": 1.0, "most_s": 0.6, "groups": groups}
     asked = Fingerprint({"train": 900, "val": 100, "test": 0}, {}, facts, "cpu", 1, True, None)
     planned = {one.key: one.value for one in SpokenWords().plan(asked)}
     assert planned["train.folds"] == folds

@@ -7,11 +7,10 @@ import numpy as np
 from snowroll.base.errors import DataError
 from snowroll.base.nouns import Json
 from snowroll.prepare.audio import open_sound, resampled
-from snowroll.tasks.transcribe.options import SpeechOptions
+from snowroll.tasks.transcribe.options import QUIET_DB, SpeechOptions
 
 SHORTEST_S = 0.03  # a window of the spectrogram and a hop
 FULL = 32_767.0
-QUIET_DB = 35.0  # below the loudest moment: no speech. A guess; soft consonants lie 20 to 30 below a vowel
 MARGIN_S = 0.02  # kept on either side of what was trimmed
 _STEP_S = 0.01
 

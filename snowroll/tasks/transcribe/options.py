@@ -16,6 +16,7 @@ from snowroll.design.rules import machine
 LONGEST_S = 30.0  # heard at once
 FOLDS, FEW_SPEAKERS = 4, 12  # models that learn from few speakers, each from all but some; a guess where it ends
 FEWEST_FRAMES = 8  # to which a word is stretched
+QUIET_DB = 35.0  # below the loudest moment: no speech. A guess; soft consonants lie 20 to 30 below a vowel
 TELEPHONE_HZ, WIDE_HZ = 8_000, 16_000  # speech above 8 kHz tells little more (ITU-T G.722 stops there)
 
 
@@ -27,7 +28,7 @@ class SpeechOptions:
     rate_hz: int = WIDE_HZ  # that the network hears: all else is resampled to it
     seconds: float = 4.0  # heard at once
     trim: bool = False  # silence before and after the speech is cut off
-    quiet_db: float = 35.0  # below the loudest moment: silence. Soft consonants lie 20 to 30 below a vowel
+    quiet_db: float = QUIET_DB  # below the loudest moment: silence
     bands: int = 40  # of the mel scale; 24 and fewer do not tell the overtones of a voice apart
     width: int = 16  # channels of the first layers
     depth: int = 1  # recurrent or conformer layers
@@ -94,7 +95,7 @@ def speech_plan(fingerprint: Fingerprint, is_text: bool) -> list[Choice]:
     model = str(asked.get("model") or "crnn")
     gpu = fingerprint.device.startswith("cuda")
     rate = TELEPHONE_HZ if float(facts["rate_hz"]) < 12_000 else WIDE_HZ
-    longest = float(facts["longest_s" if is_text else "speech_most_s"])
+    longest = float(facts["longest_s" if is_text else "most_s"])
     seconds = min(LONGEST_S, ceil(11 * longest) / 10)
     what = "the longest recording has" if is_text else "97 of 100 words have at most"
     batch = 8

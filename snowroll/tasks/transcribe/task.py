@@ -55,7 +55,7 @@ class Hears:
             "rate_hz": float(np.median(columns["rate_hz"])) if len(targets) else 16_000.0,
             "seconds": float(np.mean(columns["seconds"])) if len(targets) else 1.0,
             "longest_s": float(np.max(columns["seconds"])) if len(targets) else 1.0,
-            "speech_most_s": float(np.quantile(columns["speech_s"], 0.97)) if len(targets) else 1.0,
+            "most_s": float(np.quantile(columns["speech_s"], 0.97)) if len(targets) else 1.0,
         }
 
     def encode(self, raw: bytes, options: SpeechOptions, megapixels: float) -> Columns:
