@@ -4,10 +4,10 @@
     python benchmarks/speech.py strings WORK --data $SNOWROLL_DATA/fsdd/fsdd_train.zip [--folds 1] [--time 10m]
 
 Each fold is a project of its own in WORK, made by `snowroll init` and trained by `snowroll train` as anybody would,
-on a folder whose manifest puts one speaker into the test split and the next one into none but training. A fold that is
-done is not done again. The floor, on the same folds: mean and deviation of 40 log-mel bands in 8 parts of the
-recording, and an SVM (scikit-learn). Strings: 3 to 7 takes of one speaker, with gaps of 0.05 to 0.4 s of that take's
-own noise between them.
+on a folder whose manifest puts one speaker into the test split and leaves the others to the plan: for words, where they
+are few, each of four models learns without one of them, and they answer as one. A fold that is done is not done again.
+The floor, on the same folds: mean and deviation of 40 log-mel bands in 8 parts of the recording, and an SVM
+(scikit-learn). Strings: 3 to 7 takes of one speaker, with gaps of 0.05 to 0.4 s of that take's own noise between them.
 
 Data: Free Spoken Digit Dataset, {digit}_{speaker}_{take}.wav, 8 kHz.
 """

@@ -12,10 +12,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from snowroll.base.errors import DataError
+from snowroll.base.errors import DataError, UsageError
 from snowroll.base.nouns import Prediction, Sample
-from snowroll.base.task import Reading
-from snowroll.design.speech import NAMES, Conformer, Listener, LogMel, MaskedNorm, Sounds
+from snowroll.base.task import Fingerprint, Reading
+from snowroll.design.speech import NAMES, Conformer, Listener, LogMel, MaskedNorm, Sounds, mel_filters, stretched
 from snowroll.evaluate.edits import edits
 from snowroll.prepare.audio import as_wav
 from snowroll.prepare.read import Folder
@@ -26,12 +26,13 @@ from snowroll.tasks.transcribe.example import spoken
 from snowroll.tasks.transcribe.faults import sound_faults, transcript_faults
 from snowroll.tasks.transcribe.listening import heard, speech_of
 from snowroll.tasks.transcribe.looking import look
-from snowroll.tasks.transcribe.model import Letters
+from snowroll.tasks.transcribe.model import Letters, Speller, Spellers, certain
 from snowroll.tasks.transcribe.options import TranscribeOptions, WordOptions
 from snowroll.tasks.transcribe.reading import TEXT_COLUMNS, WORD_COLUMNS, are_words, read_speech
 from snowroll.tasks.transcribe.scoring import scorer
 from snowroll.tasks.transcribe.task import Transcribe
 from snowroll.tasks.transcribe.training import letter_pairs, letters_loss
+from snowroll.tasks.transcribe.words.task import SpokenWords
 
 words = st.lists(st.sampled_from(["a", "bb", "c", "dd"]), max_size=6).map(" ".join)
 
@@ -140,7 +141,7 @@ def test_padding_changes_no_feature(name: str) -> None:
     with torch.no_grad():
         both, frames = network(sounds([4_000, 1_600], 4_000))
         alone, few = network(
-            Sounds(*(part[1:, :1_600] if part.ndim == 2 else part[1:] for part in sounds([4_000, 1_600], 4_000)))
+            Sounds(*(part[1:, :1_600] if part.ndim == 2 else part[1:] for part in sounds([4_000, 1_600], 4_000)[:3]))
         )
     assert int(frames[1]) == int(few[0])
     torch.testing.assert_close(both[1, : int(few[0])], alone[0, : int(few[0])], rtol=1e-4, atol=1e-5)
@@ -172,6 +173,65 @@ def test_a_spectrogram_is_a_fourier_transform() -> None:
     torch.testing.assert_close(level, louder, rtol=1e-3, atol=1e-3)
 
 
+def test_a_longer_throat_is_heard_lower() -> None:
+    """A tone played a tenth higher, through a throat longer by as much, is the tone again; the highest stays there."""
+    mel = LogMel(8_000, 24)
+    at = torch.arange(4_000) / 8_000
+    tone, higher = ((2 * torch.pi * hz * at).sin()[None] for hz in (1_000, 1_100))
+    length = torch.tensor([4_000])
+    plain, shifted = (mel(Sounds(wave, length, torch.zeros(1, 1, 4)))[0][0, :, 25] for wave in (tone, higher))
+    warped = mel(Sounds(higher, length, torch.zeros(1, 1, 4), torch.tensor([1.1]).log()))[0][0, :, 25]
+    assert plain.argmax() == warped.argmax() != shifted.argmax()
+    filters = mel_filters(24, 129, 8_000, torch.tensor([-0.2, 0.0, 0.2]))
+    torch.testing.assert_close(filters.sum(dim=2), torch.ones(3, 24))
+    assert filters[:, -1, 127].gt(0).all()
+    torch.testing.assert_close(filters[1], mel.filters)
+
+
+def test_quick_and_slow_speakers_are_one() -> None:
+    """What is stretched begins and ends as it did, and runs evenly between; padding is never looked at."""
+    values = torch.stack([torch.arange(9.0), torch.arange(9.0)])[:, None]
+    values[1, :, 5:] = 99
+    even = stretched(values, torch.tensor([9, 5]), 17)
+    torch.testing.assert_close(even[0, 0], torch.linspace(0, 8, 17))
+    torch.testing.assert_close(even[1, 0], torch.linspace(0, 4, 17))
+    level, frames = LogMel(8_000, 24, even=20)(sounds([800, 4_000], 4_000))
+    assert level.shape[2] == 20
+    assert frames.tolist() == [20, 20]
+    with pytest.raises(UsageError, match=r"task\.frames"):
+        WordOptions(frames=3)
+
+
+def test_the_spectrogram_is_not_rounded() -> None:
+    mel, seen = LogMel(8_000, 24), sounds([800], 800)
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded, _ = mel(seen)
+    torch.testing.assert_close(rounded, mel(seen)[0])
+
+
+def test_several_spellers_are_their_mean() -> None:
+    options = TranscribeOptions(rate_hz=8_000, seconds=0.5, bands=24, width=4)
+    torch.manual_seed(0)
+    one, other = Speller(options, 3).eval(), Speller(options, 3).eval()
+    seen = sounds([4_000, 2_000], 4_000)
+    with torch.no_grad():
+        alone, twice, both = one(seen), Spellers([one, one])(seen), Spellers([one, other])(seen)
+        mean = (one(seen).logits.softmax(2) + other(seen).logits.softmax(2)) / 2
+    torch.testing.assert_close(certain(twice), certain(alone))
+    torch.testing.assert_close(both.logits.exp(), mean)
+    assert twice.frames.tolist() == alone.frames.tolist()
+
+
+@pytest.mark.parametrize(("groups", "folds"), [(0, 0), (2, 0), (3, 3), (4, 4), (12, 4), (40, 0)])
+def test_few_speakers_are_folds(groups: int, folds: int) -> None:
+    facts = {"rate_hz": 8_000, "seconds": 0.5, "longest_s": 1.0, "most_s": 0.6, "groups": groups}
+    asked = Fingerprint({"train": 900, "val": 100, "test": 0}, {}, facts, "cpu", 1, True, None)
+    planned = {one.key: one.value for one in SpokenWords().plan(asked)}
+    assert planned["train.folds"] == folds
+    assert planned["train.precision"] == "fp32"
+    assert planned["task.colour_db"] == (15.0 if 0 < groups <= 12 else 6.0)
+
+
 def test_strips_are_hidden() -> None:
     seen = sounds([800], 800)
     mel = LogMel(8_000, 24)
@@ -196,6 +256,15 @@ def test_silence_is_trimmed() -> None:
     assert stop < len(signal) - 6_500
     raw = as_wav(signal, 8_000)
     assert len(heard(raw, TranscribeOptions(rate_hz=8_000, trim=True), 100)) < 6_000
+
+
+def test_a_faint_s_is_no_silence_and_a_hum_is() -> None:
+    """Both 25 dB under the vowel before them."""
+    at = np.arange(4_000) / 8_000
+    vowel = np.sin(2 * np.pi * 400 * at)
+    hiss, hum = (10 ** (-25 / 20) * np.sin(2 * np.pi * hz * at) for hz in (3_300, 60))
+    assert speech_of(np.concatenate([vowel, hiss]), 8_000, 30.0)[1] > 7_900
+    assert speech_of(np.concatenate([vowel, hum]), 8_000, 30.0)[1] < 4_400
 
 
 def test_of_what_is_too_long_a_word_is_found_and_a_text_is_refused() -> None:

@@ -27,21 +27,31 @@ class Sounds(NamedTuple):
     signal: Tensor  # float32 [B, L]; zeros past the end
     length: Tensor  # int64 [B] values of it
     hidden: Tensor  # float32 [B, M, 4]: rectangles that are not shown, from and to in time and in pitch, in [0, 1]
+    warp: Tensor | None = None  # float32 [B]: ln of how much longer a throat is heard; None: as it is
 
 
-def mel_filters(bands: int, bins: int, rate_hz: float) -> Tensor:
-    """[bands, bins] triangles on the mel scale (O'Shaughnessy 1987), each of area one in bins."""
+def mel_filters(bands: int, bins: int, rate_hz: float, warp: Tensor) -> Tensor:
+    """[B, bands, bins] triangles on the mel scale (O'Shaughnessy 1987), each of area one in bins.
 
-    def mel(hz: Tensor) -> Tensor:
-        return 1127.0 * torch.log1p(hz / 700.0)
-
-    low, high = torch.tensor(60.0), torch.tensor(rate_hz / 2)
-    edges = torch.linspace(float(mel(low)), float(mel(high)), bands + 2)
-    at = mel(torch.linspace(0, rate_hz / 2, bins))
-    rise = (at - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
-    fall = (edges[2:, None] - at) / (edges[2:] - edges[1:-1])[:, None]
+    warp: [B] ln of the factor by which each set of them lies higher, for a throat as much longer; up to 4/5 of the
+    highest tone, from where a straight line leads to it (Jaitly & Hinton 2013, equation 1).
+    """
+    top = rate_hz / 2
+    low, high = _mel(torch.tensor([60.0, top])).tolist()
+    hz = (700 * torch.expm1(torch.linspace(low, high, bands + 2) / 1127)).to(warp)
+    factor = warp.exp()[:, None]
+    knee = 0.8 * top * factor.reciprocal().clamp(max=1)
+    edges = torch.where(hz <= knee, hz * factor, top - (top - knee * factor) * (top - hz) / (top - knee))
+    edges = _mel(edges)[:, :, None]
+    at = _mel(torch.linspace(0, top, bins).to(warp))
+    rise = (at - edges[:, :-2]) / (edges[:, 1:-1] - edges[:, :-2])
+    fall = (edges[:, 2:] - at) / (edges[:, 2:] - edges[:, 1:-1])
     filters = torch.minimum(rise, fall).clamp(min=0)
-    return filters / filters.sum(dim=1, keepdim=True).clamp(min=1e-6)
+    return filters / filters.sum(dim=2, keepdim=True).clamp(min=1e-6)
+
+
+def _mel(hz: Tensor) -> Tensor:
+    return 1127.0 * torch.log1p(hz / 700.0)
 
 
 class LogMel(nn.Module):
@@ -50,8 +60,10 @@ class LogMel(nn.Module):
     sines: Tensor
     filters: Tensor
 
-    def __init__(self, rate_hz: float, bands: int) -> None:
+    def __init__(self, rate_hz: float, bands: int, even: int = 0) -> None:
+        """even: frames to which all are stretched; 0: none is."""
         super().__init__()
+        self.rate_hz, self.even = rate_hz, even
         self.hop = round(rate_hz * HOP_S)
         window = round(rate_hz * WINDOW_S)
         self.size = 1 << (window - 1).bit_length()
@@ -60,16 +72,13 @@ class LogMel(nn.Module):
         angle = 2 * pi * torch.arange(bins)[:, None].double() * torch.arange(self.size).double() / self.size
         sines = torch.cat([angle.cos(), angle.sin()]).float() * shape
         self.register_buffer("sines", sines[:, None], persistent=False)
-        self.register_buffer("filters", mel_filters(bands, bins, rate_hz), persistent=False)
+        self.register_buffer("filters", mel_filters(bands, bins, rate_hz, torch.zeros(1))[0], persistent=False)
 
     def forward(self, sounds: Sounds) -> tuple[Tensor, Tensor]:
-        signal = sounds.signal
-        raised = torch.cat([signal[:, :1], signal[:, 1:] - 0.97 * signal[:, :-1]], dim=1)  # high tones are faint
-        told = (torch.arange(signal.shape[1], device=signal.device) < sounds.length[:, None]).to(signal.dtype)
-        waves = F.conv1d((raised * told)[:, None], self.sines, stride=self.hop, padding=self.size // 2)
-        real, imaginary = waves.chunk(2, dim=1)
-        mel = self.filters @ (real.square() + imaginary.square())
+        mel = self._energies(sounds)
         frames = torch.div(sounds.length, self.hop, rounding_mode="floor") + 1
+        if self.even:
+            mel, frames = stretched(mel, frames, self.even), torch.full_like(frames, self.even)
         mask = within(frames, mel.shape[2], mel.dtype)
         n = frames[:, None, None].to(mel.dtype) * mel.shape[1]
         usual = (mel * mask).sum(dim=(1, 2), keepdim=True) / n
@@ -78,6 +87,22 @@ class LogMel(nn.Module):
         spread = (level.square().sum(dim=(1, 2), keepdim=True) / n).sqrt()
         return level / spread.clamp(min=1e-3) * self.shown(sounds.hidden, frames, mel), frames
 
+    def _energies(self, sounds: Sounds) -> Tensor:
+        """[B, bands, T], in fp32: in bf16 loud tones would drown the faint ones."""
+        signal = sounds.signal
+        if torch.is_autocast_enabled(signal.device.type):
+            with torch.autocast(signal.device.type, enabled=False):
+                return self._energies(sounds)
+        raised = torch.cat([signal[:, :1], signal[:, 1:] - 0.97 * signal[:, :-1]], dim=1)  # high tones are faint
+        told = (torch.arange(signal.shape[1], device=signal.device) < sounds.length[:, None]).to(signal.dtype)
+        waves = F.conv1d((raised * told)[:, None], self.sines, stride=self.hop, padding=self.size // 2)
+        real, imaginary = waves.chunk(2, dim=1)
+        return self._filters(sounds.warp) @ (real.square() + imaginary.square())
+
+    def _filters(self, warp: Tensor | None) -> Tensor:
+        bands, bins = self.filters.shape
+        return self.filters if warp is None else mel_filters(bands, bins, self.rate_hz, warp)
+
     def shown(self, hidden: Tensor, frames: Tensor, mel: Tensor) -> Tensor:
         """[B, bands, T] 0 where a rectangle hides it (SpecAugment; Park et al. 2019, section 2)."""
         time = torch.arange(mel.shape[2], device=mel.device) / frames[:, None, None].to(mel.dtype)  # [B, 1, T]
@@ -85,6 +110,13 @@ class LogMel(nn.Module):
         at_time = (time >= hidden[:, :, 0:1]) & (time < hidden[:, :, 1:2])
         at_pitch = (pitch >= hidden[:, :, 2:3]) & (pitch < hidden[:, :, 3:4])
         return 1 - (at_pitch[:, :, :, None] & at_time[:, :, None]).any(dim=1).to(mel.dtype)
+
+
+def stretched(values: Tensor, frames: Tensor, even: int) -> Tensor:
+    """[B, D, T], of which `frames` are told, to [B, D, even]: linear between the first of them and the last."""
+    at = torch.arange(even, device=values.device) * ((frames[:, None] - 1) / (even - 1))  # [B, even]
+    places = torch.arange(values.shape[2], device=values.device)
+    return values @ (1 - (places[:, None] - at[:, None]).abs()).clamp(min=0).to(values.dtype)
 
 
 def within(frames: Tensor, size: int, dtype: torch.dtype) -> Tensor:
@@ -204,9 +236,12 @@ class Conformer(nn.Module):
 class Listener(nn.Module):
     """Sounds to (features [B, T', `width_out`] of every 20 ms, zero past the end; frames [B])."""
 
-    def __init__(self, name: str, rate_hz: float, bands: int, width: int, depth: int, dropout: float) -> None:
+    def __init__(
+        self, name: str, rate_hz: float, bands: int, width: int, depth: int, dropout: float, even: int = 0
+    ) -> None:
+        """even: see LogMel."""
         super().__init__()
-        self.spectrogram = LogMel(rate_hz, bands)
+        self.spectrogram = LogMel(rate_hz, bands, even)
         sizes = (1, width, 2 * width, 2 * width)
         self.blocks = nn.ModuleList(
             Block(inside, outside, number == 0) for number, (inside, outside) in enumerate(itertools.pairwise(sizes))

@@ -24,6 +24,8 @@ def measure_facts(opened: Opened, version: Version, say: Say) -> dict[str, Json]
     readable = [sample for sample, seen in looks.items() if not seen.reason]
     targets = [items[sample].target for sample in readable]
     facts = opened.task.facts(columns([looks[sample] for sample in readable]), targets, version.schema)
+    free = [item.group for item in version.items if item.split != "test"]
+    facts["groups"] = len(set(free)) if all(free) else 0  # to learn from and to choose by; 0: not all are told
     if not opened.store.read_only:
         atomic.write_json(opened.store.packs / "facts" / f"{version.id}.json", facts)
     return facts

@@ -41,6 +41,7 @@ def small(seconds: float) -> Mapping[str, Json]:
         "task.depth": 1,
         "task.dropout": 0.0,
         "task.speed": 0.1,
+        "task.throat": 0.1,
         "task.shift_s": 0.02,
         "task.noise": 0.5,
         "task.room": 0.5,

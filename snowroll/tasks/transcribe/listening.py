@@ -7,12 +7,11 @@ import numpy as np
 from snowroll.base.errors import DataError
 from snowroll.base.nouns import Json
 from snowroll.prepare.audio import open_sound, resampled
-from snowroll.tasks.transcribe.options import SpeechOptions
+from snowroll.tasks.transcribe.options import QUIET_DB, SpeechOptions
 
 SHORTEST_S = 0.03  # a window of the spectrogram and a hop
 FULL = 32_767.0
-QUIET_DB = 35.0  # below the loudest moment: no speech. A guess; soft consonants lie 20 to 30 below a vowel
-MARGIN_S = 0.1  # kept on either side of what was trimmed
+MARGIN_S = 0.02  # kept on either side of what was trimmed
 _STEP_S = 0.01
 
 
@@ -24,7 +23,7 @@ def heard(raw: bytes, options: SpeechOptions, megapixels: float) -> np.ndarray:
     sound = open_sound(raw, megapixels * 1e6)
     signal = resampled(sound.signal, sound.rate_hz, options.rate_hz)
     if options.trim:
-        start, stop = speech_of(signal, options.rate_hz)
+        start, stop = speech_of(signal, options.rate_hz, options.quiet_db)
         signal = signal[start:stop]
     if len(signal) > options.length:
         if not options.cut:
@@ -46,7 +45,7 @@ def encoded(signal: np.ndarray, options: SpeechOptions) -> dict[str, np.ndarray]
 
 def key_of(options: SpeechOptions) -> Json:
     """The options that decide what `encoded` returns."""
-    return [options.rate_hz, options.length, options.trim, options.cut]
+    return [options.rate_hz, options.length, options.trim and options.quiet_db, options.cut]
 
 
 def levels_db(signal: np.ndarray, rate_hz: float) -> np.ndarray:
@@ -57,12 +56,13 @@ def levels_db(signal: np.ndarray, rate_hz: float) -> np.ndarray:
     return 10 * np.log10(power + 1e-12)
 
 
-def speech_of(signal: np.ndarray, rate_hz: float) -> tuple[int, int]:
-    """(first, last + 1) value of what is louder than QUIET_DB under the loudest moment, with a margin."""
+def speech_of(signal: np.ndarray, rate_hz: float, quiet_db: float = QUIET_DB) -> tuple[int, int]:
+    """(first, last + 1) value of what is louder than `quiet_db` under the loudest moment, with a margin. High tones
+    count for more: an 's' is faint, and no silence."""
     if not len(signal):
         return 0, 0
-    levels = levels_db(signal, rate_hz)
-    loud = np.flatnonzero(levels > levels.max() - QUIET_DB)
+    levels = levels_db(np.diff(signal, prepend=signal[:1]), rate_hz)
+    loud = np.flatnonzero(levels > levels.max() - quiet_db)
     margin, step = round(MARGIN_S * rate_hz), max(1, round(_STEP_S * rate_hz))
     return max(0, int(loud[0]) * step - margin), min(len(signal), (int(loud[-1]) + 1) * step + margin)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from math import log
 from typing import NamedTuple
 
 import torch
@@ -9,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from snowroll.design.speech import HOP_S, Listener, Sounds, pooled, shortened, within
-from snowroll.tasks.transcribe.options import SpeechOptions
+from snowroll.tasks.transcribe.options import SpeechOptions, WordOptions
 
 BLANK = 0  # the output that stands for no letter; the letters follow, in the schema's order
 _NEVER = -30.0  # nats of what is past the end
@@ -45,12 +47,28 @@ class Speller(nn.Module):
         return Letters(logits, frames, self.follows.expand(sounds.signal.shape[0], -1, -1))
 
 
+class Spellers(nn.Module):
+    """Several of them as one: at each moment the mean of what they hold probable, and of what follows what."""
+
+    def __init__(self, members: Iterable[nn.Module]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+
+    def forward(self, sounds: Sounds) -> Letters:
+        said = [member(sounds) for member in self.members]
+        logits, follows = (
+            torch.stack(logs).logsumexp(dim=0) - log(len(said))
+            for logs in ([one.logits.float().log_softmax(dim=2) for one in said], [one.follows for one in said])
+        )
+        return Letters(logits, said[0].frames, follows)
+
+
 class Teller(nn.Module):
     """Sounds to logits [B, classes]."""
 
-    def __init__(self, options: SpeechOptions, classes: int) -> None:
+    def __init__(self, options: WordOptions, classes: int) -> None:
         super().__init__()
-        self.listener = listener(options)
+        self.listener = listener(options, options.frames)
         self.dropout = nn.Dropout(min(0.5, 2 * options.dropout))
         self.head = nn.Linear(2 * self.listener.width_out, classes)
         nn.init.normal_(self.head.weight, std=0.02 / (2 * self.listener.width_out) ** 0.5)
@@ -60,8 +78,8 @@ class Teller(nn.Module):
         return self.head(self.dropout(pooled(*self.listener(_fit(sounds)))))
 
 
-def listener(options: SpeechOptions) -> Listener:
-    return Listener(options.model, options.rate_hz, options.bands, options.width, options.depth, options.dropout)
+def listener(options: SpeechOptions, even: int = 0) -> Listener:
+    return Listener(options.model, options.rate_hz, options.bands, options.width, options.depth, options.dropout, even)
 
 
 def moments(options: SpeechOptions) -> int:

@@ -14,6 +14,9 @@ from snowroll.base.task import Fingerprint
 from snowroll.design.rules import machine
 
 LONGEST_S = 30.0  # heard at once
+FOLDS, FEW_SPEAKERS = 4, 12  # models that learn from few speakers, each from all but some; a guess where it ends
+FEWEST_FRAMES = 8  # to which a word is stretched
+QUIET_DB = 35.0  # below the loudest moment: no speech. A guess; soft consonants lie 20 to 30 below a vowel
 TELEPHONE_HZ, WIDE_HZ = 8_000, 16_000  # speech above 8 kHz tells little more (ITU-T G.722 stops there)
 
 
@@ -25,11 +28,13 @@ class SpeechOptions:
     rate_hz: int = WIDE_HZ  # that the network hears: all else is resampled to it
     seconds: float = 4.0  # heard at once
     trim: bool = False  # silence before and after the speech is cut off
+    quiet_db: float = QUIET_DB  # below the loudest moment: silence
     bands: int = 40  # of the mel scale; 24 and fewer do not tell the overtones of a voice apart
     width: int = 16  # channels of the first layers
     depth: int = 1  # recurrent or conformer layers
     dropout: float = 0.1
     speed: float = 0.0  # of the voice, pitch and all: by up to this factor, as a logarithm
+    throat: float = 0.0  # its length, by up to this factor, as a logarithm: the formants without pitch and pace
     shift_s: float = 0.0  # silence put before and after
     noise: float = 0.0  # share of the recordings that get some
     room: float = 0.0  # share of the recordings that sound as in a room
@@ -43,8 +48,8 @@ class SpeechOptions:
             "task",
             self,
             from_1="bands width depth",
-            from_0="speed shift_s colour_db",
-            above_0="seconds",
+            from_0="speed throat shift_s colour_db",
+            above_0="seconds quiet_db",
             shares="dropout noise room hide",
         )
         if not 4_000 <= self.rate_hz <= 48_000:
@@ -71,9 +76,16 @@ class TranscribeOptions(SpeechOptions):
 class WordOptions(SpeechOptions):
     """The task's part of the Plan for one word a recording."""
 
+    frames: int = 0  # hundredths of a second to which each word is stretched: its pace is forgotten; 0: none is
     label_smoothing: float = 0.0
 
     cut: ClassVar[bool] = True  # of a longer recording the loudest part
+
+    def __post_init__(self) -> None:
+        SpeechOptions.__post_init__(self)
+        if self.frames and not FEWEST_FRAMES <= self.frames <= 3_000:
+            cure = f"set 0 (off), or {FEWEST_FRAMES} to 3,000"
+            raise UsageError(f"{self.frames:,} is out of bounds", where="task.frames", cure=cure)
 
 
 def speech_plan(fingerprint: Fingerprint, is_text: bool) -> list[Choice]:
@@ -85,7 +97,7 @@ def speech_plan(fingerprint: Fingerprint, is_text: bool) -> list[Choice]:
     rate = TELEPHONE_HZ if float(facts["rate_hz"]) < 12_000 else WIDE_HZ
     longest = float(facts["longest_s" if is_text else "most_s"])
     seconds = min(LONGEST_S, ceil(11 * longest) / 10)
-    what = "the longest recording has" if is_text else "97 of 100 recordings have at most"
+    what = "the longest recording has" if is_text else "97 of 100 words have at most"
     batch = 8
     while batch < 64 and batch * 16 <= n:
         batch *= 2
@@ -93,7 +105,10 @@ def speech_plan(fingerprint: Fingerprint, is_text: bool) -> list[Choice]:
     passes = round(min(100, max(10, 60 / max(hours, 0.01))))
     steps = max(300, n * passes // batch)
     wide = 32 if gpu or hours > 5 else 16
+    speakers = int(facts.get("groups") or 0)
     few = "few speakers: every one of them as several"
+    precision = [Choice("train.precision", "fp32", "small layers: on a processor bf16 is no faster")]
+    learning = machine(fingerprint) if gpu else precision
     return [
         Choice("task.model", model, "convolutions hear sounds, a recurrent layer their order; cnn and conformer too"),
         Choice("task.rate_hz", rate, f"the median recording has {float(facts['rate_hz']):,.0f} Hz"),
@@ -111,11 +126,24 @@ def speech_plan(fingerprint: Fingerprint, is_text: bool) -> list[Choice]:
         Choice("train.clip", 5.0, "one odd recording moves nothing far"),
         Choice("train.ema", 0.99, "an averaged network is steadier"),
         Choice("task.speed", 0.25, few),
+        Choice("task.throat", 0.15, few),
         Choice("task.shift_s", 0.1 if is_text else 0.05, "recordings begin anywhere"),
         Choice("task.noise", 0.5, "microphones and rooms differ"),
         Choice("task.room", 0.3, "microphones and rooms differ"),
-        Choice("task.colour_db", 6.0, "microphones and rooms differ"),
+        Choice("task.colour_db", 15.0 if 0 < speakers <= FEW_SPEAKERS else 6.0, f"{speakers} speakers' microphones"),
         Choice("task.hide", 0.1, "SpecAugment: no strip of sound may be needed alone"),
-        *([] if is_text else [Choice("task.label_smoothing", 0.1, "speakers slur: nothing is quite sure")]),
-        *[one for one in machine(fingerprint) if one.key != "train.channels_last"],
+        *([] if is_text else _of_words(speakers)),
+        *[one for one in learning if one.key != "train.channels_last"],
+    ]
+
+
+def _of_words(speakers: int) -> list[Choice]:
+    folds = min(speakers, FOLDS) if 3 <= speakers <= FEW_SPEAKERS else 0
+    why = "each teaches all models but one" if folds else f"folds are for 3 to {FEW_SPEAKERS}"
+    return [
+        Choice("train.folds", folds, f"{speakers} speakers: {why}"),
+        Choice("task.trim", True, "some recordings end long after the word"),
+        Choice("task.quiet_db", 30.0, "a faint breath or hiss after the word is silence too"),
+        Choice("task.frames", 44, "slow and quick speakers alike: most words have about as many hundredths"),
+        Choice("task.label_smoothing", 0.1, "speakers slur: nothing is quite sure"),
     ]

@@ -55,7 +55,7 @@ class Hears:
             "rate_hz": float(np.median(columns["rate_hz"])) if len(targets) else 16_000.0,
             "seconds": float(np.mean(columns["seconds"])) if len(targets) else 1.0,
             "longest_s": float(np.max(columns["seconds"])) if len(targets) else 1.0,
-            "most_s": float(np.quantile(columns["seconds"], 0.97)) if len(targets) else 1.0,
+            "most_s": float(np.quantile(columns["speech_s"], 0.97)) if len(targets) else 1.0,
         }
 
     def encode(self, raw: bytes, options: SpeechOptions, megapixels: float) -> Columns:
@@ -184,6 +184,12 @@ class Transcribe(Hears):
         assert isinstance(model, Speller)
         text = torch.as_tensor(targets["text"]).long()
         model.follows.copy_(letter_pairs(text, model.follows.shape[1]))
+
+    def ensemble(self, models: Sequence[nn.Module]) -> nn.Module:
+        """The models of the folds as one: the mean of their probabilities, moment by moment."""
+        from snowroll.tasks.transcribe.model import Spellers
+
+        return Spellers(models)
 
     # 3 train
 

@@ -70,7 +70,7 @@ def letter_pairs(targets: Tensor, characters: int) -> Tensor:
 
 def augment(batch: Batch, draw: Draw, options: SpeechOptions) -> Batch:
     """The voice first, then where it stands, the room, the microphone, and strips that are hidden."""
-    signal, length, hidden = batch.inputs
+    signal, length, hidden, warp = batch.inputs
     if options.speed:
         signal, length = faster(signal, length, draw, options.speed)
     if options.shift_s:
@@ -81,7 +81,9 @@ def augment(batch: Batch, draw: Draw, options: SpeechOptions) -> Batch:
         signal = noisy(signal, length, draw, options.noise)
     if options.hide:
         hidden = strips(draw, options.hide).to(signal)
-    return replace(batch, inputs=Sounds(signal, length, hidden))
+    if options.throat:
+        warp = options.throat * (2 * draw.uniform("throat") - 1).to(signal)
+    return replace(batch, inputs=Sounds(signal, length, hidden, warp))
 
 
 def faster(signal: Tensor, length: Tensor, draw: Draw, most: float) -> tuple[Tensor, Tensor]:
