@@ -139,6 +139,20 @@ def test_of_several_kinds_of_masks_one_is_learnt_from(tmp_path: Path) -> None:
     assert sum("not the one that is learnt from" in why for why in reading.skipped.values()) == 6
 
 
+def test_masks_that_differ_are_meant_and_not_the_edge_of_the_lens(tmp_path: Path) -> None:
+    """As fundus cameras have it: vessels drawn by hand, and a field of view that is all but the same for all."""
+    for n in range(8):
+        write(tmp_path, f"training/images/2{n}_training.png", photo(n))
+        write(tmp_path, f"training/1st_manual/2{n}_manual1.png", half(n % 4))
+        lens = np.zeros((30, 40), np.uint8)
+        lens[4:26, 5:35] = 255
+        lens[4, 5 + n] = 0
+        write(tmp_path, f"training/mask/2{n}_training_mask.png", lens)
+    found = read_pairs(tmp_path)
+    assert found.keys() == {f"training/images/2{n}_training.png" for n in range(8)}
+    assert all(shares(target)["foreground"] == 0.25 for target in found.values())
+
+
 @pytest.mark.parametrize("mask", ["{n}/masks/x{thing}y.png", "a{n}_mask_{thing}.png"])
 def test_a_file_for_each_thing(mask: str, tmp_path: Path) -> None:
     picture = "{n}/images/a{n}.png" if "/" in mask else "a{n}.png"

@@ -14,9 +14,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
+import numpy as np
+
 from snowroll.base.errors import DataError
 from snowroll.prepare.decode import limited
+from snowroll.prepare.manifest import SPLITS
 from snowroll.prepare.masks import has_few_values
+from snowroll.prepare.packed_png import unpacked
 from snowroll.prepare.pictures import sniff
 from snowroll.prepare.read import Folder
 from snowroll.tasks.segment_images.mask_files import open_mask
@@ -24,6 +28,8 @@ from snowroll.tasks.segment_images.mask_files import open_mask
 _WORDS = ("mask", "label", "annot", "gt", "seg", "truth", "colo", "ids")  # in the path of masks; no class is called so
 _MOST_KINDS = 8
 _LOOKED_AT = 8  # files of each kind that are decoded to see whether the kind is masks
+_GRID = 16  # places across
+_TELLING = 0.5  # share of the most telling kind's spread
 _MANY = 20  # a word is a kind's where at least one file in so many has it
 _FEWEST = 3  # ... and so many at all; as many folders must hold one picture each before folders tell
 _ENDING = re.compile(r"[ _.-]+([^ _.-]*[A-Za-z][^ _.-]*(?:[ _.-]+[^ _.-]*[A-Za-z][^ _.-]*)?)(?:[ _.-]?\d+)?$")
@@ -45,25 +51,41 @@ class Pairing:
     masks: frozenset[str]  # all files that are masks, of other kinds and of no picture too
 
 
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What was seen of a kind of masks."""
+
+    values: int  # that one of them holds, at most
+    spread: float  # how much they differ from one another, 0 to 1/2: the edge of a lens is the same in all
+
+
 def pair(folder: Folder, pictures: Sequence[str]) -> Pairing:
     """The pictures that have masks among `pictures`, in whatever folders and under whatever names."""
+    found = _paired(folder, pictures, is_learnt=False)
+    left = len(pictures) - len(found.pairs) - len(found.masks)
+    if not found.pairs or 4 * left > len(found.pairs):
+        # what is left may be masks, too, whose names do not say so; of one picture those that tell more are meant
+        other = _paired(folder, pictures, is_learnt=True)
+        is_more = other.pairs.keys() == found.pairs.keys() and len(other.masks) > len(found.masks)
+        found = other if is_more or not found.pairs else found
+    return found if found.pairs else _by_folder(folder, pictures)
+
+
+def _paired(folder: Folder, pictures: Sequence[str], is_learnt: bool) -> Pairing:
+    """By names that are the same, or the same but for a word that says "mask", or (is_learnt) for any other."""
     found: dict[str, Marked] = {}
-    for is_learnt in (False, True):  # names that are the same, or the same but for a word that says "mask"; then others
-        by_name = _by_name(pictures, is_learnt)
-        groups = {name: some for name, some in by_name.items() if 1 < len({kind for _, kind in some}) <= _MOST_KINDS}
-        kinds = _mask_kinds(folder, _chosen(groups))
-        marks = {name: [(where, kind) for where, kind in some if kind in kinds] for name, some in groups.items()}
-        classes = _classes(marks.values(), kinds)
-        for name, some in groups.items():
-            of_masks = {where for where, _ in marks[name]}
-            for where, kind in some:
-                if kind not in kinds and of_masks and where not in of_masks:
-                    found.setdefault(where, _closest(where, marks[name], kinds, classes))
-        if found:
-            masks = {where for some in by_name.values() for where, kind in some if kind in kinds} - found.keys()
-            return Pairing(found, frozenset(masks))
-    found = _by_folder(folder, pictures)
-    return Pairing(found, frozenset(file for marked in found.values() for file in marked.files))
+    by_name = _by_name(pictures, is_learnt)
+    groups = {name: some for name, some in by_name.items() if 1 < len({kind for _, kind in some}) <= _MOST_KINDS}
+    kinds = _mask_kinds(folder, _chosen(groups))
+    marks = {name: [(where, kind) for where, kind in some if kind in kinds] for name, some in groups.items()}
+    classes = _classes(marks.values(), kinds)
+    for name in sorted(groups, key=lambda name: -len({kind for _, kind in marks[name]})):
+        of_masks = {where for where, _ in marks[name]}
+        for where, kind in groups[name]:
+            if kind not in kinds and of_masks and where not in of_masks:
+                found.setdefault(where, _closest(where, marks[name], kinds, classes))
+    masks = {where for some in by_name.values() for where, kind in some if kind in kinds} - found.keys()
+    return Pairing(found, frozenset(masks if found else ()))
 
 
 def _by_name(pictures: Sequence[str], is_learnt: bool) -> dict[str, list[tuple[str, str]]]:
@@ -125,29 +147,37 @@ def _chosen(groups: Mapping[str, Sequence[tuple[str, str]]]) -> dict[str, list[s
     return {kind: some[:: max(1, len(some) // _LOOKED_AT)][:_LOOKED_AT] for kind, some in by_kind.items()}
 
 
-def _mask_kinds(folder: Folder, chosen: Mapping[str, Sequence[str]]) -> dict[str, int]:
-    """Kinds of masks -> how many values one of them holds at most."""
+def _mask_kinds(folder: Folder, chosen: Mapping[str, Sequence[str]]) -> dict[str, Kind]:
+    """The kinds that are of masks."""
     files = sorted({where for some in chosen.values() for where in some})
-    values: dict[str, int] = {}
+    seen: dict[str, tuple[int, bytes]] = {}
     fault: DataError | None = None
     if files:
-        for where, answer in limited(mask_values, folder.stream(files), workers=1):
+        for where, answer in limited(look, folder.stream(files), workers=1):
             if isinstance(answer, DataError):
                 fault = answer
             else:
-                values[where] = answer
-    if fault is not None and not values:  # a machine that lets no child live must not look like a folder without masks
+                seen[where] = answer
+    if fault is not None and not seen:  # a machine that lets no child live must not look like a folder without masks
         raise fault
-    seen = {kind: [values[where] for where in some if where in values] for kind, some in chosen.items()}
-    shares = {kind: sum(map(bool, some)) / len(some) for kind, some in seen.items() if some}
-    masks = {kind: max(seen[kind]) for kind, share in shares.items() if share >= 0.9}
+    told = {kind: [seen[where] for where in some if where in seen] for kind, some in chosen.items()}
+    shares = {kind: sum(values > 0 for values, _ in some) / len(some) for kind, some in told.items() if some}
+    masks = {kind: _kind_of(told[kind]) for kind, share in shares.items() if share >= 0.9}
     if any(0.1 < share < 0.9 for share in shares.values()):  # drawings, some of few values: only names tell
-        return {kind: most for kind, most in masks.items() if _says_mask(kind)}
+        return {kind: each for kind, each in masks.items() if _says_mask(kind)}
     return masks
 
 
-def mask_values(raw: bytes) -> int:
-    """How many values a mask holds, 0 for a picture. In a limited child. Raises DataError where it is neither."""
+def _kind_of(looks: Sequence[tuple[int, bytes]]) -> Kind:
+    small = np.stack([np.frombuffer(pixels, np.uint8) for values, pixels in looks if values]) / 255
+    return Kind(max(values for values, _ in looks), float(small.std(axis=0).mean()))
+
+
+def look(raw: bytes) -> tuple[int, bytes]:
+    """(how many values a mask holds, where it is not 0 as uint8 [_GRID, _GRID]); (0, b"") for a picture.
+
+    In a limited child. Raises DataError where it is neither.
+    """
     from PIL import Image
 
     is_indexed = False
@@ -155,19 +185,21 @@ def mask_values(raw: bytes) -> int:
         mode = Image.open(io.BytesIO(raw)).mode
         is_indexed = mode == "P" or mode.startswith("I;16")
     if not is_indexed and not has_few_values(raw):
-        return 0
+        return 0, b""
     try:
-        return max(1, len(open_mask(raw).values))
+        mask = open_mask(raw)
     except DataError:  # an indexed picture of many colours
-        return 0
+        return 0, b""
+    marks = Image.fromarray((unpacked(mask.png) > 0).astype(np.uint8) * 255)
+    return max(1, len(mask.values)), marks.resize((_GRID, _GRID), Image.Resampling.BOX).tobytes()
 
 
-def _classes(marks: Iterable[Sequence[tuple[str, str]]], kinds: Mapping[str, int]) -> dict[str, str]:
+def _classes(marks: Iterable[Sequence[tuple[str, str]]], kinds: Mapping[str, Kind]) -> dict[str, str]:
     """Kind of masks -> the class that it marks; none where kinds are no classes.
 
     They are where a picture has several, each of two values and called after something of its own.
     """
-    told = {kind: _class_of(kind) for kind, most in kinds.items() if most <= 2}
+    told = {kind: _class_of(kind) for kind, seen in kinds.items() if seen.values <= 2}
     together = [{kind for _, kind in some} for some in marks]
     several = [some for some in together if len(some) > 1 and all(told.get(kind) for kind in some)]
     is_each = any(len({told[kind] for kind in some}) == len(some) for some in several)
@@ -175,30 +207,37 @@ def _classes(marks: Iterable[Sequence[tuple[str, str]]], kinds: Mapping[str, int
 
 
 def _closest(
-    picture: str, marks: Sequence[tuple[str, str]], kinds: Mapping[str, int], classes: Mapping[str, str]
+    picture: str, marks: Sequence[tuple[str, str]], kinds: Mapping[str, Kind], classes: Mapping[str, str]
 ) -> Marked:
-    """Every file of a picture where each is a class; else those of the kind whose path goes longest the same way as the
-    picture's: train/a.jpg goes with trainannot/a.png, not with valannot/a.png."""
+    """Every file of a picture where each is a class; else those of one kind.
+
+    Kinds that hardly differ from picture to picture tell little; of the others the one whose path goes longest the same
+    way as the picture's: train/a.jpg goes with trainannot/a.png, not with valannot/a.png.
+    """
     by_kind: dict[str, list[str]] = defaultdict(list)
     for where, kind in marks:
         by_kind[kind].append(where)
     if classes.keys() >= by_kind.keys():
         files = [(file, classes[kind]) for kind in sorted(by_kind) for file in sorted(by_kind[kind])]
         return Marked(tuple(file for file, _ in files), tuple(name for _, name in files))
-    best = max(by_kind, key=lambda kind: max((_alike(picture, mask), mask) for mask in by_kind[kind]))
+    most = max(kinds[kind].spread for kind in by_kind)
+    telling = [kind for kind in by_kind if kinds[kind].spread >= _TELLING * most]
+    best = max(telling, key=lambda kind: max((_alike(picture, mask), mask) for mask in by_kind[kind]))
     ordered = sorted(by_kind[best])
-    return Marked(tuple(ordered) if kinds[best] <= 2 else (max(ordered, key=lambda mask: _alike(picture, mask)),))
+    return Marked(
+        tuple(ordered) if kinds[best].values <= 2 else (max(ordered, key=lambda mask: _alike(picture, mask)),)
+    )
 
 
 def _class_of(kind: str) -> str:
-    """What a kind of masks is called after, "" where that only says that they are masks.
+    """What a kind of masks is called after, "" where that only says that they are masks, or of which split.
 
     >>> _class_of("gt/*_vessel_mask.png"), _class_of("all/2. Haemorrhages/*_HE.tif"), _class_of("gt/*_mask.png")
     ('vessel', 'HE', '')
     """
     home, _, pattern = kind.rpartition("/")
     word = pattern.rpartition(".")[0].replace("*", "").strip("_") or home.rpartition("/")[2]
-    return " ".join(part for part in re.split(r"[ _.-]+", word) if not _says_mask(part))
+    return " ".join(part for part in re.split(r"[ _.-]+", word) if not _says_mask(part) and part.lower() not in SPLITS)
 
 
 def _says_mask(words: str) -> bool:
@@ -211,7 +250,7 @@ def _alike(one: str, other: str) -> int:
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
-def _by_folder(folder: Folder, pictures: Sequence[str]) -> dict[str, Marked]:
+def _by_folder(folder: Folder, pictures: Sequence[str]) -> Pairing:
     """Folders of one picture each, with the masks of its things in a folder beside: 7/images/a.png, 7/masks/*.png."""
     marks, others = defaultdict[str, list[str]](list), defaultdict[str, list[str]](list)
     for where in pictures:
@@ -224,5 +263,6 @@ def _by_folder(folder: Folder, pictures: Sequence[str]) -> dict[str, Marked]:
     cases = {case: sorted(files) for case, files in marks.items() if len(others[case]) == 1}
     chosen = {"masks": [cases[case][0] for case in sorted(cases)[:: max(1, len(cases) // _LOOKED_AT)][:_LOOKED_AT]]}
     if len(cases) < _FEWEST or not _mask_kinds(folder, chosen):
-        return {}
-    return {others[case][0]: Marked(tuple(files)) for case, files in cases.items()}
+        return Pairing({}, frozenset())
+    pairs = {others[case][0]: Marked(tuple(files)) for case, files in cases.items()}
+    return Pairing(pairs, frozenset(file for files in cases.values() for file in files))
