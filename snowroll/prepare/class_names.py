@@ -38,6 +38,8 @@ def read_classes(
     if folders is not None and len({one.target for one in folders.found}) > 1:
         return folders
     told, evidence = classes_in_names(wheres)
+    if settings.labels and not set(told.values()) & set(settings.labels):  # the user knows of classes; names do not
+        return folders
     return _reading(wheres, told, evidence, settings) if told else folders
 
 
@@ -47,6 +49,9 @@ def _reading(wheres: Sequence[str], told: Mapping[str, str], evidence: str, sett
         for where, label in told.items()
     ]
     untold = dict.fromkeys((where for where in wheres if where not in told), "its name tells no class")
+    if settings.labels:
+        found += [Found(where, None, None, split_of_folders(where)) for where in untold]
+        untold = {}
     return Reading("classes in the names of files", (evidence,), tuple(found), untold)
 
 

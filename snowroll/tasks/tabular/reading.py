@@ -51,6 +51,11 @@ def read_tables(folder: Folder, settings: PrepareSettings) -> Reading | None:
     seen = {column.name: column for column in judge_columns(main.header, (row for _, row in main.rows()))}
     roles = _roles(main, list(seen.values()), settings)
     if roles is None:
+        last = seen[main.header[-1]]
+        told = f"no column of few values to be told; '{last.name}', the last, has {len(last.counts):,} different ones"
+        folder.refused.setdefault(
+            main.where, f"{told}: classes are learnt, no numbers; --prepare.label_column names one"
+        )
         return None
     alike, told = [], []
     for table in tables:
