@@ -105,10 +105,10 @@ def test_a_pattern_is_asked_before_all_else(tmp_path: Path) -> None:
 
 def test_classes_that_the_user_names_are_asked_for(tmp_path: Path) -> None:
     folder = plant(tmp_path, [*names("beach_{n}.jpg", "city_{n}.jpg"), *names("IMG{n}.jpg", each=3)])
-    asked = read_images(folder, PrepareSettings(labels=("cat", "dog")))
+    asked = read_images(folder, PrepareSettings(labels=("beach", "wood")))
     assert asked is not None
     assert [one.target for one in asked.found] == [None] * 19
-    some = read_images(folder, PrepareSettings(labels=("beach", "wood")))
-    assert some is not None
-    assert len(some.found) == 19
-    assert {one.target for one in some.found} == {"beach", None}
+    told = read_images(folder, PrepareSettings(labels=("beach", "wood"), label="^([a-z]+)_"))
+    assert told is not None
+    assert len(told.found) == 19
+    assert {one.target for one in told.found} == {"beach", None}

@@ -37,9 +37,9 @@ def read_classes(
     folders = read_class_folders(wheres, settings, kind_of)
     if folders is not None and len({one.target for one in folders.found}) > 1:
         return folders
-    told, evidence = classes_in_names(wheres)
-    if settings.labels and not set(told.values()) & set(settings.labels):  # the user knows of classes; names do not
+    if settings.labels:  # whoever names the classes means to be asked: names are a guess
         return folders
+    told, evidence = classes_in_names(wheres)
     return _reading(wheres, told, evidence, settings) if told else folders
 
 
