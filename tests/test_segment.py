@@ -139,6 +139,17 @@ def test_of_several_kinds_of_masks_one_is_learnt_from(tmp_path: Path) -> None:
     assert sum("not the one that is learnt from" in why for why in reading.skipped.values()) == 6
 
 
+def test_splits_that_number_their_pictures_alike_keep_their_masks(tmp_path: Path) -> None:
+    for split, pictures in (("train", 8), ("val", 1)):
+        for n in range(pictures):
+            write(tmp_path, f"{split}/a{n}.jpg", photo(n))
+            write(tmp_path, f"{split}annot/a{n}.png", half(n % 4 if split == "train" else 3))
+    found = read_pairs(tmp_path)
+    assert len(found) == 9
+    assert np.array_equal(mask_of(found["val/a0.jpg"]) > 0, half(3) > 0)
+    assert np.array_equal(mask_of(found["train/a0.jpg"]) > 0, half(0) > 0)
+
+
 def test_masks_that_differ_are_meant_and_not_the_edge_of_the_lens(tmp_path: Path) -> None:
     """As fundus cameras have it: vessels drawn by hand, and a field of view that is all but the same for all."""
     for n in range(8):

@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 
-from snowroll import __version__
 from snowroll.base import atomic
 from snowroll.base.nouns import Fault, Fix, Json, Sample, canonical, digest
 from snowroll.prepare.check import SplitFree, check, left_out, split_free
@@ -43,8 +42,7 @@ def inspect(opened: Opened, stock: Stock, say: Say, known: Callable[[], SplitFre
     samples, splits = _samples(stock), placements(opened)
     seen = [[asdict(sample) for sample in samples], stock.schema, stock.skipped, splits]
     rules, said = rules_of(opened), known_opinions(opened)
-    # findings of another make are not read
-    made_of = [__version__, *([f.name for f in fields(kind)] for kind in (Fault, Look))]
+    made_of = [[f.name for f in fields(kind)] for kind in (Fault, Look)]  # findings of another make are not read
     key = digest(canonical([*seen, opened.prepare.megapixels, opened.prepare.scenes, rules, made_of, said and said.id]))
     path = opened.store.packs / "faults" / f"{key}.json"
     if (told := _load(path)) is not None:

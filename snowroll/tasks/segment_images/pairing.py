@@ -211,8 +211,8 @@ def _closest(
 ) -> Marked:
     """Every file of a picture where each is a class; else those of one kind.
 
-    Kinds that hardly differ from picture to picture tell little; of the others the one whose path goes longest the same
-    way as the picture's: train/a.jpg goes with trainannot/a.png, not with valannot/a.png.
+    That is the one whose path goes longest the same way as the picture's: train/a.jpg goes with trainannot/a.png, not
+    with valannot/a.png. Of several, one that hardly differs from picture to picture tells little.
     """
     by_kind: dict[str, list[str]] = defaultdict(list)
     for where, kind in marks:
@@ -220,9 +220,10 @@ def _closest(
     if classes.keys() >= by_kind.keys():
         files = [(file, classes[kind]) for kind in sorted(by_kind) for file in sorted(by_kind[kind])]
         return Marked(tuple(file for file, _ in files), tuple(name for _, name in files))
-    most = max(kinds[kind].spread for kind in by_kind)
-    telling = [kind for kind in by_kind if kinds[kind].spread >= _TELLING * most]
-    best = max(telling, key=lambda kind: max((_alike(picture, mask), mask) for mask in by_kind[kind]))
+    near = {kind: max(_alike(picture, mask) for mask in files) for kind, files in by_kind.items()}
+    nearest = [kind for kind in near if near[kind] == max(near.values())]
+    most = max(kinds[kind].spread for kind in nearest)
+    best = max(kind for kind in nearest if kinds[kind].spread >= _TELLING * most)
     ordered = sorted(by_kind[best])
     return Marked(
         tuple(ordered) if kinds[best].values <= 2 else (max(ordered, key=lambda mask: _alike(picture, mask)),)
