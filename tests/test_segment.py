@@ -252,6 +252,15 @@ def test_outlines_of_labelme_and_yolo_are_the_same_mask(tmp_path: Path) -> None:
     assert told["images/train/a1.png"]["classes"] == ["background", "leaf"]
 
 
+def test_a_circle_of_labelme_is_a_disc(tmp_path: Path) -> None:
+    shape = {"label": "leaf", "points": [[20, 15], [28, 15]], "shape_type": "circle"}
+    for n in range(3):
+        tree = {"shapes": [shape], "imagePath": f"a{n}.png", "imageWidth": 40, "imageHeight": 30}
+        write(tmp_path, f"a{n}.png", photo(n))
+        (tmp_path / f"a{n}.json").write_text(json.dumps(tree))
+    assert all(shares(t)["leaf"] == pytest.approx(np.pi * 64 / 1200, rel=0.15) for t in read_pairs(tmp_path).values())
+
+
 def test_rectangles_of_labelme_and_boxes_of_yolo_are_no_outlines(tmp_path: Path) -> None:
     shape = {"label": "leaf", "points": [[10, 5], [30, 20]], "shape_type": "rectangle"}
     for n in range(3):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from snowroll.base.errors import UsageError
@@ -102,13 +101,13 @@ def _stem(where: str) -> str:
 
 
 def _are_classes(told: Sequence[str], n: int) -> bool:
-    kinds = Counter(told)
-    spelled = {tuple(re.findall(r"[^\W\d_]+", kind.lower())) for kind in kinds}  # without numbers: dates are no classes
-    words = {word for some in spelled for word in some}
+    kinds = set(told)
     if 2 * len(told) <= n or not 2 <= len(kinds) <= min(_MOST, len(told) // _FEWEST):
         return False
+    spelled = {tuple(re.findall(r"[^\W\d_]+", kind.lower())) for kind in kinds}  # without numbers: dates are no classes
+    words = {word for some in spelled for word in some}
     if not words:
-        return _count_up(set(kinds))
+        return _count_up(kinds)
     return 2 * len(spelled) > len(kinds) and not words <= NO_CLASSES | SPLITS.keys()
 
 

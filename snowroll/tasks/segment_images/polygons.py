@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from math import dist
-from typing import Any
+from collections.abc import Iterator, Sequence
+from math import cos, dist, pi, sin
 
 from snowroll.base.errors import DataError
 from snowroll.base.nouns import Json
 from snowroll.prepare.decode import limited
-from snowroll.prepare.names import home_of
+from snowroll.prepare.labelme import Shape, read_shapes
 from snowroll.prepare.pictures import size_of
 from snowroll.prepare.read import Folder
-from snowroll.prepare.trees import json_trees
 from snowroll.prepare.yolo import class_names, label_files
 from snowroll.tasks.segment_images.coco import painted
 
@@ -24,39 +22,30 @@ def read_labelme(folder: Folder, pictures: Sequence[str], background: str, skipp
     """Picture -> target; none where hardly a shape is more than a rectangle: then boxes are meant."""
     known, found = set(pictures), dict[str, Json]()
     outlined = shapes = 0
-    for where, tree in json_trees(folder, skipped, b'"shapes"', b'"imagePath"'):
-        if not (isinstance(tree, dict) and isinstance(tree.get("shapes"), list)):
+    for drawn in read_shapes(folder, skipped):
+        if drawn.picture not in known or drawn.size is None:
+            lacks = "a picture beside it" if drawn.size else "the picture's size"
+            skipped[drawn.where] = f"LabelMe without {lacks}"
             continue
+        outlines = [(shape.label, corners) for shape in drawn.shapes if (corners := _corners(shape))]
+        shapes, outlined = shapes + len(drawn.shapes), outlined + len(outlines)
         try:
-            picture = home_of(where) + str(tree["imagePath"]).replace("\\", "/").rpartition("/")[2]
-            outlines = list(_of_labelme(tree["shapes"]))
-            if picture in known:
-                size = int(tree["imageWidth"]), int(tree["imageHeight"])
-                found[picture] = _painted(outlines, size, background)
-                shapes, outlined = shapes + len(tree["shapes"]), outlined + len(outlines)
-            else:
-                skipped[where] = "LabelMe of a picture that is not beside it"
-        except (KeyError, TypeError, ValueError, AttributeError) as fault:
-            skipped[where] = f"LabelMe that cannot be used ({fault!r})"
+            found[drawn.picture] = _painted(outlines, drawn.size, background)
+        except ValueError as fault:
+            skipped[drawn.where] = f"outlines that cannot be used ({fault})"
     return found if outlined and 2 * outlined > shapes else {}
 
 
-def _of_labelme(shapes: Sequence[Mapping[str, Any]]) -> Iterator[Outline]:
-    for shape in shapes:
-        points = [(float(x), float(y)) for x, y in shape["points"]]
-        kind = shape.get("shape_type") or "polygon"
-        if kind == "circle":
-            (x, y), edge = points
-            yield str(shape["label"]), _circle(x, y, dist((x, y), edge))
-        elif kind == "polygon" and len(points) >= _CORNERS:
-            yield str(shape["label"]), [side for point in points for side in point]
-
-
-def _circle(x: float, y: float, radius: float) -> list[float]:
-    from cmath import exp, pi
-
-    corners = (radius * exp(2j * pi * step / 64) for step in range(64))
-    return [side for corner in corners for side in (x + corner.real, y + corner.imag)]
+def _corners(shape: Shape) -> list[float]:
+    """x, y, x, y ... of what has an area of its own; of a circle 64 of them. [] for other shapes."""
+    points = shape.points
+    if shape.kind == "circle":
+        (x, y), edge = points
+        radius, turns = dist((x, y), edge), [2 * pi * step / 64 for step in range(64)]
+        points = tuple((x + radius * cos(turn), y + radius * sin(turn)) for turn in turns)
+    elif shape.kind != "polygon" or len(points) < _CORNERS:
+        return []
+    return [side for point in points for side in point]
 
 
 def read_yolo(folder: Folder, background: str, skipped: dict[str, str], workers: int) -> dict[str, Json]:

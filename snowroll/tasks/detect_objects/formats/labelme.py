@@ -3,46 +3,39 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from math import dist
-from typing import Any
 
 from snowroll.base.nouns import Json
-from snowroll.prepare.names import home_of
+from snowroll.prepare.labelme import Shape, read_shapes
 from snowroll.prepare.read import Folder
-from snowroll.prepare.trees import json_trees
 from snowroll.tasks.detect_objects.formats.marks import Marked, Told, an_object
 
 
 def read(folder: Folder) -> Told:
     told = Told("LabelMe")
-    for where, tree in json_trees(folder, told.skipped, b'"shapes"', b'"imagePath"'):
-        if not (isinstance(tree, dict) and isinstance(tree.get("shapes"), list)):
-            continue
-        told.used.add(where)
+    for drawn in read_shapes(folder, told.skipped):
+        told.used.add(drawn.where)
         try:
-            size = (int(tree["imageWidth"]), int(tree["imageHeight"])) if tree.get("imageWidth") else None
-            named = str(tree["imagePath"]).replace("\\", "/").rpartition("/")[2]
-            told.pictures.append(Marked(home_of(where) + named, tuple(_objects(tree["shapes"])), where, size))
-        except (ValueError, TypeError, KeyError, AttributeError, IndexError) as fault:
-            told.skipped[where] = f"LabelMe that cannot be used ({fault!r})"
+            told.pictures.append(Marked(drawn.picture, tuple(_objects(drawn.shapes)), drawn.where, drawn.size))
+        except ValueError as fault:
+            told.skipped[drawn.where] = f"LabelMe that cannot be used ({fault})"
     if told.pictures:
         told.evidence.append(f"{len(told.pictures):,} LabelMe files")
     return told
 
 
-def _objects(shapes: Sequence[Mapping[str, Any]]) -> Iterator[Json]:
+def _objects(shapes: Sequence[Shape]) -> Iterator[Json]:
     for shape in shapes:
-        points = [(float(x), float(y)) for x, y in shape["points"]]
-        kind = shape.get("shape_type") or "polygon"
-        if kind == "circle":
+        points = shape.points
+        if shape.kind == "circle":
             (x, y), edge = points
             radius = dist((x, y), edge)
-            points = [(x - radius, y - radius), (x + radius, y + radius)]
-        elif kind not in ("rectangle", "polygon"):  # points and lines have no box
+            points = ((x - radius, y - radius), (x + radius, y + radius))
+        elif shape.kind not in ("rectangle", "polygon"):  # points and lines have no box
             continue
         xs, ys = [x for x, _ in points], [y for _, y in points]
-        yield an_object(shape["label"], (min(xs), min(ys), max(xs), max(ys)))
+        yield an_object(shape.label, (min(xs), min(ys), max(xs), max(ys)))
 
 
 def write(pictures: Sequence[Marked]) -> dict[str, str]:
