@@ -1,0 +1,268 @@
+"""Masks and outlines, found and read in whatever folders and files they lie."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from house_kit import snowroll
+from mask_kit import a_mask, photo, write
+
+from snowroll.base.nouns import Json
+from snowroll.prepare.mask_targets import mask_of, shares
+from snowroll.prepare.read import Folder
+from snowroll.prepare.settings import PrepareSettings
+from snowroll.tasks.segment_images.reading import read_masks
+
+LAYOUTS = {
+    "beside": ("a{n}.jpg", "a{n}.png"),
+    "ending": ("a{n}.png", "a{n}_mask.png"),
+    "folders": ("images/a{n}.png", "masks/a{n}.png"),
+    "splits": ("train/a{n}.jpg", "trainannot/a{n}.png"),
+    "deep": ("train/images/a{n}.jpg", "train/labels/a{n}_L.png"),
+    "two endings": ("left/town/town_{n}_left8bit.png", "fine/town/town_{n}_fine_labelIds.png"),
+    "other words": ("images/2{n}_training.png", "1st_manual/2{n}_manual1.png"),
+    "beginnings": ("img_{n}.jpg", "seg_{n}.png"),
+    "more letters": ("a_{n}.jpg", "a_{n}_segmentation.png"),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_masks_are_found_in_any_common_layout(layout: str, tmp_path: Path) -> None:
+    picture, mask = LAYOUTS[layout]
+    for n in range(6):
+        write(tmp_path, picture.format(n=n), photo(n))
+        write(tmp_path, mask.format(n=n), a_mask((0, 1, 2)))
+    reading = read_masks(Folder(tmp_path), PrepareSettings())
+    assert reading is not None
+    assert {found.where for found in reading.found} == {picture.format(n=n) for n in range(6)}
+    assert all(np.array_equal(mask_of(found.target), a_mask((0, 1, 2))) for found in reading.found)
+    assert reading.found[0].target["classes"] == ["0", "1", "2"]
+
+
+def read_pairs(folder: Path) -> dict[str, Json]:
+    """Picture -> its target, with the numbers of its mask as they are told."""
+    reading = read_masks(Folder(folder), PrepareSettings())
+    assert reading is not None
+    return {found.where: found.target for found in reading.found}
+
+
+def half(side: int, size: tuple[int, int] = (40, 30)) -> np.ndarray:
+    """A black and white mask: one of four stripes is white."""
+    mask = np.zeros(size[::-1], np.uint8)
+    mask[:, side * 10 : side * 10 + 10] = 255
+    return mask
+
+
+def test_of_several_kinds_of_masks_one_is_learnt_from(tmp_path: Path) -> None:
+    colours = np.zeros((30, 40, 3), np.uint8)
+    colours[:, 20:] = (128, 64, 128)
+    for n in range(6):
+        write(tmp_path, f"left/town_{n}_left8bit.png", photo(n))
+        write(tmp_path, f"fine/town_{n}_fine_color.png", colours)
+        write(tmp_path, f"fine/town_{n}_fine_labelIds.png", a_mask((0, 1, 2)))
+    reading = read_masks(Folder(tmp_path), PrepareSettings())
+    assert reading is not None
+    assert [found.target["classes"] for found in reading.found] == [["0", "1", "2"]] * 6
+    assert sum("not the one that is learnt from" in why for why in reading.skipped.values()) == 6
+
+
+def test_splits_that_number_their_pictures_alike_keep_their_masks(tmp_path: Path) -> None:
+    for split, pictures in (("train", 8), ("val", 1)):
+        for n in range(pictures):
+            write(tmp_path, f"{split}/a{n}.jpg", photo(n))
+            write(tmp_path, f"{split}annot/a{n}.png", half(n % 4 if split == "train" else 3))
+    found = read_pairs(tmp_path)
+    assert len(found) == 9
+    assert np.array_equal(mask_of(found["val/a0.jpg"]) > 0, half(3) > 0)
+    assert np.array_equal(mask_of(found["train/a0.jpg"]) > 0, half(0) > 0)
+
+
+def test_masks_that_differ_are_meant_and_not_the_edge_of_the_lens(tmp_path: Path) -> None:
+    """As fundus cameras have it: vessels drawn by hand, and a field of view that is all but the same for all."""
+    for n in range(8):
+        write(tmp_path, f"training/images/2{n}_training.png", photo(n))
+        write(tmp_path, f"training/1st_manual/2{n}_manual1.png", half(n % 4))
+        lens = np.zeros((30, 40), np.uint8)
+        lens[4:26, 5:35] = 255
+        lens[4, 5 + n] = 0
+        write(tmp_path, f"training/mask/2{n}_training_mask.png", lens)
+    found = read_pairs(tmp_path)
+    assert found.keys() == {f"training/images/2{n}_training.png" for n in range(8)}
+    assert all(shares(target)["foreground"] == 0.25 for target in found.values())
+
+
+@pytest.mark.parametrize("mask", ["{n}/masks/x{thing}y.png", "a{n}_mask_{thing}.png"])
+def test_a_file_for_each_thing(mask: str, tmp_path: Path) -> None:
+    picture = "{n}/images/a{n}.png" if "/" in mask else "a{n}.png"
+    for n in range(4):
+        write(tmp_path, picture.format(n=n), photo(n))
+        for thing in range(1 + n % 3):
+            write(tmp_path, mask.format(n=n, thing=thing), half(thing))
+    found = read_pairs(tmp_path)
+    assert found.keys() == {picture.format(n=n) for n in range(4)}
+    for n in range(4):
+        target = found[picture.format(n=n)]
+        assert target["classes"] == ["background"] + ["foreground"] * (1 + n % 3)
+        assert shares(target)["foreground"] == pytest.approx((1 + n % 3) / 4)
+
+
+@pytest.mark.parametrize(
+    "mask", ["gt/1. Haemorrhages/{n}_HE.png|gt/2. Exudates/{n}_EX.png", "{n}_HE_mask.png|{n}_EX_mask.png"]
+)
+def test_a_file_for_each_class(mask: str, tmp_path: Path) -> None:
+    for n in range(6):
+        write(tmp_path, f"eye/{n}.jpg" if "/" in mask else f"{n}.jpg", photo(n))
+        for place, name in enumerate(mask.split("|")[: 1 + n % 2]):
+            write(tmp_path, name.format(n=n), half(place))
+    found = read_pairs(tmp_path)
+    assert len(found) == 6
+    assert shares(next(target for where, target in found.items() if "1.jpg" in where)) == {
+        "background": 0.5,
+        "HE": 0.25,
+        "EX": 0.25,
+    }
+    assert all(shares(target)["HE"] == 0.25 for target in found.values())
+
+
+@pytest.mark.parametrize(
+    ("home", "meant"),
+    [("TCGA_{n}", "segment_images"), ("{kind}", "classify_images"), ("{n}/images|{n}/masks", "segment_images")],
+)
+def test_folders_of_cases_are_no_classes_and_folders_of_classes_are(home: str, meant: str, tmp_path: Path) -> None:
+    for n in range(12):
+        there, _, beside = home.format(n=n // 4, kind="ab"[n % 2]).partition("|")
+        write(tmp_path, f"data/{there}/x{n}.png", photo(n))
+        write(tmp_path, f"data/{beside or there}/x{n}_mask.png", half(n % 3))
+    said = snowroll("init", tmp_path, "--json")
+    assert said.json["task"] == meant
+    assert said.json["other_tasks"] == (["segment_images"] if meant == "classify_images" else [])
+
+
+def test_masks_of_one_picture_must_have_one_size(tmp_path: Path) -> None:
+    for n in range(4):
+        write(tmp_path, f"a{n}.png", photo(n))
+        write(tmp_path, f"a{n}_mask.png", half(0))
+        write(tmp_path, f"a{n}_mask_1.png", half(1, (40, 30 + n // 3)))
+    reading = read_masks(Folder(tmp_path), PrepareSettings())
+    assert reading is not None
+    assert [found.where for found in reading.found if found.target] == ["a0.png", "a1.png", "a2.png"]
+    assert "40 x 31 pixels where another" in reading.skipped["a3.png"]
+
+
+def test_masks_saved_as_coloured_jpegs_have_two_values(tmp_path: Path) -> None:
+    for n in range(4):
+        write(tmp_path, f"images/{n}.jpg", photo(n))
+        write(tmp_path, f"masks/{n}.jpg", np.repeat(half(n)[:, :, None], 3, axis=2))
+    found = read_pairs(tmp_path)
+    assert [target["classes"] for target in found.values()] == [["background", "foreground"]] * 4
+    assert all(shares(target)["foreground"] == pytest.approx(0.25, abs=0.02) for target in found.values())
+
+
+SQUARE = [[10, 5], [30, 5], [30, 20], [10, 20]]
+
+
+def test_outlines_of_labelme_and_yolo_are_the_same_mask(tmp_path: Path) -> None:
+    for n in range(3):
+        shapes = [{"label": "leaf", "points": SQUARE, "shape_type": "polygon"}] * bool(n)
+        tree = {"shapes": shapes, "imagePath": f"..\\a{n}.png", "imageWidth": 40, "imageHeight": 30}
+        write(tmp_path, f"labelme/a{n}.png", photo(n))
+        (tmp_path / f"labelme/a{n}.json").write_text(json.dumps(tree))
+        write(tmp_path, f"yolo/images/train/a{n}.png", photo(n))
+        line = " ".join(["0", *(f"{x / 40:.6f} {y / 30:.6f}" for x, y in SQUARE)])
+        (tmp_path / "yolo/labels/train").mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"yolo/labels/train/a{n}.txt").write_text(line if n else "")
+    (tmp_path / "yolo/data.yaml").write_text("names: [leaf]\n")
+    drawn, told = read_pairs(tmp_path / "labelme"), read_pairs(tmp_path / "yolo")
+    assert [mask_of(target).tolist() for target in drawn.values()] == [mask_of(t).tolist() for t in told.values()]
+    assert shares(drawn["a0.png"]) == {"background": 1.0}
+    assert shares(drawn["a1.png"])["leaf"] == pytest.approx(20 * 15 / 1200, rel=0.15)
+    assert told["images/train/a1.png"]["classes"] == ["background", "leaf"]
+
+
+def test_a_circle_of_labelme_is_a_disc(tmp_path: Path) -> None:
+    shape = {"label": "leaf", "points": [[20, 15], [28, 15]], "shape_type": "circle"}
+    for n in range(3):
+        tree = {"shapes": [shape], "imagePath": f"a{n}.png", "imageWidth": 40, "imageHeight": 30}
+        write(tmp_path, f"a{n}.png", photo(n))
+        (tmp_path / f"a{n}.json").write_text(json.dumps(tree))
+    assert all(shares(t)["leaf"] == pytest.approx(np.pi * 64 / 1200, rel=0.15) for t in read_pairs(tmp_path).values())
+
+
+def test_rectangles_of_labelme_and_boxes_of_yolo_are_no_outlines(tmp_path: Path) -> None:
+    shape = {"label": "leaf", "points": [[10, 5], [30, 20]], "shape_type": "rectangle"}
+    for n in range(3):
+        tree = {"shapes": [shape], "imagePath": f"a{n}.png", "imageWidth": 40, "imageHeight": 30}
+        write(tmp_path, f"a{n}.png", photo(n))
+        (tmp_path / f"a{n}.json").write_text(json.dumps(tree))
+        (tmp_path / f"a{n}.txt").write_text("0 0.5 0.5 0.2 0.2\n")
+    assert read_masks(Folder(tmp_path), PrepareSettings()) is None
+
+
+@pytest.mark.parametrize(
+    ("pixels", "names", "classes"),
+    [
+        (a_mask((0, 255)), "", ["background", "foreground"]),
+        (a_mask((0, 1, 2, 255)), "", ["0", "1", "2", ""]),
+        (a_mask((*range(21), 255)), "", [*map(str, range(21)), ""]),
+        (a_mask((0, 1, 2)), "sky\nroad\nvoid\n", ["sky", "road", ""]),
+        (a_mask((0, 1, 2, 3), np.uint16), "", ["background", "foreground", "foreground", "foreground"]),
+    ],
+)
+def test_values_become_classes(pixels: np.ndarray, names: str, classes: list[str], tmp_path: Path) -> None:
+    for n in range(4):
+        write(tmp_path, f"images/a{n}.png", photo(n))
+        write(tmp_path, f"masks/a{n}.png", pixels)
+    if names:
+        (tmp_path / "classes.txt").write_text(names)
+    reading = read_masks(Folder(tmp_path), PrepareSettings())
+    assert reading is not None
+    assert reading.found[0].target["classes"] == classes
+
+
+def test_smoothed_borders_are_no_classes(tmp_path: Path) -> None:
+    """A tool that scales black and white masks leaves greys at their borders, in some of the files."""
+    for n in range(4):
+        write(tmp_path, f"images/a{n}.png", photo(n))
+        mask = a_mask((0, 255))
+        if n:
+            mask[:, 20] = np.linspace(8, 248, 30)
+        write(tmp_path, f"masks/a{n}.png", mask)
+    reading = read_masks(Folder(tmp_path), PrepareSettings())
+    assert reading is not None
+    assert any("greys" in line for line in reading.evidence)
+    assert all(set(found.target["classes"]) == {"background", "foreground"} for found in reading.found)
+    assert shares(reading.found[1].target)["foreground"] == pytest.approx(0.5 - 0.5 / 40)
+
+
+def test_colours_are_named_by_a_list(tmp_path: Path) -> None:
+    colours = np.zeros((30, 40, 3), np.uint8)
+    colours[:, 20:] = (128, 64, 128)
+    for n in range(4):
+        write(tmp_path, f"images/a{n}.png", photo(n))
+        write(tmp_path, f"labels/a{n}.png", colours)
+    (tmp_path / "class_dict.csv").write_text("name,r,g,b\nroad,128,64,128\nsky,0,0,0\n")
+    reading = read_masks(Folder(tmp_path), PrepareSettings())
+    assert reading is not None
+    assert shares(reading.found[0].target) == {"road": 0.5, "sky": 0.5}
+    ignoring = read_masks(Folder(tmp_path), PrepareSettings(ignore=("sky",)))
+    assert ignoring is not None
+    assert shares(ignoring.found[0].target) == {"road": 0.5, "": 0.5}
+
+
+def test_pictures_of_few_values_have_masks_where_names_say_so(tmp_path: Path) -> None:
+    for n in range(8):
+        write(tmp_path, f"images/a{n}.png", photo(n) if n % 2 else photo(n) // 128 * 128)
+        write(tmp_path, f"masks/a{n}.png", a_mask((0, 1)))
+        write(tmp_path, f"drawn/{'ab'[n % 2]}/{n // 2}.png", photo(n) if n % 3 else photo(n) // 128 * 128)
+    reading = read_masks(Folder(tmp_path), PrepareSettings())
+    assert reading is not None
+    assert {found.where for found in reading.found if found.target} == {f"images/a{n}.png" for n in range(8)}
+
+
+def test_photos_in_class_folders_are_no_segmentation(tmp_path: Path) -> None:
+    for n in range(6):
+        write(tmp_path, f"{'ab'[n % 2]}/{n}.png", photo(n))
+    assert read_masks(Folder(tmp_path), PrepareSettings()) is None
