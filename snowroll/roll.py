@@ -149,7 +149,9 @@ def _records(opened: Opened, turn: Roll) -> list[Record]:
 def _waiting(opened: Opened, turn: Roll, lines: list[str]) -> Answer:
     left = opened.store.catalog.left_in_queue()
     told = {"roll": turn.number, "stage": "label", "waiting": left, **_public(turn.state)}
-    return Answer(told, [*lines, f"label     {left} pictures wait for a person"], next=f"snowroll label {opened.root}")
+    return Answer(
+        told, [*lines, f"label     {left} {opened.task.kind}s wait for a person"], next=f"snowroll label {opened.root}"
+    )
 
 
 def _finished(opened: Opened, turn: Roll, lines: list[str]) -> Answer:

@@ -140,6 +140,22 @@ def test_docs_ask_nothing_of_other_servers(url: str) -> None:
     assert "/v1/predict" in response.text
     assert not re.search(r"(src|href)=['\"]?(https?:)?//|@import|url\(", response.text)
     assert "default-src 'none'" in response.headers["content-security-policy"]
+    assert f"@picture.jpg {url}/v1/predict" in response.text
+
+
+def test_texts_come_as_they_are(url: str) -> None:
+    """Here they are no pictures; each fails alone, for what it is."""
+    body = {"texts": ["no picture", "", 7, "\ud800"]}
+    told = is_problem(
+        httpx.post(f"{url}/v1/predict", content=json.dumps(body), headers={"content-type": "application/json"}), 422
+    )
+    said = [(entry["error"], entry["where"]) for entry in told["predictions"]]
+    assert said == [
+        ("not a picture", ""),
+        ("empty", "texts[1]"),
+        ("not a string", "texts[2]"),
+        ("not a text of whole characters", "texts[3]"),
+    ]
 
 
 def test_metrics_count_what_happened(url: str) -> None:
@@ -405,12 +421,12 @@ def test_work_for_a_client_that_has_gone_is_dropped() -> None:
         head = f"POST /v1/predict HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(body)}\r\n\r\n".encode()
         with socket.create_connection(address_of(url)) as client:
             client.sendall(head + body)
-            while "snowroll_queue_pictures 2.0" not in httpx.get(f"{url}/metrics").text:
+            while "snowroll_queue_samples 2.0" not in httpx.get(f"{url}/metrics").text:
                 time.sleep(0.01)
         time.sleep(0.1)  # for the server to see that it has gone
         gate.set()
         holder.join()
-        while "snowroll_queue_pictures 0.0" not in httpx.get(f"{url}/metrics").text:
+        while "snowroll_queue_samples 0.0" not in httpx.get(f"{url}/metrics").text:
             time.sleep(0.01)
         assert opened == [png(5)]
 

@@ -10,6 +10,7 @@ import pytest
 from house_kit import snowroll
 from mask_kit import a_mask, photo, write
 
+from snowroll.base.errors import UsageError
 from snowroll.base.nouns import Json
 from snowroll.prepare.mask_targets import mask_of, shares
 from snowroll.prepare.read import Folder
@@ -42,9 +43,9 @@ def test_masks_are_found_in_any_common_layout(layout: str, tmp_path: Path) -> No
     assert reading.found[0].target["classes"] == ["0", "1", "2"]
 
 
-def read_pairs(folder: Path) -> dict[str, Json]:
+def read_pairs(folder: Path, settings: PrepareSettings = PrepareSettings()) -> dict[str, Json]:  # noqa: B008 (frozen)
     """Picture -> its target, with the numbers of its mask as they are told."""
-    reading = read_masks(Folder(folder), PrepareSettings())
+    reading = read_masks(Folder(folder), settings)
     assert reading is not None
     return {found.where: found.target for found in reading.found}
 
@@ -139,6 +140,29 @@ def test_folders_of_cases_are_no_classes_and_folders_of_classes_are(home: str, m
     said = snowroll("init", tmp_path, "--json")
     assert said.json["task"] == meant
     assert said.json["other_tasks"] == (["segment_images"] if meant == "classify_images" else [])
+
+
+def test_the_user_says_which_masks_are_meant(tmp_path: Path) -> None:
+    """Two people outlined the same."""
+    for n in range(12):
+        write(tmp_path, f"img/{n}.jpg", photo(n))
+        for place, who in enumerate(("ann", "bo")):
+            write(tmp_path, f"{who}/{n}.png", half(place))
+    for place, who in enumerate(("ann", "bo")):
+        found = read_pairs(tmp_path, PrepareSettings(masks=f"^{who}/"))
+        assert found.keys() == {f"img/{n}.jpg" for n in range(12)}
+        assert all(np.array_equal(mask_of(target) > 0, half(place) > 0) for target in found.values())
+    with pytest.raises(UsageError, match="matches no path"):
+        read_pairs(tmp_path, PrepareSettings(masks="nobody"))
+
+
+def test_the_user_says_what_looks_cannot(tmp_path: Path) -> None:
+    """Some of the pictures are drawings of few colours, and no name says which are masks."""
+    for n in range(12):
+        write(tmp_path, f"a/{n}.png", half(n) if n % 2 else photo(n))
+        write(tmp_path, f"b/{n}.png", half(0))
+    assert read_masks(Folder(tmp_path), PrepareSettings()) is None
+    assert read_pairs(tmp_path, PrepareSettings(masks="^b/")).keys() == {f"a/{n}.png" for n in range(12)}
 
 
 def test_masks_of_one_picture_must_have_one_size(tmp_path: Path) -> None:

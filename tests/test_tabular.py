@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from snowroll.base.errors import DataError, UsageError
 from snowroll.base.nouns import Batch, Plan, Sample
-from snowroll.deploy.bodies import pictures
+from snowroll.deploy.bodies import samples_in
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.prepare.tables import Cell
@@ -349,7 +349,7 @@ def test_any_row_is_looked_at_and_drawn(row: dict[str, Any]) -> None:
 
 
 async def _items(body: bytes) -> list[Any]:
-    return await pictures("application/json", body, 3)
+    return await samples_in("application/json", body, 3)
 
 
 def test_rows_may_be_posted_as_json() -> None:

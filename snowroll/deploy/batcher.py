@@ -1,7 +1,7 @@
-"""Pictures in, predictions out, batched by need: no timer, no added wait for a lone client.
+"""Samples in, predictions out, batched by need: no timer, no added wait for a lone client.
 
 A few threads share one rule: while something waits unread, read and prepare it; when nothing is left to read, or a
-full batch is ready, run the body on what is ready. A lone picture goes from bytes to answer on one thread without
+full batch is ready, run the body on what is ready. A lone sample goes from bytes to answer on one thread without
 stopping; under load, what arrives while the body runs becomes the next batch.
 """
 
@@ -26,7 +26,7 @@ class Full(Exception):
 
 @dataclass(eq=False, slots=True)
 class Request:
-    """The pictures of one request and the one model that answers them all."""
+    """The samples of one request and the one model that answers them all."""
 
     model: Loaded
     raws: Sequence[bytes]
@@ -37,7 +37,7 @@ class Request:
 
 
 @dataclass(eq=False, slots=True)
-class _Picture:
+class _Sample:
     request: Request
     row: int
     prepared: Prepared | None = None
@@ -53,11 +53,11 @@ class Batcher:
         queue: int,
         ran: Callable[[int, float], None] = lambda size, seconds: None,
     ) -> None:
-        """queue: most pictures waiting. ran: told the size and seconds of each run of the body."""
+        """queue: most samples waiting. ran: told the size and seconds of each run of the body."""
         self.batch, self.queue, self.ran = batch, queue, ran
-        self._unread: deque[_Picture] = deque()
-        self._ready: deque[_Picture] = deque()
-        self._waiting = 0  # pictures accepted and not yet answered or dropped
+        self._unread: deque[_Sample] = deque()
+        self._ready: deque[_Sample] = deque()
+        self._waiting = 0  # samples accepted and not yet answered or dropped
         self._change = Condition()
         self._open = True
         self._threads = [Thread(target=self._work, name=f"predict-{n}", daemon=True) for n in range(threads)]
@@ -79,14 +79,14 @@ class Batcher:
         return self._waiting
 
     def submit(self, request: Request) -> None:
-        """Queue every picture of a request, or none. Raises Full."""
+        """Queue every sample of a request, or none. Raises Full."""
         count = len(request.raws)
         request.outcomes, request.left = [None] * count, count
         with self._change:
             if self._waiting + count > self.queue or not self._open:
                 raise Full
             self._waiting += count
-            self._unread.extend(_Picture(request, row) for row in range(count))
+            self._unread.extend(_Sample(request, row) for row in range(count))
             self._change.notify(min(count, len(self._threads)))
 
     def _work(self) -> None:
@@ -97,37 +97,37 @@ class Batcher:
                         return
                     self._change.wait()
                 full = len(self._ready) >= self.batch
-                picture = self._unread.popleft() if self._unread and not full else None
-                pictures = [] if picture else self._take_ready()
-            if picture:
-                self._prepare(picture)
+                sample = self._unread.popleft() if self._unread and not full else None
+                samples = [] if sample else self._take_ready()
+            if sample:
+                self._prepare(sample)
             else:
-                self._predict(pictures)
+                self._predict(samples)
 
-    def _take_ready(self) -> list[_Picture]:
-        """Up to `batch` ready pictures of one model, oldest first."""
+    def _take_ready(self) -> list[_Sample]:
+        """Up to `batch` ready samples of one model, oldest first."""
         model = self._ready[0].request.model
-        taken: list[_Picture] = []
+        taken: list[_Sample] = []
         while self._ready and len(taken) < self.batch and self._ready[0].request.model is model:
             taken.append(self._ready.popleft())
         return taken
 
-    def _prepare(self, picture: _Picture) -> None:
-        request = picture.request
+    def _prepare(self, sample: _Sample) -> None:
+        request = sample.request
         if not request.is_wanted():
-            self._finish([(picture, None)])
+            self._finish([(sample, None)])
             return
         try:
-            picture.prepared = request.model.prepare(request.raws[picture.row])
+            sample.prepared = request.model.prepare(request.raws[sample.row])
         except Exception as fault:
-            self._finish([(picture, _in_words(fault))])
+            self._finish([(sample, _in_words(fault))])
             return
         with self._change:
-            self._ready.append(picture)  # this thread comes back for it; others need no waking
+            self._ready.append(sample)  # this thread comes back for it; others need no waking
 
-    def _predict(self, pictures: list[_Picture]) -> None:
-        wanted = [picture for picture in pictures if picture.request.is_wanted()]
-        self._finish([(picture, None) for picture in pictures if picture not in wanted])
+    def _predict(self, samples: list[_Sample]) -> None:
+        wanted = [sample for sample in samples if sample.request.is_wanted()]
+        self._finish([(sample, None) for sample in samples if sample not in wanted])
         if not wanted:
             return
         begun = time.perf_counter()
@@ -135,14 +135,14 @@ class Batcher:
         self.ran(len(wanted), time.perf_counter() - begun)
         self._finish(list(zip(wanted, answers, strict=True)))
 
-    def _finish(self, outcomes: list[tuple[_Picture, Outcome | None]]) -> None:
+    def _finish(self, outcomes: list[tuple[_Sample, Outcome | None]]) -> None:
         """Hand in outcomes (None: dropped) and answer the requests that are complete."""
         complete: list[Request] = []
         with self._change:
             self._waiting -= len(outcomes)
-            for picture, outcome in outcomes:
-                request = picture.request
-                request.outcomes[picture.row] = outcome
+            for sample, outcome in outcomes:
+                request = sample.request
+                request.outcomes[sample.row] = outcome
                 request.left -= 1
                 if request.left == 0:
                     complete.append(request)
@@ -151,18 +151,18 @@ class Batcher:
             request.done(known if len(known) == len(request.raws) else None)
 
 
-def _answers(pictures: list[_Picture]) -> list[Outcome]:
-    """One outcome a picture. A batch that fails is run again one by one, so that only the culprit's fails."""
-    model = pictures[0].request.model
-    rows = [picture.prepared for picture in pictures if picture.prepared is not None]
+def _answers(samples: list[_Sample]) -> list[Outcome]:
+    """One outcome a sample. A batch that fails is run again one by one, so that only the culprit's fails."""
+    model = samples[0].request.model
+    rows = [sample.prepared for sample in samples if sample.prepared is not None]
     try:
         outputs = model.run(together(rows))
         predictions = model.answer(outputs)
-        assert len(predictions) == len(pictures), "the task answers one prediction a row"
+        assert len(predictions) == len(samples), "the task answers one prediction a row"
         return list(predictions)
     except Exception as fault:
-        if len(pictures) > 1:
-            return [outcome for picture in pictures for outcome in _answers([picture])]
+        if len(samples) > 1:
+            return [outcome for sample in samples for outcome in _answers([sample])]
         return [_in_words(fault)]
 
 
@@ -170,5 +170,5 @@ def _in_words(fault: Exception) -> SnowrollError:
     if isinstance(fault, SnowrollError):
         return fault
     if isinstance(fault, MemoryError):
-        return DataError("this picture is too large for the memory left", cure="send a smaller one")
-    return DataError(f"this picture could not be used ({type(fault).__name__})", cure="send it as PNG or JPEG")
+        return DataError("this sample is too large for the memory left", cure="send a smaller one")
+    return DataError(f"this sample could not be used ({type(fault).__name__})", cure="see /docs for what is taken")

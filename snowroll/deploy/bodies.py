@@ -1,4 +1,4 @@
-"""A request's body to samples: raw bytes, multipart files, JSON with base64 or with rows. One bad item fails alone."""
+"""A request's body to samples: raw bytes, multipart files, JSON of files, texts or rows. One bad item fails alone."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ from snowroll.deploy.problem import Refused
 
 Item = bytes | DataError
 
+_SEND = 'send {"images": [base64, ...]} of files, {"texts": ["...", ...]} or {"rows": [{"column": value, ...}]}'
 
-async def pictures(content_type: str, body: bytes, most: int) -> list[Item]:
-    """The pictures in the order sent. Raises Refused: 400 unreadable, 413 too many.
+
+async def samples_in(content_type: str, body: bytes, most: int) -> list[Item]:
+    """The samples in the order sent. Raises Refused: 400 unreadable, 413 too many.
 
     Any media type but JSON and multipart is one sample's bytes: what they are, the task says when it opens them.
     """
     media = content_type.partition(";")[0].strip().lower()
     if not body:
-        raise Refused(400, "the body is empty", cure="send a picture")
+        raise Refused(400, "the body is empty", cure="send a sample's bytes")
     if media == "application/json":
         items = _from_json(body, most)
     elif media == "multipart/form-data":
@@ -29,7 +31,7 @@ async def pictures(content_type: str, body: bytes, most: int) -> list[Item]:
     else:
         return [body]
     if not items:
-        raise Refused(400, "no picture in the body", cure="send at least one")
+        raise Refused(400, "no sample in the body", cure="send at least one")
     return items
 
 
@@ -37,19 +39,21 @@ def _from_json(body: bytes, most: int) -> list[Item]:
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
-        raise Refused(400, "the body is not valid JSON", cure='send {"images": [base64, ...]}') from None
-    images = value.get("images") if isinstance(value, dict) else None
-    rows = value.get("rows") if isinstance(value, dict) else None
-    if images is None and isinstance(rows, list):
-        _few_enough(len(rows), most)
-        return [_from_row(row, f"rows[{place}]") for place, row in enumerate(rows)]
-    if not isinstance(images, list):
-        told = "the JSON has no list 'images' or 'rows'"
-        raise Refused(
-            400, told, cure='send {"images": [base64, ...]}, or {"rows": [{"column": value, ...}]} of a table'
-        )
-    _few_enough(len(images), most)
-    return [_from_base64(image, f"images[{row}]") for row, image in enumerate(images)]
+        raise Refused(400, "the body is not valid JSON", cure=_SEND) from None
+    for name, read in _READERS.items():
+        if isinstance(value, dict) and isinstance(items := value.get(name), list):
+            _few_enough(len(items), most)
+            return [read(item, f"{name}[{place}]") for place, item in enumerate(items)]
+    raise Refused(400, f"the JSON has no list {', '.join(map(repr, _READERS))}", cure=_SEND)
+
+
+def _from_text(text: object, where: str) -> Item:
+    if not isinstance(text, str):
+        return DataError("not a string", where=where, cure="send the text as it is")
+    try:
+        return text.encode() or DataError("empty", where=where, cure="send a text")
+    except UnicodeEncodeError:  # half of a pair of surrogates
+        return DataError("not a text of whole characters", where=where, cure="send the text as UTF-8")
 
 
 def _from_row(row: object, where: str) -> Item:
@@ -71,6 +75,9 @@ def _from_base64(image: object, where: str) -> Item:
     return raw or DataError("empty", where=where, cure="send the file's bytes as base64")
 
 
+_READERS = {"images": _from_base64, "texts": _from_text, "rows": _from_row}
+
+
 async def _from_multipart(content_type: str, body: bytes, most: int) -> list[Item]:
     from starlette.datastructures import Headers, UploadFile
     from starlette.formparsers import MultiPartException, MultiPartParser
@@ -87,7 +94,7 @@ async def _from_multipart(content_type: str, body: bytes, most: int) -> list[Ite
     except (MultiPartException, KeyError, UnicodeDecodeError) as fault:
         if "Too many files" in str(fault):
             _few_enough(most + 1, most)
-        raise Refused(400, "the multipart body cannot be read", cure="send each picture as a file part") from None
+        raise Refused(400, "the multipart body cannot be read", cure="send each sample as a file part") from None
     files = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
     try:
         _few_enough(len(files), most)
@@ -99,4 +106,4 @@ async def _from_multipart(content_type: str, body: bytes, most: int) -> list[Ite
 
 def _few_enough(count: int, most: int) -> None:
     if count > most:
-        raise Refused(413, f"more than {most} pictures in one request", cure="send them in several")
+        raise Refused(413, f"more than {most} samples in one request", cure="send them in several")

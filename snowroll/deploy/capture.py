@@ -21,7 +21,7 @@ TIDY_S = 600.0  # between two calls of tidy: what is kept may outlive its days b
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One answered picture, with its bytes. `record.content` is their SHA-256."""
+    """One answered sample, with its bytes. `record.content` is their SHA-256."""
 
     record: Record
     raw: bytes
@@ -54,7 +54,7 @@ class Capture:
         tidy_s: float = TIDY_S,
         clean: Callable[[bytes], bytes] | None = None,
     ) -> None:
-        """share: of the pictures, kept. most_bytes: waiting in memory. told: how many were kept, dropped or failed.
+        """share: of the samples, kept. most_bytes: waiting in memory. told: how many were kept, dropped or failed.
 
         clean: takes out of a sample's bytes what must not be kept; what it cannot read is not kept at all.
         tidy: called at the start and every tidy_s seconds, whether anything comes in or not.

@@ -111,7 +111,7 @@ class Limits:
 
     def _too_large(self) -> None:
         most = self.settings.max_body_mb
-        raise Refused(413, f"the body is larger than {most:g} MB", cure="send smaller or fewer pictures")
+        raise Refused(413, f"the body is larger than {most:g} MB", cure="send less at a time")
 
 
 class _Answer:

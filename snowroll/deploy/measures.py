@@ -1,4 +1,4 @@
-"""What Prometheus may scrape. Base units, no label with a value per client or per picture."""
+"""What Prometheus may scrape. Base units, no label with a value per client or per sample."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ class Measures:
         )
         self.batch = Histogram(
             "snowroll_batch_size",
-            "Pictures in one run of the body",
+            "Samples in one run of the body",
             buckets=(1, 2, 4, 8, 16, 32, 64),
             registry=registry,
         )
-        self.predictions = Counter("snowroll_predictions", "Pictures by predicted label", ["label"], registry=registry)
-        self.items = Counter("snowroll_item_errors", "Pictures that could not be used", registry=registry)
+        self.predictions = Counter("snowroll_predictions", "Samples by predicted label", ["label"], registry=registry)
+        self.items = Counter("snowroll_item_errors", "Samples that could not be used", registry=registry)
         self.swaps = Counter("snowroll_model_swaps", "Candidates by outcome", ["outcome"], registry=registry)
         self.records = Counter("snowroll_records", "Answers by what became of the copy", ["outcome"], registry=registry)
-        self.waiting = Gauge("snowroll_queue_pictures", "Pictures accepted and not answered", registry=registry)
+        self.waiting = Gauge("snowroll_queue_samples", "Samples accepted and not answered", registry=registry)
         self.model = Gauge("snowroll_model_info", "1 for the model that answers now", ["model"], registry=registry)
 
     def ran(self, size: int, seconds: float) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from snowroll.base.nouns import Json
 
-_PICTURE = {"schema": {"type": "string", "format": "binary"}}
+_BYTES = {"schema": {"type": "string", "format": "binary"}}
 _ITEM = {
     "type": "object",
     "properties": {
@@ -34,8 +34,8 @@ PREDICT_BODIES: dict[str, Json] = {
     "requestBody": {
         "required": True,
         "content": {
-            "*/*": _PICTURE,
-            "application/octet-stream": _PICTURE,
+            "*/*": _BYTES,
+            "application/octet-stream": _BYTES,
             "multipart/form-data": {
                 "schema": {
                     "type": "object",
@@ -45,15 +45,19 @@ PREDICT_BODIES: dict[str, Json] = {
             "application/json": {
                 "schema": {
                     "type": "object",
-                    "required": ["images"],
-                    "properties": {"images": {"type": "array", "items": {"type": "string", "format": "byte"}}},
+                    "description": "One of these lists",
+                    "properties": {
+                        "images": {"type": "array", "items": {"type": "string", "format": "byte"}},
+                        "texts": {"type": "array", "items": {"type": "string"}},
+                        "rows": {"type": "array", "items": {"type": "object"}},
+                    },
                 }
             },
         },
     },
     "responses": {
         "200": {
-            "description": "One entry a picture, in the order sent",
+            "description": "One entry a sample, in the order sent",
             "content": {
                 "application/json": {
                     "schema": {
@@ -66,27 +70,33 @@ PREDICT_BODIES: dict[str, Json] = {
         **dict.fromkeys(("400", "401", "403", "408", "413", "422", "429", "503"), _PROBLEM),
     },
 }
-_EXAMPLES = """curl --data-binary @picture.jpg -H 'Content-Type: image/jpeg' {base}/v1/predict
-curl -F file=@one.jpg -F file=@two.png {base}/v1/predict
-curl -H 'Content-Type: application/json' -d '{{"images": ["'$(base64 -w0 picture.jpg)'"]}}' {base}/v1/predict"""
+_FILES = {"image": "picture.jpg", "scan": "scan.dcm", "sound": "recording.wav"}  # by the kind of a sample; else: sample
+_TEXTS = """curl -H 'Content-Type: text/plain' --data-binary 'one {kind}, as it is' {base}/v1/predict
+curl -H 'Content-Type: application/json' -d '{{"texts": ["one {kind}", "another"]}}' {base}/v1/predict"""
+_ROWS = """curl -H 'Content-Type: application/json' -d '{{"rows": [{{"column": 1.5}}]}}' {base}/v1/predict"""
+_BODIES = """curl --data-binary @{file} {base}/v1/predict
+curl -F file=@{file} -F file=@another {base}/v1/predict
+curl -H 'Content-Type: application/json' -d '{{"images": ["'$(base64 -w0 {file})'"]}}' {base}/v1/predict"""
+_SENT = {"row": _ROWS, "sentence": _TEXTS, "passage": _TEXTS, "text": _TEXTS}
 _STYLE = (
-    "body{font:16px/1.5 system-ui;max-width:48em;margin:2em auto;padding:0 1em}"
-    "pre,code{background:#eee}pre{padding:1em;overflow:auto}"
+    ":root{color-scheme:light dark}body{font:16px/1.5 system-ui;max-width:60em;margin:2em auto;padding:0 1em}"
+    "pre,code{background:light-dark(#eee,#2b2b2b);border-radius:4px}code{padding:0 .2em}pre{padding:1em;overflow:auto}"
+    "td{padding:.1em 1.5em .1em 0}"
 )
 
 
-def docs_page(openapi: Mapping[str, Json]) -> str:
-    """HTML of the routes, with the three ways to send a picture."""
+def docs_page(openapi: Mapping[str, Json], kind: str, base: str) -> str:
+    """HTML of the routes, with the ways to send samples of this kind to the server at `base`."""
     rows = [
         f"<tr><td><code>{method.upper()}</code></td><td><code>{html.escape(path)}</code></td>"
         f"<td>{html.escape(operation.get('summary', ''))}</td></tr>"
         for path, methods in openapi["paths"].items()
         for method, operation in methods.items()
     ]
-    examples = html.escape(_EXAMPLES.format(base="http://127.0.0.1:8000"))
+    sent = _SENT.get(kind, _BODIES).format(base=base, kind=kind, file=_FILES.get(kind, "sample"))
     return (
         f"<!doctype html><html lang=en><meta charset=utf-8><title>Snowroll</title><style>{_STYLE}</style>"
-        f"<h1>Snowroll</h1><table>{''.join(rows)}</table><h2>Send a picture</h2><pre>{examples}</pre>"
+        f"<h1>Snowroll</h1><table>{''.join(rows)}</table><h2>Send samples</h2><pre>{html.escape(sent)}</pre>"
         "<p>With a token, add <code>-H 'Authorization: Bearer TOKEN'</code>. <code>X-Source</code> names the camera, "
         "ward or line; <code>X-Request-ID</code> comes back. Errors are <code>application/problem+json</code>. "
         "<a href=/openapi.json>openapi.json</a></p></html>"

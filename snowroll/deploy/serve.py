@@ -21,7 +21,7 @@ from snowroll.base.device import cores
 from snowroll.base.errors import SnowrollError
 from snowroll.base.nouns import Json, Prediction
 from snowroll.deploy import batcher, problem
-from snowroll.deploy.bodies import pictures
+from snowroll.deploy.bodies import samples_in
 from snowroll.deploy.capture import Answered, Capture, Seen
 from snowroll.deploy.champion import Champion
 from snowroll.deploy.limits import Limits
@@ -97,7 +97,7 @@ class Service:
         scope = request.scope
         model = self.champion.model  # once: everything below speaks of this one
         content_type = request.headers.get("content-type", "")
-        items = await pictures(content_type, scope["snowroll.body"], self.settings.max_items)
+        items = await samples_in(content_type, scope["snowroll.body"], self.settings.max_items)
         raws = [item for item in items if isinstance(item, bytes)]
         outcomes = iter(await self._outcomes(model, raws, scope) if raws else [])
         source = "".join(filter(str.isprintable, request.headers.get("x-source", "")))[:64]
@@ -125,7 +125,7 @@ class Service:
             async with asyncio.timeout(self.settings.deadline_s):
                 outcomes = await answer
         except batcher.Full:
-            raise Refused(429, "too many pictures are waiting", cure="try again", retry_s=1) from None
+            raise Refused(429, "too many samples are waiting", cure="try again", retry_s=1) from None
         except TimeoutError:
             raise Refused(503, "no answer within the deadline", cure="try again later", retry_s=5) from None
         if outcomes is None:
@@ -172,13 +172,15 @@ def make_app(
     on_record: Callable[[list[Seen]], None] | None = None,
     tidy: Callable[[], None] = lambda: None,
     clean: Callable[[bytes], bytes] | None = None,
+    kind: str = "image",
 ) -> FastAPI:
     """The app. Loads and self-tests the first model before it returns; raises when that fails.
 
     current: the champion's id, polled. load: a model from its id (`session.load`), with stored examples.
-    on_record: given answered pictures in small lists, on a thread of its own; it may be slow and may fail.
+    on_record: given answered samples in small lists, on a thread of its own; it may be slow and may fail.
     tidy: called on the same thread at the start and every ten minutes.
     clean: takes out of a sample's bytes what must not be kept.
+    kind: of the samples, for the examples of /docs.
     """
     service = Service(current, load, settings, on_record, tidy, clean)
 
@@ -216,9 +218,12 @@ def make_app(
         return Response(service.measures.text(), media_type="text/plain; version=0.0.4")
 
     @app.get("/docs", include_in_schema=False)
-    async def docs() -> HTMLResponse:
+    async def docs(request: Request) -> HTMLResponse:
         policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
-        return HTMLResponse(docs_page(app.openapi()), headers={"Content-Security-Policy": policy})
+        return HTMLResponse(
+            docs_page(app.openapi(), kind, str(request.base_url).rstrip("/")),
+            headers={"Content-Security-Policy": policy},
+        )
 
     return app
 

@@ -19,9 +19,9 @@ class ServeSettings:
     token: str = ""  # clients send `Authorization: Bearer TOKEN`; required when `host` is not loopback
     threads: int = 0  # CPU threads of one prediction; 0: all cores
     max_body_mb: float = 20.0  # of one request; larger: 413
-    max_items: int = 256  # pictures in one request; more: 413
-    queue: int = 256  # pictures waiting; more: 429 with Retry-After
-    batch: int = 16  # most pictures the model computes at once
+    max_items: int = 256  # samples in one request; more: 413
+    queue: int = 256  # samples waiting; more: 429 with Retry-After
+    batch: int = 16  # most samples the model computes at once
     deadline_s: float = 10.0  # from the last byte received to the answer; longer: 503
     receive_s: float = 10.0  # from the first byte of a request to its last; longer: 408 and the connection is closed
     connections: int = 4_096  # open at once; beyond it the one that has sent least for longest is closed

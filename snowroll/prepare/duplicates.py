@@ -91,10 +91,10 @@ def _stands_in(view: View, group: Group) -> bool:
 def _placeholders(view: View, found: list[Group]) -> Iterator[Fault]:
     for group in found:
         message = (
-            f"one picture lies there {len(group):,} times ({', '.join(_labels(view, group)[:4])}), as a placeholder "
-            f"for what was missing: {view.names(group)}"
+            f"one {view.kind} lies there {len(group):,} times ({', '.join(_labels(view, group)[:4])}), as a "
+            f"placeholder for what was missing: {view.names(group)}"
         )
-        cure = "look at it, and get the pictures it stands for"
+        cure = f"look at it, and get the {view.kind}s it stands for"
         yield view.fault("placeholder_picture", "warn", group, message, cure, 0.8, view.leave_out(group))
 
 
@@ -104,14 +104,14 @@ def _labels(view: View, group: Group) -> list[str]:
 
 def _conflicts(view: View, exact: list[Group], near: list[Group]) -> Iterator[Fault]:
     def identical(group: Group) -> str:
-        return f"identical files with different labels ({' and '.join(_labels(view, group))}): {view.names(group)}"
+        told = " and ".join(_labels(view, group))
+        return f"identical {view.file}s with different labels ({told}): {view.names(group)}"
 
     def alike(group: Group) -> str:
-        return (
-            f"copies of one picture with different labels ({' and '.join(_labels(view, group))}): {view.names(group)}"
-        )
+        told = " and ".join(_labels(view, group))
+        return f"copies of one {view.kind} with different labels ({told}): {view.names(group)}"
 
-    cure = "at least one label is wrong: correct it, or delete all but one of the files"
+    cure = "at least one label is wrong: correct it, or delete all but one of them"
     clash = [group for group in exact if len(_labels(view, group)) > 1]
     yield from _told(view, "conflicting_labels", clash, identical, cure, fix=view.ask)
     # a group whose clash is between identical files has been told already
@@ -126,7 +126,7 @@ def _across(view: View, exact: list[Group], near: list[Group]) -> Iterator[Fault
 
     def message(group: Group) -> str:
         named = ", ".join(f"{view.where(row)} ({view.splits[row]})" for row in group[:4])
-        return f"the same picture in different splits: {named}{' ...' if len(group) > 4 else ''}"
+        return f"the same {view.kind} in different splits: {named}{' ...' if len(group) > 4 else ''}"
 
     yield from _told(view, "copies_across_splits", _straddling(view, exact), message, cure)
     straddling = [group for group in _straddling(view, near) if not _told_already(view, group)]
@@ -151,7 +151,7 @@ def _within(view: View, exact: list[Group], near: list[Group]) -> Iterator[Fault
         rows = [row for group in same for row in group]
         extra = len(rows) - len(same)
         message = (
-            f"{count(len(same), 'group')} of identical files, {extra:,} more than needed; "
+            f"{count(len(same), 'group')} of identical {view.file}s, {extra:,} more than needed; "
             f"for instance {view.names(same[0])}"
         )
         cure = "delete all but one of each; until then each group stays within one split"
@@ -159,9 +159,10 @@ def _within(view: View, exact: list[Group], near: list[Group]) -> Iterator[Fault
     alike = [group for group in near if len(_labels(view, group)) < 2]
     if alike:
         rows = [row for group in alike for row in group]
+        how = " (re-encoded, resized, cropped or brightened)" if view.kind == "picture" else ""
         message = (
-            f"{count(len(alike), 'group')} of pictures that are copies of one another "
-            f"(re-encoded, resized, cropped or brightened), {len(rows):,} in all; for instance {view.names(alike[0])}"
+            f"{count(len(alike), 'group')} of {view.kind}s that are copies of one another{how}, "
+            f"{len(rows):,} in all; for instance {view.names(alike[0])}"
         )
         cure = "delete all but one of each; until then each group stays within one split"
         yield view.fault("near_copies", "note", rows, message, cure, 0.9, view.leave_out(view.all_but_one(alike)))

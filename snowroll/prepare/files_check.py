@@ -53,7 +53,7 @@ def _unreadable(view: View) -> Iterator[Fault]:
         yield view.fault(code, "warn", rows, f"{count(len(rows), 'file')} {what}: {view.names(rows)}", cure)
     if len(failed) * 2 > looked_at:
         rows = [row for row, _ in failed]
-        message = f"{len(rows):,} of {looked_at:,} files cannot be read as pictures"
+        message = f"{len(rows):,} of {looked_at:,} files cannot be read as {view.kind}s"
         yield view.fault("mostly_unreadable", "block", rows, message, "check that this is the right folder")
 
 

@@ -94,7 +94,7 @@ def _undeclared(view: View, pairs: Pairs) -> Iterator[Fault]:
     if len(scenes) < 3:
         return
     message = (
-        f"{len(rows):,} of {len(view):,} pictures show the same scene as another ({count(len(scenes), 'scene')}): "
+        f"{len(rows):,} of {len(view):,} {view.kind}s show the same scene as another ({count(len(scenes), 'scene')}): "
         f"{what}; for instance {view.names(scenes[0])}"
     )
     pattern = suggest_pattern([sample.where for sample in view.samples], pairs.a, pairs.b, view.labels)

@@ -62,9 +62,7 @@ def _one_class(view: View) -> Iterator[Fault]:
     if len(present) == 1:
         (label, rows), *_ = present.items()
         message = f"all {len(rows):,} labelled samples are of one class, '{label}': there is nothing to tell apart"
-        yield view.fault(
-            "one_class", "block", rows[:1], message, "add a folder of pictures of at least one other class"
-        )
+        yield view.fault("one_class", "block", rows[:1], message, f"add {view.kind}s of at least one other class")
 
 
 def _spelt_twice(view: View) -> Iterator[Fault]:

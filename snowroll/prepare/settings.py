@@ -15,6 +15,7 @@ class PrepareSettings:
     labels: tuple[str, ...] = ()  # class names of a folder that does not name them
     good: tuple[str, ...] = ()  # classes of parts without a fault, where their names do not say so
     ignore: tuple[str, ...] = ()  # classes not to be judged: of pixels by name or value, of beats by name
+    masks: str = ""  # pattern on the path of the masks to learn from, where several kinds of them lie beside pictures
     label: str = ""  # pattern on the path; what its first (...) matches is the class, whatever folders and lists say
     group: str = ""  # pattern on the path; what its first (...) matches is the group, which never straddles two splits
     scenes: bool = False  # pictures that show the same scene, as `check` finds them, are a group where none is declared
@@ -34,4 +35,4 @@ class PrepareSettings:
     def for_strangers(self) -> PrepareSettings:
         """The limits alone: what is said here of the project's own names and paths is no rule for another folder."""
         columns = {f"{name}_column": "" for name in ("path", "label", "split", "group")}
-        return replace(self, labels=(), good=(), label="", group="", **columns)
+        return replace(self, labels=(), good=(), masks="", label="", group="", **columns)

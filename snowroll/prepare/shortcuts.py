@@ -42,6 +42,7 @@ def shortcut_faults(view: View) -> Iterator[Fault]:
     found = _of_all(columns, names, labels, folds) or _of_one({**columns, **_corners(view, rows)}, names, labels, folds)
     if found is not None:
         message, told = found
+        message = f"{message} of what the {view.kind}s show"
         cure = "find out why the classes differ in it, and make them alike: the same source, size and format for all"
         yield view.fault("shortcut", "warn", [], message, cure, min(1.0, told + 0.4))
 
@@ -55,7 +56,7 @@ def _of_all(columns: Columns, names: np.ndarray, labels: np.ndarray, folds: np.n
     right = 1 / len(names) + told[best] * (1 - 1 / len(names))
     message = (
         f"{best} alone tells the label: {right:.0%} of each class on average, where a guess gets {1 / len(names):.0%}; "
-        "a network may learn that instead of what the pictures show"
+        "a network may learn that instead"
     )
     return message, told[best]
 
@@ -74,7 +75,7 @@ def _of_one(columns: Columns, names: np.ndarray, labels: np.ndarray, folds: np.n
         return None
     message = (
         f"{name} alone tells class '{names[one]}' from the others: right for {(1 + told[best]) / 2:.0%} of both; "
-        "a network may learn that instead of what the pictures show"
+        "a network may learn that instead"
     )
     return message, told[best]
 

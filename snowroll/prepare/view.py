@@ -61,6 +61,17 @@ class View:
     def __len__(self) -> int:
         return len(self.samples)
 
+    @property
+    def kind(self) -> str:
+        """What one sample is called: picture, scan, row, passage, ..."""
+        kind = self.samples[0].kind if self.samples else "sample"
+        return {"image": "picture", "sound": "recording"}.get(kind, kind)
+
+    @property
+    def file(self) -> str:
+        """What of the folder a sample is: a file, or what lies within one."""
+        return self.kind if any("#" in sample.where for sample in self.samples) else "file"
+
     def where(self, row: int) -> str:
         return self.samples[row].where
 

@@ -64,6 +64,7 @@ def make_service(opened: Opened, settings: ServeSettings, run: int | None = None
         on_record=None if opened.store.read_only else keep,
         tidy=prune,
         clean=Guarded(clean) if clean and not opened.store.read_only else None,
+        kind=opened.task.kind,
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import takewhile
 
@@ -59,25 +59,31 @@ class Kind:
     spread: float  # how much they differ from one another, 0 to 1/2: the edge of a lens is the same in all
 
 
-def pair(folder: Folder, pictures: Sequence[str]) -> Pairing:
-    """The pictures that have masks among `pictures`, in whatever folders and under whatever names."""
-    found = _paired(folder, pictures, is_learnt=False)
+def pair(folder: Folder, pictures: Sequence[str], meant: Set[str] = frozenset()) -> Pairing:
+    """The pictures that have masks among `pictures`, in whatever folders and under whatever names.
+
+    meant: the masks to learn from, where the user says which; none: found by looking.
+    """
+    found = _paired(folder, pictures, meant, is_learnt=False)
     left = len(pictures) - len(found.pairs) - len(found.masks)
     if not found.pairs or 4 * left > len(found.pairs):
         # what is left may be masks, too, whose names do not say so; of one picture those that tell more are meant
-        other = _paired(folder, pictures, is_learnt=True)
+        other = _paired(folder, pictures, meant, is_learnt=True)
         is_more = other.pairs.keys() == found.pairs.keys() and len(other.masks) > len(found.masks)
         found = other if is_more or not found.pairs else found
     return found if found.pairs else _by_folder(folder, pictures)
 
 
-def _paired(folder: Folder, pictures: Sequence[str], is_learnt: bool) -> Pairing:
+def _paired(folder: Folder, pictures: Sequence[str], meant: Set[str], is_learnt: bool) -> Pairing:
     """By names that are the same, or the same but for a word that says "mask", or (is_learnt) for any other."""
     found: dict[str, Marked] = {}
     by_name = _by_name(pictures, is_learnt)
     groups = {name: some for name, some in by_name.items() if 1 < len({kind for _, kind in some}) <= _MOST_KINDS}
-    kinds = _mask_kinds(folder, _chosen(groups))
-    marks = {name: [(where, kind) for where, kind in some if kind in kinds] for name, some in groups.items()}
+    kinds = _mask_kinds(folder, _chosen(groups), meant)
+    marks = {
+        name: [(where, kind) for where, kind in some if kind in kinds and (not meant or where in meant)]
+        for name, some in groups.items()
+    }
     classes = _classes(marks.values(), kinds)
     for name in sorted(groups, key=lambda name: -len({kind for _, kind in marks[name]})):
         of_masks = {where for where, _ in marks[name]}
@@ -147,8 +153,8 @@ def _chosen(groups: Mapping[str, Sequence[tuple[str, str]]]) -> dict[str, list[s
     return {kind: some[:: max(1, len(some) // _LOOKED_AT)][:_LOOKED_AT] for kind, some in by_kind.items()}
 
 
-def _mask_kinds(folder: Folder, chosen: Mapping[str, Sequence[str]]) -> dict[str, Kind]:
-    """The kinds that are of masks."""
+def _mask_kinds(folder: Folder, chosen: Mapping[str, Sequence[str]], meant: Set[str] = frozenset()) -> dict[str, Kind]:
+    """The kinds that are of masks. Of those that the user means, only a tenth of the files need look so."""
     files = sorted({where for some in chosen.values() for where in some})
     seen: dict[str, tuple[int, bytes]] = {}
     fault: DataError | None = None
@@ -162,8 +168,11 @@ def _mask_kinds(folder: Folder, chosen: Mapping[str, Sequence[str]]) -> dict[str
         raise fault
     told = {kind: [seen[where] for where in some if where in seen] for kind, some in chosen.items()}
     shares = {kind: sum(values > 0 for values, _ in some) / len(some) for kind, some in told.items() if some}
-    masks = {kind: _kind_of(told[kind]) for kind, share in shares.items() if share >= 0.9}
-    if any(0.1 < share < 0.9 for share in shares.values()):  # drawings, some of few values: only names tell
+    said = {kind for kind, some in chosen.items() if not meant.isdisjoint(some)}
+    masks = {kind: _kind_of(told[kind]) for kind, share in shares.items() if share >= (0.1 if kind in said else 0.9)}
+    if not meant and any(
+        0.1 < share < 0.9 for share in shares.values()
+    ):  # drawings, some of few values: only names tell
         return {kind: each for kind, each in masks.items() if _says_mask(kind)}
     return masks
 

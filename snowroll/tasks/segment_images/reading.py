@@ -15,6 +15,7 @@ from dataclasses import replace
 from snowroll.base.errors import DataError
 from snowroll.base.nouns import Json
 from snowroll.base.task import Found, Reading
+from snowroll.prepare.class_names import matched
 from snowroll.prepare.decode import limited
 from snowroll.prepare.layouts import count_formats, with_groups
 from snowroll.prepare.manifest import split_of_folders
@@ -40,7 +41,8 @@ def read_masks(folder: Folder, settings: PrepareSettings) -> Reading | None:
     pictures = [entry.where for entry in folder.entries() if format_of_name(entry.where)]
     skipped: dict[str, str] = {}
     listed, spelled = _outlined(folder, pictures, skipped, settings)
-    paired = pair(folder, pictures) if not listed else Pairing({}, frozenset())
+    meant = matched(settings.masks, pictures, "prepare.masks").keys() if settings.masks else frozenset[str]()
+    paired = pair(folder, pictures, meant) if not listed else Pairing({}, frozenset())
     pairs = paired.pairs
     if not pairs and not listed and not settings.labels:
         return None
