@@ -14,6 +14,7 @@ from snowroll.base.bounds import check_numbers
 from snowroll.base.errors import UsageError
 from snowroll.base.nouns import Choice, Json
 from snowroll.base.task import Fingerprint
+from snowroll.design.options import FineTuned, Recoloured
 
 SMALL_PX = 64  # pictures up to here are seen whole
 ENOUGH_FOR_WIDTH = 5_000  # training pictures; a guess to be revisited
@@ -21,40 +22,26 @@ FASTNET_PER_CORE_S = {True: 400, False: 200}  # bf16 or not: pictures of 32 px i
 
 
 @dataclass(frozen=True, slots=True)
-class ImageOptions:
-    """The task's part of the Plan for image classification. Strengths are the largest change either way."""
+class ImageOptions(FineTuned, Recoloured):
+    """The task's part of the Plan for image classification."""
 
     model: str = "fastnet"  # a name of design/zoo.py, or "timm:NAME"
     size_px: int = 32  # side of the square that the network sees
     fit: Literal["stretch", "crop", "pad"] = "stretch"  # how a picture becomes a square
-    pretrained: str = ""  # "": fresh weights; a path to .safetensors or .pth; "hub": ask torchvision's or timm's hub
-    padding: Literal["torch", "same"] = "torch"  # "same": for weights trained in TensorFlow
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # of the pixels, 0 to 1; ImageNet's
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     dropout: float = 0.0  # before the head
     label_smoothing: float = 0.0
-    flip: bool = False  # left to right
     rotate_deg: float = 0.0
-    scale: float = 0.0  # share of the size
-    shift: float = 0.0  # share of the side
-    brightness: float = 0.0
-    contrast: float = 0.0
-    saturation: float = 0.0
     cutout: float = 0.0  # side of the grey square, share of the side
     mix: Literal["none", "mixup", "cutmix"] = "none"
     mix_alpha: float = 0.2
-    head_first: float = 0.0  # share of the steps in which only the head learns
-    keep: float = 0.0  # share of the backbone's tensors, from the input on, that keep the weights they were loaded with
-    keep_statistics: bool = False  # batch norm keeps the means and variances it was loaded with
-    backbone_lr: float = 1.0  # the backbone's learning rate, times the head's
 
     def __post_init__(self) -> None:
         check_numbers(
             "task",
             self,
             from_1="size_px",
-            from_0="scale shift mix_alpha backbone_lr",
-            shares="dropout label_smoothing brightness contrast saturation cutout head_first keep",
+            from_0="mix_alpha",
+            shares="dropout label_smoothing cutout",
         )
 
 

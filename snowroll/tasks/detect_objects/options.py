@@ -9,6 +9,7 @@ from typing import Literal
 from snowroll.base.bounds import check_numbers
 from snowroll.base.nouns import Choice, Json
 from snowroll.base.task import Fingerprint
+from snowroll.design.options import FineTuned, Recoloured
 from snowroll.design.rules import fine_tuning, frame, light, machine, reflections, refuse_shape, steps_px
 
 SMALLEST_PX = 14  # side that the smallest tenth of the objects should keep in the network's input; a guess
@@ -17,42 +18,28 @@ MOST_PX = {False: 416, True: 640}  # longer side of the input, on a processor an
 
 
 @dataclass(frozen=True, slots=True)
-class DetectOptions:
-    """The task's part of the Plan for object detection. Strengths are the largest change either way."""
+class DetectOptions(FineTuned, Recoloured):
+    """The task's part of the Plan for object detection."""
 
     model: str = "plain"  # backbone: "plain" or "plain_small" (ours), or a name of design/zoo.py that keeps its maps;
     # or torchvision's whole detector "fasterrcnn_..."
     detector: Literal["one_stage", "faster_rcnn"] = "one_stage"  # what stands on the backbone
     size_px: int = 320  # longer side of the frame that the network sees
     shape: float = 1.0  # the frame's width over its height
-    pretrained: str = ""  # "": fresh weights; a path to .safetensors or .pth; "hub"
-    padding: Literal["torch", "same"] = "torch"  # "same": for weights trained in TensorFlow
     width: int = 128  # channels of the map that boxes are read from
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # of the pixels, 0 to 1; ImageNet's
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
-    flip: bool = False  # left to right
     flip_down: bool = False  # top to bottom
-    scale: float = 0.0  # share of the size
-    shift: float = 0.0  # share of the side
-    brightness: float = 0.0
-    contrast: float = 0.0
-    saturation: float = 0.0
     mosaic: float = 0.0  # share of the pictures that are put together from corners of four
     proposals: int = 100  # of faster_rcnn: regions of a picture that its second stage judges
     overlap: float = 0.6  # intersection over union from which two boxes of one class are one object
     most: int = 100  # objects told of one picture
-    head_first: float = 0.0  # share of the steps in which only the head learns
-    keep: float = 0.0  # share of the backbone's tensors, from the input on, that keep the weights they were loaded with
-    keep_statistics: bool = False  # batch norm keeps the means and variances it was loaded with
-    backbone_lr: float = 1.0  # the backbone's learning rate, times the head's
 
     def __post_init__(self) -> None:
         check_numbers(
             "task",
             self,
             from_1="size_px width most proposals",
-            from_0="scale shift shape backbone_lr",
-            shares="brightness contrast saturation mosaic overlap head_first keep",
+            from_0="shape",
+            shares="mosaic overlap",
         )
         refuse_shape(self.shape)
 

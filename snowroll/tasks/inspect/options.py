@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from snowroll.base.bounds import check_numbers
 from snowroll.base.nouns import Choice, Json
 from snowroll.base.task import Fingerprint
+from snowroll.design.options import Pretrained, Recoloured
 from snowroll.design.rules import frame, light, machine, refuse_shape, steps_px
 
 MOST_PX = {False: 224, True: 384}  # longer side of the input, on a processor and on a GPU
@@ -16,37 +16,27 @@ FEW = 60  # good parts below which each is judged by a model that never saw it
 
 
 @dataclass(frozen=True, slots=True)
-class InspectOptions:
-    """The task's part of the Plan for inspection. Strengths are the largest change either way."""
+class InspectOptions(Pretrained, Recoloured):
+    """The task's part of the Plan for inspection."""
 
     model: str = "reconstruction"  # the light one, or a backbone of design/pyramid.py under a memory of good patches
     size_px: int = 224  # longer side of the frame that the network sees
     shape: float = 1.0  # the frame's width over its height; pictures are stretched to it
-    pretrained: str = ""  # "": fresh weights; a path to .safetensors or .pth; "hub"
-    padding: Literal["torch", "same"] = "torch"  # "same": for weights trained in TensorFlow
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # of the pixels, 0 to 1; ImageNet's
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     fine: bool = False  # maps of 8 pixels a step beside those of 16: sharper heat, four times the work
     memory: int = 16_384  # patches of good parts that are remembered
     width: int = 24  # channels of the reconstruction's finest map
     worst: float = 0.03  # share of a picture's patches whose mean speaks for it, beside the mean of all
     false_alarms: float = 0.01  # share of good parts that may be told as faulty: sets the threshold
     known_faults: bool = True  # labelled faults among the training samples are held off; False: good parts alone teach
-    flip: bool = False  # left to right
     rotate_deg: float = 0.0
-    scale: float = 0.0  # share of the size
-    shift: float = 0.0  # share of the side
-    brightness: float = 0.0
-    contrast: float = 0.0
-    saturation: float = 0.0
 
     def __post_init__(self) -> None:
         check_numbers(
             "task",
             self,
             from_1="size_px memory width",
-            from_0="scale shift shape",
-            shares="brightness contrast saturation worst false_alarms",
+            from_0="shape",
+            shares="worst false_alarms",
         )
         refuse_shape(self.shape)
 

@@ -11,6 +11,7 @@ from snowroll.base.errors import UsageError
 from snowroll.base.nouns import Choice, Json
 from snowroll.base.task import Fingerprint
 from snowroll.design.levels import SMALLEST, Level, even, levels_of, multiply_adds, widths_of
+from snowroll.design.options import FineTuned, Varied
 from snowroll.design.rules import FINE_TUNE, fine_tuning, machine
 from snowroll.tasks.medical.fitting import Frame, Triple
 
@@ -24,8 +25,8 @@ FEW = 60  # patients or scans for training, below which several models, each kep
 
 
 @dataclass(frozen=True, slots=True)
-class MedicalOptions:
-    """The task's part of the Plan for diagnoses. Strengths are the largest change either way."""
+class MedicalOptions(FineTuned, Varied):
+    """The task's part of the Plan for diagnoses."""
 
     model: str = "volumes"  # "volumes" (ours, in three dimensions), or a network of design/zoo.py for flat pictures
     frame: tuple[int, int, int] = (1, 64, 64)  # depth, height, width that the network sees; voxels
@@ -35,23 +36,10 @@ class MedicalOptions:
     low: float = CT[0]  # of the window
     high: float = CT[1]
     width: int = 16  # channels of the finest level of "volumes"
-    pretrained: str = ""  # "": fresh weights; a path to .safetensors or .pth; "hub"
-    padding: Literal["torch", "same"] = "torch"  # "same": for weights trained in TensorFlow
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # of the pixels, 0 to 1; ImageNet's
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     sensitivity: float = 0.95  # share of the ill that the threshold shall find, chosen on validation
     dropout: float = 0.0  # before the head
     label_smoothing: float = 0.0
-    flip: bool = False  # left to right
     rotate_deg: float = 0.0
-    scale: float = 0.0  # share of the size
-    shift: float = 0.0  # share of the side
-    brightness: float = 0.0
-    contrast: float = 0.0
-    head_first: float = 0.0  # share of the steps in which only the head learns
-    keep: float = 0.0  # share of the backbone's tensors, from the input on, that keep the weights they were loaded with
-    keep_statistics: bool = False  # batch norm keeps the means and variances it was loaded with
-    backbone_lr: float = 1.0  # the backbone's learning rate, times the head's
     pictures: bool = False  # whether reports show scans and file names: they are patients'
 
     def __post_init__(self) -> None:
@@ -59,8 +47,7 @@ class MedicalOptions:
             "task",
             self,
             from_1="channels width",
-            from_0="scale shift backbone_lr",
-            shares="dropout label_smoothing brightness contrast head_first keep sensitivity",
+            shares="dropout label_smoothing sensitivity",
         )
         refuse_misfit(self)
         if self.model != "volumes" and self.frame[0] > 1:

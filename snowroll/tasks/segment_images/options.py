@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 from snowroll.base.bounds import check_numbers
 from snowroll.base.nouns import Choice, Json
 from snowroll.base.task import Fingerprint
+from snowroll.design.options import FineTuned, Recoloured
 from snowroll.design.rules import fine_tuning, frame, light, machine, reflections, refuse_shape, steps_px
 
 SMALLEST_MAP_PX = 8  # nnU-Net halves until a side would fall under 4; photos of few pixels are content with 8
@@ -50,8 +51,8 @@ SIZES = (
 
 
 @dataclass(frozen=True, slots=True)
-class SegmentOptions:
-    """The task's part of the Plan for segmentation. Strengths are the largest change either way."""
+class SegmentOptions(FineTuned, Recoloured):
+    """The task's part of the Plan for segmentation."""
 
     model: str = "unet"  # "unet" (ours), a backbone of design/zoo.py under the same decoder, or one of ready_made.py
     size_px: int = 256  # longer side of the frame that the network sees
@@ -61,33 +62,19 @@ class SegmentOptions:
     stem: Literal[1, 2, 4] = 1  # pixels a side that the U-Net's finest map joins into one
     levels: int = 5  # maps of the U-Net, each half as fine as the one before
     width: int = 24  # channels of the finest map; doubled from level to level up to eight times
-    pretrained: str = ""  # "": fresh weights; a path to .safetensors or .pth; "hub"
-    padding: Literal["torch", "same"] = "torch"  # "same": for weights trained in TensorFlow
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # of the pixels, 0 to 1; ImageNet's
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     dice: float = 1.0  # weight of the Dice loss beside the cross-entropy
     deep: bool = True  # coarser maps are asked for the answer, too
     mirror: bool = False  # predictions are means over the picture and its reflection
-    flip: bool = False  # left to right
     flip_down: bool = False  # top to bottom
     rotate_deg: float = 0.0
-    scale: float = 0.0  # share of the size
-    shift: float = 0.0  # share of the side
-    brightness: float = 0.0
-    contrast: float = 0.0
-    saturation: float = 0.0
-    head_first: float = 0.0  # share of the steps in which only the decoder learns
-    keep: float = 0.0  # share of the backbone's tensors, from the input on, that keep the weights they were loaded with
-    keep_statistics: bool = False  # batch norm keeps the means and variances it was loaded with
-    backbone_lr: float = 1.0  # the backbone's learning rate, times the decoder's
 
     def __post_init__(self) -> None:
         check_numbers(
             "task",
             self,
             from_1="size_px levels width parts",
-            from_0="scale shift shape dice backbone_lr",
-            shares="brightness contrast saturation head_first keep foreground",
+            from_0="shape dice",
+            shares="foreground",
         )
         refuse_shape(self.shape)
 

@@ -11,6 +11,7 @@ import numpy as np
 from snowroll.base.nouns import Batch, Choice, Fault, Json, Prediction
 from snowroll.base.task import Columns, Deployable, Draw, Fingerprint, Reading
 from snowroll.prepare.look import Look, look
+from snowroll.prepare.masked import Masked, log_shares
 from snowroll.tasks.segment_images.options import SegmentOptions, segment_plan
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 Schema = Mapping[str, Json]
 
 
-class SegmentImages:
+class SegmentImages(Masked):
     """A target is {"mask": a grey PNG as base64, "classes": [...]}: a pixel of value v is of classes[v], "" is not to
     be judged, and neither is 255. The schema is {"type": "mask", "classes": [...]}, and "instances": true
     where things of one class are numbered.
@@ -33,12 +34,7 @@ class SegmentImages:
     Options = SegmentOptions
     headline = "mIoU"
     credited = "Dice of a picture"
-    pipeline = "image-segmentation"  # the model hubs' word
-    in_pixels = True
     wants = "put masks of the same names beside the pictures, or a COCO file, or name classes with --labels a,b,c"
-    ragged: frozenset[str] = frozenset()
-    unbounded: frozenset[str] = frozenset()
-    waived: Mapping[str, str] = {}
 
     @property
     def writers(self) -> Mapping[str, Callable[[Sequence[Any]], dict[str, str]]]:
@@ -67,30 +63,14 @@ class SegmentImages:
         return -1 if name_classes([found.where for found in reading.found], settings) else 1
 
     def schema(self, targets: Iterable[Json]) -> dict[str, Json]:
-        from snowroll.prepare.mask_targets import all_classes
         from snowroll.tasks.segment_images.instances import has_instances
 
         known = list(targets)
         are_apart = any(isinstance(target, Mapping) and has_instances(target) for target in known)
-        return {"type": "mask", "classes": all_classes(known), **({"instances": True} if are_apart else {})}
-
-    def problem(self, target: Json, schema: Schema) -> str | None:
-        from snowroll.prepare.mask_targets import problem
-
-        return problem(target, schema["classes"])
+        return {**super().schema(known), **({"instances": True} if are_apart else {})}
 
     def look(self, raw: bytes, megapixels: float) -> Look:
         return look(raw, megapixels)
-
-    def gist(self, target: Json) -> str:
-        from snowroll.prepare.mask_targets import gist
-
-        return gist(target)
-
-    def words(self, value: Json) -> str:
-        from snowroll.prepare.mask_targets import words
-
-        return words(value)
 
     def faults(self, view: View) -> Iterable[Fault]:
         from snowroll.tasks.segment_images.faults import mask_faults
@@ -171,11 +151,7 @@ class SegmentImages:
         from snowroll.tasks.segment_images.model import Segmenter
 
         assert isinstance(model, Segmenter)
-        classes = model.head.classes
-        masks = targets["mask"][:: max(1, len(targets["mask"]) // 200)]
-        counts = np.bincount(masks.ravel(), minlength=256)[:classes] + 1.0
-        prior = torch.from_numpy(np.log(counts / counts.sum())).float()
-        model.head.expect(prior - prior.mean())
+        model.head.expect(torch.from_numpy(log_shares(targets["mask"], model.head.classes, most=200)))
 
     def freeze(self, model: nn.Module, frozen: bool) -> None:
         """Learn the decoder alone for the first `options.head_first` of the steps: new ones are noisy."""
@@ -191,9 +167,6 @@ class SegmentImages:
 
         return loss(model, batch, options)
 
-    def loss_at_init(self, schema: Schema, options: SegmentOptions) -> float | None:
-        return None  # it begins with the classes' shares, so it hangs on how common they are
-
     # 4 evaluate
 
     def postprocess(self, outputs: Any, options: SegmentOptions) -> Mapping[str, Tensor]:
@@ -205,11 +178,6 @@ class SegmentImages:
         from snowroll.tasks.segment_images.answers import read
 
         return read(outputs, schema)
-
-    def same(self, one: Prediction, other: Prediction) -> float:
-        from snowroll.prepare.mask_targets import same
-
-        return same(one, other)
 
     def as_file(self, value: Json, raw: bytes) -> tuple[str, bytes]:
         """A palette PNG: values are places in the schema's classes, colours those of the report."""
@@ -228,18 +196,6 @@ class SegmentImages:
         from snowroll.tasks.segment_images.scoring import credit
 
         return credit(predictions, targets, schema)
-
-    def of_classes(self, targets: Sequence[Json]) -> list[str]:
-        """The classes that each picture shows."""
-        from snowroll.prepare.mask_targets import classes_shown
-
-        return [name for names in classes_shown(targets) for name in names]
-
-    def strata(self, targets: Sequence[Json]) -> list[str]:
-        """The rarest class that a picture shows, or "nothing"."""
-        from snowroll.prepare.mask_targets import rarest_shown
-
-        return rarest_shown(targets)
 
     def details(
         self, predictions: Sequence[Prediction], targets: Sequence[Json], schema: Schema, groups: Sequence[str]

@@ -10,6 +10,7 @@ from snowroll.base.errors import UsageError
 from snowroll.base.nouns import Choice
 from snowroll.base.task import Fingerprint
 from snowroll.design.levels import Level, levels_of
+from snowroll.design.options import Varied
 from snowroll.design.rules import machine
 from snowroll.tasks.medical.options import CT, folds, frame_for, intensities, refuse_misfit, spendable
 
@@ -18,8 +19,8 @@ PATCH_VOXELS = 1 << 19  # of a patch, above which a frame is learnt in parts; nn
 
 
 @dataclass(frozen=True, slots=True)
-class MaskOptions:
-    """The task's part of the Plan for masks of scans. Strengths are the largest change either way."""
+class MaskOptions(Varied):
+    """The task's part of the Plan for masks of scans."""
 
     frame: tuple[int, int, int] = (1, 64, 64)  # depth, height, width that a scan is brought to; voxels
     patch: tuple[int, int, int] = (0, 0, 0)  # what the network sees at once; zeros: the whole frame
@@ -33,12 +34,7 @@ class MaskOptions:
     deep: bool = True  # coarser maps are asked for the answer, too
     mirror: bool = False  # predictions are means over the scan and its reflection
     foreground: float = 0.33  # share of the patches that are drawn around something to be found
-    flip: bool = False  # left to right
     rotate_deg: float = 0.0
-    scale: float = 0.0  # share of the size
-    shift: float = 0.0  # share of the side
-    brightness: float = 0.0
-    contrast: float = 0.0
     pictures: bool = False  # whether reports show scans and file names: they are patients'
 
     def __post_init__(self) -> None:
@@ -46,8 +42,8 @@ class MaskOptions:
             "task",
             self,
             from_1="channels width",
-            from_0="scale shift dice",
-            shares="brightness contrast foreground",
+            from_0="dice",
+            shares="foreground",
         )
         refuse_misfit(self)
         if min(self.patch) < 0 or (min(self.patch) == 0 and max(self.patch) > 0):

@@ -11,6 +11,7 @@ from snowroll.base.errors import DataError
 from snowroll.base.nouns import Batch, Choice, Fault, Json, Prediction
 from snowroll.base.task import Columns, Deployable, Draw, Fingerprint, Reading
 from snowroll.prepare.look import Look
+from snowroll.prepare.masked import Masked, log_shares
 from snowroll.tasks.medical.masks.options import MaskOptions, mask_plan
 from snowroll.tasks.medical.task import CAUTIONS, Medical
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 Schema = Mapping[str, Json]
 
 
-class MedicalMasks:
+class MedicalMasks(Masked):
     """A target is a mask of the scan's slices side by side, with its shape: see volumes.py. The schema is
     {"type": "mask", "classes": [...]}.
     """
@@ -33,12 +34,7 @@ class MedicalMasks:
     Options = MaskOptions
     headline = "dice"
     credited = "Dice of a scan"
-    pipeline = "image-segmentation"  # the model hubs' word
-    in_pixels = True
     wants = "put masks as NIfTI beside the scans: imagesTr/ and labelsTr/, or scan_seg.nii.gz beside scan.nii.gz"
-    ragged: frozenset[str] = frozenset()
-    unbounded: frozenset[str] = frozenset()
-    waived: Mapping[str, str] = {}
 
     # 1 prepare
 
@@ -56,16 +52,10 @@ class MedicalMasks:
     def cleaned(self, raw: bytes) -> bytes:
         return Medical().cleaned(raw)
 
-    def schema(self, targets: Iterable[Json]) -> dict[str, Json]:
-        from snowroll.prepare.mask_targets import all_classes
-
-        return {"type": "mask", "classes": all_classes(targets)}
-
     def problem(self, target: Json, schema: Schema) -> str | None:
-        from snowroll.prepare.mask_targets import problem
         from snowroll.tasks.medical.masks.volumes import shape_of
 
-        if told := problem(target, schema["classes"]):
+        if told := super().problem(target, schema):
             return told
         try:
             shape_of(target)
@@ -81,16 +71,6 @@ class MedicalMasks:
 
     def look(self, raw: bytes, megapixels: float) -> Look:
         return Medical().look(raw, megapixels)
-
-    def gist(self, target: Json) -> str:
-        from snowroll.prepare.mask_targets import gist
-
-        return gist(target)
-
-    def words(self, value: Json) -> str:
-        from snowroll.prepare.mask_targets import words
-
-        return words(value)
 
     def faults(self, view: View) -> Iterable[Fault]:
         from snowroll.tasks.medical.masks.faults import mask_faults
@@ -162,10 +142,7 @@ class MedicalMasks:
         from snowroll.tasks.medical.masks.model import Segmenter
 
         assert isinstance(model, Segmenter)
-        masks = targets["mask"][:: max(1, len(targets["mask"]) // 100)]
-        counts = np.bincount(masks.ravel(), minlength=256)[: model.decoder.classes] + 1.0
-        prior = torch.from_numpy(np.log(counts / counts.sum())).float()
-        model.decoder.expect(prior - prior.mean())
+        model.decoder.expect(torch.from_numpy(log_shares(targets["mask"], model.decoder.classes, most=100)))
 
     def ensemble(self, models: Sequence[nn.Module]) -> nn.Module:
         """The models of the folds as one: the mean of their probabilities."""
@@ -180,9 +157,6 @@ class MedicalMasks:
 
         return loss(model, batch, options)
 
-    def loss_at_init(self, schema: Schema, options: MaskOptions) -> float | None:
-        return None  # it begins with the classes' shares, so it hangs on how common they are
-
     # 4 evaluate
 
     def postprocess(self, outputs: Any, options: MaskOptions) -> Mapping[str, Tensor]:
@@ -194,11 +168,6 @@ class MedicalMasks:
         from snowroll.tasks.medical.masks.answers import read
 
         return read(outputs, schema, options.spacing)
-
-    def same(self, one: Prediction, other: Prediction) -> float:
-        from snowroll.prepare.mask_targets import same
-
-        return same(one, other)
 
     def as_file(self, value: Json, raw: bytes) -> tuple[str, bytes]:
         """NIfTI on the scan's own grid; of a picture a PNG. Values are places in the schema's classes."""
@@ -222,16 +191,6 @@ class MedicalMasks:
         from snowroll.tasks.medical.masks.scoring import credit
 
         return credit(predictions, targets, schema)
-
-    def of_classes(self, targets: Sequence[Json]) -> list[str]:
-        from snowroll.prepare.mask_targets import classes_shown
-
-        return [name for names in classes_shown(targets) for name in names]
-
-    def strata(self, targets: Sequence[Json]) -> list[str]:
-        from snowroll.prepare.mask_targets import rarest_shown
-
-        return rarest_shown(targets)
 
     def details(
         self, predictions: Sequence[Prediction], targets: Sequence[Json], schema: Schema, groups: Sequence[str]
