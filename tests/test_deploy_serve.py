@@ -140,7 +140,7 @@ def test_docs_ask_nothing_of_other_servers(url: str) -> None:
     assert "/v1/predict" in response.text
     assert not re.search(r"(src|href)=['\"]?(https?:)?//|@import|url\(", response.text)
     assert "default-src 'none'" in response.headers["content-security-policy"]
-    assert f"@picture.jpg {url}/v1/predict" in response.text
+    assert f"{url}/v1/predict --data-binary @picture.jpg" in response.text
 
 
 def test_texts_come_as_they_are(url: str) -> None:

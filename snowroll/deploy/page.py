@@ -71,16 +71,17 @@ PREDICT_BODIES: dict[str, Json] = {
     },
 }
 _FILES = {"image": "picture.jpg", "scan": "scan.dcm", "sound": "recording.wav"}  # by the kind of a sample; else: sample
-_TEXTS = """curl -H 'Content-Type: text/plain' --data-binary 'one {kind}, as it is' {base}/v1/predict
-curl -H 'Content-Type: application/json' -d '{{"texts": ["one {kind}", "another"]}}' {base}/v1/predict"""
-_ROWS = """curl -H 'Content-Type: application/json' -d '{{"rows": [{{"column": 1.5}}]}}' {base}/v1/predict"""
-_BODIES = """curl --data-binary @{file} {base}/v1/predict
-curl -F file=@{file} -F file=@another {base}/v1/predict
-curl -H 'Content-Type: application/json' -d '{{"images": ["'$(base64 -w0 {file})'"]}}' {base}/v1/predict"""
+_TEXTS = """curl {base}/v1/predict -H 'Content-Type: text/plain' --data-binary 'one {kind}, as it is'
+curl {base}/v1/predict --json '{{"texts": ["one {kind}", "another"]}}'"""
+_ROWS = """curl {base}/v1/predict --json '{{"rows": [{{"column": 1.5, "other": "word"}}]}}'"""
+_BODIES = """curl {base}/v1/predict --data-binary @{file}
+curl {base}/v1/predict -F file=@{file} -F file=@another
+curl {base}/v1/predict --json '{{"images": ["'$(base64 -w0 {file})'"]}}'"""
 _SENT = {"row": _ROWS, "sentence": _TEXTS, "passage": _TEXTS, "text": _TEXTS}
 _STYLE = (
     ":root{color-scheme:light dark}body{font:16px/1.5 system-ui;max-width:60em;margin:2em auto;padding:0 1em}"
-    "pre,code{background:light-dark(#eee,#2b2b2b);border-radius:4px}code{padding:0 .2em}pre{padding:1em;overflow:auto}"
+    "pre,code{background:light-dark(#eee,#2b2b2b);border-radius:4px}code{padding:0 .2em}"
+    "pre{padding:1em;white-space:pre-wrap;overflow-wrap:anywhere}"
     "td{padding:.1em 1.5em .1em 0}"
 )
 
