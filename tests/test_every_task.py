@@ -21,7 +21,7 @@ from PIL.Image import Image
 from torch import Tensor
 
 from snowroll.base.errors import DataError
-from snowroll.base.nouns import Batch, Gate, Json, Prediction
+from snowroll.base.nouns import Batch, Json, Prediction
 from snowroll.base.task import task_names
 from snowroll.deploy.export import export_onnx
 from snowroll.deploy.parity import parity
@@ -278,23 +278,6 @@ def measure(bench: Bench) -> dict[str, Json]:
     facts = measure_facts(bench.opened, bench.packed.version, ignore)
     assert json.loads(json.dumps(facts, allow_nan=False)) == facts
     return facts
-
-
-def test_passes_its_gates(bench: Bench, tmp_path: Path) -> None:
-    from snowroll.project.gating import pass_gates
-
-    plan = replace(bench.plan, steps=40)
-    failed: list[Gate] = [
-        gate for gate in pass_gates(bench.opened, bench.packed, plan, tmp_path, ignore) if not gate.passed
-    ]
-    assert not failed, failed
-    assert is_a_picture(opened_picture(tmp_path / "batches" / "sees.png"))
-
-
-def opened_picture(path: Path) -> Image:
-    from PIL import Image as PIL
-
-    return PIL.open(path).convert("RGB")
 
 
 def is_a_picture(image: Image) -> bool:

@@ -10,6 +10,7 @@ from time import monotonic, sleep, time
 from uuid import uuid4
 
 import pytest
+from PIL import Image
 
 from snowroll.base.task import find_task, task_names
 from snowroll.cli import run
@@ -52,6 +53,8 @@ def test_every_verb(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert not [fault for fault in checked["faults"] if fault["severity"] == "block"]
     trained = call(capsys, "train", project)
     assert all(gate["passed"] for gate in trained["gates"]), trained["gates"]
+    darkest, lightest = Image.open(Path(trained["report"]).parent / "batches" / "sees.png").convert("L").getextrema()
+    assert darkest < lightest  # what the network sees shows something
     assert trained["metric"] == task.headline
     low, high = trained["interval"]
     assert low <= trained["value"] <= high
