@@ -36,6 +36,15 @@ def test_recurring_scenes_suggest_the_pattern_that_joins_them() -> None:
     assert len({found.group(1) for found in keys if found}) == 20
 
 
+def test_names_tell_the_rest_of_a_scene() -> None:
+    """Two shots of each tile look alike, the third was lit otherwise."""
+    view, pairs = bursts(20, 3)
+    first = pairs.b % 3 == 1
+    (fault,) = group_faults(view, Pairs(pairs.a[first], pairs.b[first], pairs.detail[first], pairs.copy[first]))
+    assert len(fault.paths) == 60
+    assert "by the names 20 groups of 60 files" in fault.message
+
+
 def test_declared_groups_are_no_fault() -> None:
     assert group_faults(*bursts(20, 3, group=True)) == []
 

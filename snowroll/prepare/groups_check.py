@@ -98,7 +98,10 @@ def _undeclared(view: View, pairs: Pairs) -> Iterator[Fault]:
         f"{what}; for instance {view.names(scenes[0])}"
     )
     pattern = suggest_pattern([sample.where for sample in view.samples], pairs.a, pairs.b, view.labels)
-    if pattern:
+    if pattern:  # then scenes that look less alike are known, too
+        named = _apart_by(view, pattern)
+        rows = sorted({*rows, *(row for group in named for row in group)})
+        message += f"; by the names {count(len(named), 'group')} of {len(rows):,} files"
         cure, fix = (
             f"--prepare.group '{pattern}' (the names suggest it)",
             Fix("set", setting="prepare.group", value=pattern),
@@ -107,6 +110,15 @@ def _undeclared(view: View, pairs: Pairs) -> Iterator[Fault]:
         cure = "say which belong together: --prepare.group PATTERN, or --prepare.scenes true for those found here"
         fix = Fix("set", setting="prepare.scenes", value=True)
     yield view.fault("undeclared_groups", "warn", rows, message, cure, 0.9 if pattern else 0.7, fix)
+
+
+def _apart_by(view: View, pattern: str) -> list[list[int]]:
+    """Rows of one key each, two or more, that lie in several splits, or in none yet."""
+    found: dict[str, list[int]] = {}
+    for row, sample in enumerate(view.samples):
+        if match := re.search(pattern, sample.where):
+            found.setdefault(match.group(1), []).append(row)
+    return [group for group in found.values() if len(group) > 1 and _lie_apart(view, [group])]
 
 
 def _named(view: View) -> Iterator[Fault]:
