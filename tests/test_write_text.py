@@ -183,7 +183,7 @@ def test_memory_changes_no_answer(which: int) -> None:
 @pytest.mark.parametrize("which", range(4))
 def test_no_model_sees_the_future(which: int) -> None:
     """Through windows and tables, too: what comes later moves no earlier logits."""
-    model = Writer(models()[which], list(range(97, 103)), 8, in_bytes=False).eval()
+    model = Writer(models()[which], list(range(97, 103)), 8).eval()
     codes = torch.randint(97, 103, (1, 21), generator=torch.Generator().manual_seed(2))
     codes[0, 0] = START
     with torch.inference_mode():
@@ -254,7 +254,7 @@ def test_the_gate_finds_who_looks_ahead(ahead: int) -> None:
 
 def test_what_follows_is_told_from_the_last_context() -> None:
     """Whether a text is padded or not, and wherever windows end in it."""
-    model = Writer(models()[0], list(range(97, 103)), 8, in_bytes=False).eval()
+    model = Writer(models()[0], list(range(97, 103)), 8).eval()
     with torch.inference_mode():
         for count in range(1, 20):
             codes = torch.full((1, 24), PAD)
@@ -362,9 +362,9 @@ def test_writing_within_its_context_is_that_of_whole_passes() -> None:
 
 
 def test_pieces_of_bytes_are_whole_characters() -> None:
-    assert "".join(pieces("é雪a".encode(), True)) == "é雪a"
-    assert list(pieces([0xE9, 97], True)) == ["\ufffda"]
-    assert list(pieces([0], False)) == ["\ufffd"]
+    assert "".join(pieces([bytes([byte]) for byte in "é雪a".encode()])) == "é雪a"
+    assert list(pieces([b"\xe9", b"a"])) == ["\ufffda"]
+    assert list(pieces([b"\0"])) == ["\ufffd"]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,13 @@ from snowroll.base.task import Deployable
 from snowroll.deploy.halves import Body
 from snowroll.design.writing import PAD, START
 from snowroll.tasks.write_text.options import WriteOptions
-from snowroll.tasks.write_text.texts import alphabet
+from snowroll.tasks.write_text.spelling import alphabet
+
+_CODES = {
+    "characters": "Unicode code points",
+    "bytes": "bytes of its UTF-8",
+    "pairs": "byte pairs (256 bytes, then the merges in their order)",
+}
 
 
 class Framed(nn.Module):
@@ -37,16 +43,17 @@ def deployable(
     schema: Mapping[str, Json],
 ) -> Deployable:
     """See base.task.Deployable."""
-    in_bytes = options.tokens == "bytes"
-    what = "bytes of its UTF-8" if in_bytes else "Unicode code points"
+    kind = options.tokens
     contract = {
-        "input": f"codes: int32 [n], the {what} of a text; of more than {options.length} the last are read",
+        "input": f"codes: int32 [n], the {_CODES[kind]} of a text; of more than {options.length} the last are read",
         "output": (
             "next: float32 [batch, tokens], the probability of each token to follow; nats, tokens, characters: "
             "float32 [batch], how well the text itself was told"
         ),
-        "tokens": alphabet(schema, in_bytes),
+        "tokens": list(alphabet(schema, kind)),
     }
+    if kind == "pairs":
+        contract["merges"] = list(options.merges)
     return Deployable(
         prepare=Framed(options.length),
         body=Body(model, postprocess),

@@ -14,7 +14,8 @@ from snowroll.base.errors import DataError
 from snowroll.base.nouns import Batch, Choice, Fault, Json, Prediction
 from snowroll.base.task import Columns, Deployable, Draw, Fingerprint, Reading
 from snowroll.prepare.look import Look
-from snowroll.tasks.write_text.options import WriteOptions, write_plan
+from snowroll.tasks.write_text.options import WriteOptions
+from snowroll.tasks.write_text.planning import write_plan
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -85,19 +86,29 @@ class WriteText:
             "distinct": len(schema["characters"]),
         }
 
+    def read_facts(self, raws: Iterable[bytes], options: WriteOptions) -> Mapping[str, Json]:
+        from snowroll.tasks.write_text.planning import read_facts
+
+        return read_facts(raws, options)
+
+    def completed_schema(self, schema: Schema, options: WriteOptions) -> dict[str, Json]:
+        """With the byte pairs of the run, so that whoever reads its answers can."""
+        return {**schema, "merges": list(options.merges)} if options.tokens == "pairs" else dict(schema)
+
     def plan(self, fingerprint: Fingerprint) -> list[Choice]:
         return write_plan(fingerprint)
 
     def encode(self, raw: bytes, options: WriteOptions, megapixels: float) -> Columns:
+        from snowroll.tasks.write_text.spelling import COLUMNS
         from snowroll.tasks.write_text.texts import PAD, START
 
         codes = self.open_raw(raw, options, megapixels)[-options.length :]
         framed = np.full(options.length + 1, PAD, np.int32)
         framed[0], framed[1 : len(codes) + 1] = START, codes
-        return {"bytes" if options.tokens == "bytes" else "codes": framed}
+        return {COLUMNS[options.tokens]: framed}
 
     def pack_key(self, options: WriteOptions) -> Json:
-        return [options.tokens, options.length]
+        return [options.tokens, options.length, *options.merges]
 
     def encode_targets(self, targets: Sequence[Json], schema: Schema, columns: Columns) -> Columns:
         from snowroll.tasks.write_text.spelling import spelled_out
@@ -134,7 +145,9 @@ class WriteText:
         return loss(model(batch.inputs).logits, batch.targets)
 
     def loss_at_init(self, schema: Schema, options: WriteOptions) -> float | None:
-        return log(256 if options.tokens == "bytes" else len(schema["characters"]) + 1)
+        from snowroll.tasks.write_text.spelling import vocabulary
+
+        return log(vocabulary(schema, options.tokens))
 
     # 4 evaluate
 
@@ -184,6 +197,15 @@ class WriteText:
         codes = batch.inputs[row].detach().cpu().numpy()
         return shown(text_of(codes, in_bytes=bool(codes.max() < 256)))
 
+    def spelt_out(self, batch: Batch, row: int, schema: Schema) -> Image:
+        """`show`, of whatever tokens: the schema knows them."""
+        from snowroll.tasks.write_text.drawing import shown
+        from snowroll.tasks.write_text.spelling import read_back
+
+        if "merges" not in schema:
+            return self.show(batch, row)
+        return shown(read_back(batch.inputs[row].detach().cpu().numpy(), "pairs", schema))
+
     def words(self, value: Json) -> str:
         """What follows, line ends and all, in one line."""
         from snowroll.tasks.write_text.texts import follows_of
@@ -219,8 +241,8 @@ class WriteText:
 
     def open_raw(self, raw: bytes, options: WriteOptions, megapixels: float) -> np.ndarray:
         from snowroll.prepare.texts import read_text
-        from snowroll.tasks.write_text.texts import codes_of
+        from snowroll.tasks.write_text.spelling import spelt
 
         if len(raw) > megapixels * 4e6:
             raise DataError(f"a text of {len(raw):,} bytes is too large", cure="send its end, or raise the limit")
-        return codes_of(read_text(raw), options.tokens == "bytes")
+        return spelt(read_text(raw), options.tokens, options.merges)
