@@ -44,6 +44,8 @@ class Writer(nn.Module):
         """
         super().__init__()
         self.tokens, self.context = tokens, context
+        # beginnings of the names of weights that are meant not to learn
+        self.stands_still = ("tokens.network.",) if getattr(tokens, "lora", 0) else ()
         self.any_other = begun is None
         self.size = len(codes) + self.any_other
         self.register_buffer("begun", torch.tensor(begun or [1] * self.size), persistent=False)

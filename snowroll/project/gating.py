@@ -121,6 +121,7 @@ def _measure(opened: Opened, packed: Packed, plan: Plan, folder: Path, say: Say)
         credit=task_credit(task, packed.schema, plan, truth),
         show=_shown(task, packed.schema),
         in_order=getattr(task, "in_order", False),
+        frozen=getattr(first, "stands_still", ()),
         expected_loss=task.loss_at_init(packed.schema, plan.task),
     )
     write = partial(_contact_sheet, folder)

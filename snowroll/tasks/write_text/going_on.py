@@ -42,7 +42,7 @@ def at_length(
 
 def closing(model: Any, line: str, schema: Schema, options: WriteOptions) -> Iterator[str]:
     """Pieces of how the line goes on."""
-    codes = spelt(read_text(line.encode("utf-8", "replace")), options.tokens, options.merges)
+    codes = spelt(read_text(line.encode("utf-8", "replace")), options.tokens, schema)
     return from_network(model, codes, schema, options, PLAIN, SAID)
 
 
@@ -57,7 +57,7 @@ def from_network(
     known = in_bytes(schema, options.tokens)
     ids = model.ids(torch.tensor([[START, *codes.tolist()]])).tolist()[0]
     unknown = range(len(known), model.size)
-    tokens = written(model.tokens, ids, taste, [*unsaid(known), *unknown])
+    tokens = written(model.tokens, ids, taste, [*unsaid(schema, options.tokens), *unknown])
     return _within(pieces(known[token] for token in tokens), most)
 
 
@@ -68,7 +68,7 @@ def generate(model: Loaded, asked: Json, schema: Schema, options: WriteOptions) 
     """
     prompt, most, taste = _asked(asked)
     raw = prompt.encode("utf-8", "replace")
-    codes = spelt(read_text(raw), options.tokens, options.merges)
+    codes = spelt(read_text(raw), options.tokens, schema)
     return raw, _generated(model, codes, most, taste, schema, options)
 
 
@@ -76,7 +76,7 @@ def _generated(
     model: Loaded, codes: np.ndarray, most: int, taste: Taste, schema: Schema, options: WriteOptions
 ) -> Iterator[Any]:
     known, codes_of = in_bytes(schema, options.tokens), alphabet(schema, options.tokens)
-    never = unsaid(known)
+    never = unsaid(schema, options.tokens)
     first: list[Prediction] = []
 
     def tokens() -> Iterator[bytes]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
+from snowroll.base.errors import UsageError
 from snowroll.base.nouns import Choice, Json
 from snowroll.base.task import Fingerprint
 from snowroll.prepare.bytepairs import BYTES, byte_pairs, counted, learn_merges
+from snowroll.prepare.ready_tokens import read_config, ready_tokens, seal
 from snowroll.prepare.texts import read_text
 from snowroll.tasks.write_text.options import WriteOptions
 
@@ -27,6 +30,9 @@ def read_facts(raws: Iterable[bytes], options: WriteOptions) -> dict[str, Json]:
     if options.tokens == "bytes":
         return {}
     texts = [read_text(raw) for raw in raws]
+    if options.model == "hub":
+        known = ready_tokens(str(_home(options.pretrained)))
+        return {"longest_pieces": max((len(known.tokens(text)) for text in texts), default=1)}
     read = sum(map(len, texts))
     if not (options.tokens == "pairs" or options.vocabulary or read >= LARGE):
         return {}
@@ -39,6 +45,8 @@ def read_facts(raws: Iterable[bytes], options: WriteOptions) -> dict[str, Json]:
 
 def write_plan(fingerprint: Fingerprint) -> list[Choice]:
     """The rules' values for `[train]` and `[task]`, each with its reason in one sentence."""
+    if (fingerprint.facts.get("asked") or {}).get("model") == "hub":
+        return _ready_made(fingerprint)
     facts, n = fingerprint.facts, fingerprint.n["train"]
     asked: Mapping[str, Json] = facts.get("asked") or {}
     learnt = int(facts["characters"])
@@ -69,6 +77,47 @@ def write_plan(fingerprint: Fingerprint) -> list[Choice]:
         Choice("train.batch", batch, f"{n} passages, of each a stretch of {context} at a time"),
         Choice("train.steps", steps, f"{of}; --time sets it by the clock instead"),
         *_learning(network),
+        Choice("train.schedule", "linear", "straight down to zero: the budget ends where learning ends"),
+        Choice("train.clip", 1.0, "one odd passage must not undo the others"),
+        Choice("train.threads", fingerprint.threads, "all cores of this machine"),
+        _precision(fingerprint),
+    ]
+
+
+def _home(pretrained: str) -> Path:
+    if not pretrained:
+        cure = "give the folder that holds its config.json, tokenizer.json and model.safetensors"
+        raise UsageError("a ready-made model, and no word where it lies", where="task.pretrained", cure=cure)
+    return Path(pretrained).expanduser().resolve()
+
+
+def _ready_made(fingerprint: Fingerprint) -> list[Choice]:
+    """For a model that others have trained."""
+    facts, n = fingerprint.facts, fingerprint.n["train"]
+    asked: Mapping[str, Json] = facts["asked"]
+    if asked.get("tokens", "pieces") != "pieces":
+        cure = "leave --task.tokens out"
+        raise UsageError("a ready-made model comes with its own tokens", where="task.tokens", cure=cure)
+    folder = _home(str(asked.get("pretrained") or ""))
+    config, sealed = read_config(folder), seal(folder)
+    gpu = fingerprint.device.startswith("cuda")
+    most = int(config.get("n_positions") or config.get("max_position_embeddings") or 1_024)
+    context = min(512 if gpu else 128, most)
+    longest, lora = int(facts["longest_pieces"]), int(asked.get("lora") or 0)
+    batch = 16 if gpu else 8
+    of = f"{n:,} passages to learn from"
+    lr, why = (5e-4, "for small matrices that begin at nothing") if lora else (5e-5, "what is known must not be lost")
+    return [
+        Choice("task.tokens", "pieces", "the base model's own"),
+        Choice("task.seal", sealed, "so that another model under the same name is noticed"),
+        Choice("task.context", context, f"the base model looks back on {most:,}{'' if gpu else '; on a processor'}"),
+        Choice("task.length", -(-round(1.25 * longest) // context) * context, f"the longest passage has {longest}"),
+        Choice("train.batch", batch, of),
+        Choice("train.steps", max(100, min(2_000, round(3 * n / batch))), f"{of}, three times; --time sets it instead"),
+        Choice("train.optimizer", "adamw", "what the base model was trained with"),
+        Choice("train.lr", lr, f"for AdamW: {why}. A guess"),
+        Choice("train.weight_decay", 0.0, "a short run forgets nothing"),
+        Choice("train.warmup", 0.1, "the first steps rise"),
         Choice("train.schedule", "linear", "straight down to zero: the budget ends where learning ends"),
         Choice("train.clip", 1.0, "one odd passage must not undo the others"),
         Choice("train.threads", fingerprint.threads, "all cores of this machine"),

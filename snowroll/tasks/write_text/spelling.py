@@ -7,42 +7,63 @@ token the place in the schema; of all others they are one number.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from snowroll.base.nouns import Json
 from snowroll.base.task import Columns
-from snowroll.prepare.bytepairs import byte_pairs
+from snowroll.prepare.bytepairs import BytePairs, byte_pairs
+from snowroll.prepare.ready_tokens import ReadyTokens, ready_tokens
 from snowroll.prepare.texts import is_control
+from snowroll.tasks.write_text.options import WriteOptions
 from snowroll.tasks.write_text.texts import PAD, codes_of, follows_of, text_of
 
-COLUMNS = {"characters": "codes", "bytes": "bytes", "pairs": "pairs"}  # kind of the tokens -> the pack's column
+COLUMNS = {
+    "characters": "codes",
+    "bytes": "bytes",
+    "pairs": "pairs",
+    "pieces": "pieces",
+}  # kind of the tokens -> the pack's column
 Schema = Mapping[str, Json]
 
 
-def spelt(text: str, kind: str, merges: Sequence[str] = ()) -> np.ndarray:
-    """int32 [n]: the codes of a text.
+def completed(options: WriteOptions) -> dict[str, Json]:
+    """What the run's tokens add to the schema: the byte pairs, or where the ready-made model lies and what it was."""
+    if options.tokens == "pairs":
+        return {"merges": list(options.merges)}
+    if options.tokens == "pieces":
+        return {"base": {"folder": options.pretrained, "seal": options.seal, "context": options.context}}
+    return {}
 
-    >>> spelt("abé", "pairs", ["a b"]).tolist()
+
+def spelt(text: str, kind: str, told: Schema) -> np.ndarray:
+    """int32 [n]: the codes of a text. told: the completed schema, or what completes it.
+
+    >>> spelt("abé", "pairs", {"merges": ["a b"]}).tolist()
     [256, 195, 169]
     """
-    if kind == "pairs":
-        return np.array(byte_pairs(tuple(merges)).tokens(text), np.int32)
+    if kind in ("pairs", "pieces"):
+        return np.array(_tokenizer(kind, told).tokens(text), np.int32)
     return codes_of(text, kind == "bytes")
+
+
+def _tokenizer(kind: str, told: Schema) -> BytePairs | ReadyTokens:
+    if kind == "pairs":
+        return byte_pairs(tuple(told["merges"]))
+    return ready_tokens(told["base"]["folder"], told["base"]["seal"])
 
 
 def read_back(codes: np.ndarray, kind: str, schema: Schema) -> str:
     """The inverse; what is no character stands as U+FFFD."""
-    if kind == "pairs":
-        return byte_pairs(tuple(schema["merges"])).text(codes[codes >= 0].tolist())
+    if kind in ("pairs", "pieces"):
+        return _tokenizer(kind, schema).text(codes[codes >= 0].tolist())
     return text_of(codes, kind == "bytes")
 
 
 def in_bytes(schema: Schema, kind: str) -> list[bytes]:
     """The UTF-8 of what each token stands for, in the order of their numbers."""
-    if kind == "pairs":
-        return byte_pairs(tuple(schema["merges"])).bytes
+    if kind in ("pairs", "pieces"):
+        return _tokenizer(kind, schema).bytes
     if kind == "bytes":
         return [bytes([byte]) for byte in range(256)]
     return [chr(code).encode("utf-8", "replace") for code in alphabet(schema, kind)]
@@ -69,9 +90,11 @@ def characters_in(token: bytes) -> int:
     return sum(byte & 0xC0 != 0x80 for byte in token)
 
 
-def unsaid(tokens: Sequence[bytes]) -> list[int]:
-    """Tokens that no answer may hold: of control characters."""
-    return [number for number, token in enumerate(tokens) if any(b < 0x80 and is_control(chr(b)) for b in token)]
+def unsaid(schema: Schema, kind: str) -> list[int]:
+    """Tokens that no answer may hold: of control characters, and a ready-made tokenizer's own marks."""
+    marks = ready_tokens(schema["base"]["folder"], schema["base"]["seal"]).unsaid if kind == "pieces" else []
+    controls = {byte for byte in range(0x80) if is_control(chr(byte))}
+    return marks + [number for number, token in enumerate(in_bytes(schema, kind)) if not controls.isdisjoint(token)]
 
 
 def kind_in(columns: Columns) -> str:
@@ -102,8 +125,7 @@ def spelled_out(targets: Sequence[Json], schema: Schema, columns: Columns) -> Co
     """
     kind = kind_in(columns)
     framed = np.asarray(columns[COLUMNS[kind]])
-    merges: Any = schema.get("merges", ())
-    answers = [spelt(follows_of(target), kind, merges) for target in targets]
+    answers = [spelt(follows_of(target), kind, schema) for target in targets]
     answer = padded(answers, max((len(codes) for codes in answers), default=0))
     whole = np.full((len(framed), framed.shape[1] - 1 + answer.shape[1]), PAD, np.int32)
     whole[:, : framed.shape[1] - 1] = framed[:, 1:]

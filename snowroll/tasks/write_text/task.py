@@ -44,7 +44,7 @@ class WriteText:
     in_order = True
     widget = Path(__file__).with_name("text.js")
     ragged: frozenset[str] = frozenset()
-    unbounded: frozenset[str] = frozenset({"bits_per_character", "nats_per_token", "perplexity"})
+    unbounded: frozenset[str] = frozenset({"nats_per_character", "bits_per_character", "nats_per_token", "perplexity"})
     waived: Mapping[str, str] = {}
 
     # 1 prepare
@@ -92,8 +92,10 @@ class WriteText:
         return read_facts(raws, options)
 
     def completed_schema(self, schema: Schema, options: WriteOptions) -> dict[str, Json]:
-        """With the byte pairs of the run, so that whoever reads its answers can."""
-        return {**schema, "merges": list(options.merges)} if options.tokens == "pairs" else dict(schema)
+        """With the tokens of the run, so that whoever reads its answers can."""
+        from snowroll.tasks.write_text.spelling import completed
+
+        return {**schema, **completed(options)}
 
     def plan(self, fingerprint: Fingerprint) -> list[Choice]:
         return write_plan(fingerprint)
@@ -108,7 +110,7 @@ class WriteText:
         return {COLUMNS[options.tokens]: framed}
 
     def pack_key(self, options: WriteOptions) -> Json:
-        return [options.tokens, options.length, *options.merges]
+        return [options.tokens, options.length, options.seal, *options.merges]
 
     def encode_targets(self, targets: Sequence[Json], schema: Schema, columns: Columns) -> Columns:
         from snowroll.tasks.write_text.spelling import spelled_out
@@ -147,6 +149,8 @@ class WriteText:
     def loss_at_init(self, schema: Schema, options: WriteOptions) -> float | None:
         from snowroll.tasks.write_text.spelling import vocabulary
 
+        if options.tokens == "pieces":
+            return None  # a ready-made model knows more than nothing
         return log(vocabulary(schema, options.tokens))
 
     # 4 evaluate
@@ -176,10 +180,10 @@ class WriteText:
     def floor(
         self, columns: Columns, targets: Columns, rows: Mapping[str, np.ndarray], schema: Schema
     ) -> tuple[float, str]:
-        """The likelihood of the test's passages by n-grams of the training's."""
-        from snowroll.tasks.write_text.floor import by_counting
+        """The likelihood of the test's passages by n-grams of the training's, or by the base model as it was."""
+        from snowroll.tasks.write_text.floor import floor
 
-        return by_counting(columns, rows, schema)
+        return floor(columns, targets, rows, schema)
 
     def strata(self, targets: Sequence[Json]) -> list[str]:
         return ["text" for _ in targets]
@@ -202,9 +206,10 @@ class WriteText:
         from snowroll.tasks.write_text.drawing import shown
         from snowroll.tasks.write_text.spelling import read_back
 
-        if "merges" not in schema:
+        kind = "pairs" if "merges" in schema else "pieces" if "base" in schema else ""
+        if not kind:
             return self.show(batch, row)
-        return shown(read_back(batch.inputs[row].detach().cpu().numpy(), "pairs", schema))
+        return shown(read_back(batch.inputs[row].detach().cpu().numpy(), kind, schema))
 
     def words(self, value: Json) -> str:
         """What follows, line ends and all, in one line."""
@@ -241,8 +246,8 @@ class WriteText:
 
     def open_raw(self, raw: bytes, options: WriteOptions, megapixels: float) -> np.ndarray:
         from snowroll.prepare.texts import read_text
-        from snowroll.tasks.write_text.spelling import spelt
+        from snowroll.tasks.write_text.spelling import completed, spelt
 
         if len(raw) > megapixels * 4e6:
             raise DataError(f"a text of {len(raw):,} bytes is too large", cure="send its end, or raise the limit")
-        return spelt(read_text(raw), options.tokens, options.merges)
+        return spelt(read_text(raw), options.tokens, completed(options))
