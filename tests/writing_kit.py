@@ -11,24 +11,24 @@ TEXT = "anna buys two apples and bert has five coins now. déjà vu 雪\n" * 4
 SMALL = {"vocab_size": 400, "bos_token_id": 0, "eos_token_id": 0, "pad_token_id": 0}
 
 
-def ready_made(folder: Path, kind: str, seed: int = 0) -> Path:
+def ready_made(folder: Path, kind: str, seed: int = 0, loud: bool = True) -> Path:
     """A folder with config.json, tokenizer.json and model.safetensors."""
     import transformers as hub
 
     hub.utils.logging.disable_progress_bar()
     torch.manual_seed(seed)
-    sizes = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "max_position_embeddings": 64}
+    sizes = {"hidden_size": 64, "intermediate_size": 48, "num_hidden_layers": 2, "max_position_embeddings": 64}
     heads = {"num_attention_heads": 4, "num_key_value_heads": 2}
     if kind == "gpt2":
-        config = hub.GPT2Config(n_embd=32, n_layer=2, n_head=4, n_positions=64, **SMALL)
+        config = hub.GPT2Config(n_embd=64, n_layer=2, n_head=4, n_positions=64, **SMALL)
         network = hub.GPT2LMHeadModel(config)
     else:
         made = {"llama": hub.LlamaConfig, "qwen2": hub.Qwen2Config, "qwen3": hub.Qwen3Config}[kind]
-        config = made(**sizes, **heads, **SMALL, **({"head_dim": 8} if kind == "qwen3" else {}))
+        config = made(**sizes, **heads, **SMALL, **({"head_dim": 16} if kind == "qwen3" else {}))
         network = hub.AutoModelForCausalLM.from_config(config)
     with torch.no_grad():
         for p in network.parameters():
-            if p.ndim > 1:
+            if loud and p.ndim > 1:
                 p.mul_(10)  # as loud as weights that have learnt: what is added beside whispers moves nothing
     network.save_pretrained(folder)
     (folder / "tokenizer.json").write_text(tokenizer(over_bytes=kind != "llama"))
