@@ -24,7 +24,7 @@ soak: .venv/tested  # hundreds of kills, and programs trained to the end
 	$(BIN)/python -m pytest -m soak
 
 lock: .venv/tested  # renew the pins
-	$(BIN)/uv pip compile -q --universal pyproject.toml --extra models --extra medical --extra medical-codecs --extra tables --extra audio --group test --no-header --no-annotate -o requirements.lock
+	$(BIN)/uv pip compile -q --universal pyproject.toml --extra models --extra medical --extra medical-codecs --extra tables --extra audio --extra hub --group test --no-header --no-annotate -o requirements.lock
 
 .venv/bin/uv:
 	$(PYTHON) -m venv .venv

@@ -33,7 +33,7 @@ from snowroll.base.settings import Settings
 from snowroll.base.task import Fingerprint
 from snowroll.design.translator import END, PAD, SPECIAL
 from snowroll.evaluate.bleu import bleu, bleu_counts
-from snowroll.prepare.bytepairs import BYTES, counted, learn_merges
+from snowroll.prepare.bytepairs import BYTES, counted, learn_merges, neat
 from snowroll.tasks.translate import task
 from snowroll.tasks.translate.floor import floors
 from snowroll.tasks.translate.options import measured
@@ -53,7 +53,7 @@ class Pairs:
         names = [(part, side) for part in ("train", "test_2016_flickr") for side in ("en", "de")]
         self.text = {(part, side): _lines(f"{part}.{side}.gz") for part, side in names}
         learnt = [*self.text["train", "en"], *self.text["train", "de"]]
-        self.merges = learn_merges(counted(learnt), MERGES)
+        self.merges = learn_merges(counted(map(neat, learnt)), MERGES)
         told = {key: torch.from_numpy(targets_as_tokens(lines, self.merges)).long() for key, lines in self.text.items()}
         self.sources, self.targets = told["train", "en"], told["train", "de"]
         self.asked = told["test_2016_flickr", "en"]

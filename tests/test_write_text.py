@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snowroll.base.errors import DataError, UsageError
-from snowroll.base.nouns import Batch, Plan
+from snowroll.base.nouns import Batch, Plan, Version
 from snowroll.base.task import Fingerprint
 from snowroll.design.char_rnn import CharRNN
 from snowroll.design.gpt import GPT
@@ -20,9 +20,14 @@ from snowroll.design.runs import Runs
 from snowroll.design.sampling import Taste, drawn_token
 from snowroll.design.writing import PAD, START, Writer, written
 from snowroll.prepare.augment import CounterDraw
+from snowroll.prepare.bytepairs import LETTERS as PRINTED
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.prepare.texts import marks, read_text
+from snowroll.project.data import freeze, pack_version, take_stock
+from snowroll.project.facts import measure_facts
+from snowroll.project.opened import Opened, open_project
+from snowroll.project.plans import make_plan
 from snowroll.tasks.write_text import task
 from snowroll.tasks.write_text.deploying import Framed
 from snowroll.tasks.write_text.going_on import MOST, generate, pieces
@@ -34,6 +39,7 @@ from snowroll.tasks.write_text.spelling import spelled_out
 from snowroll.tasks.write_text.texts import codes_of, fault_of, text_of
 from snowroll.train.foresight import no_foresight
 from snowroll.train.trial import Trial
+from snowroll.verbs.init import init
 
 LETTERS = "abc déf 雪球.\n"
 SCHEMA = {"type": "text", "characters": "".join(sorted(set(LETTERS)))}
@@ -183,7 +189,7 @@ def test_memory_changes_no_answer(which: int) -> None:
 @pytest.mark.parametrize("which", range(4))
 def test_no_model_sees_the_future(which: int) -> None:
     """Through windows and tables, too: what comes later moves no earlier logits."""
-    model = Writer(models()[which], list(range(97, 103)), 8, in_bytes=False).eval()
+    model = Writer(models()[which], list(range(97, 103)), 8).eval()
     codes = torch.randint(97, 103, (1, 21), generator=torch.Generator().manual_seed(2))
     codes[0, 0] = START
     with torch.inference_mode():
@@ -254,7 +260,7 @@ def test_the_gate_finds_who_looks_ahead(ahead: int) -> None:
 
 def test_what_follows_is_told_from_the_last_context() -> None:
     """Whether a text is padded or not, and wherever windows end in it."""
-    model = Writer(models()[0], list(range(97, 103)), 8, in_bytes=False).eval()
+    model = Writer(models()[0], list(range(97, 103)), 8).eval()
     with torch.inference_mode():
         for count in range(1, 20):
             codes = torch.full((1, 24), PAD)
@@ -265,10 +271,11 @@ def test_what_follows_is_told_from_the_last_context() -> None:
             torch.testing.assert_close(model(codes).last, expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("tokens", ["characters", "bytes"])
+@pytest.mark.parametrize("tokens", ["characters", "bytes", "pairs"])
 def test_own_characters_are_counted(tokens: str) -> None:
-    options = WriteOptions(width=16, depth=1, heads=2, context=8, length=24, tokens=tokens)  # type: ignore[arg-type]
-    model = build(options, SCHEMA).eval()
+    merges = ("a b", "ab c", f"{PRINTED[0xE9]} {PRINTED[0x9B]}") if tokens == "pairs" else ()
+    options = WriteOptions(width=16, depth=1, heads=2, context=8, length=24, tokens=tokens, merges=merges)  # type: ignore[arg-type]
+    model = build(options, task.completed_schema(SCHEMA, options)).eval()
     text = "abc déf 雪z"  # z is unknown
     raw = torch.from_numpy(next(iter(task.encode(text.encode(), options, 100).values())))[None].long()
     with torch.inference_mode():
@@ -276,7 +283,7 @@ def test_own_characters_are_counted(tokens: str) -> None:
     assert heard.characters.item() == len(text)
     assert heard.strange.item() == (tokens == "characters")
     outputs = task.postprocess(heard, options)
-    assert outputs["tokens"].item() == (len(text) if tokens == "characters" else len(text.encode()))
+    assert outputs["tokens"].item() == {"characters": 10, "bytes": 13, "pairs": 10}[tokens]
 
 
 def test_loss_starts_at_the_uniform_guess() -> None:
@@ -362,9 +369,9 @@ def test_writing_within_its_context_is_that_of_whole_passes() -> None:
 
 
 def test_pieces_of_bytes_are_whole_characters() -> None:
-    assert "".join(pieces("é雪a".encode(), True)) == "é雪a"
-    assert list(pieces([0xE9, 97], True)) == ["\ufffda"]
-    assert list(pieces([0], False)) == ["\ufffd"]
+    assert "".join(pieces([bytes([byte]) for byte in "é雪a".encode()])) == "é雪a"
+    assert list(pieces([b"\xe9", b"a"])) == ["\ufffda"]
+    assert list(pieces([b"\0"])) == ["\ufffd"]
 
 
 @pytest.mark.parametrize(
@@ -395,3 +402,52 @@ def test_the_exported_frame_is_the_packs(codes: list[int]) -> None:
     framed = Framed(24)(torch.tensor(codes, dtype=torch.int32))[0].tolist()
     tail = codes[-24:]
     assert framed == [START, *tail, *[PAD] * (24 - len(tail))]
+
+
+# byte pairs -----------------------------------------------------------------------------------------------------------
+
+
+def read_project(root: Path, text: str, **settings: object) -> tuple[Opened, Version, dict]:
+    root.mkdir()
+    (root / "one.txt").write_text(text)
+    init(root, None, (), "write_text", {}, lambda said: None)
+    opened = open_project(root, {f"task.{name}": value for name, value in settings.items()})
+    version, _ = freeze(opened, take_stock(opened, lambda said: None), {}, {})
+    return opened, version, measure_facts(opened, version, lambda said: None)
+
+
+def test_pairs_are_learnt_from_what_is_learnt_from_alone(tmp_path: Path) -> None:
+    text = "the cat sat on the mat\n" * 100 + "zyzzyva zyzzyva zyzzyva\n" * 30  # the last stretch is the test
+    _, version, facts = read_project(tmp_path / "p", text, tokens="pairs", vocabulary=280)
+    assert any("z" in str(item.target) for item in version.of("test"))
+    assert "t h" in facts["merges"]
+    assert not any("z" in merge or "y" in merge for merge in facts["merges"])
+    assert len(facts["merges"]) <= 24
+
+
+def test_the_floor_is_the_same_whatever_the_tokens_are(tmp_path: Path) -> None:
+    text = "".join(f"{n} Äpfel fallen, {n * n} 雪 bleiben\n" for n in range(200))
+    floors = []
+    for tokens in ("characters", "pairs"):
+        opened, version, facts = read_project(tmp_path / tokens, text, tokens=tokens)
+        plan, _ = make_plan(opened, version, facts, None)
+        packed = pack_version(opened, version, plan.task, lambda said: None)
+        floors.append(task.floor(packed.pack.columns, packed.targets, packed.rows, packed.schema))
+    assert floors[0] == floors[1]
+
+
+def test_many_characters_are_read_in_pairs(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    letters = [chr(0x4E00 + n) for n in rng.integers(0, 2_000, 30_000)]
+    opened, version, facts = read_project(tmp_path / "p", "".join(letters))
+    plan, told = make_plan(opened, version, facts, None)
+    assert plan.task.tokens == "pairs"
+    assert "different characters" in told["task.tokens"][1]
+    assert plan.task.length >= facts["longest_pairs"]
+
+
+def test_a_vocabulary_of_bytes_alone_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"task\.vocabulary"):
+        WriteOptions(tokens="pairs", vocabulary=200)
+    with pytest.raises(UsageError, match="a ready-made model"):
+        WriteOptions(lora=8)

@@ -248,6 +248,10 @@ class Deployable:
 #   sliced(looks, schema) -> Mapping[str, Sequence]    name -> [n] values to look for slices by, beside others
 #   explained(evidence) -> Iterable[Passage]           parts of the report about this model: evaluate.report.Evidence
 #   pipeline: str                                      the model hubs' word for the task, for the model card
+#   read_facts(raws, options) -> Mapping[str, Json]    what planning asks of the bytes that are learnt from, and no look
+#                                                      holds: byte pairs. options: as the user settled them
+#   completed_schema(schema, options) -> schema        the schema with what a run's options add to it: its tokens
+#   spelt_out(batch, row, schema) -> Image             as `show`, where that needs the schema
 #   at_length(model, batch, said, schema, options)     predictions at length, where that takes several passes
 #   streams: Mapping[str, Callable]                    routes of its own on `serve`, in pieces: deploy/streams.py
 #   closing(model, line, schema, options)              pieces of what a model says to a line typed at a terminal

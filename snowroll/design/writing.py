@@ -1,4 +1,4 @@
-"""A model of text that reads codes of characters (or bytes) and tells what follows each of them.
+"""A model of text that reads codes of characters, bytes or pieces, and tells what follows each of them.
 
 A model of tokens (design/gpt.py, design/char_rnn.py) between two tables. Texts longer than the model's context are read
 in windows of it, each of which begins with the character before its first; what follows the end of the text is told
@@ -24,7 +24,7 @@ class Heard(NamedTuple):
     logits: Tensor  # [B, T, V] of what follows each code
     own: Tensor  # [B, T] what does follow, as far as the text itself tells; -1: it does not
     last: Tensor  # [B, V] logits of what follows the text
-    characters: Tensor  # [B] that were told of: of bytes, those that begin one
+    characters: Tensor  # [B] that were told of: those that begin in a token
     strange: Tensor  # [B] of them, those that the model has no token for
 
 
@@ -32,15 +32,23 @@ class Writer(nn.Module):
     """Codes int64 [B, T] (START, the text, PAD ...) to `Heard`."""
 
     table: Tensor
+    begun: Tensor
 
-    def __init__(self, tokens: nn.Module, codes: Sequence[int], context: int, in_bytes: bool) -> None:
-        """tokens: the model between the tables, of len(codes) tokens, and one more where they are no bytes: any other.
+    def __init__(
+        self, tokens: nn.Module, codes: Sequence[int], context: int, begun: Sequence[int] | None = None
+    ) -> None:
+        """tokens: the model between the tables. codes: what each token stands for, rising.
 
-        codes: what each token stands for, rising.
+        begun: how many characters begin in each token. None: a token is a character, and there is one token more than
+        codes, for any other.
         """
         super().__init__()
-        self.tokens, self.context, self.in_bytes = tokens, context, in_bytes
-        self.size = len(codes) + (not in_bytes)
+        self.tokens, self.context = tokens, context
+        # beginnings of the names of weights that are meant not to learn
+        self.stands_still = ("tokens.network.",) if getattr(tokens, "lora", 0) else ()
+        self.any_other = begun is None
+        self.size = len(codes) + self.any_other
+        self.register_buffer("begun", torch.tensor(begun or [1] * self.size), persistent=False)
         unknown = len(codes)  # of bytes there is none
         table = torch.full(((codes[-1] if len(codes) else 0) + 4,), unknown, dtype=torch.int64)
         table[torch.tensor(codes, dtype=torch.int64) + 2] = torch.arange(len(codes))
@@ -53,10 +61,9 @@ class Writer(nn.Module):
         follows = torch.cat([ids[:, 1:], torch.full_like(ids[:, :1], self.size)], dim=1)
         own = torch.where(follows == self.size, -1, follows)
         known = own >= 0
-        after = torch.cat([codes[:, 1:], torch.full_like(codes[:, :1], PAD)], dim=1)
-        begins = (after & 0xC0) != 0x80 if self.in_bytes else known
-        strange = known & (own == self.size - 1) if not self.in_bytes else torch.zeros_like(known)
-        return Heard(logits, own, self._last(ids, logits), (known & begins).sum(dim=1), strange.sum(dim=1))
+        begun = torch.where(known, self.begun[own.clamp(min=0)], 0)
+        strange = known & (own == self.size - 1) if self.any_other else torch.zeros_like(known)
+        return Heard(logits, own, self._last(ids, logits), begun.sum(dim=1), strange.sum(dim=1))
 
     def ids(self, codes: Tensor) -> Tensor:
         """Codes to tokens; those of START and PAD are `size`."""

@@ -44,7 +44,7 @@ def counted(texts: Iterable[str]) -> Counter[str]:
     """How often each word stands in the texts."""
     counts: Counter[str] = Counter()
     for text in texts:
-        counts.update(words_in(neat(text)))
+        counts.update(words_in(text))
     return counts
 
 
@@ -155,7 +155,7 @@ class BytePairs:
         [99, 256]
         """
         found: list[int] = []
-        for word in words_in(neat(text)):
+        for word in words_in(text):
             if (known := self._known.get(word)) is None:
                 known = self._of_word(word)
                 if len(self._known) < _KEPT:
@@ -164,7 +164,7 @@ class BytePairs:
         return found
 
     def text(self, tokens: Iterable[int]) -> str:
-        """The inverse, but for composition; what is no UTF-8 stands as U+FFFD."""
+        """The inverse; what is no UTF-8 stands as U+FFFD."""
         return b"".join(self.bytes[token] for token in tokens).decode("utf-8", "replace")
 
     def _of_word(self, word: str) -> list[int]:

@@ -176,7 +176,7 @@ class Packed:
     pack: Pack
     targets: Columns  # encoded targets, row by row
     rows: Mapping[Split, np.ndarray]  # readable rows of each split; of train, those that teach
-    schema: Mapping[str, Json]
+    schema: Mapping[str, Json]  # the version's, with what the task's options add to it
     options: Any  # the task's, as the pack was encoded with them
     teaches: np.ndarray  # [n] bool: what may be learnt from, if it is not locked
 
@@ -193,7 +193,9 @@ def pack_version(opened: Opened, version: Version, options: Any, say: Say) -> Pa
     if not readable.any():
         why = next(iter(pack.failed.values()), "it holds no samples")
         raise DataError(f"not one of the {len(readable):,} samples can be decoded: {why}", where=opened.data)
-    targets = task.encode_targets([item.target for item in version.items], version.schema, dict(pack.columns))
+    complete = getattr(task, "completed_schema", None)
+    schema = version.schema if complete is None else complete(version.schema, options)
+    targets = task.encode_targets([item.target for item in version.items], schema, dict(pack.columns))
     splits = np.array([item.split for item in version.items])
     ask = getattr(task, "teaches", None)
     teaches = readable if ask is None else readable & ask([item.target for item in version.items], options)
@@ -205,7 +207,7 @@ def pack_version(opened: Opened, version: Version, options: Any, say: Say) -> Pa
         "val": np.flatnonzero((splits == "val") & readable),
         "test": np.flatnonzero((splits == "test") & readable),
     }
-    return Packed(version, pack, targets, rows, version.schema, options, teaches)
+    return Packed(version, pack, targets, rows, schema, options, teaches)
 
 
 def packed_samples(opened: Opened, samples: Sequence[Sample], options: Any, say: Say) -> Pack:

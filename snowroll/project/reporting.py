@@ -30,6 +30,7 @@ from snowroll.project.plans import Told
 from snowroll.project.promotion import Decision
 
 SHOTS = 24  # worst mistakes shown
+SHOWN = 12  # of a setting that is a table
 SMALL_PX, LARGE_PX = 160, 480  # longer side of a picture in the report; large where places in it matter
 
 
@@ -92,10 +93,15 @@ def _card(opened: Opened, report: Report, background: Background, trained: Train
         background,
         name=name,
         pipeline=getattr(opened.task, "pipeline", opened.task.name.replace("_", "-")),
-        inputs=". ".join(str(value) for key, value in deployable.contract.items() if key != "classes") + ".",
+        inputs=". ".join(str(value) for key, value in deployable.contract.items() if _is_told(key, value)) + ".",
         usage=[f"snowroll predict {name} FILES --json"],
         cautions=cautions(trained.schema, trained.plan.task) if cautions else (),
     )
+
+
+def _is_told(key: str, value: Json) -> bool:
+    """Whether a part of the contract is for people: tables of thousands of tokens are not."""
+    return key != "classes" and len(str(value)) < 2_000
 
 
 def _add_result(opened: Opened, story: Story, report: Report) -> None:
@@ -298,4 +304,7 @@ def costs(trained: Trained, seconds: float) -> dict[str, float]:
 
 
 def _plain(value: Json) -> Json:
+    """Of a table of thousands the beginning."""
+    if isinstance(value, (list, tuple)) and len(value) > SHOWN:
+        return f"{len(value):,}: {', '.join(map(str, value[:SHOWN]))}, ..."
     return list(value) if isinstance(value, tuple) else value

@@ -13,6 +13,8 @@ from snowroll.project.opened import Answer, Opened
 from snowroll.project.plans import Told, make_plan, read_told
 from snowroll.project.settings import LabelSettings
 
+SHOWN = 12  # of a setting that is a table: more with --json
+
 
 def explain(opened: Opened, key: str) -> Answer:
     """Settings that decide a run come from the rules on the latest version, or as the last run resolved them."""
@@ -72,4 +74,6 @@ def _json(value: Json) -> Json:
 def _plain(value: Json) -> str:
     if isinstance(value, float):
         return f"{value:g}"
+    if isinstance(value, (list, tuple)) and len(value) > SHOWN:
+        return f"{len(value):,}: {', '.join(map(str, value[:SHOWN]))}, ..."
     return "-" if value in ("", None, (), []) else str(value)

@@ -241,9 +241,8 @@ def run_job(
         return gates
     fitted, crossed = fit_plan(opened, packed, job.plan, job.run.path, say)
     gates += gates_of_trained(opened, packed, job.plan, job.run.path, fitted, say, accept, because)
-    version = job.version
     save_model(
-        job.run.path / "model", opened.task, fitted.model, job.plan, version.schema, version.id, fitted.calibration
+        job.run.path / "model", opened.task, fitted.model, job.plan, packed.schema, job.version.id, fitted.calibration
     )
     trained = load_model(opened, job.run.number)
     judged = judge(opened, trained, packed, "test")

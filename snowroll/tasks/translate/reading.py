@@ -11,7 +11,7 @@ from typing import Any
 from snowroll.base.errors import DataError, UsageError, did_you_mean
 from snowroll.base.nouns import Split
 from snowroll.base.task import Found, Reading
-from snowroll.prepare.bytepairs import counted, learn_merges
+from snowroll.prepare.bytepairs import counted, learn_merges, neat
 from snowroll.prepare.decode import limited
 from snowroll.prepare.manifest import split_of_folders, split_of_name
 from snowroll.prepare.names import PIECE, is_table, row_of_table
@@ -308,5 +308,5 @@ def _declared(key: str, where: str) -> Split | None:
 
 
 def _merges(texts: Sequence[str]) -> tuple[str, ...]:
-    counts = counted(texts)
+    counts = counted(map(neat, texts))
     return learn_merges(counts, min(MOST_MERGES, max(200, sum(counts.values()) // WORDS_EACH)))

@@ -9,7 +9,7 @@ import numpy as np
 
 from snowroll.base.errors import DataError
 from snowroll.base.nouns import Json
-from snowroll.prepare.bytepairs import byte_pairs
+from snowroll.prepare.bytepairs import byte_pairs, neat
 from snowroll.prepare.texts import is_control, read_text
 
 PAD, END, SPECIAL = 0, 1, 2  # as design/translator.py has them: tokens before those of the byte pairs
@@ -58,7 +58,7 @@ def _from_json(text: str, source: str) -> str:
 
 def tokens_of(text: str, merges: Sequence[str]) -> list[int]:
     """The tokens of a text and END."""
-    return [*(token + SPECIAL for token in byte_pairs(tuple(merges)).tokens(text)), END]
+    return [*(token + SPECIAL for token in byte_pairs(tuple(merges)).tokens(neat(text))), END]
 
 
 def text_of(tokens: np.ndarray, merges: Sequence[str]) -> str:

@@ -9,7 +9,8 @@ import numpy as np
 from snowroll.base.nouns import Json, Prediction
 from snowroll.prepare.texts import is_control
 from snowroll.tasks.write_text.options import WriteOptions
-from snowroll.tasks.write_text.texts import SPELLED, alphabet, follows_of
+from snowroll.tasks.write_text.spelling import in_bytes
+from snowroll.tasks.write_text.texts import SPELLED, follows_of
 
 Schema = Mapping[str, Json]
 
@@ -19,23 +20,22 @@ def read(outputs: Mapping[str, np.ndarray], schema: Schema, options: WriteOption
 
     scores: nats, tokens and characters of the text.
     """
-    codes = alphabet(schema, options.tokens == "bytes")
+    tokens_as = in_bytes(schema, options.tokens)
     said = []
     for next_, nats, tokens, characters in zip(
         outputs["next"], outputs["nats"], outputs["tokens"], outputs["characters"], strict=True
     ):
-        best = int(np.argmax(next_[: len(codes)]))
+        best = int(np.argmax(next_[: len(tokens_as)]))
         told = likelihood(float(nats), float(characters))
-        value = spelled(codes[best], options.tokens == "bytes")
+        value = as_text(tokens_as[best])
         scores = np.array([nats, tokens, characters], np.float64)
         said.append(Prediction(value, float(np.clip(next_[best], 0, 1)), 1 - told, scores))
     return said
 
 
-def spelled(code: int, in_bytes: bool) -> str:
-    """A token as text; a byte within a character, or a control character, stands as U+FFFD."""
-    character = chr(code) if not in_bytes or code < 0x80 else "\ufffd"
-    return "\ufffd" if is_control(character) else character
+def as_text(token: bytes) -> str:
+    """A token as text; bytes that are no whole character, and control characters, stand as U+FFFD."""
+    return "".join("\ufffd" if is_control(c) else c for c in token.decode("utf-8", "replace"))
 
 
 def likelihood(nats: float, characters: float) -> float:

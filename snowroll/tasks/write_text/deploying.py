@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from snowroll.base.errors import PlanError
 from snowroll.base.nouns import Json
 from snowroll.base.task import Deployable
 from snowroll.deploy.halves import Body
+from snowroll.design.base_models import BaseModel, merged
 from snowroll.design.writing import PAD, START
 from snowroll.tasks.write_text.options import WriteOptions
-from snowroll.tasks.write_text.texts import alphabet
+from snowroll.tasks.write_text.spelling import alphabet, completed
+
+LARGEST = 2_000_000_000  # bytes of one ONNX file: protobuf counts them in 31 bits
+_CODES = {
+    "characters": "Unicode code points",
+    "bytes": "bytes of its UTF-8",
+    "pairs": "byte pairs (256 bytes, then the merges in their order)",
+    "pieces": "numbers that the base model's tokenizer.json gives",
+}
 
 
 class Framed(nn.Module):
@@ -30,23 +42,35 @@ class Framed(nn.Module):
         return F.pad(tail.gather(0, places), (1, 0), value=START)[None]
 
 
+def _that_fits(tokens: BaseModel) -> BaseModel:
+    size = 4 * sum(p.numel() for p in tokens.parameters())
+    if size > LARGEST:
+        told = f"weights of {size / 1e9:.1f} GB do not fit into one ONNX file"
+        cure = "it answers from torch all the same: snowroll predict, and run.model() in Python"
+        raise PlanError(told, cure=cure)
+    return tokens
+
+
 def deployable(
-    model: nn.Module,
+    model: Any,
     postprocess: Callable[[object], Mapping[str, Tensor]],
     options: WriteOptions,
     schema: Mapping[str, Json],
 ) -> Deployable:
     """See base.task.Deployable."""
-    in_bytes = options.tokens == "bytes"
-    what = "bytes of its UTF-8" if in_bytes else "Unicode code points"
+    kind = options.tokens
     contract = {
-        "input": f"codes: int32 [n], the {what} of a text; of more than {options.length} the last are read",
+        "input": f"codes: int32 [n], the {_CODES[kind]} of a text; of more than {options.length} the last are read",
         "output": (
             "next: float32 [batch, tokens], the probability of each token to follow; nats, tokens, characters: "
             "float32 [batch], how well the text itself was told"
         ),
-        "tokens": alphabet(schema, in_bytes),
+        "tokens": len(alphabet(schema, kind)) if kind == "pieces" else list(alphabet(schema, kind)),
     }
+    contract |= completed(options)
+    if isinstance(tokens := model.tokens, BaseModel):
+        model = copy.copy(model)  # its tables are shared; what is exported is merged
+        model._modules = {**model._modules, "tokens": merged(_that_fits(tokens))}
     return Deployable(
         prepare=Framed(options.length),
         body=Body(model, postprocess),

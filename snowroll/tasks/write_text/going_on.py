@@ -15,7 +15,8 @@ from snowroll.design.sampling import Taste, drawn_token
 from snowroll.prepare.texts import is_control, read_text
 from snowroll.tasks.write_text.answers import read
 from snowroll.tasks.write_text.options import WriteOptions
-from snowroll.tasks.write_text.texts import START, alphabet, codes_of
+from snowroll.tasks.write_text.spelling import alphabet, in_bytes, spelt, unsaid
+from snowroll.tasks.write_text.texts import START
 
 if TYPE_CHECKING:
     from snowroll.base.nouns import Batch
@@ -41,7 +42,7 @@ def at_length(
 
 def closing(model: Any, line: str, schema: Schema, options: WriteOptions) -> Iterator[str]:
     """Pieces of how the line goes on."""
-    codes = codes_of(read_text(line.encode("utf-8", "replace")), options.tokens == "bytes")
+    codes = spelt(read_text(line.encode("utf-8", "replace")), options.tokens, schema)
     return from_network(model, codes, schema, options, PLAIN, SAID)
 
 
@@ -53,12 +54,11 @@ def from_network(
 
     from snowroll.design.writing import written
 
-    in_bytes = options.tokens == "bytes"
-    known = alphabet(schema, in_bytes)
+    known = in_bytes(schema, options.tokens)
     ids = model.ids(torch.tensor([[START, *codes.tolist()]])).tolist()[0]
     unknown = range(len(known), model.size)
-    tokens = written(model.tokens, ids, taste, [*unsaid(known), *unknown])
-    return _within(pieces((known[token] for token in tokens), in_bytes), most)
+    tokens = written(model.tokens, ids, taste, [*unsaid(schema, options.tokens), *unknown])
+    return _within(pieces(known[token] for token in tokens), most)
 
 
 def generate(model: Loaded, asked: Json, schema: Schema, options: WriteOptions) -> tuple[bytes, Iterator[Any]]:
@@ -68,52 +68,47 @@ def generate(model: Loaded, asked: Json, schema: Schema, options: WriteOptions) 
     """
     prompt, most, taste = _asked(asked)
     raw = prompt.encode("utf-8", "replace")
-    codes = codes_of(read_text(raw), options.tokens == "bytes")
+    codes = spelt(read_text(raw), options.tokens, schema)
     return raw, _generated(model, codes, most, taste, schema, options)
 
 
 def _generated(
     model: Loaded, codes: np.ndarray, most: int, taste: Taste, schema: Schema, options: WriteOptions
 ) -> Iterator[Any]:
-    in_bytes = options.tokens == "bytes"
-    known = alphabet(schema, in_bytes)
+    known, codes_of = in_bytes(schema, options.tokens), alphabet(schema, options.tokens)
+    never = unsaid(schema, options.tokens)
     first: list[Prediction] = []
 
-    def tokens() -> Iterator[int]:
+    def tokens() -> Iterator[bytes]:
         text, place = [*codes.tolist()], 0
         while True:
             outputs = model.run(model.prepared([np.array(text[-options.length :], np.int32)]))
             if not first:
                 first.extend(read(outputs, schema, options))
             logits = np.log(outputs["next"][0][: len(known)] + 1e-30)
-            logits[unsaid(known)] = -np.inf
-            text.append(known[drawn_token(logits, taste, place)])
+            logits[never] = -np.inf
+            token = drawn_token(logits, taste, place)
+            text.append(codes_of[token])
             place += 1
-            yield text[-1]
+            yield known[token]
 
     whole = ""
-    for piece in _within(pieces(tokens(), in_bytes), most):
+    for piece in _within(pieces(tokens()), most):
         whole += piece
         yield {"text": piece}
     yield replace(first[0], value=whole, scores=None)
 
 
-def pieces(codes: Iterable[int], in_bytes: bool) -> Iterator[str]:
-    """Codes as text, as soon as each character is whole.
+def pieces(tokens: Iterable[bytes]) -> Iterator[str]:
+    """Tokens as text, as soon as each character is whole.
 
-    >>> list(pieces([97, 195, 169], True))
-    ['a', 'é']
+    >>> list(pieces([b"a", b"b\\xc3", b"\\xa9"]))
+    ['a', 'b', 'é']
     """
     decoder = getincrementaldecoder("utf-8")("replace")
-    for code in codes:
-        piece = decoder.decode(bytes([code])) if in_bytes else chr(code)
-        if piece:
+    for token in tokens:
+        if piece := decoder.decode(token):
             yield "".join("\ufffd" if is_control(character) else character for character in piece)
-
-
-def unsaid(codes: Sequence[int]) -> list[int]:
-    """Tokens that no answer may hold: control characters."""
-    return [number for number, code in enumerate(codes) if code < 0x80 and is_control(chr(code))]
 
 
 def _within(texts: Iterator[str], most: int) -> Iterator[str]:

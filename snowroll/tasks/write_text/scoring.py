@@ -16,8 +16,9 @@ def scorer(
 ) -> Callable[[np.ndarray | None], dict[str, float]]:
     """likelihood: the geometric mean of the probability of each next character, exp(-nats / characters), in [0, 1].
 
-    bits_per_character: -log2 of it. nats_per_token and perplexity speak of the model's own tokens. next_right: how
-    often the likeliest next token is how the text goes on after the passage.
+    nats_per_character: -ln of it, the nats of all tokens over the characters that they spell. bits_per_character: -log2
+    of it. All three compare models of whatever tokens; nats_per_token and perplexity speak of the model's own.
+    next_right: how often the likeliest next token is how the text goes on after the passage.
     """
     told = told_of(predictions, targets)
     right = hits(predictions, targets)
@@ -28,6 +29,7 @@ def scorer(
         per_character = nats / max(characters, 1e-9)
         return {
             "likelihood": float(np.exp(-per_character)),
+            "nats_per_character": float(per_character),
             "bits_per_character": float(per_character / np.log(2)),
             "nats_per_token": float(nats / max(tokens, 1e-9)),
             "perplexity": float(np.exp(min(700.0, nats / max(tokens, 1e-9)))),

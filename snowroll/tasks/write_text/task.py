@@ -14,7 +14,8 @@ from snowroll.base.errors import DataError
 from snowroll.base.nouns import Batch, Choice, Fault, Json, Prediction
 from snowroll.base.task import Columns, Deployable, Draw, Fingerprint, Reading
 from snowroll.prepare.look import Look
-from snowroll.tasks.write_text.options import WriteOptions, write_plan
+from snowroll.tasks.write_text.options import WriteOptions
+from snowroll.tasks.write_text.planning import write_plan
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -43,7 +44,7 @@ class WriteText:
     in_order = True
     widget = Path(__file__).with_name("text.js")
     ragged: frozenset[str] = frozenset()
-    unbounded: frozenset[str] = frozenset({"bits_per_character", "nats_per_token", "perplexity"})
+    unbounded: frozenset[str] = frozenset({"nats_per_character", "bits_per_character", "nats_per_token", "perplexity"})
     waived: Mapping[str, str] = {}
 
     # 1 prepare
@@ -85,19 +86,31 @@ class WriteText:
             "distinct": len(schema["characters"]),
         }
 
+    def read_facts(self, raws: Iterable[bytes], options: WriteOptions) -> Mapping[str, Json]:
+        from snowroll.tasks.write_text.planning import read_facts
+
+        return read_facts(raws, options)
+
+    def completed_schema(self, schema: Schema, options: WriteOptions) -> dict[str, Json]:
+        """With the tokens of the run, so that whoever reads its answers can."""
+        from snowroll.tasks.write_text.spelling import completed
+
+        return {**schema, **completed(options)}
+
     def plan(self, fingerprint: Fingerprint) -> list[Choice]:
         return write_plan(fingerprint)
 
     def encode(self, raw: bytes, options: WriteOptions, megapixels: float) -> Columns:
+        from snowroll.tasks.write_text.spelling import COLUMNS
         from snowroll.tasks.write_text.texts import PAD, START
 
         codes = self.open_raw(raw, options, megapixels)[-options.length :]
         framed = np.full(options.length + 1, PAD, np.int32)
         framed[0], framed[1 : len(codes) + 1] = START, codes
-        return {"bytes" if options.tokens == "bytes" else "codes": framed}
+        return {COLUMNS[options.tokens]: framed}
 
     def pack_key(self, options: WriteOptions) -> Json:
-        return [options.tokens, options.length]
+        return [options.tokens, options.length, options.seal, *options.merges]
 
     def encode_targets(self, targets: Sequence[Json], schema: Schema, columns: Columns) -> Columns:
         from snowroll.tasks.write_text.spelling import spelled_out
@@ -134,7 +147,11 @@ class WriteText:
         return loss(model(batch.inputs).logits, batch.targets)
 
     def loss_at_init(self, schema: Schema, options: WriteOptions) -> float | None:
-        return log(256 if options.tokens == "bytes" else len(schema["characters"]) + 1)
+        from snowroll.tasks.write_text.spelling import vocabulary
+
+        if options.tokens == "pieces":
+            return None  # a ready-made model knows more than nothing
+        return log(vocabulary(schema, options.tokens))
 
     # 4 evaluate
 
@@ -163,10 +180,10 @@ class WriteText:
     def floor(
         self, columns: Columns, targets: Columns, rows: Mapping[str, np.ndarray], schema: Schema
     ) -> tuple[float, str]:
-        """The likelihood of the test's passages by n-grams of the training's."""
-        from snowroll.tasks.write_text.floor import by_counting
+        """The likelihood of the test's passages by n-grams of the training's, or by the base model as it was."""
+        from snowroll.tasks.write_text.floor import floor
 
-        return by_counting(columns, rows, schema)
+        return floor(columns, targets, rows, schema)
 
     def strata(self, targets: Sequence[Json]) -> list[str]:
         return ["text" for _ in targets]
@@ -183,6 +200,16 @@ class WriteText:
 
         codes = batch.inputs[row].detach().cpu().numpy()
         return shown(text_of(codes, in_bytes=bool(codes.max() < 256)))
+
+    def spelt_out(self, batch: Batch, row: int, schema: Schema) -> Image:
+        """`show`, of whatever tokens: the schema knows them."""
+        from snowroll.tasks.write_text.drawing import shown
+        from snowroll.tasks.write_text.spelling import read_back
+
+        kind = "pairs" if "merges" in schema else "pieces" if "base" in schema else ""
+        if not kind:
+            return self.show(batch, row)
+        return shown(read_back(batch.inputs[row].detach().cpu().numpy(), kind, schema))
 
     def words(self, value: Json) -> str:
         """What follows, line ends and all, in one line."""
@@ -219,8 +246,8 @@ class WriteText:
 
     def open_raw(self, raw: bytes, options: WriteOptions, megapixels: float) -> np.ndarray:
         from snowroll.prepare.texts import read_text
-        from snowroll.tasks.write_text.texts import codes_of
+        from snowroll.tasks.write_text.spelling import completed, spelt
 
         if len(raw) > megapixels * 4e6:
             raise DataError(f"a text of {len(raw):,} bytes is too large", cure="send its end, or raise the limit")
-        return codes_of(read_text(raw), options.tokens == "bytes")
+        return spelt(read_text(raw), options.tokens, completed(options))

@@ -38,11 +38,6 @@ def text_of(codes: np.ndarray, in_bytes: bool) -> str:
     return codes.astype(np.uint32).tobytes().decode("utf-32-le", "replace")
 
 
-def alphabet(schema: Json, in_bytes: bool) -> list[int]:
-    """What each token stands for: the bytes, or the schema's characters in the order of their codes."""
-    return list(range(256)) if in_bytes else sorted(map(ord, schema["characters"]))
-
-
 def follows_of(target: Json) -> str:
     """The text that follows, of a target or an answer: the text alone, or beside the letters of its passage."""
     return str(target["follows"]) if isinstance(target, Mapping) else str(target)

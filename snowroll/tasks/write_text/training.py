@@ -12,6 +12,7 @@ from snowroll.base.nouns import Batch
 from snowroll.base.task import Columns, Draw
 from snowroll.design.writing import PAD
 from snowroll.tasks.write_text.options import WriteOptions
+from snowroll.tasks.write_text.spelling import COLUMNS, kind_in
 
 
 class Wanted(NamedTuple):
@@ -24,8 +25,7 @@ class Wanted(NamedTuple):
 
 def as_batch(columns: Columns, ids: Tensor) -> Batch:
     """The pack's columns as codes, and what follows each of them where targets are known."""
-    codes = columns["codes"] if "codes" in columns else columns["bytes"]
-    codes = codes.long()
+    codes = columns[COLUMNS[kind_in(columns)]].long()
     if "tokens" not in columns:
         return Batch(codes, None, ids)
     tokens, answer = columns["tokens"].long(), columns["answer"].long()
