@@ -69,15 +69,27 @@ class Table:
 
     def stream(self, lines: Collection[int]) -> Iterator[tuple[int, dict[str, Cell]]]:
         """(line, cells by name) of these rows, in order; nothing of a line that no row begins in."""
-        for line in sorted(lines):
+        for line, words in self.words(lines):
+            yield line, self.cells(words)
+
+    def words(self, lines: Collection[int] | None = None) -> Iterator[tuple[int, dict[str, str]]]:
+        """(line, column -> what stands there) of these rows, or of all; likewise."""
+        known = self.lines if lines is None else np.array(sorted(lines), np.int64)
+        for line in known.tolist():
             place = int(np.searchsorted(self.lines, line))
             if place < len(self.lines) and self.lines[place] == line:
-                yield line, dict(zip(self.header, self._cells(place), strict=True))
+                yield line, dict(zip(self.header, self._words(place), strict=True))
+
+    def cells(self, words: Mapping[str, str]) -> dict[str, Cell]:
+        """What they mean."""
+        return {name: cell_of(word, self.delimiter) for name, word in words.items()}
 
     def _cells(self, place: int) -> list[Cell]:
+        return [cell_of(cell, self.delimiter) for cell in self._words(place)]
+
+    def _words(self, place: int) -> list[str]:
         row = self.text[self.starts[place] : self.ends[place]]
-        cells = next(csv.reader(io.StringIO(row, newline=""), delimiter=self.delimiter))
-        return [cell_of(cell, self.delimiter) for cell in cells]
+        return next(csv.reader(io.StringIO(row, newline=""), delimiter=self.delimiter))
 
 
 def cell_of(text: str, delimiter: str = ",") -> Cell:
@@ -103,6 +115,12 @@ def cell_of(text: str, delimiter: str = ",") -> Cell:
 def row_as_json(cells: Mapping[str, Cell], target: str) -> bytes:
     """A row as a sample's bytes: canonical JSON of what is known, without the target."""
     return canonical({name: cell for name, cell in cells.items() if cell is not None and name != target}).encode()
+
+
+def text_of_row(words: Mapping[str, str], columns: Sequence[str]) -> bytes:
+    """The cells of these columns as one text, a line for each that says something."""
+    told = (words.get(name, "").strip() for name in columns)
+    return "\n".join(word for word in told if word).encode("utf-8", "surrogatepass")
 
 
 def row_from_bytes(raw: bytes, most: int = LONGEST) -> dict[str, Cell]:
@@ -319,10 +337,13 @@ def _width(line: str, delimiter: str) -> int:
 
 
 def _is_header(first: Sequence[str]) -> bool:
-    """Names: not one of them a number or missing, no two alike but for a few, and not two that end like sentences."""
+    """Names: at most one of them a number or missing, no two alike but for a few, and not two that end like sentences;
+    not one of several words beside a number."""
     cells = [cell_of(cell) for cell in first]
     named = [cell for cell in cells if isinstance(cell, str)]
     spoken = [name for name in named if name.rstrip().endswith((".", "!", "。"))]
+    if any(isinstance(cell, int | float) for cell in cells) and any(len(name.split()) > 4 for name in named):
+        return False
     return len(named) >= len(first) - 1 and len(set(named)) * 2 > len(first) and len(spoken) < 2
 
 
