@@ -79,8 +79,11 @@ def _is_one_content(view: View, group: Group) -> bool:
 
 
 def _stands_in(view: View, group: Group) -> bool:
-    """Whether one picture lies there so often, for so much, that it shows nothing: 'image not available'."""
-    if len(group) < _OFTEN or (seen := view.looks[group[0]]) is None:
+    """Whether one picture lies there so often, for so much, that it shows nothing: 'image not available'.
+
+    A text may well be said often.
+    """
+    if len(group) < _OFTEN or (seen := view.looks[group[0]]) is None or seen.format == "text":
         return False
     thumbnail = seen.thumbnail
     _, counts = np.unique(thumbnail.reshape(-1, 3) // 8, axis=0, return_counts=True)
@@ -126,7 +129,9 @@ def _across(view: View, exact: list[Group], near: list[Group]) -> Iterator[Fault
 
     def message(group: Group) -> str:
         named = ", ".join(f"{view.where(row)} ({view.splits[row]})" for row in group[:4])
-        return f"the same picture in different splits: {named}{' ...' if len(group) > 4 else ''}"
+        kind = view.samples[group[0]].kind
+        what = "picture" if kind == "image" else kind
+        return f"the same {what} in different splits: {named}{' ...' if len(group) > 4 else ''}"
 
     yield from _told(view, "copies_across_splits", _straddling(view, exact), message, cure)
     straddling = [group for group in _straddling(view, near) if not _told_already(view, group)]
