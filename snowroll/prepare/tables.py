@@ -30,6 +30,7 @@ _MISSING = frozenset({"", "?", "na", "n/a", "#n/a", "nan", "null", "<na>"})
 _WHOLE = re.compile(r"[+-]?(?:0|[1-9]\d{0,14})")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?")
 _COMMA = re.compile(r"[+-]?\d+,\d+")
+_COMPARED = 200  # rows that the first one is compared with
 _DELIMITERS = ",;\t|"
 
 
@@ -215,7 +216,10 @@ def _parsed(where: str, text: str, encoding: str) -> Table:
     places: list[tuple[int, int, int]] = []
     width = 0
     first: list[str] | None = None
+    next_ones: list[list[str]] = []
     for row in _walk(where, text, delimiter, refused):
+        if first and len(next_ones) < _COMPARED:
+            next_ones.append(row.cells)
         first = first or row.cells
         width = len(first)
         if len(row.cells) != width:
@@ -226,7 +230,7 @@ def _parsed(where: str, text: str, encoding: str) -> Table:
         raise DataError("no table: it has fewer than two columns", where=where, cure="separate cells with commas")
     if width > MOST_COLUMNS:
         raise DataError(f"{width:,} columns, and {MOST_COLUMNS:,} are the most", where=where, cure="split the table")
-    has_header = _is_header(first)
+    has_header = _is_header(first) and not _is_row(first, next_ones)
     names = _names(first) if has_header else tuple(f"column {place}" for place in range(1, width + 1))
     if len(refused) > len(places):
         why = f"{len(refused):,} of its lines do not have the {width} cells of the first"
@@ -345,6 +349,13 @@ def _is_header(first: Sequence[str]) -> bool:
     if any(isinstance(cell, int | float) for cell in cells) and any(len(name.split()) > 4 for name in named):
         return False
     return len(named) >= len(first) - 1 and len(set(named)) * 2 > len(first) and len(spoken) < 2
+
+
+def _is_row(first: Sequence[str], others: Sequence[Sequence[str]]) -> bool:
+    """Whether what could be names is a row like the others: a sentence, beside a word that stands below it again."""
+    is_spoken = any(len(cell.split()) > 3 for cell in first)
+    below = (row for row in others if len(row) == len(first))
+    return is_spoken and any(cell and cell == there for row in below for cell, there in zip(first, row, strict=True))
 
 
 def _names(first: Sequence[str]) -> tuple[str, ...]:
