@@ -22,8 +22,8 @@ def floor(columns: Columns, targets: Columns, rows: Mapping[str, np.ndarray]) ->
     bayes = float(np.mean(naive_bayes(known, classes, asked) == truth))
     commonest = float(np.mean(truth == np.bincount(classes).argmax()))
     if bayes >= commonest:
-        return bayes, f"naive Bayes over words (one answer to all gets {commonest:.3f})"
-    return commonest, f"one answer to all (naive Bayes over words gets {bayes:.3f})"
+        return bayes, f"naive Bayes over words, above {commonest:.3f} of one answer to all"
+    return commonest, f"one answer to all, above {bayes:.3f} of naive Bayes over words"
 
 
 def naive_bayes(known: Sequence[Sequence[str]], classes: np.ndarray, asked: Sequence[Sequence[str]]) -> np.ndarray:

@@ -102,7 +102,7 @@ def _tabbed(raw: bytes, lines: Sequence[tuple[int, int, int]]) -> Lines | None:
     if sum(len(places) > 1 for _, *places in cells) < NEARLY * len(cells):
         return None
     width = Counter(len(places) for _, *places in cells).most_common(1)[0][0]
-    for at, side in ((0, "before"), (width - 1, "after")):
+    for at in (0, width - 1):
         labels = Counter(raw[places[at][0] : places[at][1]].strip() for _, *places in cells if len(places) == width)
         # a header has a label of its own, once
         often = [label for label, n in labels.items() if n > 1]
@@ -124,7 +124,7 @@ def _tabbed(raw: bytes, lines: Sequence[tuple[int, int, int]]) -> Lines | None:
             refused[number] = "a label without a text"
             continue
         found.append(Line(number, *_stripped(raw, start, stop), _decoded(label) or None))
-    return Lines(f"lines, the label {side} the text and a tab between", tuple(found), refused)
+    return Lines(f"lines, the label {'after' if at else 'before'} the text and a tab between", tuple(found), refused)
 
 
 def _marked(raw: bytes, lines: Sequence[tuple[int, int, int]]) -> Lines | None:
