@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from snowroll.design.dropout import Dropout
 from snowroll.design.gpt import BASE, normed
@@ -138,7 +139,13 @@ class Bag(nn.Module):
     def forward(self, codes: Tensor) -> Tensor:
         found = self.grams(trimmed(codes))
         weight = self._weights(found)
-        mean = torch.bmm(weight[:, None], self.embed(found.rows))[:, 0]
+        if torch.compiler.is_exporting() or codes.device.type != "cpu":
+            mean = torch.bmm(weight[:, None], self.embed(found.rows))[:, 0]
+        else:  # what is padding costs nothing: most texts are far shorter than the longest
+            ends = found.known.sum(dim=1).cumsum(dim=0)
+            starts = torch.cat([torch.zeros_like(ends[:1]), ends[:-1]])
+            rows, told = found.rows[found.known], weight[found.known]
+            mean = F.embedding_bag(rows, self.embed.weight, starts, mode="sum", per_sample_weights=told)
         return self.head(self.turn(mean))
 
     def votes(self, codes: Tensor) -> tuple[Found, Tensor]:
