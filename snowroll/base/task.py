@@ -229,6 +229,7 @@ class Deployable:
 #   pieces(raw, names) -> Mapping[str, bytes]          samples that lie in one file, by the names `recognise` gave them
 #   live(rate_hz, channels) -> Live                     cuts a live signal into samples: see below
 #   sound(raw) -> bytes                                a sample as a WAV, played beside its picture on the label page
+#   text(raw) -> str                                   a sample as text, read in the place of its picture
 #   cleaned(raw) -> bytes                              what may be kept of a sample's bytes: names of patients may not
 #   teaches(targets, options) -> [n] bool              which samples may be learnt from: all others are judged on only
 #   samples_in(folder, settings) -> list[str]          what of a folder is a sample to be answered, if not each file

@@ -47,6 +47,7 @@ class Shot:
     guess: str
     probability: float | None = None
     where: str = ""  # file name; may name a person, so it is shown only where pictures are
+    text: str = ""  # of a sample that is read: it stands in the place of the image
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,10 +280,11 @@ def _fit(shots: Sequence[Shot], room: int) -> tuple[list[Placed], int]:
     """As many of the first as there is room for, and the bytes that are left."""
     placed: list[Placed] = []
     for shot in shots:
-        source = _data_uri(shot.image)
-        if room < len(source) + 400:
+        source = "" if shot.text else _data_uri(shot.image)
+        size = len(source) + 4 * len(shot.text) + 400
+        if room < size:
             break
-        room -= len(source) + 400
+        room -= size
         placed.append(Placed(shot, source))
     return placed, room
 

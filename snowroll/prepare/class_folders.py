@@ -16,7 +16,7 @@ from snowroll.prepare.settings import PrepareSettings
 _FILLER = frozenset({"set", "data", "dataset", "image", "images", "img", "imgs", "pictures", "photos", "split", "part"})
 _GENERIC = _FILLER | {"input", "inputs", "raw", "all", "jpg", "jpeg", "png"}  # a single folder of this name is no class
 NO_CLASSES = _GENERIC | {"mask", "masks", "label", "labels", "annotation", "annotations", "gt", "ground_truth"}
-_UNLABELLED = frozenset({"unlabelled", "unlabeled"})
+_UNLABELLED = frozenset({"unlabelled", "unlabeled", "unsup", "unsupervised"})
 Levels = tuple[str, ...]  # the folders over one picture, from the top; an archive counts as a folder
 
 

@@ -79,8 +79,11 @@ def _is_one_content(view: View, group: Group) -> bool:
 
 
 def _stands_in(view: View, group: Group) -> bool:
-    """Whether one picture lies there so often, for so much, that it shows nothing: 'image not available'."""
-    if len(group) < _OFTEN or (seen := view.looks[group[0]]) is None:
+    """Whether one picture lies there so often, for so much, that it shows nothing: 'image not available'.
+
+    A text may well be said often.
+    """
+    if len(group) < _OFTEN or (seen := view.looks[group[0]]) is None or seen.format == "text":
         return False
     thumbnail = seen.thumbnail
     _, counts = np.unique(thumbnail.reshape(-1, 3) // 8, axis=0, return_counts=True)

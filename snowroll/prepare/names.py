@@ -4,6 +4,7 @@
     photos.zip!cat/1.jpg         a member of an archive
     set.npz#train_images/17      one row of an array, of IDX files too
     adult.csv#income/18          the row of a table that begins in line 18, without its column 'income': its target
+    news.csv#=title+body/18      of such a row the cells of these columns alone, as a text
     poems.txt#1024-2048          bytes 1024 to 2047 of a file: a passage of a text
     ct/p1//a.dcm                 all files of the folder ct/p1 as one sample, a.dcm first: the slices of a scan
     mri/p1//_t1.nii//_t2.nii     the files mri/p1_t1.nii and mri/p1_t2.nii as one sample
@@ -17,6 +18,7 @@ that could be mistaken for such an escape. The mapping loses nothing: `unspell(s
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 ARCHIVE = r"(?:zip|tar|tar\.gz|tar\.xz|tar\.bz2|tgz|txz|tbz|tbz2)"
@@ -171,12 +173,27 @@ def row_of_table(file: str, target: str, line: int) -> str:
     >>> row_of_table("a.csv", "n/a", 7), column_of(take_apart("a.csv#n%2Fa/7"))
     ('a.csv#n%2Fa/7', 'n/a')
     """
-    return f"{file}#{re.sub('[/#!]', _escape, spell(target.encode()))}/{line}"
+    return f"{file}#{re.sub('[/#!]|^=', _escape, spell(target.encode()))}/{line}"
 
 
 def column_of(place: Place) -> str:
     """The column that `row_of_table` was given."""
     return unspell(place.member or "").decode("utf-8", "surrogateescape")
+
+
+def text_of_table(file: str, columns: Sequence[str], line: int) -> str:
+    """The `where` of a row of which these columns are read, as a text.
+
+    >>> text_of_table("a.csv", ["a+b", "c"], 7), columns_of_text(take_apart("a.csv#=a%2Bb+c/7"))
+    ('a.csv#=a%2Bb+c/7', ('a+b', 'c'))
+    """
+    return f"{file}#={'+'.join(re.sub('[/#!+=]', _escape, spell(name.encode())) for name in columns)}/{line}"
+
+
+def columns_of_text(place: Place) -> tuple[str, ...]:
+    """The columns that `text_of_table` was given; none of any other place."""
+    told = place.member or ""
+    return tuple(unspell(part).decode("utf-8", "surrogateescape") for part in told[1:].split("+")) * (told[:1] == "=")
 
 
 def without_suffix(name: str) -> str:

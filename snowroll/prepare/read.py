@@ -25,6 +25,7 @@ from snowroll.prepare.idx import Idx
 from snowroll.prepare.names import (
     bundle_of,
     column_of,
+    columns_of_text,
     home_of,
     is_archive,
     is_idx,
@@ -34,7 +35,7 @@ from snowroll.prepare.names import (
     take_apart,
     unspell,
 )
-from snowroll.prepare.tables import Table, row_as_json
+from snowroll.prepare.tables import Table, row_as_json, text_of_row
 
 EMPTY = "a folder without a file"
 OURS = frozenset({"snowroll.toml", ".snowroll", "runs", "results.tsv"})  # at the top of a project: never data
@@ -237,16 +238,20 @@ class Folder:
         self.refused.update(dict.fromkeys(left.values(), why))
 
     def _stream_table(self, file: str, wheres: Sequence[str]) -> Iterator[tuple[str, bytes]]:
-        """Rows as JSON of their named cells, each without the column that is its target."""
-        left = {(place := take_apart(where)).row or 0: (where, column_of(place)) for where in wheres}
+        """Rows as JSON of their named cells, each without the column that is its target; or as texts."""
+        places = {where: take_apart(where) for where in wheres}
+        left = {place.row or 0: where for where, place in places.items()}
         why = "the table has no row that begins there"
         try:
-            for line, cells in self.table(file).stream(left):
-                where, target = left.pop(line)
-                yield where, row_as_json(cells, target)
+            for line, words in self.table(file).words(left):
+                where = left.pop(line)
+                if columns := columns_of_text(places[where]):
+                    yield where, text_of_row(words, columns)
+                else:
+                    yield where, row_as_json(self.table(file).cells(words), column_of(places[where]))
         except DataError as fault:
             why = str(fault)
-        self.refused.update(dict.fromkeys([where for where, _ in left.values()], why))
+        self.refused.update(dict.fromkeys(left.values(), why))
 
     def _look_into_archives(self, files: Iterable[Entry]) -> Iterator[Entry]:
         count = 0

@@ -30,6 +30,7 @@ _MISSING = frozenset({"", "?", "na", "n/a", "#n/a", "nan", "null", "<na>"})
 _WHOLE = re.compile(r"[+-]?(?:0|[1-9]\d{0,14})")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?")
 _COMMA = re.compile(r"[+-]?\d+,\d+")
+_COMPARED = 200  # rows that the first one is compared with
 _DELIMITERS = ",;\t|"
 
 
@@ -69,15 +70,27 @@ class Table:
 
     def stream(self, lines: Collection[int]) -> Iterator[tuple[int, dict[str, Cell]]]:
         """(line, cells by name) of these rows, in order; nothing of a line that no row begins in."""
-        for line in sorted(lines):
+        for line, words in self.words(lines):
+            yield line, self.cells(words)
+
+    def words(self, lines: Collection[int] | None = None) -> Iterator[tuple[int, dict[str, str]]]:
+        """(line, column -> what stands there) of these rows, or of all; likewise."""
+        known = self.lines if lines is None else np.array(sorted(lines), np.int64)
+        for line in known.tolist():
             place = int(np.searchsorted(self.lines, line))
             if place < len(self.lines) and self.lines[place] == line:
-                yield line, dict(zip(self.header, self._cells(place), strict=True))
+                yield line, dict(zip(self.header, self._words(place), strict=True))
+
+    def cells(self, words: Mapping[str, str]) -> dict[str, Cell]:
+        """What they mean."""
+        return {name: cell_of(word, self.delimiter) for name, word in words.items()}
 
     def _cells(self, place: int) -> list[Cell]:
+        return [cell_of(cell, self.delimiter) for cell in self._words(place)]
+
+    def _words(self, place: int) -> list[str]:
         row = self.text[self.starts[place] : self.ends[place]]
-        cells = next(csv.reader(io.StringIO(row, newline=""), delimiter=self.delimiter))
-        return [cell_of(cell, self.delimiter) for cell in cells]
+        return next(csv.reader(io.StringIO(row, newline=""), delimiter=self.delimiter))
 
 
 def cell_of(text: str, delimiter: str = ",") -> Cell:
@@ -103,6 +116,12 @@ def cell_of(text: str, delimiter: str = ",") -> Cell:
 def row_as_json(cells: Mapping[str, Cell], target: str) -> bytes:
     """A row as a sample's bytes: canonical JSON of what is known, without the target."""
     return canonical({name: cell for name, cell in cells.items() if cell is not None and name != target}).encode()
+
+
+def text_of_row(words: Mapping[str, str], columns: Sequence[str]) -> bytes:
+    """The cells of these columns as one text, a line for each that says something."""
+    told = (words.get(name, "").strip() for name in columns)
+    return "\n".join(word for word in told if word).encode("utf-8", "surrogatepass")
 
 
 def row_from_bytes(raw: bytes, most: int = LONGEST) -> dict[str, Cell]:
@@ -197,7 +216,10 @@ def _parsed(where: str, text: str, encoding: str) -> Table:
     places: list[tuple[int, int, int]] = []
     width = 0
     first: list[str] | None = None
+    next_ones: list[list[str]] = []
     for row in _walk(where, text, delimiter, refused):
+        if first and len(next_ones) < _COMPARED:
+            next_ones.append(row.cells)
         first = first or row.cells
         width = len(first)
         if len(row.cells) != width:
@@ -208,7 +230,7 @@ def _parsed(where: str, text: str, encoding: str) -> Table:
         raise DataError("no table: it has fewer than two columns", where=where, cure="separate cells with commas")
     if width > MOST_COLUMNS:
         raise DataError(f"{width:,} columns, and {MOST_COLUMNS:,} are the most", where=where, cure="split the table")
-    has_header = _is_header(first)
+    has_header = _is_header(first) and not _is_row(first, next_ones)
     names = _names(first) if has_header else tuple(f"column {place}" for place in range(1, width + 1))
     if len(refused) > len(places):
         why = f"{len(refused):,} of its lines do not have the {width} cells of the first"
@@ -319,11 +341,21 @@ def _width(line: str, delimiter: str) -> int:
 
 
 def _is_header(first: Sequence[str]) -> bool:
-    """Names: not one of them a number or missing, no two alike but for a few, and not two that end like sentences."""
+    """Names: at most one of them a number or missing, no two alike but for a few, and not two that end like sentences;
+    not one of several words beside a number."""
     cells = [cell_of(cell) for cell in first]
     named = [cell for cell in cells if isinstance(cell, str)]
     spoken = [name for name in named if name.rstrip().endswith((".", "!", "。"))]
+    if any(isinstance(cell, int | float) for cell in cells) and any(len(name.split()) > 4 for name in named):
+        return False
     return len(named) >= len(first) - 1 and len(set(named)) * 2 > len(first) and len(spoken) < 2
+
+
+def _is_row(first: Sequence[str], others: Sequence[Sequence[str]]) -> bool:
+    """Whether what could be names is a row like the others: a sentence, beside a word that stands below it again."""
+    is_spoken = any(len(cell.split()) > 3 for cell in first)
+    below = (row for row in others if len(row) == len(first))
+    return is_spoken and any(cell and cell == there for row in below for cell, there in zip(first, row, strict=True))
 
 
 def _names(first: Sequence[str]) -> tuple[str, ...]:

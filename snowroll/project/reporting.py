@@ -31,6 +31,7 @@ from snowroll.project.promotion import Decision
 
 SHOTS = 24  # worst mistakes shown
 SHOWN = 12  # of a setting that is a table
+MOST_OF_A_TEXT = 1_000  # characters that are shown of one
 SMALL_PX, LARGE_PX = 160, 480  # longer side of a picture in the report; large where places in it matter
 
 
@@ -232,16 +233,15 @@ def _drawn(opened: Opened, told: Sequence[tuple[str, Json, Prediction]], schema:
     """Samples with their targets and what the model said, as pictures; without those whose file is gone by now."""
     samples = opened.samples([name for name, _, _ in told])
     raw = dict(opened.stream([sample.where for sample in samples.values()]))
-    words = getattr(opened.task, "words", str)
+    words, read = getattr(opened.task, "words", str), getattr(opened.task, "text", None)
     longest = LARGE_PX if getattr(opened.task, "in_pixels", False) else SMALL_PX
     shots = []
     for name, target, said in told:
         where = samples[name].where
         if where in raw:
-            image = opened.task.draw(raw[where], target, said.value, schema)
-            shots.append(
-                Shot(thumbnail(image, longest), name, words(target), words(said.value), said.probability, where)
-            )
+            text = read(raw[where])[:MOST_OF_A_TEXT] if read else ""
+            image = b"" if text else thumbnail(opened.task.draw(raw[where], target, said.value, schema), longest)
+            shots.append(Shot(image, name, words(target), words(said.value), said.probability, where, text))
     return shots
 
 

@@ -62,6 +62,7 @@ def make_label_app(
             Route("/api/next", desk.next),
             Route("/api/picture/{sample}", desk.picture),
             Route("/api/sound/{sample}", desk.sound),
+            Route("/api/text/{sample}", desk.text),
             Route("/api/state", desk.state),
             Route("/api/answers", desk.answers, methods=["POST"]),
             Route("/api/undo", desk.undo, methods=["POST"]),
@@ -125,19 +126,27 @@ class Desk:
 
     def sound(self, request: Request) -> Response:
         """GET /api/sound/SAMPLE: what is heard of it, re-encoded, where the task's samples are heard."""
+        return Response(self._made(request, getattr(self.opened.task, "sound", None), "sound"), media_type="audio/wav")
+
+    def text(self, request: Request) -> Response:
+        """GET /api/text/SAMPLE: what is read of it, where the task's samples are read."""
+        told = self._made(request, getattr(self.opened.task, "text", None), "text")
+        return Response(told, media_type="text/plain; charset=utf-8")
+
+    def _made(self, request: Request, make: Callable[[bytes], Any] | None, what: str) -> Any:
+        """What the task makes of a sample's bytes, in a limited child."""
         id = request.path_params["sample"]
         found = self.opened.store.catalog.samples([id])
-        make = getattr(self.opened.task, "sound", None)
         if make is None or id not in found:
-            raise Refused(404, "there is no such sound", "reload the page")
+            raise Refused(404, f"there is no such {what}", "reload the page")
         try:
             job = (id, self.opened.read(found[id].where))
         except SnowrollError as fault:
             raise Refused(404, fault.what, fault.cure) from None
-        ((_, heard),) = limited(make, [job], workers=1)
-        if isinstance(heard, SnowrollError):
-            raise Refused(422, heard.what, heard.cure)
-        return Response(heard, media_type="audio/wav")
+        ((_, made),) = limited(make, [job], workers=1)
+        if isinstance(made, SnowrollError):
+            raise Refused(422, made.what, made.cure)
+        return made
 
     def state(self, request: Request) -> Response:
         """GET /api/state: the counts."""

@@ -191,10 +191,10 @@ class Translate:
         return ["sentence" for _ in targets]
 
     def draw(self, raw: bytes, target: Json | None, prediction: Json | None, schema: Schema) -> Image:
-        from snowroll.tasks.translate.drawing import drawn
+        from snowroll.prepare.lettering import told_of_a_text
         from snowroll.tasks.translate.sentences import read_sentence
 
-        return drawn(read_sentence(raw, str(schema.get("source", ""))), target, prediction)
+        return told_of_a_text(read_sentence(raw, str(schema.get("source", ""))), target, prediction)
 
     def show(self, batch: Batch, row: int) -> Image:
         from snowroll.tasks.translate.drawing import shown

@@ -1,0 +1,301 @@
+"""Folders of labelled texts: tables, JSON, lines with a label each, a folder a class, and texts without labels."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from snowroll.base.errors import DataError
+from snowroll.base.nouns import Split
+from snowroll.base.task import Found, Reading
+from snowroll.prepare.class_folders import read_class_folders
+from snowroll.prepare.decode import limited
+from snowroll.prepare.manifest import SPLITS, split_of_folders, split_of_name
+from snowroll.prepare.names import is_table, text_of_table
+from snowroll.prepare.pictures import format_of_name
+from snowroll.prepare.settings import PrepareSettings
+from snowroll.tasks.classify_texts.columns import Roles, Seen, roles_of
+from snowroll.tasks.classify_texts.lines import Line, labelled_lines, may_hold_lines, plain_lines
+from snowroll.tasks.classify_texts.objects import holds_objects, rows_of, where_of
+
+EACH = 5  # files of a class, on average, for folders to be classes of texts
+FEW_FILES = 5  # texts without labels: of fewer files every line is one
+PER_NUMBER = 4.0  # words that a text must have for each column of numbers beside it, to be more than a side column
+_NAMES = re.compile(r"(?:classes|class[_-]?names|labels|label[_-]?names|categories|topics|intents)\.(?:txt|lst)")
+_OTHERS_DATA = (".npz", ".npy", ".wav", ".flac", ".mp3", ".ogg", ".dcm", ".nii", ".nii.gz", ".edf", ".hea", ".atr")
+_TEXTS = (".txt", ".text", ".eml", ".html", ".htm", ".md")
+
+
+@dataclass(slots=True)
+class Read:
+    """What was found so far."""
+
+    layout: str = ""
+    found: list[Found] = field(default_factory=list)
+    evidence: list[str] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
+    roles: Roles | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A table or a file of JSON: its rows as words by column."""
+
+    where: str
+    header: tuple[str, ...]
+    rows: Sequence[tuple[int, Mapping[str, str]]]
+    how: str
+    is_json: bool
+    has_header: bool = True
+    refused: Mapping[int, str] = field(default_factory=dict)
+
+
+def read_labelled(folder: Any, settings: PrepareSettings) -> Reading | None:
+    """Texts with their classes; None where there are none. Raises UsageError."""
+    entries = folder.entries()
+    if any(format_of_name(entry.where) or entry.where.lower().endswith(_OTHERS_DATA) for entry in entries):
+        return None
+    wheres = [entry.where for entry in entries]
+    names = _class_names(folder, wheres)
+    for way in (_of_sheets, _of_lines, _of_folders, _without_labels):
+        read = way(folder, wheres, settings)
+        if read is not None and read.found:
+            break
+    else:
+        return None
+    found, told = _named(read.found, names)
+    if settings.labels:
+        found = [one if one.target in settings.labels else replace(one, target=None) for one in found]
+    kinds = {one.target for one in found if one.target is not None}
+    if len(kinds) < 2 and not settings.labels:
+        return None
+    files = {one.where.partition("#")[0].partition("///")[0] for one in found}
+    others = {where: "no texts to be classified" for where in wheres if where not in files}
+    schema = {} if read.roles is None else {"beside": read.roles.beside, "words": round(read.roles.words, 1)}
+    evidence = (*read.evidence[:6], *told)
+    return Reading(read.layout, evidence, tuple(found), {**others, **read.skipped}, schema)
+
+
+def particularity(reading: Reading) -> int:
+    """A text that is a side column among many numbers leaves its table to whoever reads all columns."""
+    words, beside = reading.schema.get("words", 0.0), reading.schema.get("beside", 0)
+    return -6 if words < PER_NUMBER * beside else -1 if "class folders" in reading.layout else 1
+
+
+def texts_in(folder: Any, settings: PrepareSettings) -> list[str]:
+    """What of a folder is to be told: the texts of its tables and JSON, every other file as a whole."""
+    wheres = [entry.where for entry in folder.entries()]
+    found = []
+    sheets, skipped = _sheets(folder, wheres, settings)
+    for sheet in sheets:
+        roles = _roles(sheet, replace(settings, label_column="", split_column="", group_column=""))
+        if roles is not None:
+            found += [_where(sheet, roles.texts, number) for number, _ in sheet.rows]
+        else:
+            folder.refused[sheet.where] = "no column of texts"
+    read = {sheet.where for sheet in sheets} | skipped.keys()
+    folder.refused.update(skipped)
+    return [*found, *(where for where in wheres if where not in read)]
+
+
+# tables and JSON ------------------------------------------------------------------------------------------------------
+
+
+def _of_sheets(folder: Any, wheres: Sequence[str], settings: PrepareSettings) -> Read | None:
+    sheets, skipped = _sheets(folder, wheres, settings)
+    if not sheets:
+        return None
+    main = max(sheets, key=lambda sheet: (len(sheet.rows), sheet.where))
+    roles = _roles(main, settings)
+    if roles is None or not (roles.label or settings.labels):
+        folder.refused.setdefault(main.where, "no column of texts beside one of few classes")
+        return None
+    read = Read("rows of texts", roles=roles, skipped=skipped)
+    for sheet in sheets:
+        if not set(roles.texts) <= set(sheet.header):
+            read.skipped[sheet.where] = f"no column '{next(n for n in roles.texts if n not in sheet.header)}'"
+            continue
+        _add_rows(read, sheet, roles)
+    texts = " and ".join(f"'{name}'" for name in roles.texts)
+    told = f"texts from {texts}" + (f", classes from '{roles.label}': {roles.why}" if roles.label else "")
+    told += f"; split from '{roles.split}'" if roles.split else ""
+    told += f"; group from '{roles.group}': no split takes one apart" if roles.group else ""
+    read.evidence.append(told)
+    return read
+
+
+def _add_rows(read: Read, sheet: Sheet, roles: Roles) -> None:
+    declared: Split | None = split_of_name(sheet.where) or split_of_folders(sheet.where)
+    rows = list(sheet.rows)
+    if not sheet.has_header and rows and _is_header(rows, roles):
+        read.skipped[f"{sheet.where} line {rows[0][0]}"] = "the names of the columns, some of which have none"
+        rows = rows[1:]
+    for number, cells in rows:
+        where = _where(sheet, roles.texts, number)
+        if not any(cells.get(name, "").strip() for name in roles.texts):
+            read.skipped[f"{sheet.where} line {number}"] = "an empty text"
+            continue
+        label = _whole(cells.get(roles.label, "").strip()) or None
+        group = cells.get(roles.group, "").strip() or None
+        its_split: Split | None = SPLITS.get(cells.get(roles.split, "").strip().lower())
+        read.found.append(Found(where, label, group, its_split or (declared if label is not None else None)))
+    read.skipped |= {f"{sheet.where} line {line}": why for line, why in sheet.refused.items()}
+    odd = f"; {len(sheet.refused):,} lines are no rows" if sheet.refused else ""
+    read.evidence.append(f"{sheet.where}: {len(rows):,} rows ({sheet.how}){odd}")
+
+
+def _is_header(rows: Sequence[tuple[int, Mapping[str, str]]], roles: Roles) -> bool:
+    """Whether the first row of a table without a header is one: a class of its own, and one word as its text."""
+    first = rows[0][1]
+    labels = Counter(cells.get(roles.label, "") for _, cells in rows)
+    alone = labels[first.get(roles.label, "")] == 1 and len(labels) > 2
+    return alone and all(len(first.get(name, "").split()) < 2 for name in roles.texts)
+
+
+def _roles(sheet: Sheet, settings: PrepareSettings) -> Roles | None:
+    seen = {name: Seen(name) for name in sheet.header}
+    for _, cells in sheet.rows:
+        for name, cell in cells.items():
+            seen[name].add(cell)
+    return roles_of(list(seen.values()), settings, sheet.where)
+
+
+def _sheets(folder: Any, wheres: Sequence[str], settings: PrepareSettings) -> tuple[list[Sheet], dict[str, str]]:
+    sheets, skipped = [], {}
+    for where in wheres:
+        if is_table(where) and "!" in where:
+            skipped[where] = "a table within an archive: unpack it"
+        elif is_table(where):
+            try:
+                table = folder.table(where)
+            except DataError as fault:
+                skipped[where] = fault.what
+                continue
+            how = table.encoding if table.has_header else f"{table.encoding}, no header"
+            if len(table):
+                rows = list(table.words())
+                sheets.append(Sheet(where, table.header, rows, how, False, table.has_header, table.refused))
+    named = [where for where in wheres if holds_objects(where)]
+    for where, told in limited(rows_of, folder.stream(named), settings.workers):
+        if isinstance(told, DataError):
+            skipped[where] = told.what
+        elif told[0]:
+            header = tuple(dict.fromkeys(name for _, cells in told[0] for name in cells))
+            sheets.append(Sheet(where, header, told[0], "JSON", True, True, told[1]))
+    return sheets, skipped
+
+
+def _where(sheet: Sheet, texts: Sequence[str], number: int) -> str:
+    return (where_of if sheet.is_json else text_of_table)(sheet.where, texts, number)
+
+
+def _whole(label: str) -> str:
+    """
+    >>> _whole("4.0"), _whole("4.5"), _whole("ham")
+    ('4', '4.5', 'ham')
+    """
+    return re.sub(r"^(-?\d+)\.0+$", r"\1", label)
+
+
+# lines ----------------------------------------------------------------------------------------------------------------
+
+
+def _of_lines(folder: Any, wheres: Sequence[str], settings: PrepareSettings) -> Read | None:
+    read = Read("lines of texts")
+    names = [where for where in wheres if may_hold_lines(where) and not _NAMES.fullmatch(_last(where))]
+    if len(names) > 50:  # files are texts then
+        return None
+    for where, raw in folder.stream(names):
+        told = labelled_lines(raw)
+        if told is None:
+            read.skipped[where] = "no label in each line"
+            continue
+        read.evidence.append(f"{where}: {len(told.lines):,} {told.form}")
+        read.found += _stretches(where, told.lines)
+        read.skipped |= {f"{where} line {line}": why for line, why in told.refused.items()}
+    return read
+
+
+def _stretches(where: str, lines: Iterable[Line]) -> list[Found]:
+    declared = _split_of_lines(where)
+    return [
+        Found(f"{where}#{line.start}-{line.stop}", line.label, None, declared if line.label else None) for line in lines
+    ]
+
+
+def _split_of_lines(where: str) -> Split | None:
+    """cooking.train, test.txt, dev/a.txt"""
+    ending = _last(where).rpartition(".")[2].lower()
+    return SPLITS.get(ending) or SPLITS.get(_last(where).lower()) or split_of_name(where) or split_of_folders(where)
+
+
+# files ----------------------------------------------------------------------------------------------------------------
+
+
+def _of_folders(folder: Any, wheres: Sequence[str], settings: PrepareSettings) -> Read | None:
+    texts = [where for where in wheres if _is_text(where)]
+    if 2 * len(texts) < len(wheres):
+        return None
+    told = read_class_folders(texts, settings, lambda _: "texts")
+    if told is None:
+        return None
+    classes = Counter(one.target for one in told.found if one.target is not None)
+    if len(classes) < 2 or len(told.found) < EACH * len(classes):
+        return None
+    return Read(told.layout, list(told.found), list(told.evidence), dict(told.skipped))
+
+
+def _without_labels(folder: Any, wheres: Sequence[str], settings: PrepareSettings) -> Read | None:
+    """Texts whose classes the user names: whole files, or the lines of a few."""
+    texts = [where for where in wheres if _is_text(where)]
+    if not settings.labels or not texts:
+        return None
+    read = Read("texts without labels")
+    if len(texts) >= FEW_FILES:
+        read.found = [Found(where, None, None, None) for where in texts]
+        return read
+    for where, raw in folder.stream(texts):
+        lines = plain_lines(raw)
+        read.found += _stretches(where, lines)
+        read.evidence.append(f"{where}: {len(lines):,} lines, each a text")
+    return read
+
+
+def _is_text(where: str) -> bool:
+    """An ending of texts, or none that could be another kind's: 10000, 0001.2000-01-17.farmer.spam.txt, 00042.9e3f."""
+    name = _last(where).lower()
+    ending = name.rpartition(".")[2]
+    return "." not in name or name.endswith(_TEXTS) or bool(re.fullmatch(r"[0-9a-f]{8,}|\d+", ending))
+
+
+def _last(where: str) -> str:
+    return where.replace("!", "/").rpartition("/")[2]
+
+
+# names of classes -----------------------------------------------------------------------------------------------------
+
+
+def _class_names(folder: Any, wheres: Sequence[str]) -> tuple[str, list[str]]:
+    """(a file that lists the classes' names line by line, the names); nothing where there is none."""
+    for where in wheres:
+        if _NAMES.fullmatch(_last(where).lower()):
+            for _, raw in folder.stream([where]):
+                return where, [line.strip() for line in raw.decode("utf-8", "replace").splitlines() if line.strip()]
+    return "", []
+
+
+def _named(found: list[Found], names: tuple[str, list[str]]) -> tuple[list[Found], list[str]]:
+    """Numbered classes by their names, where a file beside them has as many: from 0 or from 1."""
+    where, words = names
+    kinds = {str(one.target) for one in found if one.target is not None}
+    if not words or not all(kind.isdecimal() for kind in kinds) or not kinds:
+        return found, []
+    numbers = {int(kind) for kind in kinds}
+    first = 1 if max(numbers) == len(words) and 0 not in numbers else 0
+    if not 0 <= max(numbers) - first < len(words) or len(set(words)) < len(words):
+        return found, []
+    named = [one if one.target is None else replace(one, target=words[int(str(one.target)) - first]) for one in found]
+    return named, [f"names of the classes from {where}, counted from {first}"]
