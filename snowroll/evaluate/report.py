@@ -87,6 +87,7 @@ class Passage:
     heads: Sequence[str] = ()
     rows: Sequence[Sequence[str | float]] = ()  # of a table; numbers are set in three digits
     text: str = ""
+    curves: Sequence[Curve] = ()  # drawn under the words
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +150,9 @@ def render(report: Report, background: Background, *, pictures: bool = True, bud
         "pictures": pictures,
         "opening": opening(report, background),
         "style": Markup((Path(__file__).parent.parent / "base" / "style.css").read_text(encoding="utf-8")),
+        "plotted": [
+            [plots.curve(c.title, c.series, c.unit, c.log, c.over) for c in p.curves] for p in background.passages
+        ],
         "at_thresholds": [plots.curve(one.title, one.series, over=one.over) for one in background.at_thresholds],
         "curves": [plots.curve(one.title, one.series, one.unit, one.log) for one in background.curves],
         "reliability": plots.reliability_diagram(background.bins) if background.bins else "",
