@@ -87,7 +87,9 @@ def _times(files: Sequence[Mapping[str, Json]]) -> Iterator[Fault]:
 
 def _dst(files: Sequence[Mapping[str, Json]]) -> bool:
     """Doubles and gaps in local times, few of them: as when clocks are put back and forward."""
-    return any(f.get("zone") == "local" and f.get("gaps", 0) and f["doubled"] < 0.01 * f["rows"] for f in files)
+    return any(
+        f.get("zone") == "local" and f.get("gaps", 0) and f["longest_gap"][1] * f["step_s"] <= 3600 for f in files
+    )
 
 
 def _values(files: Sequence[Mapping[str, Json]]) -> Iterator[Fault]:

@@ -1,4 +1,4 @@
-"""What must be beaten: the best of three forecasts that learn nothing (Hyndman & Athanasopoulos, FPP3, 5.2)."""
+"""What must be beaten: the best of a few forecasts that learn nothing (Hyndman & Athanasopoulos, FPP3, 5.2)."""
 
 from __future__ import annotations
 
@@ -42,4 +42,7 @@ def naive_errors(
         "repeating the last value": np.repeat(last, horizon, axis=1),
         "going on straight from the first value to the last": last + slope * (steps + 1)[None, :, None],
     }
+    if season > 1 and past.shape[1] >= 7 * season:  # days have weeks over them
+        week = 7 * season
+        forecasts["repeating what stood seven seasons before"] = past[:, past.shape[1] - week + steps % week]
     return {name: float(np.nanmean(np.abs(said - follows) / spread)) for name, said in forecasts.items()}

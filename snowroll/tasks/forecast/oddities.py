@@ -11,6 +11,7 @@ from snowroll.tasks.forecast.season import filled
 FROZEN = 12  # equal values in a row, of a series that hardly ever repeats one
 FAR = 12.0  # robust deviations (of the changes from step to step) that a spike lies off
 FACTORS = (10.0, 60.0, 100.0, 1000.0, 3600.0, 1.8, 2.54, 1.609, 0.4536)  # between units
+COPY = 0.97  # correlation of the changes of two columns, from which on one copies the other
 _MOST = 50_000  # values of a column that are looked at: its last
 
 
@@ -94,24 +95,30 @@ def _shift(column: np.ndarray) -> tuple[int, float] | None:
     return None
 
 
+def _like(one: np.ndarray, other: np.ndarray) -> float:
+    return abs(float(np.corrcoef(one, other)[0, 1])) if one.std() > 0 and other.std() > 0 else 0.0
+
+
 def _copies(values: np.ndarray, columns: tuple[str, ...]) -> list[list[Json]]:
     """[column, other, steps]: the first says now what the other says so many steps later; 0: both say the same."""
     if not 2 <= values.shape[1] <= 24 or len(values) < 60:
         return []
     x = filled(values[-8_000:]).astype(np.float64)
     steps = np.diff(x, axis=0)  # changes: two slow series are alike anyway
+    low, high = np.quantile(steps, [0.01, 0.99], axis=0)
+    steps = np.clip(steps, low, high)
     size = steps.std(axis=0)
     found: list[list[Json]] = []
     for one in range(x.shape[1]):
         for other in range(x.shape[1]):
             if one == other or size[one] < 1e-12 or size[other] < 1e-12:
                 continue
-            for lag in range(49):
-                if (lag == 0 and one > other) or len(steps) <= lag + 30:
-                    continue
-                a, b = steps[: len(steps) - lag, one], steps[lag:, other]
-                like = float(np.corrcoef(a, b)[0, 1]) if a.std() > 0 and b.std() > 0 else 0.0
-                if abs(like) > 0.995:
-                    found.append([columns[one], columns[other], lag])
-                    break
+            like = [
+                _like(steps[: len(steps) - lag, one], steps[lag:, other]) for lag in range(min(50, len(steps) - 30))
+            ]
+            best = int(np.argmax(like))
+            beside = max([like[k] for k in (best - 1, best + 1) if 0 <= k < len(like)])
+            # waves are like themselves a little later, too: a copy is so at one lag alone
+            if like[best] > COPY and (best > 0 or one < other) and (best == 0 or beside < like[best] - 0.05):
+                found.append([columns[one], columns[other], best])
     return found[:20]

@@ -38,7 +38,8 @@ def read_series(folder: Folder, settings: PrepareSettings) -> Reading | None:
     Raises UsageError where a setting names a column that there is not, or steps that there are too few of.
     """
     entries = folder.entries()
-    if any(format_of_name(entry.where) or entry.where.lower().endswith(_OTHERS) for entry in entries):
+    others = [entry.where.lower() for entry in entries if not _may_hold_series(entry.where)]
+    if any(format_of_name(where) or where.endswith(_OTHERS) for where in others):
         return None
     could = [entry.where for entry in entries if _may_hold_series(entry.where)]
     if not could or 2 * len(could) < len([e for e in entries if "readme" not in e.where.lower()]):
@@ -126,7 +127,8 @@ def _series_alone(
         else:
             kept.append((where, one))
     longest = max((len(one.values) for _, one in kept), default=0)
-    return (kept, skipped) if longest >= _LEAST else ([], skipped)
+    enough = longest >= _LEAST or (len(kept) >= MANY and longest >= _LEAST // 3)
+    return (kept, skipped) if enough else ([], skipped)
 
 
 def _why_no_series(where: str, one: Recording) -> str:

@@ -6,8 +6,17 @@ import numpy as np
 
 LEAST_LIKE = 0.3  # autocorrelation at a season. A guess
 MOST_SEEN = 20_000  # values
-_USUAL = {60.0: (60, 1440), 300.0: (12, 288, 2016), 600.0: (144, 1008), 900.0: (96, 672), 1800.0: (48, 336),
-          3600.0: (24, 168), 86_400.0: (7, 365), 604_800.0: (52,)}  # fmt: skip
+_USUAL: dict[float, tuple[int, ...]] = {  # seconds of a step -> steps that a calendar knows
+    60.0: (60, 1440),
+    300.0: (12, 288, 2016),
+    600.0: (144, 1008),
+    900.0: (96, 672),
+    1800.0: (48, 336),
+    3600.0: (24, 168),
+    86_400.0: (7, 365),
+    604_800.0: (52,),
+}
+_CALENDAR = {"months": (12,), "quarters": (4,), "working days": (5,)}
 
 
 def filled(values: np.ndarray) -> np.ndarray:
@@ -61,9 +70,7 @@ def season_of(series: list[np.ndarray], step_s: float, calendar: str = "") -> tu
         return 1, 0.0
     best = max(told[k] for k in peaks)
     found = next(k for k in peaks if told[k] >= 0.85 * best)  # multiples of a season are as like as itself
-    usual: tuple[int, ...] = {"months": (12,), "quarters": (4,), "working days": (5,)}.get(
-        calendar, _USUAL.get(round(step_s, 3), ())
-    )
+    usual = _CALENDAR[calendar] if calendar in _CALENDAR else _USUAL.get(round(step_s, 3), ())
     for lag in usual:
         if lag <= most and abs(found - lag) <= max(1, 0.05 * lag) and told[lag] >= 0.9 * told[found]:
             found = lag

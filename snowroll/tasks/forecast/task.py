@@ -226,6 +226,10 @@ class Forecast:
     def strata(self, targets: Sequence[Json]) -> list[str]:
         return [str(target.get("series", "others")) for target in targets]
 
+    def of_classes(self, targets: Sequence[Json]) -> list[str]:
+        """A series is no class."""
+        return ["window"] * len(targets)
+
     def details(
         self, predictions: Sequence[Prediction], targets: Sequence[Json], schema: Schema, groups: Sequence[str]
     ) -> dict[str, Any]:
