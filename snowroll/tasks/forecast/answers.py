@@ -122,4 +122,6 @@ def words(value: Json) -> str:
 def _short(value: Json) -> str:
     if isinstance(value, list):
         return "(" + ", ".join(_short(v) for v in value[:3]) + (", ..." if len(value) > 3 else "") + ")"
-    return "?" if value is None else f"{value:.4g}"
+    if value is None:
+        return "?"
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.4g}"

@@ -16,10 +16,10 @@ from snowroll.tasks.forecast.windows import Window
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-WIDE, HIGH = 960, 400  # pixels of one target; twice that while it is drawn
+WIDE, HIGH = 640, 320  # pixels of one target; twice that while it is drawn
 MOST = 4  # targets that are drawn
-_SEEN = 3  # horizons of the past that are drawn, if the model sees so many
-_LEFT, _RIGHT, _TOP, _BOTTOM = 96, 24, 46, 44
+_SEEN = 2  # horizons of the past that are drawn, if the model sees so many
+_LEFT, _RIGHT, _TOP, _BOTTOM = 78, 16, 44, 40
 _GROUND, _INK, _DIM, _GRID = (255, 255, 255), (21, 34, 49), (96, 116, 138), (226, 233, 240)
 _PAST, _TRUTH, _SAID, _BAND, _FENCE = (77, 96, 116), (21, 34, 49), (0, 114, 178), (203, 226, 242), (240, 190, 150)
 _ODD = (200, 60, 20)
@@ -197,18 +197,18 @@ def _band(pen: Any, x: Any, y: Any, steps: np.ndarray, low: np.ndarray, high: np
 
 def _legend(pen: Any, one: Lines, font: Any, scale: int) -> None:
     at = _LEFT * scale
-    pen.text((at, 10 * scale), one.name[:40], _INK, font)
+    pen.text((at, 10 * scale), one.name if len(one.name) < 20 else one.name[:18] + "..", _INK, font)
     parts = [("past", _PAST, True), ("came", _TRUTH, one.follows is not None or one.came is not None),
              ("forecast", _SAID, "follows" in one.said), ("8 of 10", _BAND, "low" in one.said),
-             ("alarm beyond", _FENCE, "fence_low" in one.said)]  # fmt: skip
+             ("alarm", _FENCE, "fence_low" in one.said)]  # fmt: skip
     at = (WIDE - _RIGHT) * scale
     for word, ink, is_there in reversed(parts):
         if is_there:
             at -= pen.textlength(word, font)
             pen.text((at, 10 * scale), word, _DIM, font)
-            at -= 34 * scale
-            pen.rectangle([(at, 19 * scale), (at + 26 * scale, 24 * scale)], ink)
-            at -= 18 * scale
+            at -= 28 * scale
+            pen.rectangle([(at, 19 * scale), (at + 22 * scale, 24 * scale)], ink)
+            at -= 14 * scale
 
 
 def _times(pen: Any, one: Lines, window: Window, ahead: int, x: Any, font: Any, scale: int) -> None:

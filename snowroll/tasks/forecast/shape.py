@@ -78,7 +78,7 @@ def _season(recordings: Sequence[Recording], targets: Sequence[str]) -> tuple[in
 
 def _horizon(season: int, length: int, asked: Mapping[str, Json]) -> tuple[int, str]:
     if "horizon" in asked:
-        return int(asked["horizon"]), "as you say"
+        return int(asked["horizon"]), "as settled"
     if season >= 4:
         horizon = season
         while horizon > LONGEST_PLANNED:
@@ -90,7 +90,7 @@ def _horizon(season: int, length: int, asked: Mapping[str, Json]) -> tuple[int, 
 
 def _context(horizon: int, season: int, length: int, asked: Mapping[str, Json]) -> tuple[int, str]:
     if "context" in asked:
-        return int(asked["context"]), "as you say"
+        return int(asked["context"]), "as settled"
     wanted = max(4 * horizon, 8 * season if 8 * season <= FARTHEST_PLANNED else 2 * season, 16)
     context = max(_LEAST_BACK, min(wanted, FARTHEST_PLANNED, length // 4))
     seasons = f"{context / season:.1f} seasons" if season > 1 else f"{context / horizon:.1f} horizons"

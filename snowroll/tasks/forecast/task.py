@@ -235,7 +235,7 @@ class Forecast:
     ) -> dict[str, Any]:
         from snowroll.tasks.forecast.scoring import WORDS
 
-        return {"words": WORDS}
+        return {"words": WORDS, "pictured": "windows"}
 
     def explained(self, evidence: Evidence) -> Iterable[Passage]:
         from snowroll.tasks.forecast.explaining import explained
