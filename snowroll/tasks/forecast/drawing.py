@@ -157,7 +157,7 @@ def _ticks(low: float, high: float) -> list[float]:
     power = 10.0 ** floor(log10(rough))
     step = next(one * power for one in (1, 2, 5, 10) if one * power >= rough)
     first = np.ceil(low / step) * step
-    return [float(round(value, 12)) for value in np.arange(first, high, step)]
+    return [float(round(value, 12)) + 0.0 for value in np.arange(first, high, step)]  # no -0
 
 
 def _line(
