@@ -180,6 +180,10 @@ def test_takes_no_table_for_a_series(tmp_path: Path) -> None:
     )
     (tmp_path / "w").mkdir()
     lines = as_csv(np.arange(300), {"rain": plain(300)}).splitlines()
+    few = [f"{line},{'ab'[k % 2] if k else 'class'}" for k, line in enumerate(lines[:31])]
+    write(tmp_path / "s", {"rain": plain(30)})
+    (tmp_path / "s" / "load.csv").write_text("\n".join(few))  # too short to be forecast is no error of a table
+    assert snowroll("init", tmp_path / "t", "--data", tmp_path / "s", "--json").json["task"] == "tabular"
     kinds = ["weather", *(["wet", "dry", "snow"] * 100)]
     (tmp_path / "w" / "w.csv").write_text("\n".join(f"{a},{b}" for a, b in zip(lines, kinds, strict=True)))
     assert snowroll("init", tmp_path / "r", "--data", tmp_path / "w", "--json").json["task"] == "tabular"

@@ -17,10 +17,10 @@ from snowroll.prepare.names import PIECE, is_table
 from snowroll.prepare.pictures import format_of_name
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
-from snowroll.tasks.forecast.clocks import spelled, step_in_words
 from snowroll.tasks.forecast.recordings import Recording, survey
 from snowroll.tasks.forecast.season import filled
 from snowroll.tasks.forecast.shape import MANY, Shape, origins, shape_of
+from snowroll.tasks.forecast.telling import called, findings, of_files, of_shape
 from snowroll.tasks.forecast.windows import name_of, name_of_judged
 
 _ARRAYS = (".npy", ".npz")
@@ -52,23 +52,27 @@ def read_series(folder: Folder, settings: PrepareSettings) -> Reading | None:
     every, columns, left = _alike(every)
     skipped |= left
     targets = _targets(columns, every, settings)
-    shape = shape_of([one for _, one in every], targets, settings.test, settings.val, settings.asked)
+    try:
+        shape = shape_of([one for _, one in every], targets, settings.test, settings.val, settings.asked)
+    except DataError as fault:  # another task may make more of it
+        folder.refused.setdefault(every[0][0], fault.what)
+        return None
     found: list[Found] = []
     for where, one in every:
         its = list(_windows(where, one, columns, targets, shape, settings))
         if not any(window.target is not None for window in its):
-            skipped[_called(where, one)] = f"{len(one.values):,} values: too few for one window"
+            skipped[called(where, one)] = f"{len(one.values):,} values: too few for one window"
         found += its
     if not any(window.target is not None for window in found):
         return None
     skipped |= {entry.where: "no series" for entry in entries if entry.where not in could} | folder.refused
-    evidence = [*_of_files(every), *_of_shape(every, columns, targets, shape, found)]
+    evidence = [*of_files(every), *of_shape(every, columns, targets, shape)]
     schema = {
         "type": "forecast", "columns": list(columns), "targets": list(targets), "horizon": shape.horizon,
         "context": shape.context, "stride": shape.stride, "season": shape.season, "season_like": round(shape.like, 3),
         "step_s": every[0][1].step_s, "calendar": every[0][1].calendar, "dated": every[0][1].dated,
         "series": len(every), "why": {"horizon": shape.why_horizon, "context": shape.why_context},
-        "files": [_findings(where, one) for where, one in every[:200]],
+        "files": [findings(where, one) for where, one in every[:200]],
     }  # fmt: skip
     many = f"{len(every):,} series" if len(every) > 1 else "one series" if len(targets) == 1 else "series side by side"
     return Reading(f"windows of {many}", tuple(evidence), tuple(found), skipped, schema)
@@ -104,7 +108,8 @@ def _surveyed(
     found: dict[str, list[Recording]] = {}
     skipped: dict[str, str] = {}
     call = partial(survey, most_values=settings.megapixels * 1e6)
-    for where, told in limited(call, folder.stream(wheres), settings.workers, seconds_each=120.0):
+    worth = ((where, raw) for where, raw in folder.stream(wheres) if _is_of_numbers(where, raw))
+    for where, told in limited(call, worth, settings.workers, seconds_each=120.0):
         if isinstance(told, DataError):
             skipped[where] = told.what
         else:
@@ -112,22 +117,34 @@ def _surveyed(
     return [(where, one) for where in sorted(found) for one in found[where]], skipped
 
 
+def _is_of_numbers(where: str, raw: bytes) -> bool:
+    """Whether a text is one of numbers, by its beginning: prose is not parsed as a table to find that it is none."""
+    if not where.lower().endswith((".txt", ".dat")):
+        return True
+    start = raw[:4096]
+    digits = sum(byte in b"0123456789" for byte in start)
+    return 5 * digits >= len(start)
+
+
 def _series_alone(
     folder: Folder, every: list[tuple[str, Recording]], settings: PrepareSettings
 ) -> tuple[list[tuple[str, Recording]], dict[str, str]]:
-    """Without what is no series as far as can be told; with everything where the user names a horizon or targets."""
-    if settings.asked:
-        return every, {}
+    """Without what is no series as far as can be told. Where nothing else is there and the user names a horizon or
+    targets, it is meant to be one."""
     kept, skipped = [], {}
     for where, one in every:
         why = _why_no_series(where, one)
         if why:
-            skipped[_called(where, one)] = why
-            folder.refused.setdefault(where, f"{why}; `--task forecast --task.horizon N` reads its rows in order")
+            skipped[called(where, one)] = why
         else:
             kept.append((where, one))
+    if settings.asked and not kept:
+        return every, {}
+    for where, one in every:
+        if why := skipped.get(called(where, one)):
+            folder.refused.setdefault(where, f"{why}; `--task forecast --task.horizon N` reads its rows in order")
     longest = max((len(one.values) for _, one in kept), default=0)
-    enough = longest >= _LEAST or (len(kept) >= MANY and longest >= _LEAST // 3)
+    enough = longest >= _LEAST or (len(kept) >= MANY and longest >= _LEAST // 3) or bool(settings.asked)
     return (kept, skipped) if enough else ([], skipped)
 
 
@@ -171,7 +188,7 @@ def _alike(every: list[tuple[str, Recording]]) -> tuple[list[tuple[str, Recordin
             kept.append((where, replace(one, columns=main, values=one.values[:, order])))
         else:
             gone = next(name for name in main if name not in one.columns)
-            skipped[_called(where, one)] = f"other columns than the rest: no '{gone}'"
+            skipped[called(where, one)] = f"other columns than the rest: no '{gone}'"
     return kept, main, skipped
 
 
@@ -200,7 +217,7 @@ def _windows(
 ) -> list[Found]:
     places = [list(columns).index(name) for name in targets]
     values = one.values[:, places]
-    series = _called(where, one)
+    series = called(where, one)
     declared = split_of_name(where) or split_of_folders(where)
     windows = list(origins(len(values), shape, settings.test, settings.val))
     learnt = [origin for origin, split in windows if split in ("train", None)]
@@ -265,90 +282,6 @@ def seasonal(past: np.ndarray, shape: Shape) -> np.ndarray:
 def rounded(values: np.ndarray) -> list[list[float | None]]:
     """Six digits, None where nothing is known."""
     return [[float(f"{v:.6g}") if np.isfinite(v) else None for v in row] for row in values.tolist()]
-
-
-def _called(where: str, one: Recording) -> str:
-    last = where.replace("!", "/").rpartition("/")[2]
-    stem = last.partition(".")[0] or last
-    return f"{stem}: {one.name}" if one.name else stem
-
-
-# what is said of it ------------------------------------------------------------------------------------------------
-
-
-def _findings(where: str, one: Recording) -> dict[str, Json]:
-    """What checks want to know of a series: numbers that no window shows."""
-    kept = ("time", "unordered", "doubled", "gaps", "missing_steps", "longest_gap", "jitter", "zones", "refused",
-            "unread_times", "zone", "marks", "words")  # fmt: skip
-    told = {name: one.told[name] for name in kept if name in one.told}
-    return {"where": where, "series": _called(where, one), "rows": len(one.values), "start": one.start,
-            "step_s": one.step_s, "calendar": one.calendar, "dated": one.dated, **told, **look_at(one)}  # fmt: skip
-
-
-def look_at(one: Recording) -> dict[str, Json]:
-    """Stretches that do not move, shifts of level by a factor, values far off, copies: see faults.py."""
-    from snowroll.tasks.forecast.oddities import oddities
-
-    return oddities(one)
-
-
-def _of_files(every: Sequence[tuple[str, Recording]]) -> list[str]:
-    lines = []
-    for where, one in every[:3]:
-        ends = ""
-        if one.dated and one.step_s:
-            ends = f", {spelled(one.at(0) or 0.0)} to {spelled(one.at(len(one.values) - 1) or 0.0)}"
-            ends += " UTC" if one.told.get("zone") == "UTC" else " (no zone told)"
-        step = step_in_words(one.step_s, one.calendar)
-        step = f"each {step}" if one.step_s and not one.calendar else step
-        lines.append(f"{_called(where, one)}: {len(one.values):,} steps, {step}{ends}")
-    if len(every) > 3:
-        lengths = sorted(len(one.values) for _, one in every)
-        lines.append(f"and {len(every) - 3:,} more; {lengths[0]:,} to {lengths[-1]:,} steps long")
-    first = every[0][1].told
-    if first.get("ids"):
-        lines.append(f"a series for each {' and '.join(map(str, first['ids']))}")  # type: ignore[call-overload]
-    if first.get("words"):
-        lines.append(f"not read: {', '.join(map(str, first['words']))} (words)")  # type: ignore[call-overload]
-    if first.get("marks"):
-        lines.append(f"anomalies are labelled in '{first['marks']}': not learnt from, and judged by")
-    gaps = sum(int(one.told.get("missing_steps", 0)) for _, one in every)  # type: ignore[call-overload]
-    if gaps:
-        lines.append(f"{gaps:,} steps are missing: `check` says where")
-    return lines
-
-
-def _of_shape(
-    every: Sequence[tuple[str, Recording]],
-    columns: Sequence[str],
-    targets: Sequence[str],
-    shape: Shape,
-    found: Sequence[Found],
-) -> list[str]:
-    season = (
-        f"a season of {shape.season:,} steps (autocorrelation {shape.like:.2f})"
-        if shape.season > 1
-        else "no season was found"
-    )
-    others = [name for name in columns if name not in targets]
-    named = ", ".join(targets[:8]) + (f" and {len(targets) - 8} more" if len(targets) > 8 else "")
-    by = (
-        f"splits are whole series: {len(every):,} of them, too short to be cut in time"
-        if shape.by_series
-        else f"splits are stretches of time, training first and the test last, {shape.horizon} steps between them"
-    )
-    if not shape.by_series and len(every) >= MANY:
-        by += ", in each series"
-    return [
-        season,
-        f"told ahead: {shape.horizon} steps ({shape.why_horizon}; --task.horizon), looking back on {shape.context} "
-        f"({shape.why_context}; --task.context)",
-        f"targets: {named}" + (f"; of the past alone: {', '.join(others[:8])}" if others else ""),
-        f"a window every {shape.stride} steps; training begins them anywhere between"
-        if shape.stride > 1
-        else "a window at every step",
-        by,
-    ]
 
 
 def holds_series(name: str) -> bool:
