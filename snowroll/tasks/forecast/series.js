@@ -9,7 +9,7 @@ export function mount(place, schema, answer) {
   const names = wide > 1 ? `, ${schema.targets?.join(', ')} in each` : '';
   return ask(place, (text) => answer(read(String(text), wide)), {
     label: `What followed: a line for each step${names}`,
-    button: 'This followed', question: 'What followed?', does: 'this followed', text: spell,
+    button: 'This followed', question: `What followed? A line for each step${names}`, does: 'this followed', text: spell,
   });
 }
 
