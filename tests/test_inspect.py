@@ -16,11 +16,12 @@ from sklearn.metrics import roc_auc_score
 from snowroll.base.errors import UsageError
 from snowroll.base.nouns import Batch, Json, Prediction, Sample
 from snowroll.base.task import Fingerprint, find_task
+from snowroll.evaluate.limits import upper_limit
 from snowroll.prepare.packed_png import packed
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.prepare.view import View
-from snowroll.tasks.inspect.calibrating import threshold_for, upper_limit
+from snowroll.tasks.inspect.calibrating import threshold_for
 from snowroll.tasks.inspect.example import drawn
 from snowroll.tasks.inspect.faults import part_faults
 from snowroll.tasks.inspect.model import Calibrated, Said, build

@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from torch import nn
 
 BUDGET = 2 * 1024 * 1024  # bytes of the whole file; mail gateways and phones take that
-PLAIN = frozenset({"nll", "brier", "HD95 px"})  # metrics that are no share of anything, so no per cent
+PLAIN = frozenset(
+    {"nll", "brier", "HD95 px", "skill", "mase", "rmsse", "smape", "mae", "rmse", "width"}
+)  # metrics that are no share of anything, so no per cent
 _KINDS = {b"\x89PNG\r\n": "png", b"\xff\xd8\xff": "jpeg", b"RIFF": "webp"}
 
 
@@ -88,6 +90,7 @@ class Passage:
     heads: Sequence[str] = ()
     rows: Sequence[Sequence[str | float]] = ()  # of a table; numbers are set in three digits
     text: str = ""
+    curves: Sequence[Curve] = ()  # drawn under the words
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +139,8 @@ class Background:
     at_thresholds: Sequence[Curve] = ()  # what becomes of the answers at other thresholds
     large: bool = False  # pictures in which places matter are shown large
     shots: Sequence[Shot] = ()
+    pictured: str = ""  # what the shots of a task without classes are called: "windows"; "": they are not shown
+    typical: Sequence[Shot] = ()  # from the best to the worst, evenly
     doubted: Sequence[Shot] = ()  # training samples that lost most, most lost first
     plan: Sequence[tuple[str, Json, str]] = ()  # key, value, where the value came from
     reproduce: Sequence[str] = ()  # commands
@@ -150,19 +155,23 @@ def render(report: Report, background: Background, *, pictures: bool = True, bud
         "pictures": pictures,
         "opening": opening(report, background),
         "style": Markup((Path(__file__).parent.parent / "base" / "style.css").read_text(encoding="utf-8")),
+        "plotted": [
+            [plots.curve(c.title, c.series, c.unit, c.log, c.over) for c in p.curves] for p in background.passages
+        ],
         "at_thresholds": [plots.curve(one.title, one.series, over=one.over) for one in background.at_thresholds],
         "curves": [plots.curve(one.title, one.series, one.unit, one.log) for one in background.curves],
         "reliability": plots.reliability_diagram(background.bins) if background.bins else "",
         "confused": confused_pairs(background.confusion, background.classes),
     }
     # pictures get what room is left beside the words
-    words = page.render(story, shots=[], shots_left_out=0, matrix="", doubted=[])
+    words = page.render(story, shots=[], shots_left_out=0, matrix="", doubted=[], typical=[])
     room = budget - len(words.encode()) - 100_000
+    typical, room = _fit(background.typical if pictures else (), room)
     shots, room = _fit(background.shots if pictures else (), room)
     doubted, _ = _fit(background.doubted if pictures else (), room)
     left_out, shots = len(background.shots) - len(shots), _side_by_side(shots)
     matrix = _matrix(background, shots)
-    return page.render(story, shots=shots, shots_left_out=left_out, matrix=matrix, doubted=doubted)
+    return page.render(story, shots=shots, shots_left_out=left_out, matrix=matrix, doubted=doubted, typical=typical)
 
 
 @dataclass(frozen=True, slots=True)

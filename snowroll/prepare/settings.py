@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from snowroll.base.bounds import check_numbers
+from snowroll.base.nouns import Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class PrepareSettings:
     label_column: str = ""
     split_column: str = ""
     group_column: str = ""
+    asked: Mapping[str, Json] = field(default_factory=dict)  # no setting: those of the task that its `reads` names
 
     def __post_init__(self) -> None:
         check_numbers("prepare", self, from_0="seed workers megapixels", shares="test val")

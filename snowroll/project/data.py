@@ -15,6 +15,7 @@ from snowroll.base.nouns import Batch, Item, Json, Plan, Sample, Split, Version,
 from snowroll.base.task import Columns, Reading, Task
 from snowroll.prepare.index import index, stamp
 from snowroll.prepare.pack import Pack, Ragged
+from snowroll.prepare.settings import PrepareSettings
 from snowroll.prepare.split import assign
 from snowroll.project.opened import Opened, Say
 from snowroll.project.placements import placements
@@ -64,7 +65,7 @@ def take_stock(opened: Opened, say: Say) -> Stock:
 
 def read(opened: Opened) -> Reading:
     """How the project's task understands the folder. Raises DataError if it does not."""
-    reading = opened.task.recognise(opened.folder, opened.prepare)
+    reading = opened.task.recognise(opened.folder, _as_before(opened))
     if reading is None:
         raise DataError(
             f"nothing here that task '{opened.task.name}' can read",
@@ -72,6 +73,20 @@ def read(opened: Opened) -> Reading:
             cure="put class folders, a manifest, an archive or an .npz there, or give --labels a,b,c",
         )
     return reading
+
+
+def _as_before(opened: Opened) -> PrepareSettings:
+    """What the task reads folders by as it was found the first time: samples of a folder that grows stay what they are.
+
+    Nothing of it once the user settles another.
+    """
+    story = opened.store.catalog.story("layout")
+    known = story.get("schema", {}) if story else {}
+    before = {name: known[name] for name in getattr(opened.task, "reads", ()) if name in known}
+    asked = opened.prepare.asked
+    if any(canonical(before[name]) != canonical(value) for name, value in asked.items() if name in before):
+        return opened.prepare
+    return replace(opened.prepare, asked={**before, **asked})
 
 
 def _sync(opened: Opened, fresh: Sequence[Sample]) -> None:

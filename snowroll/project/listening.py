@@ -28,7 +28,7 @@ def live(opened: Opened, lines: Iterable[str], rate_hz: float, run: int | None) 
     lines = iter(lines)
     trained = load_model(opened, run)
     names, first = _channels(lines)
-    source = begin(rate_hz, names)
+    source = begin(rate_hz, names, trained.plan.task)
     at_once = max(1, round(rate_hz / 8))  # an eighth of a second
     rows = _rows(chain(first, lines), len(names), 2 if not first else 1)
     while some := list(islice(rows, at_once)):

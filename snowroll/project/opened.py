@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +115,11 @@ class Opened:
             return {name: self.guests[name] for name in ids}
         return self.store.catalog.samples(ids)
 
+    def as_learnt(self, options: Any) -> Opened:
+        """The same project, reading other data as a model with these options was taught to."""
+        told = {name: getattr(options, name) for name in getattr(self.task, "reads", ())}
+        return replace(self, prepare=replace(self.prepare, asked=told))
+
     def section(self, name: str, kind: type[Any], **options: Any) -> Any:
         """A settings section that belongs to no run: [promote], [serve], [label]."""
         return self.settings.section(name, kind, **options)[0]
@@ -148,7 +153,16 @@ def open_project(root: Path, flags: dict[str, Json], *, write: bool = True) -> O
 def _refuse_unfit(settings: Settings, task: Task) -> PrepareSettings:
     """Every section is read once, so that a wrong key or number is told before any work. Returns [prepare]."""
     every_section(settings, task)
-    return settings.section("prepare", PrepareSettings)[0]
+    return prepare_of(settings, task)
+
+
+def prepare_of(settings: Settings, task: Task) -> PrepareSettings:
+    """The section [prepare], and of [task] what the user settled and the task reads folders by."""
+    names = {f"task.{name}": name for name in getattr(task, "reads", ())}
+    given = {key: value for key, value in settings.values.items() if key in names}
+    options, _ = Settings(given, settings.origins).section("task", task.Options)
+    asked = {names[key]: getattr(options, names[key]) for key in given}
+    return settings.section("prepare", PrepareSettings, made={"asked": asked})[0]
 
 
 def every_section(settings: Settings, task: Task) -> dict[str, dict[str, tuple[Json, str]]]:
@@ -159,7 +173,8 @@ def every_section(settings: Settings, task: Task) -> dict[str, dict[str, tuple[J
     if plan.folds:
         ensemble_of(task)
     kinds = {"prepare": PrepareSettings, "promotion": PromotionSettings, "serve": ServeSettings, "label": LabelSettings}
-    rest = {name: settings.section(name, kind)[1] for name, kind in kinds.items()}
+    made = {"prepare": {"asked": {}}}
+    rest = {name: settings.section(name, kind, made=made.get(name))[1] for name, kind in kinds.items()}
     return {"task": told, "train": train, **rest}
 
 

@@ -32,6 +32,7 @@ from snowroll.project.promotion import Decision
 SHOTS = 24  # worst mistakes shown
 SHOWN = 12  # of a setting that is a table
 MOST_OF_A_TEXT = 1_000  # characters that are shown of one
+TYPICAL = 6  # samples shown from the best to the worst, where a task asks for them
 SMALL_PX, LARGE_PX = 160, 480  # longer side of a picture in the report; large where places in it matter
 
 
@@ -152,6 +153,7 @@ def _background(opened: Opened, story: Story, packed: Packed, trained: Trained, 
         curves=_curves(task.headline, story, "nats" if trained.schema["type"] == "choice" else ""),
         large=getattr(task, "in_pixels", False),
         shots=_shots(opened, judged, trained.schema),
+        typical=_typical(opened, judged, trained.schema) if own.get("pictured") else (),
         doubted=_doubted(opened, story, packed, trained),
         plan=[(key, _plain(value), origin) for key, (value, origin) in story.told.items()],
         reproduce=story.reproduce or [f"snowroll train {opened.root.resolve().name} --fresh"],
@@ -213,17 +215,35 @@ def _curves(headline: str, story: Story, unit: str) -> list[Curve]:
 def _shots(opened: Opened, judged: Judged, schema: Mapping[str, Json]) -> list[Shot]:
     """The worst mistakes: least credit first, the surest of them before the others."""
     order = sorted(range(len(judged.ids)), key=lambda row: (judged.credit[row], judged.predictions[row].doubt))
-    worst = [row for row in order if judged.credit[row] < 1][:SHOTS]
+    worst = _of_each_group([row for row in order if judged.credit[row] < 1], judged.groups)[:SHOTS]
     told = [(judged.ids[row], judged.targets[row], judged.predictions[row]) for row in worst]
+    return _drawn(opened, told, schema)
+
+
+def _of_each_group(rows: Sequence[int], groups: Sequence[str]) -> list[int]:
+    """The rows in their order, but a second of one group after the first of all: neighbours tell the same."""
+    first = list({groups[row]: row for row in reversed(rows)}.values())
+    kept = set(first)
+    return [row for row in rows if row in kept] + [row for row in rows if row not in kept]
+
+
+def _typical(opened: Opened, judged: Judged, schema: Mapping[str, Json]) -> list[Shot]:
+    """A few samples, evenly from the most credit to the least."""
+    order = np.argsort(-judged.credit, kind="stable")
+    rows = [int(order[k]) for k in np.unique(np.linspace(0, len(order) - 1, TYPICAL).round().astype(int))]
+    told = [(judged.ids[row], judged.targets[row], judged.predictions[row]) for row in rows]
     return _drawn(opened, told, schema)
 
 
 def _doubted(opened: Opened, story: Story, packed: Packed, trained: Trained) -> list[Shot]:
     """The training samples that lost most over the run, most lost first."""
-    rows = np.array([row for row, _ in most_lost(story.folder, SHOTS)], np.int64)
-    if not len(rows):
+    every = packed.version.items
+    found = {row: every[row].group or every[row].sample for row, _ in most_lost(story.folder, 20 * SHOTS)}
+    if not found:
         return []
-    items = [packed.version.items[row] for row in rows]
+    groups = [found.get(row, "") for row in range(len(every))]
+    rows = np.array(_of_each_group(list(found), groups)[:SHOTS], np.int64)
+    items = [every[row] for row in rows]
     said = predict_rows(opened, trained, packed, rows)
     told = [(item.sample, item.target, one) for item, one in zip(items, said, strict=True)]
     return _drawn(opened, told, trained.schema)

@@ -25,7 +25,8 @@ def explain(opened: Opened, key: str) -> Answer:
         ("serve", ServeSettings),
         ("label", LabelSettings),
     ):
-        told |= {f"{name}.{k}": v for k, v in opened.settings.section(name, kind)[1].items()}
+        made = {"asked": {}} if kind is PrepareSettings else None
+        told |= {f"{name}.{k}": v for k, v in opened.settings.section(name, kind, made=made)[1].items()}
     told |= planned(opened)
     if key:
         chosen = {k: v for k, v in told.items() if k == key or k.startswith(f"{key}.")}

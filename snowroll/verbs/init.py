@@ -10,9 +10,8 @@ from snowroll.base.nouns import Json
 from snowroll.base.settings import FILE, Settings, as_toml
 from snowroll.base.task import Reading, find_preset, find_task, task_names
 from snowroll.prepare.read import Folder
-from snowroll.prepare.settings import PrepareSettings
 from snowroll.project.data import class_counts, take_stock
-from snowroll.project.opened import Answer, Say, every_section, open_project
+from snowroll.project.opened import Answer, Say, every_section, open_project, prepare_of
 from snowroll.store.project import Project
 
 
@@ -74,8 +73,7 @@ def _create(
         raise UsageError("not a folder", where=root, cure="name a folder for the project and give --data PATH")
     wanted = find_preset(preset) if preset else None
     given = {"prepare.labels": list(labels)} if labels else {}
-    prepare, _ = Settings().over({**given, **flags}).section("prepare", PrepareSettings)
-    name, others = _recognise(source, prepare, task or (wanted.task if wanted else ""))
+    name, others = _recognise(source, Settings().over({**given, **flags}), task or (wanted.task if wanted else ""))
     if wanted:  # of a preset's settings those that the task has: a folder may hold masks where classes were expected
         given = {**wanted.fitting(find_task(name)), **given}
     written: dict[str, dict[str, Json]] = {"task": {"name": name}, "prepare": {"data": _relative(source, root)}}
@@ -87,7 +85,7 @@ def _create(
     return others
 
 
-def _recognise(source: Path, prepare: PrepareSettings, wanted: str) -> tuple[str, dict[str, str]]:
+def _recognise(source: Path, settings: Settings, wanted: str) -> tuple[str, dict[str, str]]:
     """(the task that the folder is meant for, others that read other labels in it -> what they read it as)."""
     if wanted and wanted not in task_names():
         raise UsageError(f"there is no task '{wanted}'", where="--task", cure=did_you_mean(wanted, task_names()))
@@ -95,6 +93,7 @@ def _recognise(source: Path, prepare: PrepareSettings, wanted: str) -> tuple[str
     readings: list[tuple[bool, int, str, Reading]] = []
     for name in _family(wanted) if wanted else task_names():
         task = find_task(name)
+        prepare = prepare_of(settings, task)
         reading = task.recognise(folder, prepare)
         if reading is not None and reading.found:
             ask = getattr(task, "particularity", None)

@@ -186,7 +186,7 @@ class Heartbeats(OneOfClasses):
 
     # 5 deploy
 
-    def live(self, rate_hz: float, channels: Sequence[str]) -> Live:
+    def live(self, rate_hz: float, channels: Sequence[str], options: HeartbeatOptions) -> Live:
         from snowroll.tasks.heartbeat.monitor import Monitor
 
         return Monitor(rate_hz, channels)

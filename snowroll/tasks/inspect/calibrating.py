@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from math import ceil
-
 import numpy as np
 
 from snowroll.base.nouns import Json
+from snowroll.evaluate.limits import upper_limit
 from snowroll.tasks.inspect.model import Said, peak_and_mean
 from snowroll.tasks.inspect.options import InspectOptions
 from snowroll.tasks.inspect.training import Wanted
@@ -27,27 +26,6 @@ def threshold_for(said: Said, wanted: Wanted, options: InspectOptions) -> Json:
     told = {"share": share, "threshold": threshold, "farthest": farthest}
     rounded = {name: float(f"{value:.6g}") for name, value in told.items()}
     return {**rounded, "worst": options.worst, "false_alarms": options.false_alarms, "way": way, "n": int(good.sum())}
-
-
-def upper_limit(scores: np.ndarray, share: float) -> tuple[float, str]:
-    """(limit, how it was found): the next good part's score lies above it with a chance of `share` at most.
-
-    By rank where there are enough, which asks nothing of their distribution (Vovk et al. 2005, conformal prediction):
-    the k-th smallest of n with k = ceil((n + 1)(1 - share)). Of fewer, the prediction limit of a normal distribution
-    of the logarithms: mean + t(n - 1) * deviation * sqrt(1 + 1/n).
-
-    >>> upper_limit(np.arange(1.0, 100.0), 0.01)
-    (99.0, 'rank')
-    """
-    n = len(scores)
-    place = ceil((n + 1) * (1 - share) - 1e-9)
-    if place <= n:
-        return float(np.sort(scores)[place - 1]), "rank"
-    from scipy.stats import t
-
-    logs = np.log(np.maximum(scores, 1e-9))
-    reach = float(t.ppf(1 - share, n - 1)) * float(logs.std(ddof=1)) * (1 + 1 / n) ** 0.5
-    return float(np.exp(logs.mean() + reach)), "log-normal"
 
 
 def _spread(values: np.ndarray) -> float:

@@ -1,0 +1,251 @@
+"""Forecasts: scores are what they are called, bands and fences keep their word, a live signal is its recording."""
+
+from __future__ import annotations
+
+import json
+import sys
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from house_kit import intact, snowroll
+from series_kit import learnt, plain, read, write
+
+from snowroll.base.nouns import Batch, Prediction
+from snowroll.prepare.augment import CounterDraw
+from snowroll.tasks.forecast import task
+from snowroll.tasks.forecast.calibrating import fences
+from snowroll.tasks.forecast.floor import naive_errors
+from snowroll.tasks.forecast.model import Calibrated, Forecaster, Inputs, Said, Targets
+from snowroll.tasks.forecast.options import ForecastOptions
+from snowroll.tasks.forecast.scoring import scorer
+from snowroll.tasks.forecast.training import augment, encode_targets, loss, taught
+
+SCHEMA = {"columns": ["a"], "targets": ["a"], "horizon": 4, "season": 1}
+
+
+def told(values: list[float], **more: object) -> dict:
+    return {"follows": [[v] for v in values], "scale": [2.0], "usual": 1.5, "series": "s", **more}
+
+
+def test_skill_and_mase_are_their_formulas() -> None:
+    truth = [told([1, 2, 3, 4]), told([0, 0, None, 0])]
+    said = [
+        Prediction({"follows": [[v + 1.0] for v in (1, 2, 3, 4)]}, None, 0.0),
+        Prediction({"follows": [[2.0]] * 4}, None, 0.0),
+    ]
+    score = scorer(said, truth, SCHEMA)(None)
+    assert score["mase"] == pytest.approx((0.5 + 1.0) / 2)
+    assert score["skill"] == pytest.approx(1 - (0.5 + 1.0) / 3.0)
+    assert score["mae"] == pytest.approx(1.5)
+    assert score["rmse"] == pytest.approx(((1 + 4) / 2) ** 0.5)
+    assert next(iter(score)) == task.headline
+    np.testing.assert_allclose(task.credit(said, truth, SCHEMA), [1 / 1.5, 1 / 2.0])
+
+
+def test_the_seasonal_naive_has_no_skill(tmp_path: Path) -> None:
+    """What the folder's targets say of the naive forecast is what it does."""
+    values = plain(700).astype(np.float32)
+    reading = read(write(tmp_path / "d", {"load": values}), horizon=24, context=72)
+    assert reading is not None
+    assert reading.schema["season"] == 24
+    targets, said = [], []
+    rounded = np.array([float(f"{v:.3f}") for v in values], np.float32)
+    for found in reading.found:
+        if found.target is not None:
+            origin = int(found.where.rpartition("@")[2].partition("-")[0])
+            targets.append(found.target)
+            said.append(Prediction({"follows": rounded[origin - 24 : origin, None].tolist()}, None, 0.0))
+    assert scorer(said, targets, reading.schema)(None)["skill"] == pytest.approx(0, abs=1e-3)
+
+
+def test_floors_are_what_they_are_called() -> None:
+    past = np.arange(10, dtype=np.float32)[None, :, None] + np.zeros((3, 1, 1), np.float32)
+    follows = np.arange(10, 14, dtype=np.float32)[None, :, None] + np.zeros((3, 1, 1), np.float32)
+    rows = np.arange(3)
+    found = naive_errors({"past": past}, {"follows": follows}, rows, rows, {**SCHEMA, "season": 2})
+    spread = follows.std()
+    assert found["going on straight from the first value to the last"] == pytest.approx(0, abs=1e-6)
+    assert found["repeating the last value"] == pytest.approx(2.5 / spread)
+    assert found["repeating the last season"] == pytest.approx(np.mean([2, 2, 4, 4]) / spread)
+
+
+def test_bands_hold_what_they_say_and_fences_keep_the_rate() -> None:
+    """Raw bands of the wrong width, wider later: calibrated on some windows, they hold for others."""
+    rng = np.random.default_rng(0)
+    options = ForecastOptions(horizon=6, every=3, alarm_rate=0.01)
+
+    def windows(n: int) -> tuple[Said, Targets]:
+        wide = torch.linspace(1, 3, 6)[None, :, None].expand(n, -1, -1)
+        middle = torch.zeros(n, 6, 1)
+        truth = torch.from_numpy(rng.normal(0, 1, (n, 6, 1))).float() * wide
+        said = Said(middle, middle - 0.3 * wide, middle + 5 * wide, middle, middle, torch.ones(n, 1, 1))
+        return said, Targets(truth, middle[:, :0])
+
+    calibration = fences(*windows(800), options)
+
+    class Fixed(torch.nn.Module):
+        def forward(self, said: Said) -> Said:
+            return said
+
+    said, targets = windows(4_000)
+    said = Calibrated(Fixed(), calibration)(said)  # type: ignore[arg-type]
+    inside = (targets.follows >= said.low) & (targets.follows <= said.high)
+    assert float(inside.float().mean()) == pytest.approx(0.8, abs=0.02)
+    out = (targets.follows < said.fence_low) | (targets.follows > said.fence_high)
+    assert float(out[:, :3].float().mean()) == pytest.approx(0.01, abs=0.006)
+
+
+@pytest.mark.parametrize("model", ["linear", "mixer"])
+def test_learns_nothing_of_the_level_and_the_unit(model: str) -> None:
+    """A window in other units, on another level, has the same forecast in those."""
+    options = ForecastOptions(model=model, horizon=4, context=32, columns=("a", "b"), targets=("b",), width=8)
+    schema = {"columns": ["a", "b"], "targets": ["b"]}
+    torch.manual_seed(0)
+    network = Forecaster(options, schema).eval()
+    for p in network.parameters():
+        torch.nn.init.normal_(p, std=0.1)
+    network.usual.fill_(1e-6)
+    past = torch.randn(3, 32, 2)
+    one, other = network(Inputs(past)), network(Inputs(1000 * past + 7))
+    torch.testing.assert_close(other.middle, 1000 * one.middle + 7, rtol=1e-3, atol=1.0)
+    assert one.middle.shape == (3, 4, 1)
+    assert (one.low <= one.middle).all()
+    assert (one.middle <= one.high).all()
+
+
+def test_windows_that_begin_earlier_are_windows_of_the_series() -> None:
+    line = torch.arange(100.0)
+    options = ForecastOptions(horizon=4, context=10, shift=3, columns=("a",), targets=("a",))
+    past = torch.stack([line[k : k + 10] for k in (3, 20, 50)])[..., None]
+    before = torch.stack([line[k - 3 : k] for k in (3, 20, 50)])[..., None]
+    follows = torch.stack([line[k + 10 : k + 14] for k in (3, 20, 50)])[..., None]
+    seen = set()
+    for epoch in range(20):
+        batch = Batch(Inputs(past), Targets(follows, before), torch.arange(3))
+        moved = augment(batch, CounterDraw(0, epoch, batch.ids), options)
+        both = torch.cat([moved.inputs.past, moved.targets.follows], dim=1)[..., 0]
+        assert (both.diff(dim=1) == 1).all()
+        seen |= set((both[:, 0] - past[:, 0, 0]).tolist())
+    assert seen == {0.0, -1.0, -2.0, -3.0}
+
+
+def test_what_is_labelled_odd_teaches_nothing() -> None:
+    targets = [told([1, 2, 3, 4], odd=[0, 1, 0, 0]), told([1, 2, 3, 4], odd=[1, 1, 1, 0]), told([None] * 4)]
+    follows = encode_targets(targets, SCHEMA)["follows"]
+    assert np.isnan(follows[0, 1, 0])
+    assert taught(targets).tolist() == [True, False, False]
+    options = ForecastOptions(horizon=4, context=8, columns=("a",), targets=("a",))
+    network = Forecaster(options, SCHEMA)
+    batch = Batch(
+        Inputs(torch.randn(3, 8, 1)), Targets(torch.from_numpy(follows), torch.zeros(3, 0, 1)), torch.arange(3)
+    )
+    losses = loss(network, batch, options)
+    losses.sum().backward()
+    assert torch.isfinite(losses).all()
+    assert all(torch.isfinite(p.grad).all() for p in network.parameters() if p.grad is not None)
+
+
+# with a trained model ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return learnt(tmp_path_factory.mktemp("forecast") / "p", {"load": plain()})
+
+
+def rows_of(project: Path, values: np.ndarray) -> list[dict]:
+    folder = write(project / "new", {"load": values})
+    lines = snowroll("predict", project, folder / "load.csv", "--json").out.splitlines()
+    return [json.loads(line)["prediction"] for line in lines]
+
+
+def scores_of(project: Path, values: np.ndarray) -> np.ndarray:
+    """[T] the score of each hour; 0 before the first that is judged."""
+    told = [row["score"] or 0.0 for row in rows_of(project, values) if "score" in row]
+    return np.concatenate([np.zeros(len(values) - len(told)), told])
+
+
+@pytest.mark.slow
+def test_forecasts_better_than_the_season_before(project: Path) -> None:
+    judged = snowroll("eval", project, "--json").json
+    assert judged["interval"][0] > 0.1
+    assert 0.65 < judged["metrics"]["coverage"]["value"] < 0.95
+    report = next(project.glob("runs/*-train/report.html")).read_text()
+    for part in ("How far ahead", "error by step", "Alarms", "Ordinary windows", "Worst windows"):
+        assert part in report
+    intact(project)
+
+
+@pytest.mark.slow
+def test_planted_anomalies_raise_alarms_and_clean_series_few(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """At the stated rate of 0.5 % of the hours; spikes of eight deviations of the noise, and what lasts for a day."""
+    quiet = [scores_of(project, plain(seed=seed))[200:] > 1 for seed in (11, 12)]
+    rate = float(np.mean(quiet))
+    rng = np.random.default_rng(5)
+    spots = rng.choice(np.arange(300, 1000), 20, replace=False)
+    values = plain(seed=20)
+    values[spots] += rng.choice([-8.0, 8.0], 20)
+    found = float((scores_of(project, values)[spots] > 1).mean())
+    at, alarms = 700, {}
+    for kind in ("level", "frozen", "period"):
+        values = plain(seed=21)
+        if kind == "level":
+            values[at:] += 12
+        elif kind == "frozen":
+            values[at : at + 48] = values[at]
+        else:
+            values[at : at + 48] = 107 + 20 * np.sin(2 * np.pi * np.arange(48) / 12)
+        alarms[kind] = int((scores_of(project, values)[at : at + 24] > 1).sum())
+    with capsys.disabled():
+        print(f"\n  false alarms {rate:.2%} (0.5 % stated); spikes found {found:.0%}; alarms within a day: {alarms}")
+    assert rate < 0.015
+    assert found >= 0.8
+    assert min(alarms.values()) >= 3
+
+
+@pytest.mark.slow
+def test_a_live_signal_is_judged_as_its_recording(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = plain(400, seed=3).round(3)
+    values[250] = np.nan
+    batch = [row for row in rows_of(project, values) if "score" in row]
+    monkeypatch.setattr(sys, "stdin", StringIO("load\n" + "\n".join(map(str, values)) + "\n"))
+    said = snowroll("predict", project, "--live", f"{1 / 3600:.9f}", "--json")
+    live = [json.loads(line)["prediction"] for line in said.out.splitlines()]
+    assert len(live) == len(batch) > 100
+    for one, other in zip(live, batch, strict=True):
+        assert one["alarm"] == other["alarm"]
+        for name in ("value", "forecast", "low", "high", "score"):
+            assert one[name] == (None if other[name] is None else pytest.approx(other[name], rel=1e-3))
+    last = rows_of(project, values)[-1]
+    assert last["from"] == "2024-01-17T16:00:00"
+    assert len(last["follows"]) == 24
+
+
+@pytest.mark.slow
+def test_others_data_is_cut_as_the_model_was_taught(project: Path, tmp_path: Path) -> None:
+    """A season of its own would give that folder another horizon."""
+    days = 100 + 10 * np.sin(2 * np.pi * np.arange(500) / 7) + plain(500, 2) / 50
+    folder = write(tmp_path / "other", {"load": days})
+    reading = read(folder)
+    assert reading is not None
+    assert reading.schema["horizon"] == 7
+    judged = snowroll("eval", project, "--data", folder, "--json")
+    assert judged.code == 0, judged.err
+    assert judged.json["n"] > 20
+
+
+@pytest.mark.slow
+def test_labelled_anomalies_are_judged_by(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    values, marks = plain(), np.zeros(24 * 42)
+    for spot in [*rng.choice(np.arange(50, 700), 6, replace=False), 850, 870, 905, 931, 960, 985]:
+        values[spot : spot + 2] += 15
+        marks[spot : spot + 2] = 1
+    root = learnt(tmp_path / "p", {"load": values, "anomaly": marks})
+    judged = snowroll("eval", root, "--json").json["metrics"]
+    assert judged["alarm recall"]["value"] > 0.7
+    assert judged["alarm AUROC"]["value"] > 0.9
+    assert judged["false alarms"]["value"] < 0.05
