@@ -223,12 +223,14 @@ def test_without_names_the_class_may_stand_first(tmp_path: Path) -> None:
     assert {found.target for found in reading.found} == {"1", "2"}
 
 
-def test_a_table_of_numbers_says_that_classes_are_learnt(tmp_path: Path) -> None:
+def test_a_table_of_numbers_holds_no_classes(tmp_path: Path) -> None:
     folder = folder_of(
         tmp_path, houses__csv="\n".join(["rooms,price", *(f"{n % 9},{n * 1.37:.2f}" for n in range(60))])
     )
     assert read_tables(folder, PrepareSettings()) is None
-    assert "'price', the last, has 60 different ones: classes are learnt" in folder.refused["houses.csv"]
+    assert (
+        "no column of few values to be told; 'price', the last, has 60 different ones" in folder.refused["houses.csv"]
+    )
 
 
 def test_splits_and_groups_are_those_of_the_table(tmp_path: Path) -> None:

@@ -67,6 +67,11 @@ class Table:
         for place, line in enumerate(self.lines.tolist()):
             yield line, self._cells(place)
 
+    def texts(self) -> Iterator[tuple[int, list[str]]]:
+        """(line, cells as they are written) of every row."""
+        for place, line in enumerate(self.lines.tolist()):
+            yield line, self._texts(place)
+
     def stream(self, lines: Collection[int]) -> Iterator[tuple[int, dict[str, Cell]]]:
         """(line, cells by name) of these rows, in order; nothing of a line that no row begins in."""
         for line in sorted(lines):
@@ -75,9 +80,11 @@ class Table:
                 yield line, dict(zip(self.header, self._cells(place), strict=True))
 
     def _cells(self, place: int) -> list[Cell]:
+        return [cell_of(cell, self.delimiter) for cell in self._texts(place)]
+
+    def _texts(self, place: int) -> list[str]:
         row = self.text[self.starts[place] : self.ends[place]]
-        cells = next(csv.reader(io.StringIO(row, newline=""), delimiter=self.delimiter))
-        return [cell_of(cell, self.delimiter) for cell in cells]
+        return next(csv.reader(io.StringIO(row, newline=""), delimiter=self.delimiter))
 
 
 def cell_of(text: str, delimiter: str = ",") -> Cell:

@@ -16,7 +16,7 @@ from snowroll.evaluate.interval import mean_with_interval
 from snowroll.evaluate.metrics import sample_nll
 from snowroll.evaluate.report import Evidence, Passage
 from snowroll.tasks.tabular.cells import hash_of
-from snowroll.tasks.tabular.model import Cells, Linear, Trees
+from snowroll.tasks.tabular.model import Cells, Linear, Trees, inner
 from snowroll.tasks.tabular.options import TabularOptions
 
 MOST_ASKED = 2_000  # rows by which a column's worth is measured
@@ -27,23 +27,16 @@ _PARTS = 4  # that a protected number is cut into
 
 
 def explained(evidence: Evidence) -> Iterator[Passage]:
-    inner = _inner(evidence.model)
+    fitted = inner(evidence.model)
     classes = list(evidence.schema["classes"])
-    if isinstance(inner, Linear):
-        yield coefficients(inner, classes)
-    if isinstance(inner, Trees) and evidence.options.model == "tree":
-        yield Passage("The tree", f"Shares of {', '.join(classes)} at each end.", text=as_rules(inner, classes))
+    if isinstance(fitted, Linear):
+        yield coefficients(fitted, classes)
+    if isinstance(fitted, Trees) and evidence.options.model == "tree":
+        yield Passage("The tree", f"Shares of {', '.join(classes)} at each end.", text=as_rules(fitted, classes))
     yield worth_of_columns(evidence)
     if len(classes) == 2:
         for name in evidence.options.protected:
             yield error_rates(evidence, name)
-
-
-def _inner(model: nn.Module) -> nn.Module:
-    """Without what calibration put around it."""
-    while isinstance(inside := getattr(model, "model", None), nn.Module):
-        model = inside
-    return model
 
 
 # what was learnt ------------------------------------------------------------------------------------------------------
