@@ -17,7 +17,12 @@ from snowroll.base.task import Fingerprint, Task
 from snowroll.project.opened import Opened
 
 PLAN = "plan.toml"
-ASKED = ("model", "pretrained", "size_px")  # what the user settled and the other rules follow, where a task has it
+ASKED = (
+    "model",
+    "pretrained",
+    "size_px",
+    "log",
+)  # what the user settled and the other rules follow, where a task has it
 Told = dict[str, tuple[Json, str]]  # setting -> (value, where it came from)
 
 

@@ -3,13 +3,12 @@ whom it wrongs more often than others."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from snowroll.base.nouns import Batch, Json, Metric
 from snowroll.evaluate.interval import mean_with_interval
@@ -17,7 +16,7 @@ from snowroll.evaluate.metrics import sample_nll
 from snowroll.evaluate.report import Evidence, Passage
 from snowroll.tasks.tabular.cells import hash_of
 from snowroll.tasks.tabular.model import Cells, Linear, Trees, inner
-from snowroll.tasks.tabular.options import TabularOptions
+from snowroll.tasks.tabular.options import RowOptions
 
 MOST_ASKED = 2_000  # rows by which a column's worth is measured
 TURNS = 3  # times that a column is given to other rows
@@ -32,8 +31,15 @@ def explained(evidence: Evidence) -> Iterator[Passage]:
     if isinstance(fitted, Linear):
         yield coefficients(fitted, classes)
     if isinstance(fitted, Trees) and evidence.options.model == "tree":
-        yield Passage("The tree", f"Shares of {', '.join(classes)} at each end.", text=as_rules(fitted, classes))
-    yield worth_of_columns(evidence)
+        told = as_rules(fitted, lambda logits: _shares(logits, classes))
+        yield Passage("The tree", f"Shares of {', '.join(classes)} at each end.", text=told)
+
+    def losses(batch: Batch, targets: Sequence[Json]) -> np.ndarray:
+        truth = np.array([classes.index(target) for target in targets])
+        with torch.inference_mode():
+            return sample_nll(evidence.model(batch.inputs).float().softmax(dim=1).numpy(), truth)
+
+    yield worth_of_columns(evidence, losses, "nats")[0]
     if len(classes) == 2:
         for name in evidence.options.protected:
             yield error_rates(evidence, name)
@@ -58,8 +64,12 @@ def coefficients(model: Linear, classes: Sequence[str]) -> Passage:
     )
 
 
-def as_rules(model: Trees, classes: Sequence[str], tree: int = 0) -> str:
-    """The questions of a tree as indented lines."""
+def _shares(logits: torch.Tensor, classes: Sequence[str]) -> str:
+    return ", ".join(f"{name} {share:.0%}" for name, share in zip(classes, logits.softmax(dim=0), strict=True))
+
+
+def as_rules(model: Trees, words: Callable[[torch.Tensor], str], tree: int = 0) -> str:
+    """The questions of a tree as indented lines. words: what a leaf says, from its outputs [C]."""
     start = tree * model.nodes
     lines: list[str] = []
 
@@ -67,8 +77,7 @@ def as_rules(model: Trees, classes: Sequence[str], tree: int = 0) -> str:
         right, left = (int(child) for child in model.child[2 * node : 2 * node + 2])
         indent = "    " * depth
         if left == node:
-            shares = (model.base + model.value[node]).detach().softmax(dim=0)
-            lines.append(indent + ", ".join(f"{name} {share:.0%}" for name, share in zip(classes, shares, strict=True)))
+            lines.append(indent + words((model.base + model.value[node]).detach()))
             return
         name, cut = model.names[int(model.feature[node])], float(model.threshold[node])
         is_word = int(model.feature[node]) >= len(model.features.numbers)
@@ -84,18 +93,20 @@ def as_rules(model: Trees, classes: Sequence[str], tree: int = 0) -> str:
     return "\n".join(lines)
 
 
-def worth_of_columns(evidence: Evidence, seed: int = 0) -> Passage:
-    """How much more the rows lose when a column is given to other rows (Breiman 2001, section 10; Fisher et al. 2019).
+def worth_of_columns(
+    evidence: Evidence, losses: Callable[[Batch, Sequence[Json]], np.ndarray], unit: str, seed: int = 0
+) -> tuple[Passage, list[str]]:
+    """How much more the rows lose when a column is given to other rows (Breiman 2001, section 10; Fisher et al. 2019);
+    and the columns, most telling first.
 
-    The interval is one over rows. Columns that say the same share what they are worth.
+    losses: (rows, their targets) -> [n]. The interval is one over rows. Columns that say the same share their worth.
     """
-    options: TabularOptions = evidence.options
+    options: RowOptions = evidence.options
     n = min(MOST_ASKED, len(evidence.targets))
     places = np.linspace(0, len(evidence.targets) - 1, n).round().astype(int).tolist()
     batch = evidence.gather(places)
-    classes = list(evidence.schema["classes"])
-    truth = np.array([classes.index(evidence.targets[place]) for place in places])
-    before = _losses(evidence.model, batch, truth)
+    truth = [evidence.targets[place] for place in places]
+    before = losses(batch, truth)
     told: list[tuple[float, str, Metric]] = []
     columns = [(name, True, at) for at, name in enumerate(options.used_numbers)]
     columns += [(name, False, at) for at, name in enumerate(options.used_categories)]
@@ -103,20 +114,19 @@ def worth_of_columns(evidence: Evidence, seed: int = 0) -> Passage:
         rise = np.zeros(n)
         for turn in range(TURNS):
             order = torch.from_numpy(np.random.default_rng([seed, turn]).permutation(n))
-            rise += _losses(evidence.model, _given_to_others(batch, is_number, at, order), truth) - before
+            rise += losses(_given_to_others(batch, is_number, at, order), truth) - before
         rise /= TURNS
         half = 1.96 * float(rise.std()) / max(1, n) ** 0.5
         mean = float(rise.mean())
         told.append((mean, name, Metric(mean, mean - half, mean + half, n)))
-    rows = [
-        (name, f"{one.value:+.4f}", f"{one.low:+.4f} to {one.high:+.4f}")
-        for _, name, one in sorted(told, key=lambda one: -one[0])
-    ]
+    told.sort(key=lambda one: -one[0])
+    rows = [(name, f"{one.value:+.4g}", f"{one.low:+.4g} to {one.high:+.4g}") for _, name, one in told]
     words = (
-        f"How many nats more {n:,} test rows lose when the column is given to other rows; one that is worth nothing to "
-        "the model shows 0."
+        f"How many {unit} more {n:,} test rows lose when the column is given to other rows; one that is worth nothing "
+        "to the model shows 0."
     )
-    return Passage("What each column is worth", words, ("column", "nats", "95 % interval"), rows[:MOST_TOLD])
+    passage = Passage("What each column is worth", words, ("column", unit, "95 % interval"), rows[:MOST_TOLD])
+    return passage, [name for _, name, _ in told]
 
 
 def _given_to_others(batch: Batch, is_number: bool, at: int, order: torch.Tensor) -> Batch:
@@ -125,11 +135,6 @@ def _given_to_others(batch: Batch, is_number: bool, at: int, order: torch.Tensor
     for part in ("number", "known") if is_number else ("word",):
         parts[part][:, at] = parts[part][order, at]
     return Batch(Cells(**parts), batch.targets, batch.ids)
-
-
-def _losses(model: nn.Module, batch: Batch, truth: np.ndarray) -> np.ndarray:
-    with torch.inference_mode():
-        return sample_nll(model(batch.inputs).float().softmax(dim=1).numpy(), truth)
 
 
 # whom it wrongs -------------------------------------------------------------------------------------------------------
