@@ -14,9 +14,11 @@ from snowroll.base.nouns import Batch, Json, Metric
 from snowroll.evaluate.interval import mean_with_interval
 from snowroll.evaluate.metrics import sample_nll
 from snowroll.evaluate.report import Evidence, Passage
-from snowroll.tasks.tabular.cells import hash_of
+from snowroll.tasks.tabular.looking import values_of
 from snowroll.tasks.tabular.model import Cells, Linear, Trees, inner
 from snowroll.tasks.tabular.options import RowOptions
+from snowroll.tasks.tabular.ruled import Ruled
+from snowroll.tasks.tabular.rules import allows
 
 MOST_ASKED = 2_000  # rows by which a column's worth is measured
 TURNS = 3  # times that a column is given to other rows
@@ -28,6 +30,7 @@ _PARTS = 4  # that a protected number is cut into
 def explained(evidence: Evidence) -> Iterator[Passage]:
     fitted = inner(evidence.model)
     classes = list(evidence.schema["classes"])
+    yield from rules_kept(evidence, lambda logits: [classes[place] for place in logits.argmax(dim=1).tolist()])
     if isinstance(fitted, Linear):
         yield coefficients(fitted, classes)
     if isinstance(fitted, Trees) and evidence.options.model == "tree":
@@ -91,6 +94,31 @@ def as_rules(model: Trees, words: Callable[[torch.Tensor], str], tree: int = 0) 
 
     tell(start, 0)
     return "\n".join(lines)
+
+
+def rules_kept(evidence: Evidence, answers: Callable[[torch.Tensor], Sequence[Json]]) -> Iterator[Passage]:
+    """How often each rule spoke, and what it changed. answers: of raw outputs; nothing where there are no rules."""
+    ruled = next((one for one in evidence.model.modules() if isinstance(one, Ruled)), None)
+    if ruled is None:
+        return
+    true, bare = [], []
+    with torch.inference_mode():
+        for start in range(0, len(evidence.targets), MOST_ASKED):
+            cells = evidence.gather(range(start, min(start + MOST_ASKED, len(evidence.targets)))).inputs
+            true.append(ruled.conditions(cells).numpy())
+            bare += answers(ruled.model(cells))
+    speaks, rows = np.concatenate(true), []
+    for place, rule in enumerate(ruled.made_of[0]):
+        where = np.flatnonzero(speaks[:, place]).tolist()
+        changed = sum(not allows(rule, bare[row]) for row in where)
+        broken = sum(not allows(rule, evidence.targets[row]) for row in where)
+        kept = sum(allows(rule, evidence.predictions[row].value) for row in where)
+        rows.append((rule.text, f"{len(where):,}", f"{changed:,}", f"{kept:,}", f"{broken:,}"))
+    words = (
+        f"Of {len(evidence.targets):,} rows judged on: in how many a rule's condition is true, in how many of them "
+        "the model would have answered otherwise, how many answers keep to it, and how many labels do not."
+    )
+    yield Passage("Rules", words, ("rule", "speaks", "changes", "kept", "labels that break it"), rows)
 
 
 def worth_of_columns(
@@ -193,20 +221,3 @@ def sliced(looks: Sequence[Any], schema: Mapping[str, Json]) -> dict[str, list[o
         for column in schema.get("columns", ())
         if column["kind"] in kinds
     }
-
-
-def values_of(looks: Sequence[Any], schema: Mapping[str, Json], name: str) -> list[object]:
-    """[n] what the rows say in a column: a word of its category, else a number; None where nothing, or another word."""
-    column = next((one for one in schema.get("columns", ()) if one["name"] == name), {})
-    levels = column.get("levels", ())
-    words = {float(hash_of(level) >> 11): level for level in levels}
-    words |= {number: level for level in levels if (number := _as_number(level)) is not None}
-    own: list[float | None] = [look.own.get(name) if look is not None else None for look in looks]
-    return [None if value is None else words.get(value, "another") if levels else value for value in own]
-
-
-def _as_number(level: str) -> float | None:
-    try:
-        return float(level)
-    except ValueError:
-        return None

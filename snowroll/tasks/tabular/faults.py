@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, cast
 
 import numpy as np
 
 from snowroll.base.nouns import Fault, Json
+from snowroll.prepare.tables import Cell
 from snowroll.prepare.view import View, count
+from snowroll.tasks.tabular.looking import values_of
+from snowroll.tasks.tabular.rules import Rule, allows, columns_in, holds, refuse_unknown_columns, refuse_unknown_words
 
 TELLS_ALL = 0.95  # of the rows that one column alone gets right, above which it may give the target away
 LEFT = 0.2  # of the errors of always saying the commonest class, above which it does not
 _BINS = 64  # values of a number that are told apart when it is asked alone
 _FEWEST = 40  # rows; in fewer one column tells the target by chance
 _MOSTLY = 0.5  # share of missing cells that is told
+_KINDS = {"numbers": ("number", "date"), "words": ("category", "flag")}
 LEARNT = ("number", "category", "flag", "date")  # kinds of columns that a model learns from
 LEAKS = "leave it out with --task.leave_out unless it is known before the target is"
 
@@ -35,6 +40,28 @@ def column_faults(view: View, columns: Sequence[Mapping[str, Json]]) -> Iterator
     yield from _mixed(columns)
     yield from _spelt_twice(columns)
     yield from _unlabelled(view)
+    yield from _broken_rules(view)
+
+
+def _broken_rules(view: View) -> Iterator[Fault]:
+    """Labelled rows whose own target a rule forbids: either the rule is wrong, or the row is."""
+    rules = view.options.read_rules() if view.options is not None else ()
+    if not rules:
+        return
+    columns = view.schema.get("columns", ())
+    of_kind = {kind: [one["name"] for one in columns if one["kind"] in some] for kind, some in _KINDS.items()}
+    refuse_unknown_columns(rules, of_kind["numbers"], of_kind["words"])
+    refuse_unknown_words(rules, view.schema)
+    for rule in rules:
+        where = rows_where(rule, view.looks, view.schema)
+        labelled = [row for row in where if view.samples[row].target is not None]
+        rows = [row for row in labelled if not allows(rule, view.samples[row].target)]
+        if rows:
+            told = (
+                f"rule '{rule.text}': {len(rows):,} of the {count(len(labelled), 'labelled row')} it speaks of break it"
+            )
+            cure = "mend the labels or the rule; no model will ever answer so"
+            yield view.fault("breaks_a_rule", "warn", rows, told, cure, fix=view.ask(rows))
 
 
 def _columns_left_out(view: View, columns: Sequence[Mapping[str, Json]]) -> Iterator[Fault]:
@@ -151,6 +178,16 @@ def _giveaways(view: View, columns: Sequence[Mapping[str, Json]]) -> Iterator[Fa
             name = column["name"]
             told = f"column '{name}' alone tells the target of {right:.1%} of the rows; one answer to all {base:.1%}"
             yield Fault("gives_target_away", "warn", (), told, LEAKS, 0.9)
+
+
+def rows_where(rule: Rule, looks: Sequence[Any], schema: Mapping[str, Json]) -> list[int]:
+    """The rows in which a rule speaks."""
+    said = {name: values_of(looks, schema, name) for name in set(columns_in(rule.condition))}
+
+    def cell_in(row: int) -> Callable[[str], Cell]:
+        return lambda name: cast(Cell, said[name][row])
+
+    return [row for row in range(len(looks)) if holds(rule.condition, cell_in(row))]
 
 
 def told_alone(values: np.ndarray, truth: np.ndarray, are_words: bool) -> float:

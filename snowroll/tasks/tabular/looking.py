@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import ceil, copysign, log2, sqrt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -134,3 +134,20 @@ def _short(cell: Cell) -> str:
 def _fitting(text: str, most: int) -> str:
     plain = "".join(letter if letter.isprintable() else " " for letter in text)
     return plain if len(plain) <= most else plain[: most - 1] + "…"
+
+
+def values_of(looks: Sequence[Any], schema: Mapping[str, Json], name: str) -> list[object]:
+    """[n] what the rows say in a column: a word of its category, else a number; None where nothing, or another word."""
+    column = next((one for one in schema.get("columns", ()) if one["name"] == name), {})
+    levels = column.get("levels", ())
+    words = {float(hash_of(level) >> 11): level for level in levels}
+    words |= {number: level for level in levels if (number := _as_number(level)) is not None}
+    own: list[float | None] = [look.own.get(name) if look is not None else None for look in looks]
+    return [None if value is None else words.get(value, "another") if levels else value for value in own]
+
+
+def _as_number(level: str) -> float | None:
+    try:
+        return float(level)
+    except ValueError:
+        return None

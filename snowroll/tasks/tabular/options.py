@@ -10,6 +10,7 @@ from snowroll.base.bounds import check_numbers
 from snowroll.base.errors import UsageError, did_you_mean
 from snowroll.base.nouns import Choice, Json
 from snowroll.base.task import Fingerprint
+from snowroll.tasks.tabular.rules import Rule, read_rules, refuse_unknown_columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class RowOptions:
     protected: tuple[str, ...] = ()  # columns by whose values errors are told apart, learnt from or not
     # "age:1", "prior:-1": the last class must not get rarer, or more common, as it rises; a number not smaller, larger
     monotone: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()  # that no answer may break, "age < 18 -> never approve": see tabular/rules.py
     trees: int = 200  # of boosting
     leaves: int = 31  # of a tree, at most
     depth: int = 6  # questions from the root to a leaf, at most
@@ -50,9 +52,11 @@ class RowOptions:
             told = f"model '{self.model}' does not hold a column to a direction"
             raise UsageError(told, where="task.monotone", cure="use boosted or tree, or leave it out")
         known = {*self.numbers, *self.categories}
+        rules = self.read_rules()
         if known:
             _refuse_unknown("columns", self.columns, known)
             _refuse_unknown("monotone", self.directions, known)
+            refuse_unknown_columns(rules, self.used_numbers, self.used_categories)
         if known and not (self.used_numbers or self.used_categories):
             raise UsageError("no column is left to learn from", where="task.columns", cure="leave fewer out")
 
@@ -78,6 +82,10 @@ class RowOptions:
                 raise UsageError(f"'{told}' names no direction", where="task.monotone", cure="write age:1 or age:-1")
             found[name] = int(sign)
         return found
+
+    def read_rules(self) -> tuple[Rule, ...]:
+        """`rules`, understood. Raises UsageError."""
+        return read_rules(self.rules)
 
     def _is_used(self, name: str) -> bool:
         return (not self.columns or name in self.columns) and name not in self.leave_out

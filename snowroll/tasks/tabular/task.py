@@ -125,8 +125,9 @@ class Tabular(Rows, OneOfClasses):
 
     def build(self, options: TabularOptions, schema: Schema) -> nn.Module:
         from snowroll.tasks.tabular.model import build
+        from snowroll.tasks.tabular.ruled import with_rules
 
-        return build(options, schema)
+        return with_rules(build(options, schema), options, schema)
 
     def start(self, model: nn.Module, batch: Batch, targets: Columns, options: TabularOptions) -> None:
         """Before an MLP's first step: the spread of its numbers, the class shares as its bias."""
@@ -142,8 +143,9 @@ class Tabular(Rows, OneOfClasses):
 
     def ensemble(self, models: Sequence[nn.Module]) -> nn.Module:
         from snowroll.tasks.tabular.model import Together
+        from snowroll.tasks.tabular.ruled import joined
 
-        return Together(models)
+        return joined(models, Together)
 
     # 3 train
 

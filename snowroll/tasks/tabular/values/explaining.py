@@ -12,7 +12,8 @@ import torch
 from snowroll.base.nouns import Batch, Json
 from snowroll.evaluate.interval import mean_with_interval
 from snowroll.evaluate.report import Dots, Evidence, Passage
-from snowroll.tasks.tabular.explaining import MOST_TOLD, as_rules, values_of, worth_of_columns
+from snowroll.tasks.tabular.explaining import MOST_TOLD, as_rules, rules_kept, worth_of_columns
+from snowroll.tasks.tabular.looking import values_of
 from snowroll.tasks.tabular.model import Linear, Trees, inner
 from snowroll.tasks.tabular.values.model import SAID, usual
 from snowroll.tasks.tabular.values.options import ValueOptions
@@ -32,6 +33,7 @@ def explained(evidence: Evidence) -> Iterator[Passage]:
 
     worth, order = worth_of_columns(evidence, losses, unit)
     yield errors(evidence, order)
+    yield from rules_kept(evidence, lambda outputs: answers(outputs, options)["value"].tolist())
     yield intervals(evidence)
     fitted = inner(evidence.model)
     if isinstance(fitted, Linear):

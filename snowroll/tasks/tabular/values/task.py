@@ -96,9 +96,10 @@ class TabularValues(Rows):
     # 2 design
 
     def build(self, options: ValueOptions, schema: Schema) -> nn.Module:
+        from snowroll.tasks.tabular.ruled import with_rules
         from snowroll.tasks.tabular.values.model import build
 
-        return build(options, schema)
+        return with_rules(build(options, schema), options, schema)
 
     def start(self, model: nn.Module, batch: Batch, targets: Columns, options: ValueOptions) -> None:
         """Before an MLP's first step: the spread of its numbers."""
@@ -114,9 +115,10 @@ class TabularValues(Rows):
         fit(model, train, val, plan)
 
     def ensemble(self, models: Sequence[nn.Module]) -> nn.Module:
+        from snowroll.tasks.tabular.ruled import joined
         from snowroll.tasks.tabular.values.model import Together
 
-        return Together(models)
+        return joined(models, Together)
 
     # 3 train
 
@@ -137,9 +139,10 @@ class TabularValues(Rows):
         return calibration_of(outputs, targets, options)
 
     def calibrated(self, model: nn.Module, calibration: Json) -> nn.Module:
+        from snowroll.tasks.tabular.ruled import around
         from snowroll.tasks.tabular.values.model import Widened
 
-        return Widened(model, float(calibration["shift"]), float(calibration["widen"]))
+        return around(lambda bare: Widened(bare, float(calibration["shift"]), float(calibration["widen"])), model)
 
     def postprocess(self, outputs: Tensor, options: ValueOptions) -> Mapping[str, Tensor]:
         from snowroll.tasks.tabular.values.training import answers

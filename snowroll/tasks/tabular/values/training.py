@@ -55,10 +55,14 @@ def conformal(scores: np.ndarray, coverage: float) -> float:
 
 
 def answers(outputs: Tensor, options: ValueOptions) -> dict[str, Tensor]:
-    """{"value", "low", "high"}: [B] each, in the user's unit."""
+    """{"value", "low", "high"}: [B] each, in the user's unit; between the bounds that rules set, if there are any."""
     said, half = outputs[:, SAID].float(), WIDE * outputs[:, ERROR].float().clamp(-12.0, 6.0).exp()
     told = {"value": said, "low": said - half, "high": said + half}
-    return {name: usual(part, options) for name, part in told.items()}
+    values = {name: usual(part, options) for name, part in told.items()}
+    if outputs.shape[1] == 2:
+        return values
+    least, most = outputs[:, 2].float(), outputs[:, 3].float()  # of rules
+    return {name: torch.maximum(torch.minimum(part, most), least) for name, part in values.items()}
 
 
 def first_bias() -> Tensor:
