@@ -42,6 +42,10 @@ def main(names: Sequence[str]) -> None:
                 flags = ("--prepare.label_column", target, "--task", "tabular_values")
                 _told("init", project, "--data", Path(folder) / "data", *flags)
                 told = _told("train", project, "--task.model", model)
+                if told.get("report") is None:
+                    failed = ", ".join(gate["name"] for gate in told["gates"] if not gate["passed"])
+                    print(f"| {name} | {model} | refused by gate {failed} | | | |")
+                    continue
                 scores = json.loads((Path(told["report"]).parent / "report.json").read_text())["metrics"]
                 r2, mae, held = (scores[one] for one in ("r2", "mae", "coverage"))
                 interval = f"{r2['value']:.3f} [{r2['low']:.3f}, {r2['high']:.3f}]"

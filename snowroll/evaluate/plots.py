@@ -221,7 +221,7 @@ def _axes(
         parts.append(f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{tick:.4g}</text>')
     for tick in ticks(*x_range):
         anchor = "end" if across(tick) > _WIDTH - _RIGHT - 20 else "middle"
-        parts.append(f'<text x="{across(tick):.1f}" y="{_HEIGHT - 22}" text-anchor="{anchor}">{tick:,.6g}</text>')
+        parts.append(f'<text x="{across(tick):.1f}" y="{_HEIGHT - 22}" text-anchor="{anchor}">{tick:,.7g}</text>')
     return "".join(parts)
 
 

@@ -149,6 +149,7 @@ class Background:
     at_thresholds: Sequence[Curve] = ()  # what becomes of the answers at other thresholds
     large: bool = False  # pictures in which places matter are shown large
     shots: Sequence[Shot] = ()
+    worst: bool = False  # whether they are shown where there are no classes to be taken for each other
     doubted: Sequence[Shot] = ()  # training samples that lost most, most lost first
     plan: Sequence[tuple[str, Json, str]] = ()  # key, value, where the value came from
     reproduce: Sequence[str] = ()  # commands

@@ -181,7 +181,7 @@ class TabularValues(Rows):
     ) -> dict[str, Any]:
         from snowroll.tasks.tabular.values.scoring import WORDS
 
-        return {"words": WORDS}
+        return {"words": WORDS, "worst": True}
 
     def floor(
         self, columns: Columns, targets: Columns, rows: Mapping[str, np.ndarray], schema: Schema
