@@ -16,7 +16,10 @@ export function mount(place, schema, answer) {
   box.autocomplete = 'off';
   box.spellcheck = false;
   box.setAttribute('aria-label', name);
-  box.style.width = '100%';
+  Object.assign(box.style, {
+    width: '100%', font: 'inherit', color: 'var(--ink)', background: 'var(--ice)', padding: '.5rem .8rem',
+    border: '1px solid var(--slate)', borderRadius: '.45rem',
+  });
   const hint = element('p', 'small dim');
   const send = /** @type {HTMLButtonElement} */ (element('button', 'go accept'));
   send.type = 'button';
