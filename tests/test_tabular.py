@@ -97,7 +97,7 @@ def test_a_tree_asks_what_scikit_learn_asks(classes: int, seed: int) -> None:
     with torch.no_grad():
         leaves = model.leaves_of(torch.from_numpy(rows)).numpy()[:, 0]
     assert np.array_equal(leaves, peer.apply(rows))
-    rules = as_rules(model, schema_of(classes)["classes"])
+    rules = as_rules(model, lambda logits: str(logits.argmax().item()))
     assert rules.count("if ") == rules.count("else") == peer.get_n_leaves() - 1
 
 
@@ -223,12 +223,14 @@ def test_without_names_the_class_may_stand_first(tmp_path: Path) -> None:
     assert {found.target for found in reading.found} == {"1", "2"}
 
 
-def test_a_table_of_numbers_says_that_classes_are_learnt(tmp_path: Path) -> None:
+def test_a_table_of_numbers_holds_no_classes(tmp_path: Path) -> None:
     folder = folder_of(
         tmp_path, houses__csv="\n".join(["rooms,price", *(f"{n % 9},{n * 1.37:.2f}" for n in range(60))])
     )
     assert read_tables(folder, PrepareSettings()) is None
-    assert "'price', the last, has 60 different ones: classes are learnt" in folder.refused["houses.csv"]
+    assert (
+        "no column of few values to be told; 'price', the last, has 60 different ones" in folder.refused["houses.csv"]
+    )
 
 
 def test_splits_and_groups_are_those_of_the_table(tmp_path: Path) -> None:

@@ -226,6 +226,7 @@ class Prediction:
     probability: float | None
     doubt: float  # 0 sure .. 1 as unsure as can be
     scores: Any = None  # [C] float array where the task has one
+    interval: tuple[float, float] | None = None  # of a number: where the truth is to be expected
 
 
 @dataclass(frozen=True, slots=True)

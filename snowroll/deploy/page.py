@@ -15,6 +15,7 @@ _ITEM = {
         "prediction": {},
         "probability": {"type": ["number", "null"]},
         "doubt": {"type": "number", "description": "0 sure .. 1 as unsure as can be"},
+        "interval": {"type": "array", "description": "of a number: where the truth is to be expected, [low, high]"},
         "scores": {"type": "object", "description": "by class; left out with ?scores=0"},
         "error": {"type": "string", "description": "instead of a prediction, with `where` and `cure`"},
     },

@@ -150,6 +150,8 @@ class Service:
 
 def _entry(id: str, outcome: Prediction, labels: Any) -> dict[str, Json]:
     told = {"id": id, "prediction": outcome.value, "probability": outcome.probability, "doubt": outcome.doubt}
+    if outcome.interval:
+        told["interval"] = list(outcome.interval)
     if labels and getattr(outcome.scores, "shape", None) == (len(labels),):
         told["scores"] = dict(zip(labels, outcome.scores.tolist(), strict=True))
     return told

@@ -155,6 +155,12 @@ LABELS: Mapping[str, str] = {
     "brier": "Brier score",
     "top5": "top 5",
     "macro_f1": "macro F1",
+    "r2": "R²",
+    "mae": "mean absolute error",
+    "rmse": "root mean squared error",
+    "median_ae": "median absolute error",
+    "coverage": "truths within their interval",
+    "width": "median width of the intervals",
 }
 
 IN_WORDS: Mapping[str, str] = {

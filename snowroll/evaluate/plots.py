@@ -16,6 +16,7 @@ from snowroll.evaluate.calibration import Bin
 
 Points = Sequence[tuple[float, float]]
 
+MOST_DOTS = 600  # of a picture of points: 40 kB
 MOST_CLASSES = 24  # a larger matrix cannot be read; the report then lists the commonest confusions
 _WIDTH, _HEIGHT = 440, 230  # user units; the drawing scales with the page
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 26, 44
@@ -103,6 +104,41 @@ def reliability_diagram(bins: Sequence[Bin]) -> Markup:
     return _figure(title, [], drawing, _table(("said", "n", "mean said", "right", "95 % interval"), rows))
 
 
+def dots(title: str, points: Points, across: str, up: str, ideal: str) -> Markup:
+    """Points, a thousand at most, beside the line on which all would lie if they were right: "diagonal" or "zero"."""
+    every = math.ceil(len(points) / MOST_DOTS) if points else 1
+    shown = _finite(points[::every], False)
+    if not shown:
+        return Markup("<p>{}: no finite value.</p>").format(title)
+    xs, ys = [x for x, _ in shown], [y for _, y in shown]
+    is_diagonal = ideal == "diagonal"
+    low_x, high_x = (min(xs + ys), max(xs + ys)) if is_diagonal else (min(xs), max(xs))
+    low_y, high_y = (low_x, high_x) if is_diagonal else (min([*ys, 0.0]), max([*ys, 0.0]))
+    x_of = _scale(low_x, high_x, _LEFT, _WIDTH - _RIGHT, False)
+    y_of = _scale(low_y, high_y, _HEIGHT - _BOTTOM, _TOP, False)
+    parts = [_axes(x_of, y_of, (low_x, high_x), (low_y, high_y), across, up, False)]
+    parts += [f'<circle class="dot s0" cx="{x_of(x):.1f}" cy="{y_of(y):.1f}" r="2"/>' for x, y in shown]
+    ends = (low_y, high_y) if is_diagonal else (0.0, 0.0)
+    parts.append(
+        f'<line class="mark" x1="{x_of(low_x):.1f}" y1="{y_of(ends[0]):.1f}" '
+        f'x2="{x_of(high_x):.1f}" y2="{y_of(ends[1]):.1f}"/>'
+    )
+    drawing = _svg(title, "".join(parts), f"{len(shown):,} points")
+    return _figure(title, [], drawing, _table((across, "rows", f"{up}: lowest", "median", "highest"), _by_part(shown)))
+
+
+def _by_part(points: Points, parts: int = 8) -> list[tuple[str, ...]]:
+    """Stretches of as many points each, as rows of a table."""
+    order = sorted(points)
+    rows = []
+    for start in range(0, len(order), math.ceil(len(order) / parts)):
+        some = order[start : start + math.ceil(len(order) / parts)]
+        ys = sorted(y for _, y in some)
+        told = (f"{ys[0]:.4g}", f"{ys[len(ys) // 2]:.4g}", f"{ys[-1]:.4g}")
+        rows.append((f"{some[0][0]:.4g} to {some[-1][0]:.4g}", f"{len(some):,}", *told))
+    return rows
+
+
 def thin(points: Points, most: int = 600) -> list[tuple[float, float]]:
     """At most about `most` points: of each stretch the lowest and the highest, in order, so that no spike is lost.
 
@@ -185,7 +221,7 @@ def _axes(
         parts.append(f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{tick:.4g}</text>')
     for tick in ticks(*x_range):
         anchor = "end" if across(tick) > _WIDTH - _RIGHT - 20 else "middle"
-        parts.append(f'<text x="{across(tick):.1f}" y="{_HEIGHT - 22}" text-anchor="{anchor}">{tick:,.6g}</text>')
+        parts.append(f'<text x="{across(tick):.1f}" y="{_HEIGHT - 22}" text-anchor="{anchor}">{tick:,.7g}</text>')
     return "".join(parts)
 
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 BUDGET = 2 * 1024 * 1024  # bytes of the whole file; mail gateways and phones take that
 PLAIN = frozenset(
-    {"nll", "brier", "HD95 px", "skill", "mase", "rmsse", "smape", "mae", "rmse", "width"}
+    {"nll", "brier", "HD95 px", "skill", "mase", "rmsse", "smape", "r2", "mae", "rmse", "median_ae", "width"}
 )  # metrics that are no share of anything, so no per cent
 _KINDS = {b"\x89PNG\r\n": "png", b"\xff\xd8\xff": "jpeg", b"RIFF": "webp"}
 
@@ -82,6 +82,17 @@ class Ledger:
 
 
 @dataclass(frozen=True, slots=True)
+class Dots:
+    """A picture of points, beside the line on which they would lie if all were right."""
+
+    title: str
+    points: plots.Points
+    across: str  # what the axes are
+    up: str
+    ideal: str  # "diagonal": equal to what is across; "zero"
+
+
+@dataclass(frozen=True, slots=True)
 class Passage:
     """A part of the report that only the task can write: a table, or lines as they stand."""
 
@@ -91,6 +102,7 @@ class Passage:
     rows: Sequence[Sequence[str | float]] = ()  # of a table; numbers are set in three digits
     text: str = ""
     curves: Sequence[Curve] = ()  # drawn under the words
+    dots: Sequence[Dots] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +153,7 @@ class Background:
     shots: Sequence[Shot] = ()
     pictured: str = ""  # what the shots of a task without classes are called: "windows"; "": they are not shown
     typical: Sequence[Shot] = ()  # from the best to the worst, evenly
+    worst: bool = False  # whether they are shown where there are no classes to be taken for each other
     doubted: Sequence[Shot] = ()  # training samples that lost most, most lost first
     plan: Sequence[tuple[str, Json, str]] = ()  # key, value, where the value came from
     reproduce: Sequence[str] = ()  # commands
@@ -236,10 +249,14 @@ def label(name: str) -> str:
 def figure(name: str, value: float) -> str:
     """A metric's value as people read it.
 
-    >>> figure("accuracy", 0.9639), figure("nll", 0.1234)
-    ('96.4 %', '0.123')
+    >>> figure("accuracy", 0.9639), figure("nll", 0.1234), figure("mae", 12345.678), figure("mae", 0.000123)
+    ('96.4 %', '0.123', '12,346', '0.000123')
     """
-    return f"{value:.3f}" if name in PLAIN or not 0 <= value <= 1 else f"{100 * value:.1f} %"
+    if name not in PLAIN and 0 <= value <= 1:
+        return f"{100 * value:.1f} %"
+    if abs(value) >= 1_000:
+        return f"{value:,.0f}"
+    return f"{value:.3f}" if abs(value) >= 0.01 or not value else f"{value:.3g}"
 
 
 def place(where: str) -> str:
@@ -354,5 +371,6 @@ def _environment() -> Environment:
     made.filters["label"] = label
     made.filters["place"] = place
     made.globals["interval_bar"] = plots.interval_bar
+    made.filters["dots"] = lambda one: plots.dots(one.title, one.points, one.across, one.up, one.ideal)
     made.globals["Metric"] = Metric
     return made

@@ -68,6 +68,11 @@ class Table:
         for place, line in enumerate(self.lines.tolist()):
             yield line, self._cells(place)
 
+    def texts(self) -> Iterator[tuple[int, list[str]]]:
+        """(line, cells as they are written) of every row."""
+        for place, line in enumerate(self.lines.tolist()):
+            yield line, self._words(place)
+
     def stream(self, lines: Collection[int]) -> Iterator[tuple[int, dict[str, Cell]]]:
         """(line, cells by name) of these rows, in order; nothing of a line that no row begins in."""
         for line, words in self.words(lines):

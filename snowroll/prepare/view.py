@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +26,7 @@ class View:
     times: tuple[float, ...] = ()  # seconds since 1970: when it was taken, or when its file was written; 0: not known
     opinions: np.ndarray | None = None  # [n, C] by networks that never saw the row's label; a row they skipped is NaN
     schema: Mapping[str, Json] = field(default_factory=dict)
+    options: Any = None  # the task's, as far as the user settled them; nothing is planned yet
     said: tuple[Json, ...] | None = None  # [n] predictions likewise, where a target is no choice; None: nothing said
 
     @staticmethod
@@ -37,6 +39,7 @@ class View:
         written: Mapping[str, float] | None = None,
         gist: Callable[[Json], str] | None = None,
         said: Sequence[Json] | None = None,
+        options: Any = None,
     ) -> View:
         """`looks` and `splits` by sample id; `written` (seconds since 1970) by where samples lie.
 
@@ -55,6 +58,7 @@ class View:
             tuple(at or known.get(sample.where, 0.0) for at, sample in zip(taken, samples, strict=True)),
             opinions,
             schema,
+            options,
             None if said is None else tuple(said),
         )
 

@@ -30,4 +30,5 @@ def row_of(name: str, content: str, answer: Prediction) -> dict[str, Json]:
         "prediction": answer.value,
         "probability": None if answer.probability is None else round(answer.probability, 6),
         "doubt": round(answer.doubt, 6),
+        **({"interval": list(answer.interval)} if answer.interval else {}),
     }

@@ -40,7 +40,8 @@ def inspect(opened: Opened, stock: Stock, say: Say, known: Callable[[], SplitFre
     known: what `split_free_of` gave, where the same stock is inspected more than once.
     """
     samples, splits = _samples(stock), placements(opened)
-    seen = [[asdict(sample) for sample in samples], stock.schema, stock.skipped, splits]
+    options, _ = opened.settings.section("task", opened.task.Options, beside=("name",))
+    seen = [[asdict(sample) for sample in samples], stock.schema, stock.skipped, splits, asdict(options)]
     rules, said = rules_of(opened), known_opinions(opened)
     made_of = [[f.name for f in fields(kind)] for kind in (Fault, Look)]  # findings of another make are not read
     key = digest(canonical([*seen, opened.prepare.megapixels, opened.prepare.scenes, rules, made_of, said and said.id]))
@@ -51,7 +52,8 @@ def inspect(opened: Opened, stock: Stock, say: Say, known: Callable[[], SplitFre
     written = {entry.where: entry.mtime_ns / 1e9 for entry in opened.folder.files()}
     gist = getattr(opened.task, "gist", None)
     heard = said_of(said, samples, stock.schema)
-    view = View.of(samples, look_at(opened, samples, say), stock.schema, splits, written=written, gist=gist, said=heard)
+    looks = look_at(opened, samples, say)
+    view = View.of(samples, looks, stock.schema, splits, written=written, gist=gist, said=heard, options=options)
     faults = [*check(view, alike), *_by_task(opened, view), *_skipped(opened, stock)]
     if opened.prepare.scenes:  # they are groups now
         faults = [fault for fault in faults if fault.code != "undeclared_groups"]

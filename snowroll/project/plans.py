@@ -18,7 +18,7 @@ from snowroll.project.opened import Opened
 
 PLAN = "plan.toml"
 # what the user settled and the other rules follow, where a task has it
-ASKED = ("model", "pretrained", "size_px", "tokens", "vocabulary", "lora")
+ASKED = ("model", "pretrained", "size_px", "tokens", "vocabulary", "lora", "log")
 Told = dict[str, tuple[Json, str]]  # setting -> (value, where it came from)
 
 

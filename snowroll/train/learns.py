@@ -170,11 +170,21 @@ def _two_different(trial: Trial) -> Batch:
 
 
 def _share_that_differs(batch: Batch, one: Batch) -> Tensor:
-    """[B] the share of the entries of each target that are not the same in the only row of `one`."""
+    """[B] the share of the entries of each target that are not the same in the only row of `one`.
+
+    Where a target is one measured number, any two differ: it counts from half of the way to the farthest on.
+    """
     rows = len(batch.ids)
     pairs = zip(leaves(batch.targets), leaves(one.targets), strict=True)
-    unlike = [(many != single).reshape(rows, -1).float().mean(1) for many, single in pairs if len(many) == rows]
+    unlike = [_unlike(many, single).reshape(rows, -1).float().mean(1) for many, single in pairs if len(many) == rows]
     return torch.stack(unlike).mean(0)
+
+
+def _unlike(many: Tensor, single: Tensor) -> Tensor:
+    if many.ndim == 1 and many.is_floating_point():
+        apart = (many - single).abs()
+        return (apart > 0) & (apart >= apart.max() / 2)
+    return many != single
 
 
 def _mixed(trial: Trial, batches: int = 8) -> Batch:

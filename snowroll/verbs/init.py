@@ -101,7 +101,8 @@ def _recognise(source: Path, settings: Settings, wanted: str) -> tuple[str, dict
             readings.append((is_labelled, ask(reading, prepare) if ask else 0, name, reading))
     if readings:
         # of several tasks that could begin without labels, the least particular
-        _, _, name, meant = max(readings, key=lambda one: (one[0], one[1] if one[0] else -one[1]))
+        # and of a family the one that was named, where it finds labels of its own kind
+        _, _, name, meant = max(readings, key=lambda one: (one[0], one[2] == wanted, one[1] if one[0] else -one[1]))
         layouts = {one.layout: other for is_labelled, _, other, one in reversed(readings) if is_labelled}
         # any folders can be taken for classes: no news where something more particular was found
         return name, {

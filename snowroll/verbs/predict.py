@@ -33,6 +33,8 @@ FIELDS = ["id", "path", "prediction", "probability", "doubt", "error"]
 def predict(opened: Opened, paths: list[Path], run: int | None, format: str, out: Path | None = None) -> Iterator[str]:
     """JSON lines {"id", "path", "prediction", "probability", "doubt"}, or {"path", "error", "where", "cure"}.
 
+    Where a number is predicted there is an "interval" [low, high] beside it; in CSV it has two columns.
+
     out: a folder for answers as files, each named after its input; "file" is then in the line. Raises UsageError where
     the task's answers are no files.
     """
@@ -93,14 +95,15 @@ def _lines(opened: Opened, trained: Trained, paths: list[Path], format: str, wri
 
     encode = partial(opened.task.encode, options=trained.plan.task, megapixels=opened.prepare.megapixels)
     encoded = limited(encode, jobs(), opened.prepare.workers)
+    names = [*FIELDS, *(("low", "high") if trained.schema["type"] == "number" else ())]
     if format == "csv":
-        yield ",".join(FIELDS)
+        yield ",".join(names)
     answered = _answered(opened, trained, encoded)
     for row in _in_order(answered if write is None else _written(answered, write, held)):
-        yield _spelled(row, format)
+        yield _spelled(row, format, names)
     for name, why in unread.items():
         fault = DataError(why, where=name, cure="see to it that it can be read, or leave it out")
-        yield _spelled({"path": name, **fault.as_json()}, format)
+        yield _spelled({"path": name, **fault.as_json()}, format, names)
 
 
 def _written(
@@ -136,13 +139,14 @@ def _in_order(rows: Iterator[tuple[int, dict[str, Json]]]) -> Iterator[dict[str,
             following += 1
 
 
-def _spelled(row: dict[str, Json], format: str) -> str:
-    return _csv(row) if format == "csv" else json.dumps(row, ensure_ascii=False, allow_nan=False)
+def _spelled(row: dict[str, Json], format: str, names: list[str]) -> str:
+    return _csv(row, names) if format == "csv" else json.dumps(row, ensure_ascii=False, allow_nan=False)
 
 
-def _csv(row: dict[str, Json]) -> str:
+def _csv(row: dict[str, Json], names: list[str]) -> str:
     out = io.StringIO()
-    csv.writer(out, lineterminator="").writerow([_safe(row.get(field, "")) for field in FIELDS])
+    row |= dict(zip(("low", "high"), row.get("interval", ()), strict=False))
+    csv.writer(out, lineterminator="").writerow([_safe(row.get(field, "")) for field in names])
     return out.getvalue()
 
 

@@ -56,7 +56,9 @@ def schema_of(opened: Opened) -> dict[str, Json]:
     catalog = opened.store.catalog
     given = [sample.target for sample in catalog.samples().values()]
     said = [label.target for label in catalog.labels().values()]
-    return opened.task.schema([*opened.prepare.labels, *(target for target in [*given, *said] if target is not None)])
+    told = opened.task.schema([*opened.prepare.labels, *(target for target in [*given, *said] if target is not None)])
+    story = catalog.story("layout") or {}  # what the folder alone tells: what the column to be filled in is called
+    return {**{key: value for key, value in story.get("schema", {}).items() if key in ("target", "unit")}, **told}
 
 
 def next_questions(opened: Opened, n: int, person: str, schema: dict[str, Json]) -> list[Question]:

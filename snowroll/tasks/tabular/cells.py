@@ -15,12 +15,12 @@ import numpy as np
 from snowroll.base.errors import DataError
 from snowroll.prepare.tables import Cell, row_from_bytes
 from snowroll.tasks.tabular.columns import as_number, spelled
-from snowroll.tasks.tabular.options import TabularOptions
+from snowroll.tasks.tabular.options import RowOptions
 
 _LARGEST = 3e38  # of float32, nearly
 
 
-def encoded(raw: bytes, options: TabularOptions) -> dict[str, np.ndarray]:
+def encoded(raw: bytes, options: RowOptions) -> dict[str, np.ndarray]:
     """{"number": float32 [numbers], NaN where nothing is said, "word": int64 [categories], 0 likewise}.
 
     Without planned columns, all numbers and all words of the row, by name. Raises DataError.

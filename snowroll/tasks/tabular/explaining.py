@@ -3,21 +3,22 @@ whom it wrongs more often than others."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from snowroll.base.nouns import Batch, Json, Metric
 from snowroll.evaluate.interval import mean_with_interval
 from snowroll.evaluate.metrics import sample_nll
 from snowroll.evaluate.report import Evidence, Passage
-from snowroll.tasks.tabular.cells import hash_of
-from snowroll.tasks.tabular.model import Cells, Linear, Trees
-from snowroll.tasks.tabular.options import TabularOptions
+from snowroll.tasks.tabular.looking import values_of
+from snowroll.tasks.tabular.model import Cells, Linear, Trees, inner
+from snowroll.tasks.tabular.options import RowOptions
+from snowroll.tasks.tabular.ruled import Ruled
+from snowroll.tasks.tabular.rules import allows
 
 MOST_ASKED = 2_000  # rows by which a column's worth is measured
 TURNS = 3  # times that a column is given to other rows
@@ -27,23 +28,24 @@ _PARTS = 4  # that a protected number is cut into
 
 
 def explained(evidence: Evidence) -> Iterator[Passage]:
-    inner = _inner(evidence.model)
+    fitted = inner(evidence.model)
     classes = list(evidence.schema["classes"])
-    if isinstance(inner, Linear):
-        yield coefficients(inner, classes)
-    if isinstance(inner, Trees) and evidence.options.model == "tree":
-        yield Passage("The tree", f"Shares of {', '.join(classes)} at each end.", text=as_rules(inner, classes))
-    yield worth_of_columns(evidence)
+    yield from rules_kept(evidence, lambda logits: [classes[place] for place in logits.argmax(dim=1).tolist()])
+    if isinstance(fitted, Linear):
+        yield coefficients(fitted, classes)
+    if isinstance(fitted, Trees) and evidence.options.model == "tree":
+        told = as_rules(fitted, lambda logits: _shares(logits, classes))
+        yield Passage("The tree", f"Shares of {', '.join(classes)} at each end.", text=told)
+
+    def losses(batch: Batch, targets: Sequence[Json]) -> np.ndarray:
+        truth = np.array([classes.index(target) for target in targets])
+        with torch.inference_mode():
+            return sample_nll(evidence.model(batch.inputs).float().softmax(dim=1).numpy(), truth)
+
+    yield worth_of_columns(evidence, losses, "nats")[0]
     if len(classes) == 2:
         for name in evidence.options.protected:
             yield error_rates(evidence, name)
-
-
-def _inner(model: nn.Module) -> nn.Module:
-    """Without what calibration put around it."""
-    while isinstance(inside := getattr(model, "model", None), nn.Module):
-        model = inside
-    return model
 
 
 # what was learnt ------------------------------------------------------------------------------------------------------
@@ -65,8 +67,12 @@ def coefficients(model: Linear, classes: Sequence[str]) -> Passage:
     )
 
 
-def as_rules(model: Trees, classes: Sequence[str], tree: int = 0) -> str:
-    """The questions of a tree as indented lines."""
+def _shares(logits: torch.Tensor, classes: Sequence[str]) -> str:
+    return ", ".join(f"{name} {share:.0%}" for name, share in zip(classes, logits.softmax(dim=0), strict=True))
+
+
+def as_rules(model: Trees, words: Callable[[torch.Tensor], str], tree: int = 0) -> str:
+    """The questions of a tree as indented lines. words: what a leaf says, from its outputs [C]."""
     start = tree * model.nodes
     lines: list[str] = []
 
@@ -74,8 +80,7 @@ def as_rules(model: Trees, classes: Sequence[str], tree: int = 0) -> str:
         right, left = (int(child) for child in model.child[2 * node : 2 * node + 2])
         indent = "    " * depth
         if left == node:
-            shares = (model.base + model.value[node]).detach().softmax(dim=0)
-            lines.append(indent + ", ".join(f"{name} {share:.0%}" for name, share in zip(classes, shares, strict=True)))
+            lines.append(indent + words((model.base + model.value[node]).detach()))
             return
         name, cut = model.names[int(model.feature[node])], float(model.threshold[node])
         is_word = int(model.feature[node]) >= len(model.features.numbers)
@@ -91,18 +96,45 @@ def as_rules(model: Trees, classes: Sequence[str], tree: int = 0) -> str:
     return "\n".join(lines)
 
 
-def worth_of_columns(evidence: Evidence, seed: int = 0) -> Passage:
-    """How much more the rows lose when a column is given to other rows (Breiman 2001, section 10; Fisher et al. 2019).
+def rules_kept(evidence: Evidence, answers: Callable[[torch.Tensor], Sequence[Json]]) -> Iterator[Passage]:
+    """How often each rule spoke, and what it changed. answers: of raw outputs; nothing where there are no rules."""
+    ruled = next((one for one in evidence.model.modules() if isinstance(one, Ruled)), None)
+    if ruled is None:
+        return
+    true, bare = [], []
+    with torch.inference_mode():
+        for start in range(0, len(evidence.targets), MOST_ASKED):
+            cells = evidence.gather(range(start, min(start + MOST_ASKED, len(evidence.targets)))).inputs
+            true.append(ruled.conditions(cells).numpy())
+            bare += answers(ruled.model(cells))
+    speaks, rows = np.concatenate(true), []
+    for place, rule in enumerate(ruled.made_of[0]):
+        where = np.flatnonzero(speaks[:, place]).tolist()
+        changed = sum(not allows(rule, bare[row]) for row in where)
+        broken = sum(not allows(rule, evidence.targets[row]) for row in where)
+        kept = sum(allows(rule, evidence.predictions[row].value) for row in where)
+        rows.append((rule.text, f"{len(where):,}", f"{changed:,}", f"{kept:,}", f"{broken:,}"))
+    words = (
+        f"Of {len(evidence.targets):,} rows judged on: in how many a rule's condition is true, in how many of them "
+        "the model would have answered otherwise, how many answers keep to it, and how many labels do not."
+    )
+    yield Passage("Rules", words, ("rule", "speaks", "changes", "kept", "labels that break it"), rows)
 
-    The interval is one over rows. Columns that say the same share what they are worth.
+
+def worth_of_columns(
+    evidence: Evidence, losses: Callable[[Batch, Sequence[Json]], np.ndarray], unit: str, seed: int = 0
+) -> tuple[Passage, list[str]]:
+    """How much more the rows lose when a column is given to other rows (Breiman 2001, section 10; Fisher et al. 2019);
+    and the columns, most telling first.
+
+    losses: (rows, their targets) -> [n]. The interval is one over rows. Columns that say the same share their worth.
     """
-    options: TabularOptions = evidence.options
+    options: RowOptions = evidence.options
     n = min(MOST_ASKED, len(evidence.targets))
     places = np.linspace(0, len(evidence.targets) - 1, n).round().astype(int).tolist()
     batch = evidence.gather(places)
-    classes = list(evidence.schema["classes"])
-    truth = np.array([classes.index(evidence.targets[place]) for place in places])
-    before = _losses(evidence.model, batch, truth)
+    truth = [evidence.targets[place] for place in places]
+    before = losses(batch, truth)
     told: list[tuple[float, str, Metric]] = []
     columns = [(name, True, at) for at, name in enumerate(options.used_numbers)]
     columns += [(name, False, at) for at, name in enumerate(options.used_categories)]
@@ -110,20 +142,19 @@ def worth_of_columns(evidence: Evidence, seed: int = 0) -> Passage:
         rise = np.zeros(n)
         for turn in range(TURNS):
             order = torch.from_numpy(np.random.default_rng([seed, turn]).permutation(n))
-            rise += _losses(evidence.model, _given_to_others(batch, is_number, at, order), truth) - before
+            rise += losses(_given_to_others(batch, is_number, at, order), truth) - before
         rise /= TURNS
         half = 1.96 * float(rise.std()) / max(1, n) ** 0.5
         mean = float(rise.mean())
         told.append((mean, name, Metric(mean, mean - half, mean + half, n)))
-    rows = [
-        (name, f"{one.value:+.4f}", f"{one.low:+.4f} to {one.high:+.4f}")
-        for _, name, one in sorted(told, key=lambda one: -one[0])
-    ]
+    told.sort(key=lambda one: -one[0])
+    rows = [(name, f"{one.value:+.4g}", f"{one.low:+.4g} to {one.high:+.4g}") for _, name, one in told]
     words = (
-        f"How many nats more {n:,} test rows lose when the column is given to other rows; one that is worth nothing to "
-        "the model shows 0."
+        f"How many {unit} more {n:,} test rows lose when the column is given to other rows; one that is worth nothing "
+        "to the model shows 0."
     )
-    return Passage("What each column is worth", words, ("column", "nats", "95 % interval"), rows[:MOST_TOLD])
+    passage = Passage("What each column is worth", words, ("column", unit, "95 % interval"), rows[:MOST_TOLD])
+    return passage, [name for _, name, _ in told]
 
 
 def _given_to_others(batch: Batch, is_number: bool, at: int, order: torch.Tensor) -> Batch:
@@ -132,11 +163,6 @@ def _given_to_others(batch: Batch, is_number: bool, at: int, order: torch.Tensor
     for part in ("number", "known") if is_number else ("word",):
         parts[part][:, at] = parts[part][order, at]
     return Batch(Cells(**parts), batch.targets, batch.ids)
-
-
-def _losses(model: nn.Module, batch: Batch, truth: np.ndarray) -> np.ndarray:
-    with torch.inference_mode():
-        return sample_nll(model(batch.inputs).float().softmax(dim=1).numpy(), truth)
 
 
 # whom it wrongs -------------------------------------------------------------------------------------------------------
@@ -195,20 +221,3 @@ def sliced(looks: Sequence[Any], schema: Mapping[str, Json]) -> dict[str, list[o
         for column in schema.get("columns", ())
         if column["kind"] in kinds
     }
-
-
-def values_of(looks: Sequence[Any], schema: Mapping[str, Json], name: str) -> list[object]:
-    """[n] what the rows say in a column: a word of its category, else a number; None where nothing, or another word."""
-    column = next((one for one in schema.get("columns", ()) if one["name"] == name), {})
-    levels = column.get("levels", ())
-    words = {float(hash_of(level) >> 11): level for level in levels}
-    words |= {number: level for level in levels if (number := _as_number(level)) is not None}
-    own: list[float | None] = [look.own.get(name) if look is not None else None for look in looks]
-    return [None if value is None else words.get(value, "another") if levels else value for value in own]
-
-
-def _as_number(level: str) -> float | None:
-    try:
-        return float(level)
-    except ValueError:
-        return None

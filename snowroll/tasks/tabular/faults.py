@@ -3,32 +3,65 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, cast
 
 import numpy as np
 
 from snowroll.base.nouns import Fault, Json
+from snowroll.prepare.tables import Cell
 from snowroll.prepare.view import View, count
+from snowroll.tasks.tabular.looking import values_of
+from snowroll.tasks.tabular.rules import Rule, allows, columns_in, holds, refuse_unknown_columns, refuse_unknown_words
 
 TELLS_ALL = 0.95  # of the rows that one column alone gets right, above which it may give the target away
 LEFT = 0.2  # of the errors of always saying the commonest class, above which it does not
 _BINS = 64  # values of a number that are told apart when it is asked alone
 _FEWEST = 40  # rows; in fewer one column tells the target by chance
 _MOSTLY = 0.5  # share of missing cells that is told
-_LEAKS = "leave it out with --task.leave_out unless it is known before the target is"
+_KINDS = {"numbers": ("number", "date"), "words": ("category", "flag")}
+LEARNT = ("number", "category", "flag", "date")  # kinds of columns that a model learns from
+LEAKS = "leave it out with --task.leave_out unless it is known before the target is"
 
 
 def row_faults(view: View) -> Iterator[Fault]:
     columns: Sequence[Mapping[str, Json]] = view.schema.get("columns", ())
     if not columns:
         return
+    yield from column_faults(view, columns)
+    yield from _conflicts(view, columns)
+    yield from _giveaways(view, columns)
+
+
+def column_faults(view: View, columns: Sequence[Mapping[str, Json]]) -> Iterator[Fault]:
+    """What is wrong whatever the targets are."""
     yield from _columns_left_out(view, columns)
     yield from _missing(view, columns)
     yield from _mixed(columns)
     yield from _spelt_twice(columns)
     yield from _unlabelled(view)
-    yield from _conflicts(view, columns)
-    yield from _giveaways(view, columns)
+    yield from _broken_rules(view)
+
+
+def _broken_rules(view: View) -> Iterator[Fault]:
+    """Labelled rows whose own target a rule forbids: either the rule is wrong, or the row is."""
+    rules = view.options.read_rules() if view.options is not None else ()
+    if not rules:
+        return
+    columns = view.schema.get("columns", ())
+    of_kind = {kind: [one["name"] for one in columns if one["kind"] in some] for kind, some in _KINDS.items()}
+    refuse_unknown_columns(rules, of_kind["numbers"], of_kind["words"])
+    refuse_unknown_words(rules, view.schema)
+    for rule in rules:
+        where = rows_where(rule, view.looks, view.schema)
+        labelled = [row for row in where if view.samples[row].target is not None]
+        rows = [row for row in labelled if not allows(rule, view.samples[row].target)]
+        if rows:
+            told = (
+                f"rule '{rule.text}': {len(rows):,} of the {count(len(labelled), 'labelled row')} it speaks of break it"
+            )
+            cure = "mend the labels or the rule; no model will ever answer so"
+            yield view.fault("breaks_a_rule", "warn", rows, told, cure, fix=view.ask(rows))
 
 
 def _columns_left_out(view: View, columns: Sequence[Mapping[str, Json]]) -> Iterator[Fault]:
@@ -97,12 +130,7 @@ def _unlabelled(view: View) -> Iterator[Fault]:
 
 def _conflicts(view: View, columns: Sequence[Mapping[str, Json]]) -> Iterator[Fault]:
     """Rows alike in every column that is learnt from, beyond those that are copies to the last byte."""
-    used = [one["name"] for one in columns if one["kind"] in ("number", "category", "flag", "date")]
-    alike: dict[tuple[float, ...], list[int]] = defaultdict(list)
-    for row, look in enumerate(view.looks):
-        if look is not None and not look.reason and view.labels[row] is not None:
-            alike[tuple(look.own.get(name, np.inf) for name in used)].append(row)
-    against = [rows for rows in alike.values() if len({view.labels[row] for row in rows}) > 1]
+    against = [rows for rows in alike(view, columns) if len({view.labels[row] for row in rows}) > 1]
     contents = [rows for rows in against if len({view.samples[row].content for row in rows}) > 1]
     n = sum(map(len, against))
     if contents and n:
@@ -117,6 +145,21 @@ def _conflicts(view: View, columns: Sequence[Mapping[str, Json]]) -> Iterator[Fa
         )
 
 
+def alike(view: View, columns: Sequence[Mapping[str, Json]]) -> list[list[int]]:
+    """Labelled rows that agree in every column that is learnt from, together."""
+    used = [one["name"] for one in columns if one["kind"] in LEARNT]
+    found: dict[tuple[float, ...], list[int]] = defaultdict(list)
+    for row, look in enumerate(view.looks):
+        if look is not None and not look.reason and view.labels[row] is not None:
+            found[tuple(look.own.get(name, np.inf) for name in used)].append(row)
+    return list(found.values())
+
+
+def values_in(view: View, rows: Sequence[int], name: str) -> np.ndarray:
+    """[n] what the rows say in a column, as a number: itself, days, or what is left of a word's hash; NaN: nothing."""
+    return np.array([look.own.get(name, np.nan) if (look := view.looks[row]) else np.nan for row in rows])
+
+
 def _giveaways(view: View, columns: Sequence[Mapping[str, Json]]) -> Iterator[Fault]:
     """A column that alone tells the target of rows that it was not looked up from."""
     rows = [
@@ -128,16 +171,23 @@ def _giveaways(view: View, columns: Sequence[Mapping[str, Json]]) -> Iterator[Fa
     truth = np.array([names.index(str(view.labels[row])) for row in rows])
     base = np.bincount(truth).max() / len(truth)
     for column in columns:
-        if column["kind"] not in ("number", "category", "flag", "date"):
+        if column["kind"] not in LEARNT:
             continue
-        values = np.array(
-            [look.own.get(column["name"], np.nan) if (look := view.looks[row]) else np.nan for row in rows]
-        )
-        right = told_alone(values, truth, bool(column.get("levels")))
+        right = told_alone(values_in(view, rows, column["name"]), truth, bool(column.get("levels")))
         if right >= TELLS_ALL and 1 - right <= LEFT * (1 - base):
             name = column["name"]
             told = f"column '{name}' alone tells the target of {right:.1%} of the rows; one answer to all {base:.1%}"
-            yield Fault("gives_target_away", "warn", (), told, _LEAKS, 0.9)
+            yield Fault("gives_target_away", "warn", (), told, LEAKS, 0.9)
+
+
+def rows_where(rule: Rule, looks: Sequence[Any], schema: Mapping[str, Json]) -> list[int]:
+    """The rows in which a rule speaks."""
+    said = {name: values_of(looks, schema, name) for name in set(columns_in(rule.condition))}
+
+    def cell_in(row: int) -> Callable[[str], Cell]:
+        return lambda name: cast(Cell, said[name][row])
+
+    return [row for row in range(len(looks)) if holds(rule.condition, cell_in(row))]
 
 
 def told_alone(values: np.ndarray, truth: np.ndarray, are_words: bool) -> float:
@@ -145,13 +195,7 @@ def told_alone(values: np.ndarray, truth: np.ndarray, are_words: bool) -> float:
 
     values: [n], NaN where missing; numbers of many values are cut at quantiles first.
     """
-    distinct = np.unique(values[~np.isnan(values)])
-    if not are_words and len(distinct) > _BINS:
-        edges = np.unique(np.quantile(values[~np.isnan(values)], np.linspace(0, 1, _BINS + 1)[1:-1]))
-        place = np.searchsorted(edges, values, "right")
-    else:
-        place = np.searchsorted(distinct, values)
-    place[np.isnan(values)] = len(distinct) + 1
+    place = binned(values, are_words)
     right, half = 0, np.random.default_rng(len(values)).permutation(len(values)) % 2  # rows may be in some order
     classes = int(truth.max()) + 1
     for side in (0, 1):
@@ -159,3 +203,16 @@ def told_alone(values: np.ndarray, truth: np.ndarray, are_words: bool) -> float:
         np.add.at(table, (place[half != side], truth[half != side]), 1)
         right += int((table[place[half == side]].argmax(axis=1) == truth[half == side]).sum())
     return right / len(values)
+
+
+def binned(values: np.ndarray, are_words: bool) -> np.ndarray:
+    """[n] which value each is; numbers of many values are cut at quantiles first. Missing ones have a place."""
+    known = values[~np.isnan(values)]
+    distinct = np.unique(known)
+    if not are_words and len(distinct) > _BINS:
+        edges = np.unique(np.quantile(known, np.linspace(0, 1, _BINS + 1)[1:-1]))
+        place = np.searchsorted(edges, values, "right")
+    else:
+        place = np.searchsorted(distinct, values)
+    place[np.isnan(values)] = len(distinct) + 1
+    return place

@@ -11,8 +11,8 @@ from torch import nn
 
 from snowroll.base.errors import DataError
 from snowroll.base.nouns import Batch, Plan
-from snowroll.tasks.tabular.model import Cells, Grown, Linear, Trees
-from snowroll.tasks.tabular.options import TabularOptions
+from snowroll.tasks.tabular.model import Cells, Grown, Linear, Trees, inner
+from snowroll.tasks.tabular.options import RowOptions, TabularOptions
 
 ENOUGH = 100  # validation rows, to choose a number of trees by
 _CHUNK = 8_192  # rows whose words are looked up together
@@ -21,6 +21,7 @@ _CHUNK = 8_192  # rows whose words are looked up together
 def fit(model: nn.Module, train: Batch, val: Batch, plan: Plan) -> None:
     """In place. The number of boosted trees is the one that loses least on the validation rows. Raises DataError."""
     options: TabularOptions = plan.task
+    model = inner(model)
     truth = train.targets.cpu().numpy()
     if len(np.unique(truth)) < 2:
         raise DataError("the rows to learn from are all of one class", cure="add rows of another class")
@@ -70,14 +71,14 @@ def _fit_tree(model: Trees, cells: Cells, truth: np.ndarray, options: TabularOpt
         max_leaf_nodes=options.leaves,
         min_samples_leaf=options.smallest_leaf,
         random_state=seed,
-        monotonic_cst=_directions(model, options),
+        monotonic_cst=directions(model, options),
     ).fit(rows_of(model, cells), truth)
     tree = estimator.tree_
     share = tree.value[:, 0, :] / tree.value[:, 0, :].sum(axis=1, keepdims=True)
     # a leaf of one class only is not sure: as if half a row of each class stood beside its own (Krichevsky-Trofimov)
     n = tree.n_node_samples[:, None].astype(np.float64)
     value = np.log((share * n + 0.5) / (n + 0.5 * share.shape[1]))
-    grown = Grown(tree.feature, tree.threshold, tree.children_left, tree.children_right, tree.missing_go_to_left, value)
+    grown = tree_of(tree, value)
     model.base.fill_(-30.0)
     with torch.no_grad():
         model.base[torch.from_numpy(estimator.classes_)] = 0.0
@@ -98,7 +99,7 @@ def _fit_boosted(model: Trees, cells: Cells, truth: np.ndarray, val: Batch, opti
         l2_regularization=options.shrink,
         early_stopping=False,  # type: ignore[arg-type]  # sklearn's own default is written as a string
         random_state=seed,
-        monotonic_cst=_directions(model, options),
+        monotonic_cst=directions(model, options),
     ).fit(rows, truth)
     kept = options.trees
     if len(val.ids) >= ENOUGH:
@@ -111,10 +112,16 @@ def _fit_boosted(model: Trees, cells: Cells, truth: np.ndarray, val: Batch, opti
         model.base[number] = float(base[place] if not is_two else base[0] * place)
     for turn, trees in enumerate(estimator._predictors[:kept]):
         for place, tree in enumerate(trees):
-            model.plant(turn * len(trees) + place, _grown(tree.nodes), [classes[1 if is_two else place]])
+            model.plant(turn * len(trees) + place, grown_of(tree.nodes), [classes[1 if is_two else place]])
 
 
-def _grown(nodes: Any) -> Grown:
+def tree_of(tree: Any, value: np.ndarray) -> Grown:
+    """One of scikit-learn's trees, saying `value` [nodes, outputs]."""
+    return Grown(tree.feature, tree.threshold, tree.children_left, tree.children_right, tree.missing_go_to_left, value)
+
+
+def grown_of(nodes: Any) -> Grown:
+    """One of its boosted trees."""
     leaf = nodes["is_leaf"].astype(bool)
     left, right = (np.where(leaf, -1, nodes[side].astype(np.int64)) for side in ("left", "right"))
     value = nodes["value"][:, None].astype(np.float64)
@@ -136,7 +143,7 @@ def _best_count(estimator: Any, rows: np.ndarray, truth: np.ndarray) -> int:
     return int(np.argmin(list(losses()))) + 1
 
 
-def _directions(model: Trees, options: TabularOptions) -> list[int] | None:
+def directions(model: Linear | Trees, options: RowOptions) -> list[int] | None:
     """For each feature -1, 0 or 1, as scikit-learn takes it; None where nothing is asked."""
     asked = options.directions
     return [asked.get(name, 0) for name in model.names] if asked else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import ceil, copysign, log2, sqrt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -74,10 +74,15 @@ def drawn(raw: bytes, target: Json | None, prediction: Json | None, schema: Mapp
     cells = row_from_bytes(raw)
     order = [column["name"] for column in schema.get("columns", ()) if column["name"] in cells]
     rows = [(name, cells[name]) for name in (*order, *(name for name in cells if name not in order))]
-    return table(rows, target, prediction, str(schema.get("target", "target")))
+    right = None if target is None or prediction is None or schema.get("type") == "number" else target == prediction
+    is_, said = (None if value is None else _short(value) for value in (target, prediction))
+    return table(rows, is_, said, str(schema.get("target", "target")), right)
 
 
-def table(rows: Sequence[tuple[str, Cell]], target: Json | None, prediction: Json | None, called: str) -> Image:
+def table(
+    rows: Sequence[tuple[str, Cell]], target: str | None, prediction: str | None, called: str, right: bool | None
+) -> Image:
+    """right: whether the prediction is; None: it is no matter of right or wrong."""
     from PIL import Image as PIL
     from PIL import ImageDraw, ImageFont
 
@@ -89,12 +94,11 @@ def table(rows: Sequence[tuple[str, Cell]], target: Json | None, prediction: Jso
     pen, font = ImageDraw.Draw(picture), ImageFont.load_default(12)
     y = 1
     for kind, name, value in heads:
-        right = target is None or prediction is None or target == prediction
-        ground = "#dfe8f5" if kind == "is" else "#dff0df" if right else "#f6dcdc"
+        ground = "#dfe8f5" if kind == "is" else {None: "#ece6f4", True: "#dff0df", False: "#f6dcdc"}[right]
         pen.rectangle((0, y, NAME_PX + CELL_PX, y + ROW_PX - 1), ground)
         words = f"{'predicted ' if kind == 'said' else ''}{name}"
         pen.text((6, y + 2), _fitting(words, 30), "#222222", font)
-        pen.text((NAME_PX + 6, y + 2), _fitting(str(value), 40), "#111111", font)
+        pen.text((NAME_PX + 6, y + 2), _fitting(value, 40), "#111111", font)
         y += ROW_PX
     for number, (name, cell) in enumerate(shown):
         if number % 2:
@@ -130,3 +134,20 @@ def _short(cell: Cell) -> str:
 def _fitting(text: str, most: int) -> str:
     plain = "".join(letter if letter.isprintable() else " " for letter in text)
     return plain if len(plain) <= most else plain[: most - 1] + "…"
+
+
+def values_of(looks: Sequence[Any], schema: Mapping[str, Json], name: str) -> list[object]:
+    """[n] what the rows say in a column: a word of its category, else a number; None where nothing, or another word."""
+    column = next((one for one in schema.get("columns", ()) if one["name"] == name), {})
+    levels = column.get("levels", ())
+    words = {float(hash_of(level) >> 11): level for level in levels}
+    words |= {number: level for level in levels if (number := _as_number(level)) is not None}
+    own: list[float | None] = [look.own.get(name) if look is not None else None for look in looks]
+    return [None if value is None else words.get(value, "another") if levels else value for value in own]
+
+
+def _as_number(level: str) -> float | None:
+    try:
+        return float(level)
+    except ValueError:
+        return None

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from snowroll.base.errors import DataError
 from snowroll.base.nouns import Json
 from snowroll.tasks.tabular.cells import hash_of
-from snowroll.tasks.tabular.options import TabularOptions
+from snowroll.tasks.tabular.options import RowOptions, TabularOptions
 
 ANOTHER, MISSING = 0, 1  # places before the words of a category: one it does not list, and none at all
 AT_MOST = 6.0  # standard deviations that a number may be from the mean before it counts as that many
@@ -28,6 +28,12 @@ class Cells(NamedTuple):
     number: Tensor  # [B, N] float32
     known: Tensor  # [B, N] float32, 1 where the number is known
     word: Tensor  # [B, W] int64, hashes of words
+
+    @staticmethod
+    def of(columns: Mapping[str, Tensor]) -> Cells:
+        """From the pack's columns, in which a number that is not known is NaN."""
+        number = columns["number"]
+        return Cells(number.nan_to_num(0.0), (~number.isnan()).to(number), columns["word"])
 
 
 class Levels(nn.Module):
@@ -68,7 +74,7 @@ class OneHot(nn.Module):
 class Features(nn.Module):
     """Cells to numbers, NaN where nothing is known, and words one by one. `names`: of both, for people."""
 
-    def __init__(self, options: TabularOptions, schema: Mapping[str, Json]) -> None:
+    def __init__(self, options: RowOptions, schema: Mapping[str, Json]) -> None:
         super().__init__()
         self.numbers = list(options.used_numbers) or ["nothing"]
         words = columns_of(schema, options.used_categories)
@@ -114,15 +120,17 @@ class Scaled(nn.Module):
 
 
 class Linear(nn.Module):
-    """A logistic regression: cells to logits [B, C]. `names` go with the columns of `weight`."""
+    """A linear model: cells to outputs [B, C], the logits of a logistic regression, say. `names` go with the columns
+    of `weight`.
+    """
 
-    def __init__(self, options: TabularOptions, schema: Mapping[str, Json]) -> None:
+    def __init__(self, options: RowOptions, schema: Mapping[str, Json], outputs: int) -> None:
         super().__init__()
         self.features, self.scaled = Features(options, schema), Scaled(len(options.used_numbers) or 1)
         numbers = len(self.features.numbers)
         words = self.features.names[numbers:]
         self.names = [*self.features.numbers, *(f"{name} is missing" for name in self.features.numbers), *words]
-        self.answer = nn.Linear(len(self.names), len(schema["classes"])).requires_grad_(False)
+        self.answer = nn.Linear(len(self.names), outputs).requires_grad_(False)
         nn.init.zeros_(self.answer.weight)
         nn.init.zeros_(self.answer.bias)
 
@@ -135,16 +143,16 @@ class Linear(nn.Module):
 
 
 class Trees(nn.Module):
-    """Trees as tensors: cells to logits [B, C], what the leaves of all trees say summed on `base`.
+    """Trees as tensors: cells to outputs [B, C] such as logits, what the leaves of all trees say summed on `base`.
 
     A question is "is the number at most so much?"; a missing one goes where the tree was taught to send it. Rows of
     [trees, nodes] arrays; leaves ask nothing and lead to themselves, and unused trees are one leaf that says 0.
     """
 
-    def __init__(self, options: TabularOptions, schema: Mapping[str, Json], trees: int) -> None:
+    def __init__(self, options: RowOptions, schema: Mapping[str, Json], trees: int, outputs: int) -> None:
         super().__init__()
         self.features = Features(options, schema)
-        self.names, self.depth, classes = self.features.names, options.depth, len(schema["classes"])
+        self.names, self.depth = self.features.names, options.depth
         nodes = 2 * min(options.leaves, 2**options.depth) - 1
         self.nodes, size = nodes, trees * nodes
         self.feature: Tensor
@@ -154,12 +162,12 @@ class Trees(nn.Module):
         self.register_buffer("feature", torch.zeros(size, dtype=torch.int32))
         self.register_buffer("child", torch.arange(size, dtype=torch.int32).repeat_interleave(2))  # right, left
         self.register_buffer("gap_left", torch.zeros(size, dtype=torch.bool))
-        self.register_buffer("base", torch.zeros(classes, dtype=torch.float64))
+        self.register_buffer("base", torch.zeros(outputs, dtype=torch.float64))
         self.register_buffer("roots", torch.arange(0, size, nodes), persistent=False)
         self.roots: Tensor
         # float64: sums of many leaves are to be scikit-learn's
         self.threshold = nn.Parameter(torch.zeros(size), requires_grad=False)
-        self.value = nn.Parameter(torch.zeros(size, classes, dtype=torch.float64), requires_grad=False)
+        self.value = nn.Parameter(torch.zeros(size, outputs, dtype=torch.float64), requires_grad=False)
 
     def forward(self, cells: Cells) -> Tensor:
         rows = self.features.with_gaps(cells)
@@ -177,7 +185,7 @@ class Trees(nn.Module):
 
     @torch.no_grad()
     def plant(self, tree: int, grown: Grown, places: Sequence[int]) -> None:
-        """Make tree number `tree` say what `grown` says, to the classes in `places`."""
+        """Make tree number `tree` say what `grown` says, to the outputs in `places`."""
         size = len(grown.feature)
         if size > self.nodes:
             raise DataError(f"a tree of {size} nodes where {self.nodes} are the most")
@@ -217,9 +225,9 @@ def rounded_down(thresholds: np.ndarray) -> np.ndarray:
 
 
 class Network(nn.Module):
-    """Numbers and embedded words through an MLP: cells to logits [B, C]. (Guo & Berkhahn 2016, arXiv:1604.06737.)"""
+    """Numbers and embedded words through an MLP: cells to outputs [B, C]. (Guo & Berkhahn 2016, arXiv:1604.06737.)"""
 
-    def __init__(self, options: TabularOptions, schema: Mapping[str, Json]) -> None:
+    def __init__(self, options: RowOptions, schema: Mapping[str, Json], outputs: int) -> None:
         super().__init__()
         numbers = len(options.used_numbers) or 1
         self.scaled = Scaled(numbers)
@@ -232,16 +240,15 @@ class Network(nn.Module):
             for before, after in pairwise(sizes)
         ]
         self.blocks = nn.Sequential(*blocks)
-        self.answer = nn.Linear(sizes[-1], len(schema["classes"]))
+        self.answer = nn.Linear(sizes[-1], outputs)
         nn.init.zeros_(self.answer.weight)
         nn.init.zeros_(self.answer.bias)
 
     @torch.no_grad()
-    def begin(self, cells: Cells, classes: Tensor | np.ndarray) -> None:
-        """What numbers are on average, from some rows; how common classes [n] are, as the bias."""
+    def begin(self, cells: Cells, bias: Tensor) -> None:
+        """What numbers are on average, from some rows; what is answered before anything is learnt [C]."""
         self.scaled.measure(cells)
-        counts = torch.bincount(torch.as_tensor(classes), minlength=len(self.answer.bias)).float()
-        self.answer.bias.copy_(((counts + 1) / (counts + 1).sum()).log())
+        self.answer.bias.copy_(bias)
 
     def forward(self, cells: Cells) -> Tensor:
         places = self.levels(cells.word)
@@ -263,13 +270,26 @@ class Together(nn.Module):
 
 def build(options: TabularOptions, schema: Mapping[str, Json]) -> nn.Module:
     """An unfitted model: it says every class alike."""
-    if options.model == "mlp":
-        return Network(options, schema)
-    if options.model == "logistic":
-        return Linear(options, schema)
     classes = len(schema["classes"])
+    if options.model == "mlp":
+        return Network(options, schema, classes)
+    if options.model == "logistic":
+        return Linear(options, schema, classes)
     each = 1 if classes == 2 else classes
-    return Trees(options, schema, 1 if options.model == "tree" else options.trees * each)
+    return Trees(options, schema, 1 if options.model == "tree" else options.trees * each, classes)
+
+
+def inner(model: nn.Module) -> nn.Module:
+    """Without what calibration and rules put around it."""
+    while isinstance(inside := getattr(model, "model", None), nn.Module):
+        model = inside
+    return model
+
+
+def log_shares(classes: Tensor | np.ndarray, n: int) -> Tensor:
+    """How common each of `n` classes is among [rows], as logits."""
+    counts = torch.bincount(torch.as_tensor(classes), minlength=n).float() + 1
+    return (counts / counts.sum()).log()
 
 
 def columns_of(schema: Mapping[str, Json], names: Sequence[str]) -> list[Mapping[str, Json]]:

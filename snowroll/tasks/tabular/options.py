@@ -10,28 +10,28 @@ from snowroll.base.bounds import check_numbers
 from snowroll.base.errors import UsageError, did_you_mean
 from snowroll.base.nouns import Choice, Json
 from snowroll.base.task import Fingerprint
-
-Model = Literal["boosted", "tree", "logistic", "mlp"]
+from snowroll.tasks.tabular.rules import Rule, read_rules, refuse_unknown_columns
 
 
 @dataclass(frozen=True, slots=True)
-class TabularOptions:
-    """The task's part of the Plan for tables."""
+class RowOptions:
+    """What both problems share: one class for a row, or one number."""
 
-    model: Model = "boosted"
+    model: str = "boosted"
     numbers: tuple[str, ...] = ()  # columns read as numbers, dates among them; with `categories` empty: all of a row
     categories: tuple[str, ...] = ()  # columns read as words
     columns: tuple[str, ...] = ()  # of these, the only ones to learn from; (): all
     leave_out: tuple[str, ...] = ()  # of these, the ones not to learn from
     protected: tuple[str, ...] = ()  # columns by whose values errors are told apart, learnt from or not
-    # "age:1", "prior:-1": the last class must not get rarer, or more common, as it rises
+    # "age:1", "prior:-1": the last class must not get rarer, or more common, as it rises; a number not smaller, larger
     monotone: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()  # that no answer may break, "age < 18 -> never approve": see tabular/rules.py
     trees: int = 200  # of boosting
     leaves: int = 31  # of a tree, at most
     depth: int = 6  # questions from the root to a leaf, at most
     smallest_leaf: int = 20  # rows
     rate: float = 0.1  # how much of its correction a boosted tree makes
-    shrink: float = 1.0  # L2 penalty of boosting's leaves, and of the coefficients of a logistic regression
+    shrink: float = 1.0  # L2 penalty of boosting's leaves, and of the coefficients of a linear model
     width: int = 128  # of the MLP's layers
     layers: int = 2
     dropout: float = 0.1
@@ -52,9 +52,11 @@ class TabularOptions:
             told = f"model '{self.model}' does not hold a column to a direction"
             raise UsageError(told, where="task.monotone", cure="use boosted or tree, or leave it out")
         known = {*self.numbers, *self.categories}
+        rules = self.read_rules()
         if known:
             _refuse_unknown("columns", self.columns, known)
             _refuse_unknown("monotone", self.directions, known)
+            refuse_unknown_columns(rules, self.used_numbers, self.used_categories)
         if known and not (self.used_numbers or self.used_categories):
             raise UsageError("no column is left to learn from", where="task.columns", cure="leave fewer out")
 
@@ -81,8 +83,19 @@ class TabularOptions:
             found[name] = int(sign)
         return found
 
+    def read_rules(self) -> tuple[Rule, ...]:
+        """`rules`, understood. Raises UsageError."""
+        return read_rules(self.rules)
+
     def _is_used(self, name: str) -> bool:
         return (not self.columns or name in self.columns) and name not in self.leave_out
+
+
+@dataclass(frozen=True, slots=True)
+class TabularOptions(RowOptions):
+    """The task's part of the Plan for one class a row."""
+
+    model: Literal["boosted", "tree", "logistic", "mlp"] = "boosted"
 
 
 def _refuse_unknown(setting: str, names: Iterable[str], known: Iterable[str]) -> None:
@@ -92,7 +105,7 @@ def _refuse_unknown(setting: str, names: Iterable[str], known: Iterable[str]) ->
             raise UsageError(f"there is no column '{name}' to learn from", where=f"task.{setting}", cure=cure)
 
 
-def tabular_plan(fingerprint: Fingerprint) -> list[Choice]:
+def row_plan(fingerprint: Fingerprint) -> list[Choice]:
     """The rules' values for `[train]` and `[task]`, each with its reason in one sentence."""
     columns, n = fingerprint.schema.get("columns", []), fingerprint.n["train"]
     asked: Mapping[str, Json] = fingerprint.facts.get("asked") or {}

@@ -1,24 +1,29 @@
-"""Folders of tables: which columns there are, which of them is the target, and what stands in every row."""
+"""Folders of tables: which columns there are, which of them is the target, and what stands in every row.
+
+What a target is, a class or a number, is for the task to say: `Wanted`.
+"""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from snowroll.base.errors import DataError, UsageError, did_you_mean
-from snowroll.base.nouns import Split
+from snowroll.base.nouns import Json, Split
 from snowroll.base.task import Found, Reading
 from snowroll.prepare.manifest import SPLITS, split_of_folders, split_of_name
 from snowroll.prepare.names import is_table, row_of_table
 from snowroll.prepare.pictures import format_of_name
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
-from snowroll.prepare.tables import Table
-from snowroll.tasks.tabular.columns import Column, Seen, judge_columns, spelled
+from snowroll.prepare.tables import Table, cell_of
+from snowroll.tasks.tabular.columns import NEARLY, Column, Seen, judge_columns, spelled
 
 MOST_CLASSES = 100  # of a target that nobody named
+LAST = "the last column; another with --prepare.label_column"
 _TARGETS = ["label", "class", "target", "y", "outcome", "classification", "category", "response", "income", "diagnosis"]
 _SPLITS = ("split", "subset", "partition", "fold", "usage")
 _GROUPS = ("group", "groupid", "patient", "patientid", "subject", "subjectid", "customerid", "personid", "userid")
@@ -35,10 +40,35 @@ class Roles:
     why: str  # how the target was found
 
 
-def read_tables(folder: Folder, settings: PrepareSettings) -> Reading | None:
-    """The rows of a folder's tables, one class each; None where no column is a target, or other data is there.
+Read = Callable[[str, str], Json]  # (a cell as it is written, the delimiter) -> target; DataError where it is none
 
-    Raises UsageError where a setting names a column that there is not.
+
+class Wanted(Protocol):
+    """What a column must hold to be a target, and how its cells are read."""
+
+    layout: str  # said after "rows of a table"
+
+    def accepts(self, table: Table, column: Seen) -> str | None:
+        """Why the column that the user named cannot be the target, or None. Raises UsageError where no task could."""
+        ...
+
+    def proposed(self, seen: Sequence[Seen], is_named: bool) -> tuple[str, str]:
+        """(column, why) of a table in which nobody named one; ("", "") where none offers itself."""
+        ...
+
+    def refusal(self, last: Seen) -> str:
+        """Why nothing was proposed."""
+        ...
+
+    def reader(self, tables: Sequence[Table], target: str) -> tuple[Read, Mapping[str, Json]]:
+        """(how a cell is read; what the schema is to tell of the column). Its "spelling", if any, is evidence."""
+        ...
+
+
+def read_tables(folder: Folder, settings: PrepareSettings, wanted: Wanted | None = None) -> Reading | None:
+    """The rows of a folder's tables, one target each; None where no column is a target, or other data is there.
+
+    wanted: what a target is; None: a class. Raises UsageError where a setting names a column that there is not.
     """
     entries = folder.entries()
     others = [entry.where for entry in entries if not is_table(entry.where)]
@@ -47,15 +77,12 @@ def read_tables(folder: Folder, settings: PrepareSettings) -> Reading | None:
     tables, skipped = _tables(folder)
     if not tables:
         return None
+    wanted = wanted or Classes()
     main = max(tables, key=lambda table: (len(table), table.where))
     seen = {column.name: column for column in judge_columns(main.header, (row for _, row in main.rows()))}
-    roles = _roles(main, list(seen.values()), settings)
+    roles, refusal = _roles(main, list(seen.values()), settings, wanted)
     if roles is None:
-        last = seen[main.header[-1]]
-        told = f"no column of few values to be told; '{last.name}', the last, has {len(last.counts):,} different ones"
-        folder.refused.setdefault(
-            main.where, f"{told}: classes are learnt, no numbers; --prepare.label_column names one"
-        )
+        folder.refused.setdefault(main.where, refusal)
         return None
     alike, told = [], []
     for table in tables:
@@ -64,24 +91,25 @@ def read_tables(folder: Folder, settings: PrepareSettings) -> Reading | None:
         else:
             gap = sorted(set(table.header) ^ set(main.header))[0]
             skipped[table.where] = f"other columns than {main.where}: '{gap}' is in one of them only"
-    found: list[Found] = []
     for table in alike:
-        found += _rows_of(table, roles)
         skipped |= {f"{table.where} line {line}": why for line, why in table.refused.items()}
         if table is not main:
             for _, row in table.rows():
                 for name, cell in zip(table.header, row, strict=True):
                     seen[name].add(cell)
         told.append(_evidence(table))
+    read, of_target = wanted.reader(alike, roles.target)
+    found = [one for table in alike for one in _rows_of(table, roles, read, skipped)]
     columns = [
         column.judged() for column in seen.values() if column.name not in (roles.target, roles.split, roles.group)
     ]
     columns = _without_copies(columns, main)
     told += _evidence_of_roles(roles, columns)
+    told += [str(of_target["spelling"])] if "spelling" in of_target else []
     skipped |= dict.fromkeys(others, "not a table") | folder.refused
-    schema = {"target": roles.target, "columns": [column.as_json() for column in columns]}
+    schema = {"target": roles.target, "columns": [column.as_json() for column in columns], **of_target}
     layout = "rows of a table" if len(alike) == 1 else f"rows of {len(alike)} tables"
-    return Reading(layout, tuple(told), tuple(found), skipped, schema)
+    return Reading(f"{layout}{wanted.layout}", tuple(told), tuple(found), skipped, schema)
 
 
 def rows_in(folder: Folder) -> list[str]:
@@ -110,56 +138,87 @@ def _tables(folder: Folder) -> tuple[list[Table], dict[str, str]]:
     return tables, skipped
 
 
-def _rows_of(table: Table, roles: Roles) -> list[Found]:
+def _rows_of(table: Table, roles: Roles, read: Read, skipped: dict[str, str]) -> Iterator[Found]:
+    """Rows whose target cannot be read go into `skipped`, with their line."""
     place = {name: number for number, name in enumerate(table.header)}
     declared = split_of_name(table.where) or split_of_folders(table.where)
     target, split, group = (place.get(name) for name in (roles.target, roles.split, roles.group))
-    found = []
-    for line, row in table.rows():
-        label = None if target is None else row[target]
-        its_split: Split | None = None if split is None else SPLITS.get(spelled(row[split]).lower())
-        found.append(
-            Found(
-                row_of_table(table.where, roles.target, line),
-                None if label is None else spelled(label),
-                None if group is None or row[group] is None else spelled(row[group]),
-                its_split or (declared if label is not None else None),
-            )
+
+    def said(row: Sequence[str], column: int | None) -> str | None:
+        cell = None if column is None else cell_of(row[column], table.delimiter)
+        return None if cell is None else spelled(cell)
+
+    for line, row in table.texts():
+        try:
+            label = None if target is None or said(row, target) is None else read(row[target], table.delimiter)
+        except DataError as fault:
+            skipped[f"{table.where} line {line}"] = fault.what
+            continue
+        its_split: Split | None = SPLITS.get((said(row, split) or "").lower())
+        yield Found(
+            row_of_table(table.where, roles.target, line),
+            label,
+            said(row, group),
+            its_split or (declared if label is not None else None),
         )
-    return found
 
 
 # which column is what -------------------------------------------------------------------------------------------------
 
 
-def _roles(table: Table, seen: Sequence[Seen], settings: PrepareSettings) -> Roles | None:
+def _roles(table: Table, seen: Sequence[Seen], settings: PrepareSettings, wanted: Wanted) -> tuple[Roles | None, str]:
+    """Or None and why."""
     names = list(table.header)
     for setting in (settings.label_column, settings.split_column, settings.group_column):
         if setting and setting not in names:
             raise UsageError(f"there is no column '{setting}'", where=table.where, cure=did_you_mean(setting, names))
     by_name = {column.name: column for column in seen}
     split = settings.split_column or next((name for name in names if _is_split(by_name[name])), "")
-    group = settings.group_column or next((n for n in names if _plain(n) in _GROUPS and _repeats(by_name[n])), "")
+    group = settings.group_column or next((n for n in names if plain(n) in _GROUPS and _repeats(by_name[n])), "")
     if settings.label_column:
         target, why = settings.label_column, "as you say"
-        _refuse_no_class(table, by_name[target])
+        if (refusal := wanted.accepts(table, by_name[target])) is not None:
+            return None, refusal
     else:
-        left = [name for name in names if name not in (split, group)]
-        target, why = _proposed([by_name[name] for name in left], table.has_header)
-    return Roles(target, split, group, why) if target else None
+        left = [by_name[name] for name in names if name not in (split, group)]
+        target, why = wanted.proposed(left, table.has_header)
+    if not target:
+        return None, wanted.refusal(by_name[names[-1]])
+    return Roles(target, split, group, why), ""
 
 
-def _proposed(seen: Sequence[Seen], is_named: bool) -> tuple[str, str]:
-    """(column, why): one that is called so, else the last, where it holds few classes; without names the first, too."""
-    for wanted in _TARGETS:
-        for column in seen:
-            if _plain(column.name) == wanted and _holds_classes(column):
-                return column.name, "for its name; another with --prepare.label_column"
-    if seen and _holds_classes(seen[-1]):
-        return seen[-1].name, "the last column; another with --prepare.label_column"
-    if seen and not is_named and _holds_classes(seen[0]):
-        return seen[0].name, "the first column; another with --prepare.label_column"
-    return "", ""
+class Classes:
+    """A target is the word, or the number of few different ones, that stands in a column."""
+
+    layout = ""
+
+    def accepts(self, table: Table, column: Seen) -> str | None:
+        known = column.n - column.missing
+        if len(column.counts) >= 2 and column.is_counted and len(column.counts) <= max(2, known // 2):
+            return None
+        told = f"column '{column.name}' has {len(column.counts):,} different values in {known:,} rows: no classes"
+        if len(column.counts) >= 2 and column.numbers >= NEARLY * known:
+            return f"{told}, and numbers are for task 'tabular_values'"
+        raise UsageError(told, where=table.where, cure="name a column of few values with --prepare.label_column")
+
+    def proposed(self, seen: Sequence[Seen], is_named: bool) -> tuple[str, str]:
+        """One that is called so, else the last, where it holds few classes; without names the first, too."""
+        for wanted in _TARGETS:
+            for column in seen:
+                if plain(column.name) == wanted and _holds_classes(column):
+                    return column.name, "for its name; another with --prepare.label_column"
+        if seen and _holds_classes(seen[-1]):
+            return seen[-1].name, LAST
+        if seen and not is_named and _holds_classes(seen[0]):
+            return seen[0].name, "the first column; another with --prepare.label_column"
+        return "", ""
+
+    def refusal(self, last: Seen) -> str:
+        told = f"no column of few values to be told; '{last.name}', the last, has {len(last.counts):,} different ones"
+        return f"{told}: --prepare.label_column names the column to predict"
+
+    def reader(self, tables: Sequence[Table], target: str) -> tuple[Read, Mapping[str, Json]]:
+        return lambda text, delimiter: spelled(cell_of(text, delimiter)), {}
 
 
 def _holds_classes(column: Seen) -> bool:
@@ -169,23 +228,16 @@ def _holds_classes(column: Seen) -> bool:
     return is_few and column.whole == column.numbers  # no fractions
 
 
-def _refuse_no_class(table: Table, column: Seen) -> None:
-    known = column.n - column.missing
-    if len(column.counts) < 2 or not column.is_counted or len(column.counts) > max(2, known // 2):
-        told = f"column '{column.name}' has {len(column.counts):,} different values in {known:,} rows: no classes"
-        raise UsageError(told, where=table.where, cure="name a column of few values with --prepare.label_column")
-
-
 def _is_split(column: Seen) -> bool:
     words = {spelled(cell).lower() for cell in column.counts}
-    return _plain(column.name) in _SPLITS and bool(words) and column.is_counted and words <= SPLITS.keys()
+    return plain(column.name) in _SPLITS and bool(words) and column.is_counted and words <= SPLITS.keys()
 
 
 def _repeats(column: Seen) -> bool:
     return column.is_counted and 1 < len(column.counts) < column.n - column.missing
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
     return re.sub(r"[^a-z]", "", name.lower())
 
 

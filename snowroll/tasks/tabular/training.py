@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from snowroll.base.nouns import Batch
 from snowroll.base.task import Draw
 from snowroll.tasks.tabular.model import Cells
-from snowroll.tasks.tabular.options import TabularOptions
+from snowroll.tasks.tabular.options import RowOptions, TabularOptions
 
 
 def loss(model: nn.Module, batch: Batch, options: TabularOptions) -> Tensor:
@@ -18,7 +18,7 @@ def loss(model: nn.Module, batch: Batch, options: TabularOptions) -> Tensor:
     return F.cross_entropy(model(batch.inputs).float(), batch.targets, reduction="none")
 
 
-def augment(batch: Batch, draw: Draw, options: TabularOptions) -> Batch:
+def augment(batch: Batch, draw: Draw, options: RowOptions) -> Batch:
     """Cells hidden at random, each with the chance `hide`: they are as if nothing was said."""
     if not options.hide:
         return batch

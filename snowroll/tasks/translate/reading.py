@@ -230,8 +230,9 @@ def _add_table(corpus: Corpus, folder: Any, where: str, settings: PrepareSetting
         return
     places = {name: table.header.index(name) for name in columns}
     rows = list(table.rows())
-    if is_bare and not all(_are_sentences([_cell(row[place]) for _, row in rows]) for place in places.values()):
-        return
+    for name, place in places.items():
+        if name not in asked and not _are_sentences([_cell(row[place]) for _, row in rows], is_named=not is_bare):
+            return
     for name in columns:
         others = next(other for other in columns if other != name)
         # the row is read without its translation
@@ -239,10 +240,13 @@ def _add_table(corpus: Corpus, folder: Any, where: str, settings: PrepareSetting
         corpus.sides.setdefault(where, {})[name] = Side(where, name, texts)
 
 
-def _are_sentences(cells: Sequence[str]) -> bool:
-    """Several words each, and hardly one like another: no labels, and no numbers."""
+def _are_sentences(cells: Sequence[str], is_named: bool = False) -> bool:
+    """Several words each, and hardly one like another: no labels, and no numbers.
+
+    is_named: after a language, where single words will do. `is_married` and `no` begin like Icelandic and Norwegian.
+    """
     some = [cell for cell in cells[:: max(1, len(cells) // _TRIED)][:_TRIED] if cell.strip()]
-    is_spoken = sum(len(re.findall(r"[^\W\d_]+", cell)) > 1 for cell in some) > len(some) / 2
+    is_spoken = sum(len(re.findall(r"[^\W\d_]+", cell)) > (not is_named) for cell in some) > len(some) / 2
     return is_spoken and 2 * len(set(some)) > len(some)
 
 
