@@ -207,9 +207,10 @@ def test_strata_are_names(bench: Bench) -> None:
 
 def test_encoded_is_shown_as_a_picture(bench: Bench) -> None:
     """Two samples with two targets make two pictures, before and after augmentation."""
+    schema, options = bench.packed.schema, bench.plan.task
     first, other = 0, next(row for row, target in enumerate(bench.targets()) if target != bench.targets()[0])
     for batch in (bench.batch(), augmented(bench, bench.batch(), seed=0)):
-        shown = [bench.task.show(batch, row).convert("RGB") for row in (first, other)]
+        shown = [bench.task.show(batch, row, schema, options).convert("RGB") for row in (first, other)]
         assert all(is_a_picture(image) for image in shown)
         assert shown[0].tobytes() != shown[1].tobytes()
 

@@ -172,12 +172,10 @@ def test_takes_no_table_for_a_series(tmp_path: Path) -> None:
     (tmp_path / "h").mkdir()
     rows = "\n".join(["rooms,area,price", *(f"{a:.3f},{b:.3f},{c:.3f}" for a, b, c in rng.normal(0, 1, (200, 3)))])
     (tmp_path / "h" / "houses.csv").write_text(rows)
-    said = snowroll("init", tmp_path / "p", "--data", tmp_path / "h")
-    refused(said, "houses.csv", "no column of times", code=1)
-    assert (
-        snowroll("init", tmp_path / "q", "--data", tmp_path / "h", "--task", "forecast", "--task.horizon", "3").code
-        == 0
-    )
+    assert snowroll("init", tmp_path / "p", "--data", tmp_path / "h", "--json").json["task"] == "tabular_values"
+    asked = ("init", tmp_path / "q", "--data", tmp_path / "h", "--task", "forecast")
+    refused(snowroll(*asked), "houses.csv", "no column of times", code=1)
+    assert snowroll(*asked, "--task.horizon", "3").code == 0
     (tmp_path / "w").mkdir()
     lines = as_csv(np.arange(300), {"rain": plain(300)}).splitlines()
     few = [f"{line},{'ab'[k % 2] if k else 'class'}" for k, line in enumerate(lines[:31])]

@@ -304,6 +304,8 @@ def test_two_columns_of_sentences_are_pairs(name: str, mark: str, header: str | 
 def test_columns_that_hold_no_sentences_are_no_pairs(tmp_path: Path) -> None:
     write_lines(tmp_path / "spam.txt", [f"{'ham' if n % 2 else 'spam'}\tcall me on {n} now" for n in range(20)])
     write_lines(tmp_path / "notes.txt", ["a line of a text", "and one\twith a tab"])
+    cases = [f"{n % 2},{n % 3 % 2},{n}" for n in range(20)]  # neither Icelandic, nor Norwegian, nor Indonesian
+    write_lines(tmp_path / "cases.csv", ["is_married,no_show,id", *cases])
     assert read(tmp_path) is None
 
 

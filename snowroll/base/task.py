@@ -183,7 +183,7 @@ class Task(Protocol):
         """The sample with its target and prediction, as a person wants to see it; of any size: it was read before."""
         ...
 
-    def show(self, batch: Batch, row: int) -> Image:
+    def show(self, batch: Batch, row: int, schema: Mapping[str, Json], options: Any) -> Image:
         """What the network really sees: one row of the batch, decoded back to a picture."""
         ...
 
@@ -254,7 +254,6 @@ class Deployable:
 #   read_facts(raws, options) -> Mapping[str, Json]    what planning asks of the bytes that are learnt from, and no look
 #                                                      holds: byte pairs. options: as the user settled them
 #   completed_schema(schema, options) -> schema        the schema with what a run's options add to it: its tokens
-#   spelt_out(batch, row, schema) -> Image             as `show`, where that needs the schema
 #   at_length(model, batch, said, schema, options)     predictions at length, where that takes several passes
 #   streams: Mapping[str, Callable]                    routes of its own on `serve`, in pieces: deploy/streams.py
 #   closing(model, line, schema, options)              pieces of what a model says to a line typed at a terminal

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import asdict, replace
 from functools import partial
@@ -16,7 +16,6 @@ import numpy as np
 from snowroll.base import atomic
 from snowroll.base.errors import UsageError, did_you_mean
 from snowroll.base.nouns import Batch, Gate, Json, Plan, canonical, digest
-from snowroll.base.task import Task
 from snowroll.project.at_once import fit_of
 from snowroll.project.data import Packed, gather, training_batches
 from snowroll.project.fitting import Fitted, new_model, objective_of
@@ -119,7 +118,7 @@ def _measure(opened: Opened, packed: Packed, plan: Plan, folder: Path, say: Say)
         objective=objective_of(opened, plan),
         truth=truth,
         credit=task_credit(task, packed.schema, plan, truth),
-        show=_shown(task, packed.schema),
+        show=partial(task.show, schema=packed.schema, options=plan.task),
         in_order=getattr(task, "in_order", False),
         frozen=getattr(first, "stands_still", ()),
         expected_loss=task.loss_at_init(packed.schema, plan.task),
@@ -133,11 +132,6 @@ def _measure(opened: Opened, packed: Packed, plan: Plan, folder: Path, say: Say)
     if all(gate.passed for gate in gates):
         atomic.write_json(_cache(opened, packed, plan), [asdict(gate) for gate in gates])
     return gates
-
-
-def _shown(task: Task, schema: Mapping[str, Json]) -> Callable[[Batch, int], Image]:
-    own = getattr(task, "spelt_out", None)
-    return task.show if own is None else lambda batch, row: own(batch, row, schema)
 
 
 def _asked_at_once(opened: Opened, packed: Packed, plan: Plan, write: Write) -> list[Hypothesis]:

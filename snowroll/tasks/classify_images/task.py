@@ -134,7 +134,7 @@ class ClassifyImages(OneOfClasses):
 
         return Image.fromarray(open_rgb(raw, megapixels=inf))
 
-    def show(self, batch: Batch, row: int) -> Image:
+    def show(self, batch: Batch, row: int, schema: Schema, options: ImageOptions) -> Image:
         from PIL import Image
 
         pixels = batch.inputs[row].detach().float().clamp(0, 1).mul(255).round().byte()

@@ -167,7 +167,7 @@ class ClassifyTexts(OneOfClasses):
 
         return told_of_a_text(read_sample(raw)[0], target, prediction)
 
-    def show(self, batch: Batch, row: int) -> Image:
+    def show(self, batch: Batch, row: int, schema: Schema, options: TextOptions) -> Image:
         """The folded words that the network is given."""
         from snowroll.prepare.folded import words_of_codes
         from snowroll.prepare.lettering import as_tile

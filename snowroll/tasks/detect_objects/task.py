@@ -236,7 +236,7 @@ class DetectObjects:
 
         return drawn(open_rgb(raw, megapixels=inf), target, prediction, schema)
 
-    def show(self, batch: Batch, row: int) -> Image:
+    def show(self, batch: Batch, row: int, schema: Schema, options: DetectOptions) -> Image:
         """The picture as the network sees it, with the boxes it is to find."""
         from snowroll.tasks.detect_objects.drawing import drawn
 

@@ -265,7 +265,7 @@ class Forecast:
 
         return drawn(open_window(raw, inf), target, prediction, schema)
 
-    def show(self, batch: Batch, row: int) -> Image:
+    def show(self, batch: Batch, row: int, schema: Schema, options: ForecastOptions) -> Image:
         """The columns as the network sees them, and what followed."""
         from snowroll.tasks.forecast.looking import shown
 

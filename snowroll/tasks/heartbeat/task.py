@@ -175,7 +175,7 @@ class Heartbeats(OneOfClasses):
 
         return drawn(raw, target, prediction)
 
-    def show(self, batch: Batch, row: int) -> Image:
+    def show(self, batch: Batch, row: int, schema: Schema, options: HeartbeatOptions) -> Image:
         """The leads as the network sees them."""
         from snowroll.tasks.heartbeat.looking import shown
 

@@ -237,7 +237,7 @@ class Inspect:
 
         return drawn(open_rgb(raw, megapixels=inf), target, prediction)
 
-    def show(self, batch: Batch, row: int) -> Image:
+    def show(self, batch: Batch, row: int, schema: Schema, options: InspectOptions) -> Image:
         from PIL import Image
 
         pixels = batch.inputs[row].detach().float().clamp(0, 1).mul(255).round().byte()

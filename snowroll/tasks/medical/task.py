@@ -184,7 +184,7 @@ class Medical(OneOfClasses):
 
         return drawn(raw)
 
-    def show(self, batch: Batch, row: int) -> Image:
+    def show(self, batch: Batch, row: int, schema: Schema, options: MedicalOptions) -> Image:
         """The scan as the network sees it, slice by slice."""
         from snowroll.tasks.medical.looking import shown
 

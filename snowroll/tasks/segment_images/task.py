@@ -210,7 +210,7 @@ class SegmentImages(Masked):
 
         return drawn(open_rgb(raw, megapixels=inf), target, prediction, schema)
 
-    def show(self, batch: Batch, row: int) -> Image:
+    def show(self, batch: Batch, row: int, schema: Schema, options: SegmentOptions) -> Image:
         """The picture as the network sees it, under the classes it is to find."""
         from snowroll.prepare.mask_pictures import drawn
         from snowroll.prepare.mask_targets import as_target

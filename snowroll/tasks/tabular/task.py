@@ -70,7 +70,7 @@ class Rows:
 
         return drawn(raw, target, prediction, schema)
 
-    def show(self, batch: Batch, row: int) -> Image:
+    def show(self, batch: Batch, row: int, schema: Schema, options: TabularOptions) -> Image:
         """The row as the model sees it: numbers, and words by their hashes."""
         from snowroll.tasks.tabular.looking import shown
 

@@ -78,7 +78,7 @@ class Hears:
 
         return drawn(raw, target, prediction)
 
-    def show(self, batch: Batch, row: int) -> Image:
+    def show(self, batch: Batch, row: int, schema: Schema, options: TranscribeOptions) -> Image:
         """The spectrogram of what the network hears."""
         from snowroll.tasks.transcribe.looking import shown
 

@@ -196,10 +196,12 @@ class Translate:
 
         return told_of_a_text(read_sentence(raw, str(schema.get("source", ""))), target, prediction)
 
-    def show(self, batch: Batch, row: int) -> Image:
-        from snowroll.tasks.translate.drawing import shown
+    def show(self, batch: Batch, row: int, schema: Schema, options: TranslateOptions) -> Image:
+        """The sentence that its tokens spell."""
+        from snowroll.prepare.lettering import as_tile
+        from snowroll.tasks.translate.sentences import text_of
 
-        return shown(batch.inputs[row].detach().cpu().numpy())
+        return as_tile(text_of(batch.inputs[row].detach().cpu().numpy(), options.merges))
 
     def words(self, target: Json) -> str:
         return str(target)

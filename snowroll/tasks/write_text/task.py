@@ -194,22 +194,12 @@ class WriteText:
 
         return drawn(read_text(raw), target, prediction)
 
-    def show(self, batch: Batch, row: int) -> Image:
-        from snowroll.tasks.write_text.drawing import shown
-        from snowroll.tasks.write_text.texts import text_of
-
-        codes = batch.inputs[row].detach().cpu().numpy()
-        return shown(text_of(codes, in_bytes=bool(codes.max() < 256)))
-
-    def spelt_out(self, batch: Batch, row: int, schema: Schema) -> Image:
-        """`show`, of whatever tokens: the schema knows them."""
+    def show(self, batch: Batch, row: int, schema: Schema, options: WriteOptions) -> Image:
+        """The text of its tokens."""
         from snowroll.tasks.write_text.drawing import shown
         from snowroll.tasks.write_text.spelling import read_back
 
-        kind = "pairs" if "merges" in schema else "pieces" if "base" in schema else ""
-        if not kind:
-            return self.show(batch, row)
-        return shown(read_back(batch.inputs[row].detach().cpu().numpy(), kind, schema))
+        return shown(read_back(batch.inputs[row].detach().cpu().numpy(), options.tokens, schema))
 
     def words(self, value: Json) -> str:
         """What follows, line ends and all, in one line."""

@@ -139,7 +139,7 @@ class Questions:
         ImageDraw.Draw(page).text((8, 8), f"{raw.decode(errors='replace')}\n{target or ''} {prediction or ''}", "black")
         return page
 
-    def show(self, batch: Batch, row: int) -> Image:
+    def show(self, batch: Batch, row: int, schema: Schema, options: Options) -> Image:
         from PIL import Image
 
         pairs = batch.inputs[row].reshape(len(LETTERS), -1)

@@ -209,7 +209,7 @@ class MedicalMasks(Masked):
 
         return drawn(as_rgb(open_scan(raw, inf)), target, prediction, schema)
 
-    def show(self, batch: Batch, row: int) -> Image:
+    def show(self, batch: Batch, row: int, schema: Schema, options: MaskOptions) -> Image:
         """The scan as the network sees it, slice by slice, under the classes it is to find."""
         from snowroll.tasks.medical.looking import shown
         from snowroll.tasks.medical.masks.targets import drawn_row
