@@ -38,13 +38,14 @@ def look_at(opened: Opened, samples: Sequence[Sample], say: Say) -> dict[str, Lo
 
 def columns(looks: Sequence[Look]) -> dict[str, np.ndarray]:
     """Looks of readable samples as the columns that `Task.facts` takes."""
+    names = dict.fromkeys(name for seen in looks for name in seen.own)
     return {
         "width": np.array([seen.width for seen in looks]),
         "height": np.array([seen.height for seen in looks]),
         "grey": np.array([_is_grey(seen.thumbnail) for seen in looks]),
         "brightness": np.array([seen.brightness for seen in looks]),
         "thumbnail": np.stack([seen.thumbnail for seen in looks]) if looks else np.zeros((0, 32, 32, 3), np.uint8),
-        **{name: np.array([seen.own.get(name, np.nan) for seen in looks]) for name in (looks[0].own if looks else ())},
+        **{name: np.array([seen.own.get(name, np.nan) for seen in looks]) for name in names},
     }
 
 

@@ -10,6 +10,7 @@ from snowroll.base.bounds import check_numbers
 from snowroll.base.errors import UsageError, did_you_mean
 from snowroll.base.nouns import Choice, Json
 from snowroll.base.task import Fingerprint
+from snowroll.tasks.tabular.choosing import chosen
 from snowroll.tasks.tabular.rules import Rule, read_rules, refuse_unknown_columns
 
 
@@ -105,11 +106,15 @@ def _refuse_unknown(setting: str, names: Iterable[str], known: Iterable[str]) ->
             raise UsageError(f"there is no column '{name}' to learn from", where=f"task.{setting}", cure=cure)
 
 
-def row_plan(fingerprint: Fingerprint) -> list[Choice]:
-    """The rules' values for `[train]` and `[task]`, each with its reason in one sentence."""
+def row_plan(fingerprint: Fingerprint, line: str = "logistic") -> list[Choice]:
+    """The rules' values for `[train]` and `[task]`, each with its reason in one sentence.
+
+    line: what the task calls its linear model. facts it reads: "asked_apart", of choosing.py.
+    """
     columns, n = fingerprint.schema.get("columns", []), fingerprint.n["train"]
     asked: Mapping[str, Json] = fingerprint.facts.get("asked") or {}
-    model = asked.get("model", "boosted")
+    better = chosen(fingerprint.facts.get("asked_apart") or {}, line, n)
+    model = asked.get("model") or (better.value if better else "boosted")
     numbers = [one["name"] for one in columns if one["kind"] in ("number", "date")]
     words = [one["name"] for one in columns if one["kind"] in ("category", "flag")]
     left = len(columns) - len(numbers) - len(words)
@@ -117,6 +122,7 @@ def row_plan(fingerprint: Fingerprint) -> list[Choice]:
     return [
         Choice("task.numbers", numbers, f"{len(numbers)} of {len(columns)} columns hold numbers or dates{beside}"),
         Choice("task.categories", words, f"{len(words)} of {len(columns)} columns hold few words, many times each"),
+        *([better] if better else []),
         *_of_model(model, n),
         Choice("train.channels_last", False, "there are no channels"),
         Choice("train.precision", "fp32", "numbers of a table may differ in their last digits"),

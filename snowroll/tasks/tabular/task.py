@@ -102,8 +102,11 @@ class Tabular(Rows, OneOfClasses):
         return -5
 
     def facts(self, columns: Columns, targets: Sequence[Json], schema: Schema) -> dict[str, Json]:
+        from snowroll.tasks.tabular.choosing import classes_asked
+
         counts = Counter(map(str, targets))
         return {
+            "asked_apart": classes_asked(columns, schema, targets),
             "classes": len(schema["classes"]),
             "smallest_class": min((counts[name] for name in schema["classes"]), default=0),
         }

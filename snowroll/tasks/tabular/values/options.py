@@ -54,6 +54,11 @@ def facts_of(targets: Sequence[Json]) -> dict[str, Json]:
     return told
 
 
+def has_tail(facts: Mapping[str, Json]) -> bool:
+    """Whether numbers above 0 have a long tail that their logarithms have not."""
+    return "log_mean" in facts and facts["skew"] > LONG_TAIL and abs(facts["log_skew"]) < facts["skew"] / 2
+
+
 def skewness(values: np.ndarray) -> float:
     """Third central moment over the cubed standard deviation; 0 of what does not vary."""
     apart = values - values.mean()
@@ -62,7 +67,7 @@ def skewness(values: np.ndarray) -> float:
 
 
 def value_plan(fingerprint: Fingerprint) -> list[Choice]:
-    return [*row_plan(fingerprint), *_of_target(fingerprint.facts)]
+    return [*row_plan(fingerprint, "linear"), *_of_target(fingerprint.facts)]
 
 
 def _of_target(facts: Mapping[str, Json]) -> list[Choice]:
@@ -71,9 +76,9 @@ def _of_target(facts: Mapping[str, Json]) -> list[Choice]:
     if asked.get("log") and not is_positive:
         told = f"the smallest number to be learnt is {facts['smallest']:g}, which has no logarithm"
         raise UsageError(told, where="task.log", cure="set it to false")
-    has_tail = is_positive and facts["skew"] > LONG_TAIL and abs(facts["log_skew"]) < facts["skew"] / 2
-    is_log = bool(asked.get("log", has_tail))
-    if has_tail:
+    is_tailed = has_tail(facts)
+    is_log = bool(asked.get("log", is_tailed))
+    if is_tailed:
         why = (
             f"all are above 0, with a long tail of large ones: skewness {facts['skew']:.1f}, of their logarithms "
             f"{facts['log_skew']:.1f}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from math import isfinite
+from math import isfinite, log
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ import numpy as np
 from snowroll.base.nouns import Batch, Choice, Fault, Json, Plan, Prediction
 from snowroll.base.task import Columns, Deployable, Fingerprint, Reading
 from snowroll.tasks.tabular.task import Rows
-from snowroll.tasks.tabular.values.options import ValueOptions, facts_of, value_plan
+from snowroll.tasks.tabular.values.options import ValueOptions, facts_of, has_tail, value_plan
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -75,7 +75,11 @@ class TabularValues(Rows):
         return ["number"] * len(targets)
 
     def facts(self, columns: Columns, targets: Sequence[Json], schema: Schema) -> dict[str, Json]:
-        return facts_of(targets)
+        from snowroll.tasks.tabular.choosing import numbers_asked
+
+        facts = facts_of(targets)
+        learnt = [log(target) for target in targets] if has_tail(facts) else targets
+        return {**facts, "asked_apart": numbers_asked(columns, schema, learnt)}
 
     def faults(self, view: View) -> Iterable[Fault]:
         from snowroll.tasks.tabular.values.faults import value_faults
