@@ -51,6 +51,7 @@ LAYOUTS: dict[str, dict[str, str]] = {
     "a label, a tab": {"Collection": "".join(f"{c}\t{t}\n" for t, c in ROWS)},
     "a header over tabs": {"Collection": "Label\tText\n" + "".join(f"{c}\t{t}\n" for t, c in ROWS)},
     "a tab, a label": {"a_labelled.txt": "".join(f"{t}\t{c}\n" for t, c in ROWS)},
+    "a file a class": {f"x.{c}": "".join(f"{t}\n" for t, label in ROWS if label == c) for c in ("good", "bad")},
     "folders": {f"{c}/{n}.txt": t for n, (t, c) in enumerate(ROWS)},
     "folders, names without endings": {f"{c}/{10_000 + n}": t for n, (t, c) in enumerate(ROWS)},
     "labels in words beside their numbers": {

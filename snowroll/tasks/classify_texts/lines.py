@@ -18,7 +18,7 @@ _FAST = b"__label__"
 # a number, or a class and its kind as of TREC: DESC:manner
 _MARK = re.compile(rb"-?\d{1,4}|[A-Z]{2,12}:[A-Za-z]+")
 _ENDINGS = (".txt", ".text", ".lst", ".label", ".labels", ".all", ".ft", ".tsv", ".raw", ".data")
-_NO_LINES = ("readme", "license", "licence", "copying", "changelog", "requirements", "notice")
+NO_LINES = ("readme", "license", "licence", "copying", "changelog", "requirements", "notice")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Lines:
 def may_hold_lines(where: str) -> bool:
     """By its name: an ending of texts, of a split (.train), or none."""
     name = where.replace("!", "/").rpartition("/")[2].lower()
-    if name.startswith(_NO_LINES):
+    if name.startswith(NO_LINES):
         return False
     ending = name.rpartition(".")[2]
     return "." not in name or name.endswith(_ENDINGS) or ending in SPLITS

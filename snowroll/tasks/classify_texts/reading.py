@@ -17,13 +17,15 @@ from snowroll.prepare.manifest import SPLITS, split_of_folders, split_of_name
 from snowroll.prepare.names import is_table, text_of_table
 from snowroll.prepare.pictures import format_of_name
 from snowroll.prepare.settings import PrepareSettings
+from snowroll.tasks.classify_texts.class_files import LEAST, WORD, are_opposites, classes_of_files
 from snowroll.tasks.classify_texts.columns import Roles, Seen, roles_of
-from snowroll.tasks.classify_texts.lines import Line, labelled_lines, may_hold_lines, plain_lines
+from snowroll.tasks.classify_texts.lines import NO_LINES, Line, labelled_lines, may_hold_lines, plain_lines
 from snowroll.tasks.classify_texts.objects import holds_objects, rows_of, where_of
 
 EACH = 5  # files of a class, on average, for folders to be classes of texts
 FEW_FILES = 5  # texts without labels: of fewer files every line is one
 PER_NUMBER = 4.0  # words that a text must have for each column of numbers beside it, to be more than a side column
+BY_FILE = "lines of texts, a file a class"
 _NAMES = re.compile(r"(?:classes|class[_-]?names|labels|label[_-]?names|categories|topics|intents)\.(?:txt|lst)")
 _OTHERS_DATA = (".npz", ".npy", ".wav", ".flac", ".mp3", ".ogg", ".dcm", ".nii", ".nii.gz", ".edf", ".hea", ".atr")
 _TEXTS = (".txt", ".text", ".eml", ".html", ".htm", ".md")
@@ -60,7 +62,7 @@ def read_labelled(folder: Any, settings: PrepareSettings) -> Reading | None:
         return None
     wheres = [entry.where for entry in entries]
     names = _class_names(folder, wheres)
-    for way in (_of_sheets, _of_lines, _of_folders, _without_labels):
+    for way in (_of_sheets, _of_lines, _of_folders, _of_class_files, _without_labels):
         read = way(folder, wheres, settings)
         if read is not None and read.found:
             break
@@ -82,6 +84,8 @@ def read_labelled(folder: Any, settings: PrepareSettings) -> Reading | None:
 def particularity(reading: Reading) -> int:
     """A text that is a side column among many numbers leaves its table to whoever reads all columns."""
     words, beside = reading.schema.get("words", 0.0), reading.schema.get("beside", 0)
+    if reading.layout == BY_FILE:
+        return 1 if are_opposites({str(one.target) for one in reading.found}) else -3  # below a corpus
     return -6 if words < PER_NUMBER * beside else -1 if "class folders" in reading.layout else 1
 
 
@@ -246,6 +250,23 @@ def _of_folders(folder: Any, wheres: Sequence[str], settings: PrepareSettings) -
     if len(classes) < 2 or len(told.found) < EACH * len(classes):
         return None
     return Read(told.layout, list(told.found), list(told.evidence), dict(told.skipped))
+
+
+def _of_class_files(folder: Any, wheres: Sequence[str], settings: PrepareSettings) -> Read | None:
+    others = [where for where in wheres if is_table(where) or holds_objects(where)]
+    texts = [where for where in wheres if not _last(where).lower().startswith(NO_LINES)]
+    classes = {} if settings.labels or others else classes_of_files(texts)
+    if not classes:
+        return None
+    read = Read(BY_FILE)
+    for where, raw in folder.stream(list(classes)):
+        lines = [] if b"\0" in raw else plain_lines(raw)
+        spoken = sum(len(WORD.findall(raw[line.start : line.stop])) > 1 for line in lines)
+        if len(lines) < LEAST or 2 * spoken < len(lines):
+            return None
+        read.evidence.append(f"{where}: {len(lines):,} lines of class '{classes[where]}'")
+        read.found += _stretches(where, (replace(line, label=classes[where]) for line in lines))
+    return read
 
 
 def _without_labels(folder: Any, wheres: Sequence[str], settings: PrepareSettings) -> Read | None:
