@@ -23,6 +23,7 @@ NETWORKS: dict[str, tuple[str, dict[str, Json]]] = {
     "Faster R-CNN": ("detect_objects", {"task.detector": "faster_rcnn", "task.proposals": 30}),
     "LR-ASPP": ("segment_images", {"task.model": "lraspp_mobilenet_v3_large"}),
     "words in order": ("classify_texts", {"task.model": "encoder", "task.width": 32, "task.dropout": 0.0}),
+    "mixer": ("forecast", {"task.model": "mixer"}),
     "Conformer": ("transcribe", {"task.model": "conformer"}),
     "byte pairs": ("write_text", {"task.tokens": "pairs", "task.vocabulary": 300}),
 }

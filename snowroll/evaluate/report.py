@@ -65,11 +65,12 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """Where every file that was read went."""
+    """Where every sample that was read went."""
 
     read: int
     kept: Mapping[str, Mapping[str, int]]  # class -> split -> n
     left_out: Mapping[str, int] = field(default_factory=dict)  # reason -> n
+    kind: str = "file"  # what a sample is
 
     @property
     def splits(self) -> list[str]:

@@ -196,7 +196,8 @@ def _ledger(opened: Opened, packed: Packed) -> Ledger:
     left_out = Counter(packed.version.left_out.values())
     if packed.pack.failed:
         left_out["could not be decoded"] += len(packed.pack.failed)
-    return Ledger(len(items) + len(packed.version.left_out), {k: dict(v) for k, v in sorted(kept.items())}, left_out)
+    read, parts = len(items) + len(packed.version.left_out), {k: dict(v) for k, v in sorted(kept.items())}
+    return Ledger(read, parts, left_out, opened.task.kind)
 
 
 def _curves(headline: str, story: Story, unit: str) -> list[Curve]:
