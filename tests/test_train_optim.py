@@ -99,13 +99,6 @@ def test_muon_is_for_hidden_matrices() -> None:
     assert {group.rule for group in optimizer.groups if "1.weight" in group.parameters} == {"muon"}
 
 
-def test_a_model_that_answers_through_its_table_has_no_head() -> None:
-    assert hidden_matrices(nn.Sequential(nn.Embedding(10, 8), nn.Linear(8, 6), nn.Linear(6, 8))) == {
-        "1.weight",
-        "2.weight",
-    }
-
-
 def test_muon_moves_every_direction_alike() -> None:
     """Gradients whose singular values span three orders of magnitude give a step whose values lie together."""
     model = nn.Sequential(nn.Conv2d(4, 6, 3, bias=False), nn.Flatten(), nn.Linear(6, 2))

@@ -90,22 +90,18 @@ def hidden_matrices(model: nn.Module) -> set[str]:
     """Names of the parameters Muon is for: matrices and filter banks between input embedding and head.
 
     Left out: embeddings and head (their gradients are sparse or class-shaped; Jordan 2024) and depthwise filters, whose
-    rows never see each other. Where nothing is called `head` it is the last matrix, but for one that ends in the width
-    of an embedding: such a model answers through its table.
+    rows never see each other.
     """
-    found: dict[str, int] = {}  # name -> how wide it ends
-    widths = {module.embedding_dim for module in model.modules() if isinstance(module, nn.Embedding)}
+    names: list[str] = []
     for path, module in model.named_modules():
         is_conv = isinstance(module, nn.modules.conv._ConvNd)
         if isinstance(module, nn.Embedding) or (is_conv and module.groups == module.in_channels > 1):
             continue
         for name, p in module.named_parameters(path, recurse=False):
             if p.ndim == 2 or (is_conv and p.ndim > 2):
-                found[name] = len(p)
-    head = {name for name in found if name.startswith("head.")}
-    if not head:
-        head = {name for name in [*found][-1:] if found[name] not in widths}
-    return found.keys() - head
+                names.append(name)
+    head = [name for name in names if name.startswith("head.")] or names[-1:]
+    return set(names) - set(head)
 
 
 def orthogonal(matrices: Tensor, dtype: torch.dtype = torch.bfloat16) -> Tensor:
