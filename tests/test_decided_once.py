@@ -150,10 +150,10 @@ def test_a_run_that_was_begun_before_the_turn_is_its_own(untrained: Path, monkey
 
 
 def test_a_turn_takes_the_champion_s_time(untrained: Path) -> None:
-    timed = (*MACHINE, *SMALL)
+    timed = (*MACHINE, *SMALL, "--train.most_steps", "30")
     assert snowroll("train", untrained, *timed, "--time", "6s").code == 0
     told = snowroll("roll", untrained, *timed, "--train.seed", "1", "--json")
     assert told.json["train"]["run"] == 2, told.err
     plans = [read_plan(untrained / "runs" / f"000{number}-train", find_task("classify_images")) for number in (1, 2)]
     assert [plan.time_s for plan in plans] == [6.0, 6.0]
-    assert all(plan.steps for plan in plans)
+    assert [plan.steps for plan in plans] == [30, 30]  # and no more, though the time would allow them

@@ -201,17 +201,29 @@ def test_no_model_sees_the_future(which: int) -> None:
             assert not torch.equal(model(other).logits[:, cut:], whole[:, cut:])
 
 
-def test_runs_are_for_texts_that_are_read_once() -> None:
-    def planned(characters: int, time_s: float | None) -> dict[str, object]:
-        facts = {"characters": characters, "longest": 512, "distinct": 65}
-        n = {"train": characters // 500, "val": 100, "test": 100}
-        told = task.plan(Fingerprint(n, {}, facts, "cpu", 2, True, time_s))
-        return {choice.key: choice.value for choice in told}
+def planned(characters: int, time_s: float | None) -> dict[str, object]:
+    facts = {"characters": characters, "longest": 512, "distinct": 65}
+    n = {"train": characters // 500, "val": 100, "test": 100}
+    told = task.plan(Fingerprint(n, {}, facts, "cpu", 2, True, time_s))
+    return {choice.key: choice.value for choice in told}
 
+
+def test_runs_are_for_texts_that_are_read_once() -> None:
     assert [planned(1_000_000, time_s)["task.runs"] for time_s in (None, 60.0, 600.0)] == [5, 5, 1]
     assert planned(100_000, None)["task.runs"] == 1
     once = planned(1_000_000, None)
     assert 0.9e6 < int(str(once["train.steps"])) * int(str(once["train.batch"])) * 64 < 1.1e6
+
+
+def test_no_text_is_read_so_often_that_it_is_learnt_by_heart() -> None:
+    for characters in (20_000, 100_000, 400_000, 2_000_000):
+        plan = planned(characters, None)
+        each_step = int(str(plan["train.batch"])) * int(str(plan["task.context"]))
+        most = int(str(plan["train.most_steps"]))
+        assert int(str(plan["train.steps"])) <= most
+        assert most == 200 or 12 < most * each_step / characters < 20, characters
+    assert planned(400_000, None)["task.dropout"] == 0.2
+    assert planned(2_000_000, None)["task.dropout"] == 0
 
 
 def test_runs_have_vectors_of_their_own() -> None:

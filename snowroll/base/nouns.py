@@ -117,6 +117,7 @@ class Plan:
     task: Any  # the task's Options dataclass
     steps: int = 1_000
     time_s: float | None = None  # the budget the steps were planned for; measured once, before the first step
+    most_steps: int = 0  # that a budget may become: more would learn little by heart; 0: as many as fit
     batch: int = 128
     optimizer: Literal["sgd", "adamw", "muon"] = "sgd"
     lr: float = 0.1  # peak, for the whole batch
@@ -143,7 +144,7 @@ class Plan:
             "train",
             self,
             from_1="steps batch checkpoint_every processes",
-            from_0="time_s lr weight_decay clip folds patience eval_every threads",
+            from_0="time_s most_steps lr weight_decay clip folds patience eval_every threads",
             shares="momentum warmup ema",
         )
         if self.folds == 1:

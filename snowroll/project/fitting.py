@@ -297,13 +297,15 @@ def fit_into_time(
     began = now()
     validate(opened, packed, model, plan)
     budget = _budget(opened, packed, plan, model, left_s, now() - began, now)
-    epochs = budget.steps * plan.batch / max(1, len(packed.rows["train"]))
+    steps = min(budget.steps, plan.most_steps or budget.steps)
+    epochs = steps * plan.batch / max(1, len(packed.rows["train"]))
     each = f" for each of {plan.folds} folds" if plan.folds else ""
-    say(f"{plan.time_s:,.0f} s allow {budget.steps:,} steps ({epochs:.1f} epochs){each}")
+    fewer = f"; {steps:,} are taken (train.most_steps)" if steps < budget.steps else ""
+    say(f"{plan.time_s:,.0f} s allow {budget.steps:,} steps{fewer} ({epochs:.1f} epochs){each}")
     return replace(
         plan,
-        steps=budget.steps,
-        eval_every=plan.eval_every or budget.eval_every,
+        steps=steps,
+        eval_every=plan.eval_every or (budget.eval_every if steps == budget.steps else 0),
         checkpoint_every=min(plan.checkpoint_every, budget.checkpoint_every),
     )
 

@@ -27,7 +27,17 @@ if TYPE_CHECKING:
 
     from snowroll.train.gates import Hypothesis, Write
 
-NOTHING_TO_DO = ("steps", "time_s", "eval_every", "checkpoint_every", "folds", "patience", "ema", "processes")
+NOTHING_TO_DO = (
+    "steps",
+    "most_steps",
+    "time_s",
+    "eval_every",
+    "checkpoint_every",
+    "folds",
+    "patience",
+    "ema",
+    "processes",
+)
 TILE_PX = 96  # each picture of what the network sees
 
 
