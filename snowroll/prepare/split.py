@@ -34,14 +34,16 @@ def assign(
     strata: Sequence[str],
     settings: PrepareSettings,
     before: Mapping[str, Split] | None = None,
+    called: str = "classes",
 ) -> tuple[list[Item], list[str]]:
     """An Item for each labelled sample (target not None), and the sentences that say how they were split.
 
-    strata [n]: the class under which each sample is balanced. before: sample id -> the split that an earlier version,
-    however old, gave it. A test split that the folder declares is the locked test set; with only a val split declared,
-    that is the locked test set and validation is carved out of training; with neither, both are carved. A sample from
-    production goes where its own split says. Without one it was chosen for labelling by its worth, like every sample
-    whose label did not come with the folder: no fair draw, so it never enters a carved test set.
+    strata [n]: the class under which each sample is balanced; called: what they are. before: sample id -> the split
+    that an earlier version, however old, gave it. A test split that the folder declares is the locked test set; with
+    only a val split declared, that is the locked test set and validation is carved out of training; with neither, both
+    are carved. A sample from production goes where its own split says. Without one it was chosen for labelling by its
+    worth, like every sample whose label did not come with the folder: no fair draw, so it never enters a carved test
+    set.
     """
     _refuse_shares(settings)
     rows = [row for row, target in enumerate(targets) if target is not None]
@@ -64,7 +66,7 @@ def assign(
         Item(samples[row].id, targets[row], split_of[row], samples[row].group, weight=samples[row].weight)
         for row in rows
     ]
-    return items, [_counted(items, strata, rows), *words]
+    return items, [_counted(items, strata, rows, called), *words]
 
 
 def folds(
@@ -287,10 +289,10 @@ def _refuse_shares(settings: PrepareSettings) -> None:
         raise UsageError(told, where="prepare.test, prepare.val", cure="give shares from 0 whose sum is below 1")
 
 
-def _counted(items: Sequence[Item], strata: Sequence[str], rows: Sequence[int]) -> str:
+def _counted(items: Sequence[Item], strata: Sequence[str], rows: Sequence[int], called: str) -> str:
     n = Counter(item.split for item in items)
     groups = {item.group for item in items if item.group is not None}
     by = f" in {len(groups):,} groups" if groups else ""
     classes = len({strata[row] for row in rows})
-    of = f" of {classes:,} classes" if classes > 1 else ""
+    of = f" of {classes:,} {called}" if classes > 1 else ""
     return f"{len(items):,} samples{by}{of}: train {n['train']:,}, val {n['val']:,}, test {n['test']:,}"

@@ -120,7 +120,8 @@ def freeze(
     catalog = opened.store.catalog
     latest = catalog.pointer("version")
     parent = catalog.version(latest, opened.store.blobs) if latest else None
-    items, words = assign(usable, targets, opened.task.strata(targets), opened.prepare, placements(opened))
+    strata, called = opened.task.strata(targets), "classes" if "classes" in stock.schema else "parts"
+    items, words = assign(usable, targets, strata, opened.prepare, placements(opened), called)
     _refuse_unjudged(opened, items)
     kept_out = {sample: code for sample, code in left_out.items() if sample in stock.targets}
     version = Version.freeze(items, stock.schema, parent.id if parent else None, kept_out)
