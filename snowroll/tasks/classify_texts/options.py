@@ -81,15 +81,16 @@ def text_plan(fingerprint: Fingerprint) -> list[Choice]:
         Choice("task.width", width, wide if model == "bag" else of),
         Choice("train.batch", batch, f"{n:,} texts"),
         Choice("train.steps", steps, f"about {passes:.0f} passes; --time sets it by the clock instead"),
-        *(_of_a_bag() if model == "bag" else _of_an_encoder(fingerprint)),
+        *(_of_a_bag(steps) if model == "bag" else _of_an_encoder(fingerprint)),
         Choice("train.schedule", "linear", "straight down to zero: the budget ends where learning ends"),
         Choice("train.threads", fingerprint.threads, "all cores of this machine"),
         Choice("train.channels_last", False, "there are no channels"),
     ]
 
 
-def _of_a_bag() -> list[Choice]:
+def _of_a_bag(steps: int) -> list[Choice]:
     return [
+        Choice("train.most_steps", steps, "more passes learn rare n-grams by heart: votes surer than they are"),
         Choice("train.optimizer", "sgd", "rare n-grams must not move as far as common ones: they are learnt by heart"),
         Choice("train.lr", 1.0, "for texts of one length: .5 to 2 did as well"),
         Choice("train.momentum", 0.9, "goes with SGD"),

@@ -81,6 +81,9 @@ def forecast_plan(fingerprint: Fingerprint) -> list[Choice]:
         Choice("task.gain", 0.1, "days of a kind differ in size"),
         Choice("train.batch", batch, f"{n:,} training windows"),
         Choice("train.steps", steps, f"about {steps * batch / max(1, n):.0f} passes over {n:,} windows"),
+        Choice(
+            "train.most_steps", 3 * steps, "three times that: what can be learnt of so many windows is learnt by then"
+        ),
         Choice("train.optimizer", "adamw", "steps of each weight's own size"),
         Choice("train.lr", float(f"{lr * sqrt(batch / 64):.2g}"), f"{lr:g} at a batch of 64, by the square root"),
         Choice("train.weight_decay", 0.01, "goes with adamw"),
