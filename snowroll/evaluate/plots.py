@@ -105,7 +105,7 @@ def reliability_diagram(bins: Sequence[Bin]) -> Markup:
 
 
 def dots(title: str, points: Points, across: str, up: str, ideal: str) -> Markup:
-    """Points, a thousand at most, beside the line on which all would lie if they were right: "diagonal" or "zero"."""
+    """Points, MOST_DOTS at most, beside the line on which all would lie if they were right: "diagonal" or "zero"."""
     every = math.ceil(len(points) / MOST_DOTS) if points else 1
     shown = _finite(points[::every], False)
     if not shown:

@@ -51,6 +51,16 @@ class Look:
     thumbnail: np.ndarray = field(default_factory=lambda: np.zeros((THUMBNAIL_PX, THUMBNAIL_PX, 3), np.uint8))
 
 
+def look_of_no_picture(raw: bytes, format: str, own: dict[str, float], thumbnail: np.ndarray) -> Look:
+    """The Look of a text or a row: its figures of pictures are those of all others, so that no check of pictures finds
+    anything odd in it.
+    """
+    return Look(
+        len(raw), format, width=1, height=1, mode=format, brightness=0.5, contrast=0.25, sharpness=1.0, drawn=True,
+        own=own, thumbnail=thumbnail,
+    )  # fmt: skip
+
+
 def look(raw: bytes, megapixels: float = 100) -> Look:
     """The Look of a file's bytes. Never raises for foreign bytes: what is wrong with them stands in `reason`."""
     if not raw:

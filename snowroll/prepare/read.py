@@ -243,7 +243,7 @@ class Folder:
         left = {place.row or 0: where for where, place in places.items()}
         why = "the table has no row that begins there"
         try:
-            for line, words in self.table(file).words(left):
+            for line, words in self.table(file).named_words(left):
                 where = left.pop(line)
                 if columns := columns_of_text(places[where]):
                     yield where, text_of_row(words, columns)

@@ -68,23 +68,23 @@ class Table:
         for place, line in enumerate(self.lines.tolist()):
             yield line, self._cells(place)
 
-    def texts(self) -> Iterator[tuple[int, list[str]]]:
-        """(line, cells as they are written) of every row."""
-        for place, line in enumerate(self.lines.tolist()):
-            yield line, self._words(place)
-
     def stream(self, lines: Collection[int]) -> Iterator[tuple[int, dict[str, Cell]]]:
         """(line, cells by name) of these rows, in order; nothing of a line that no row begins in."""
-        for line, words in self.words(lines):
+        for line, words in self.named_words(lines):
             yield line, self.cells(words)
 
-    def words(self, lines: Collection[int] | None = None) -> Iterator[tuple[int, dict[str, str]]]:
+    def named_words(self, lines: Collection[int] | None = None) -> Iterator[tuple[int, dict[str, str]]]:
         """(line, column -> what stands there) of these rows, or of all; likewise."""
+        for line, words in self.words(lines):
+            yield line, dict(zip(self.header, words, strict=True))
+
+    def words(self, lines: Collection[int] | None = None) -> Iterator[tuple[int, list[str]]]:
+        """(line, cells as they are written) of these rows, or of all; likewise."""
         known = self.lines if lines is None else np.array(sorted(lines), np.int64)
         for line in known.tolist():
             place = int(np.searchsorted(self.lines, line))
             if place < len(self.lines) and self.lines[place] == line:
-                yield line, dict(zip(self.header, self._words(place), strict=True))
+                yield line, self._words(place)
 
     def cells(self, words: Mapping[str, str]) -> dict[str, Cell]:
         """What they mean."""

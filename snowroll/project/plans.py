@@ -20,6 +20,7 @@ PLAN = "plan.toml"
 # what the user settled and the other rules follow, where a task has it
 ASKED = ("model", "pretrained", "size_px", "tokens", "vocabulary", "lora", "log")
 Told = dict[str, tuple[Json, str]]  # setting -> (value, where it came from)
+SHOWN = 12  # of a setting that is a table, to people
 
 
 def seconds(text: str) -> float | None:
@@ -83,6 +84,17 @@ def read_plan(folder: Path, task: Task) -> Plan:
     settings = read_settings(folder / PLAN)
     options, _ = settings.section("task", task.Options)
     return _train_section(settings, [], options)[0]
+
+
+def briefly(value: Json) -> Json:
+    """A setting as people read it: of a table of thousands the beginning.
+
+    >>> briefly((1, 2)), briefly(tuple(range(1_000)))
+    ([1, 2], '1,000: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, ...')
+    """
+    if isinstance(value, (list, tuple)) and len(value) > SHOWN:
+        return f"{len(value):,}: {', '.join(map(str, value[:SHOWN]))}, ..."
+    return list(value) if isinstance(value, tuple) else value
 
 
 def read_told(folder: Path) -> Told:

@@ -26,11 +26,10 @@ from snowroll.project.looks import look_at
 from snowroll.project.lost import most_lost
 from snowroll.project.models import Trained
 from snowroll.project.opened import Opened
-from snowroll.project.plans import Told
+from snowroll.project.plans import Told, briefly
 from snowroll.project.promotion import Decision
 
 SHOTS = 24  # worst mistakes shown
-SHOWN = 12  # of a setting that is a table
 MOST_OF_A_TEXT = 1_000  # characters that are shown of one
 TYPICAL = 6  # samples shown from the best to the worst, where a task asks for them
 SMALL_PX, LARGE_PX = 160, 480  # longer side of a picture in the report; large where places in it matter
@@ -128,7 +127,7 @@ def _changed(opened: Opened, story: Story) -> str:
 
 
 def _flat(plan: Mapping[str, Json]) -> dict[str, Json]:
-    task = {f"task.{key}": _plain(value) for key, value in plan["task"].items()}
+    task = {f"task.{key}": briefly(value) for key, value in plan["task"].items()}
     return {f"train.{key}": value for key, value in plan.items() if key != "task"} | task
 
 
@@ -155,7 +154,7 @@ def _background(opened: Opened, story: Story, packed: Packed, trained: Trained, 
         shots=_shots(opened, judged, trained.schema),
         typical=_typical(opened, judged, trained.schema) if own.get("pictured") else (),
         doubted=_doubted(opened, story, packed, trained),
-        plan=[(key, _plain(value), origin) for key, (value, origin) in story.told.items()],
+        plan=[(key, briefly(value), origin) for key, (value, origin) in story.told.items()],
         reproduce=story.reproduce or [f"snowroll train {opened.root.resolve().name} --fresh"],
         **own,
     )
@@ -214,7 +213,7 @@ def _curves(headline: str, story: Story, unit: str) -> list[Curve]:
 
 
 def _shots(opened: Opened, judged: Judged, schema: Mapping[str, Json]) -> list[Shot]:
-    """The worst mistakes: least credit first, the surest of them before the others."""
+    """The worst mistakes, one of each group before a second: least credit first, the surest before the others."""
     order = sorted(range(len(judged.ids)), key=lambda row: (judged.credit[row], judged.predictions[row].doubt))
     worst = _of_each_group([row for row in order if judged.credit[row] < 1], judged.groups)[:SHOTS]
     told = [(judged.ids[row], judged.targets[row], judged.predictions[row]) for row in worst]
@@ -322,10 +321,3 @@ def costs(trained: Trained, seconds: float) -> dict[str, float]:
     parameters = sum(p.numel() for p in trained.model.parameters())
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {"seconds": round(seconds, 1), "peak_mb": round(peak_mb, 1), "parameters": float(parameters)}
-
-
-def _plain(value: Json) -> Json:
-    """Of a table of thousands the beginning."""
-    if isinstance(value, (list, tuple)) and len(value) > SHOWN:
-        return f"{len(value):,}: {', '.join(map(str, value[:SHOWN]))}, ..."
-    return list(value) if isinstance(value, tuple) else value

@@ -10,10 +10,8 @@ from snowroll.deploy.settings import ServeSettings
 from snowroll.evaluate.settings import PromotionSettings
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.project.opened import Answer, Opened
-from snowroll.project.plans import Told, make_plan, read_told
+from snowroll.project.plans import Told, briefly, make_plan, read_told
 from snowroll.project.settings import LabelSettings
-
-SHOWN = 12  # of a setting that is a table: more with --json
 
 
 def explain(opened: Opened, key: str) -> Answer:
@@ -75,6 +73,4 @@ def _json(value: Json) -> Json:
 def _plain(value: Json) -> str:
     if isinstance(value, float):
         return f"{value:g}"
-    if isinstance(value, (list, tuple)) and len(value) > SHOWN:
-        return f"{len(value):,}: {', '.join(map(str, value[:SHOWN]))}, ..."
-    return "-" if value in ("", None, (), []) else str(value)
+    return "-" if value in ("", None, (), []) else str(briefly(value))

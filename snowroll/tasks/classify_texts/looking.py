@@ -6,7 +6,7 @@ import re
 
 from snowroll.base.errors import DataError
 from snowroll.prepare.folded import words_of
-from snowroll.prepare.look import Look
+from snowroll.prepare.look import Look, look_of_no_picture
 from snowroll.prepare.texts import is_control, letter_pairs, marks, scripts
 from snowroll.tasks.classify_texts.texts import read_sample
 
@@ -33,8 +33,4 @@ def look(raw: bytes) -> Look:
         **{name: n for name, n in scripts(text).items() if n},
         **{f"mark{i}": float(mark) for i, mark in enumerate(marks(plain))},
     }
-    # of what is no picture the figures of pictures are all alike, so that no check of pictures speaks of it
-    return Look(
-        len(raw), format="text", width=1, height=1, mode="text", brightness=0.5, contrast=0.5, sharpness=1.0,
-        drawn=True, own=own, thumbnail=letter_pairs(text),
-    )  # fmt: skip
+    return look_of_no_picture(raw, "text", own, letter_pairs(text))

@@ -180,7 +180,7 @@ def _sheets(folder: Any, wheres: Sequence[str], settings: PrepareSettings) -> tu
                 continue
             how = table.encoding if table.has_header else f"{table.encoding}, no header"
             if len(table):
-                rows = list(table.words())
+                rows = list(table.named_words())
                 sheets.append(Sheet(where, table.header, rows, how, False, table.has_header, table.refused))
     named = [where for where in wheres if holds_objects(where)]
     for where, told in limited(rows_of, folder.stream(named), settings.workers):

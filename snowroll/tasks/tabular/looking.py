@@ -10,7 +10,7 @@ import numpy as np
 
 from snowroll.base.errors import DataError
 from snowroll.base.nouns import Json
-from snowroll.prepare.look import THUMBNAIL_PX, Look
+from snowroll.prepare.look import THUMBNAIL_PX, Look, look_of_no_picture
 from snowroll.prepare.tables import Cell, row_from_bytes
 from snowroll.tasks.tabular.cells import as_float, hash_of
 from snowroll.tasks.tabular.columns import as_number, spelled
@@ -31,19 +31,7 @@ def look(raw: bytes) -> Look:
     if not cells:
         return Look(len(raw), reason="a row in which nothing is said")
     own = {name: number for name in sorted(cells) if (number := as_float(cells[name])) == number}
-    return Look(
-        len(raw),
-        format="row",
-        width=1,
-        height=1,
-        mode="row",
-        brightness=0.5,  # a row has no light: what is asked of pictures must find nothing odd
-        contrast=0.25,
-        sharpness=1.0,
-        drawn=True,
-        own=own,
-        thumbnail=thumbnail(cells),
-    )
+    return look_of_no_picture(raw, "row", own, thumbnail(cells))
 
 
 def thumbnail(cells: Mapping[str, Cell]) -> np.ndarray:

@@ -148,7 +148,7 @@ def _rows_of(table: Table, roles: Roles, read: Read, skipped: dict[str, str]) ->
         cell = None if column is None else cell_of(row[column], table.delimiter)
         return None if cell is None else spelled(cell)
 
-    for line, row in table.texts():
+    for line, row in table.words():
         try:
             label = None if target is None or said(row, target) is None else read(row[target], table.delimiter)
         except DataError as fault:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from snowroll.base.errors import DataError
-from snowroll.prepare.look import Look
+from snowroll.prepare.look import Look, look_of_no_picture
 from snowroll.prepare.texts import is_control, letter_pairs, scripts
 from snowroll.tasks.translate.copied import numbers_in, plain
 from snowroll.tasks.translate.sentences import read_sentence
@@ -31,11 +31,7 @@ def look(raw: bytes) -> Look:
         # a number and how many digits it has, so that 007 is not 7
         **{f"number{place}": float(f"{len(number)}{number}") for place, number in enumerate(numbers[:NUMBERS])},
     }
-    # of what is no picture the figures of pictures are all alike, so that no check of pictures speaks of it
-    return Look(
-        len(raw), format="text", width=1, height=1, mode="text", brightness=0.5, contrast=0.5, sharpness=1.0,
-        drawn=True, own=own, thumbnail=letter_pairs(text),
-    )  # fmt: skip
+    return look_of_no_picture(raw, "text", own, letter_pairs(text))
 
 
 def mark_of(text: str) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from snowroll.base.errors import DataError
-from snowroll.prepare.look import Look
+from snowroll.prepare.look import Look, look_of_no_picture
 from snowroll.prepare.texts import is_control, letter_pairs, marks, read_text, scripts
 
 _SECRETS = {
@@ -34,17 +34,4 @@ def look(raw: bytes) -> Look:
         **scripts(text),
         **{f"mark{i}": float(mark) for i, mark in enumerate(marks(text))},
     }
-    # of what is no picture the figures of pictures are all alike, so that no check of pictures speaks of it
-    return Look(
-        len(raw),
-        format="text",
-        width=1,
-        height=1,
-        mode="text",
-        brightness=0.5,
-        contrast=0.5,
-        sharpness=1.0,
-        drawn=True,
-        own=own,
-        thumbnail=letter_pairs(text),
-    )
+    return look_of_no_picture(raw, "text", own, letter_pairs(text))

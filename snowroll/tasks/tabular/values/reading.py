@@ -26,7 +26,7 @@ class Values:
 
     def accepts(self, table: Table, column: Seen) -> str | None:
         place = table.header.index(column.name)
-        written = [row[place] for _, row in table.texts() if cell_of(row[place], table.delimiter) is not None]
+        written = [row[place] for _, row in table.words() if cell_of(row[place], table.delimiter) is not None]
         if len(set(written)) == 1:
             told = f"column '{column.name}' says '{written[0][:40]}' in every row: there is nothing to predict"
             raise UsageError(told, where=table.where, cure="name another with --prepare.label_column")
@@ -53,7 +53,7 @@ class Values:
             row[table.header.index(target)]
             for table in tables
             if target in table.header
-            for _, row in table.texts()
+            for _, row in table.words()
             if cell_of(row[table.header.index(target)], table.delimiter) is not None
         ]
         found = spelling_of(written, tables[0].delimiter == ";")
