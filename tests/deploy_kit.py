@@ -27,6 +27,7 @@ from snowroll.deploy.session import Example, Loaded, examples_of, load
 from snowroll.deploy.settings import ServeSettings
 
 CLASSES = ("round", "square", "star")
+PLAIN = ServeSettings(port=0, threads=2, max_body_mb=0.2, max_items=8, receive_s=1.0, poll_s=0.02)
 SIZE_PX = 24
 
 

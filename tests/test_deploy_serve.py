@@ -1,4 +1,4 @@
-"""Real servers on loopback, real clients: every body form, every limit, the token, capture, clients that vanish."""
+"""Real servers on loopback, real clients: every body form, every limit, the token, clients that vanish."""
 
 from __future__ import annotations
 
@@ -17,16 +17,14 @@ from collections.abc import Iterator
 import httpx
 import numpy as np
 import pytest
-from deploy_kit import CLASSES, loaded, open_raw, png, serving
+from deploy_kit import CLASSES, PLAIN, loaded, open_raw, png, serving
 
 from snowroll.base.errors import DataError, UsageError
-from snowroll.deploy.capture import Capture, Seen
 from snowroll.deploy.session import Loaded
 from snowroll.deploy.settings import ServeSettings
 
 pytestmark = pytest.mark.slow
 
-PLAIN = ServeSettings(port=0, threads=2, max_body_mb=0.2, max_items=8, receive_s=1.0, poll_s=0.02)
 JPEG = {"content-type": "image/jpeg"}
 
 
@@ -91,6 +89,21 @@ def test_json_base64_one_bad_item_fails_alone(url: str) -> None:
     assert entries[3]["prediction"] == truth(png(6))
 
 
+def test_texts_come_as_they_are(url: str) -> None:
+    """Here they are no pictures; each fails alone, for what it is."""
+    body = {"texts": ["no picture", "", 7, "\ud800"]}
+    told = is_problem(
+        httpx.post(f"{url}/v1/predict", content=json.dumps(body), headers={"content-type": "application/json"}), 422
+    )
+    said = [(entry["error"], entry["where"]) for entry in told["predictions"]]
+    assert said == [
+        ("not a picture", ""),
+        ("empty", "texts[1]"),
+        ("not a string", "texts[2]"),
+        ("not a text of whole characters", "texts[3]"),
+    ]
+
+
 def test_scores_can_be_left_out(url: str) -> None:
     (entry,) = httpx.post(f"{url}/v1/predict?scores=0", content=png(3)).json()["predictions"]
     assert set(entry) == {"id", "prediction", "probability", "doubt"}
@@ -141,21 +154,6 @@ def test_docs_ask_nothing_of_other_servers(url: str) -> None:
     assert not re.search(r"(src|href)=['\"]?(https?:)?//|@import|url\(", response.text)
     assert "default-src 'none'" in response.headers["content-security-policy"]
     assert f"{url}/v1/predict --data-binary @picture.jpg" in response.text
-
-
-def test_texts_come_as_they_are(url: str) -> None:
-    """Here they are no pictures; each fails alone, for what it is."""
-    body = {"texts": ["no picture", "", 7, "\ud800"]}
-    told = is_problem(
-        httpx.post(f"{url}/v1/predict", content=json.dumps(body), headers={"content-type": "application/json"}), 422
-    )
-    said = [(entry["error"], entry["where"]) for entry in told["predictions"]]
-    assert said == [
-        ("not a picture", ""),
-        ("empty", "texts[1]"),
-        ("not a string", "texts[2]"),
-        ("not a text of whole characters", "texts[3]"),
-    ]
 
 
 def test_metrics_count_what_happened(url: str) -> None:
@@ -327,71 +325,6 @@ def test_settings_refuse_an_open_server_without_a_token() -> None:
     assert ServeSettings(host="0.0.0.0", token="x").token == "x"
     with pytest.raises(UsageError, match="queue"):
         ServeSettings(queue=0)
-
-
-# what is kept
-
-
-def test_capture_gets_each_answer_once_with_its_bytes() -> None:
-    kept: list[Seen] = []
-    with serving(PLAIN, on_record=kept.extend) as url:
-        told = [
-            httpx.post(f"{url}/v1/predict", content=png(seed), headers={"x-source": "camera 3"}).json()
-            for seed in range(12)
-        ]
-        httpx.post(f"{url}/v1/predict", content=b"no picture")
-    assert [seen.raw for seen in kept] == [png(seed) for seed in range(12)]
-    assert [seen.record.id for seen in kept] == [answer["predictions"][0]["id"] for answer in told]
-    assert {(seen.record.artifact, seen.record.source) for seen in kept} == {("m0", "camera 3")}
-    import hashlib
-
-    assert all(seen.record.content == hashlib.sha256(seen.raw).hexdigest() for seen in kept)
-
-
-def test_a_failing_store_fails_no_answer_and_is_counted() -> None:
-    def full_disk(seen: list[Seen]) -> None:
-        raise OSError("No space left on device")
-
-    with serving(PLAIN, on_record=full_disk) as url:
-        for seed in range(5):
-            assert httpx.post(f"{url}/v1/predict", content=png(seed)).status_code == 200
-        while 'outcome="failed"} 5.0' not in httpx.get(f"{url}/metrics").text:
-            time.sleep(0.01)
-
-
-def test_a_stuck_store_drops_copies_and_delays_no_answer() -> None:
-    gate = threading.Event()
-    settings = dataclasses.replace(PLAIN, max_body_mb=0.003)  # so that little may wait in memory
-    with serving(settings, on_record=lambda seen: gate.wait(20) and None) as url:
-        for seed in range(12):
-            assert httpx.post(f"{url}/v1/predict", content=png(seed)).status_code == 200
-        assert 'outcome="dropped"' in httpx.get(f"{url}/metrics").text
-        gate.set()
-
-
-@pytest.mark.parametrize(("share", "low", "high"), [(0.0, 0, 0), (0.5, 10, 50), (1.0, 60, 60)])
-def test_sampling(share: float, low: int, high: int) -> None:
-    kept: list[Seen] = []
-    with serving(dataclasses.replace(PLAIN, sample=share), on_record=kept.extend) as url, httpx.Client() as client:
-        for seed in range(60):
-            client.post(f"{url}/v1/predict", content=png(seed))
-    assert low <= len(kept) <= high
-
-
-def test_what_is_kept_is_tidied_at_the_start_and_again_though_nothing_comes_in(caplog) -> None:
-    told, again = [], threading.Event()
-
-    def tidy() -> None:
-        told.append(len(told))
-        if len(told) == 3:
-            again.set()
-        raise OSError("No space left on device")  # the next one is tried all the same
-
-    capture = Capture(lambda seen: None, 1.0, 1_000, tidy=tidy, tidy_s=0.01)
-    capture.start()
-    assert again.wait(10)
-    capture.stop()
-    assert "was not erased: No space" in caplog.text
 
 
 # clients that vanish, failures inside
