@@ -8,19 +8,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from snowroll.base.errors import DataError
 from snowroll.base.nouns import Split
 from snowroll.base.task import Found, Reading
 from snowroll.prepare.class_folders import read_class_folders
-from snowroll.prepare.decode import limited
 from snowroll.prepare.manifest import SPLITS, split_of_folders, split_of_name
-from snowroll.prepare.names import is_table, text_of_table
+from snowroll.prepare.names import is_table
 from snowroll.prepare.pictures import format_of_name
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.tasks.classify_texts.class_files import LEAST, WORD, are_opposites, classes_of_files
-from snowroll.tasks.classify_texts.columns import Roles, Seen, roles_of
+from snowroll.tasks.classify_texts.columns import Roles
 from snowroll.tasks.classify_texts.lines import NO_LINES, Line, labelled_lines, may_hold_lines, plain_lines
-from snowroll.tasks.classify_texts.objects import holds_objects, rows_of, where_of
+from snowroll.tasks.classify_texts.objects import holds_objects
+from snowroll.tasks.classify_texts.sheets import Sheet, place_of, roles_of_sheet, sheets_in
 
 EACH = 5  # files of a class, on average, for folders to be classes of texts
 FEW_FILES = 5  # texts without labels: of fewer files every line is one
@@ -40,19 +39,6 @@ class Read:
     evidence: list[str] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
     roles: Roles | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Sheet:
-    """A table or a file of JSON: its rows as words by column."""
-
-    where: str
-    header: tuple[str, ...]
-    rows: Sequence[tuple[int, Mapping[str, str]]]
-    how: str
-    is_json: bool
-    has_header: bool = True
-    refused: Mapping[int, str] = field(default_factory=dict)
 
 
 def read_labelled(folder: Any, settings: PrepareSettings) -> Reading | None:
@@ -93,11 +79,11 @@ def texts_in(folder: Any, settings: PrepareSettings) -> list[str]:
     """What of a folder is to be told: the texts of its tables and JSON, every other file as a whole."""
     wheres = [entry.where for entry in folder.entries()]
     found = []
-    sheets, skipped = _sheets(folder, wheres, settings)
+    sheets, skipped = sheets_in(folder, wheres, settings)
     for sheet in sheets:
-        roles = _roles(sheet, replace(settings, label_column="", split_column="", group_column=""))
+        roles = roles_of_sheet(sheet, replace(settings, label_column="", split_column="", group_column=""))
         if roles is not None:
-            found += [_where(sheet, roles.texts, number) for number, _ in sheet.rows]
+            found += [place_of(sheet, roles.texts, number) for number, _ in sheet.rows]
         else:
             folder.refused[sheet.where] = "no column of texts"
     read = {sheet.where for sheet in sheets} | skipped.keys()
@@ -109,11 +95,11 @@ def texts_in(folder: Any, settings: PrepareSettings) -> list[str]:
 
 
 def _of_sheets(folder: Any, wheres: Sequence[str], settings: PrepareSettings) -> Read | None:
-    sheets, skipped = _sheets(folder, wheres, settings)
+    sheets, skipped = sheets_in(folder, wheres, settings)
     if not sheets:
         return None
     main = max(sheets, key=lambda sheet: (len(sheet.rows), sheet.where))
-    roles = _roles(main, settings)
+    roles = roles_of_sheet(main, settings)
     if roles is None or not (roles.label or settings.labels):
         folder.refused.setdefault(main.where, "no column of texts beside one of few classes")
         return None
@@ -138,7 +124,7 @@ def _add_rows(read: Read, sheet: Sheet, roles: Roles) -> None:
         read.skipped[f"{sheet.where} line {rows[0][0]}"] = "the names of the columns, some of which have none"
         rows = rows[1:]
     for number, cells in rows:
-        where = _where(sheet, roles.texts, number)
+        where = place_of(sheet, roles.texts, number)
         if not any(cells.get(name, "").strip() for name in roles.texts):
             read.skipped[f"{sheet.where} line {number}"] = "an empty text"
             continue
@@ -157,43 +143,6 @@ def _is_header(rows: Sequence[tuple[int, Mapping[str, str]]], roles: Roles) -> b
     labels = Counter(cells.get(roles.label, "") for _, cells in rows)
     alone = labels[first.get(roles.label, "")] == 1 and len(labels) > 2
     return alone and all(len(first.get(name, "").split()) < 2 for name in roles.texts)
-
-
-def _roles(sheet: Sheet, settings: PrepareSettings) -> Roles | None:
-    seen = {name: Seen(name) for name in sheet.header}
-    for _, cells in sheet.rows:
-        for name, cell in cells.items():
-            seen[name].add(cell)
-    return roles_of(list(seen.values()), settings, sheet.where)
-
-
-def _sheets(folder: Any, wheres: Sequence[str], settings: PrepareSettings) -> tuple[list[Sheet], dict[str, str]]:
-    sheets, skipped = [], {}
-    for where in wheres:
-        if is_table(where) and "!" in where:
-            skipped[where] = "a table within an archive: unpack it"
-        elif is_table(where):
-            try:
-                table = folder.table(where)
-            except DataError as fault:
-                skipped[where] = fault.what
-                continue
-            how = table.encoding if table.has_header else f"{table.encoding}, no header"
-            if len(table):
-                rows = list(table.named_words())
-                sheets.append(Sheet(where, table.header, rows, how, False, table.has_header, table.refused))
-    named = [where for where in wheres if holds_objects(where)]
-    for where, told in limited(rows_of, folder.stream(named), settings.workers):
-        if isinstance(told, DataError):
-            skipped[where] = told.what
-        elif told[0]:
-            header = tuple(dict.fromkeys(name for _, cells in told[0] for name in cells))
-            sheets.append(Sheet(where, header, told[0], "JSON", True, True, told[1]))
-    return sheets, skipped
-
-
-def _where(sheet: Sheet, texts: Sequence[str], number: int) -> str:
-    return (where_of if sheet.is_json else text_of_table)(sheet.where, texts, number)
 
 
 def _whole(label: str) -> str:
