@@ -65,6 +65,7 @@ def make_models() -> None:
     from snowroll.deploy.export import export_onnx, split_graphs
     from snowroll.deploy.quantize import quantize_int8
     from snowroll.deploy.resize import PilResize
+    from snowroll.deploy.session import load
 
     class Prepare(nn.Module):
         def __init__(self) -> None:
@@ -93,8 +94,8 @@ def make_models() -> None:
     export_onnx(whole, WORK / "fp32.onnx", {"labels": CLASSES})
     model = (WORK / "fp32.onnx").read_bytes()
     (WORK / "body.onnx").write_bytes(split_graphs(model)[1])
-    rows = (open_raw(jpeg(seed)).transpose(2, 0, 1)[None].astype(np.float32) / 255 for seed in range(1000, 1064))
-    quantize_int8(model, WORK / "int8.onnx", rows)
+    fp32 = load(model, "fp32", open_raw, answer)
+    quantize_int8(model, WORK / "int8.onnx", [fp32.prepare(jpeg(seed)) for seed in range(1000, 1064)])
 
 
 def jpeg(seed: int) -> bytes:
