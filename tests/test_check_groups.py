@@ -4,12 +4,17 @@ from dataclasses import replace
 
 import numpy as np
 
-from snowroll.base.nouns import Sample, Split
+from snowroll.base.nouns import Fault, Sample, Split
+from snowroll.prepare import groups_check
 from snowroll.prepare.check import check
-from snowroll.prepare.groups_check import group_faults, suggest_pattern
+from snowroll.prepare.groups_check import suggest_pattern
 from snowroll.prepare.likeness import Pairs
 from snowroll.prepare.look import Look
 from snowroll.prepare.view import View
+
+
+def group_faults(view: View, pairs: Pairs) -> list[Fault]:
+    return groups_check.group_faults(view, pairs, groups_check.told_by_names(view))
 
 
 def bursts(n: int, each: int, group: bool = False) -> tuple[View, Pairs]:

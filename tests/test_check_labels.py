@@ -46,7 +46,7 @@ def flipped(seed: int, share: float) -> tuple[np.ndarray, np.ndarray, np.ndarray
 
 
 def judged(features: np.ndarray, labels: np.ndarray, together: np.ndarray, seed: int = 0) -> np.ndarray:
-    return wrong_probability(probe(features, labels, together, seed), labels, seed)
+    return wrong_probability(probe([features], labels, together, seed), labels, seed)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -103,7 +103,7 @@ def test_copies_do_not_vouch_for_a_wrong_label() -> None:
 def test_suspects_are_ranked_and_named() -> None:
     features, labels, wrong = flipped(2, 0.03)
     samples = [Sample(f"i{k}", f"{t}/{k}.png", f"c{k}", "image", str(t)) for k, t in enumerate(labels)]
-    sure = np.exp(8 * probe(features, labels, np.arange(len(labels))))
+    sure = np.exp(8 * probe([features], labels, np.arange(len(labels))))
     opinions = sure / sure.sum(axis=1, keepdims=True)
     view = View.of(samples, {}, {"classes": tuple("0123456789")}, opinions=opinions)
     (fault,) = [fault for fault in check(view) if fault.code == "suspect_labels"]
@@ -119,7 +119,7 @@ def test_a_few_labels_of_one_class_given_to_another_are_worth_a_look() -> None:
     features, labels = digits.data[:500] / 16, digits.target[:500].copy()
     swapped = np.flatnonzero(labels == 3)[:4].tolist() + np.flatnonzero(labels == 5)[:4].tolist()
     labels[swapped] = 8 - labels[swapped]
-    sure = np.exp(8 * probe(features, labels, np.arange(500)))
+    sure = np.exp(8 * probe([features], labels, np.arange(500)))
     samples = [Sample(f"i{k}", f"{t}/{k}.png", f"c{k}", "image", str(t)) for k, t in enumerate(labels)]
     view = View.of(samples, {}, {"classes": tuple("0123456789")}, opinions=sure / sure.sum(axis=1, keepdims=True))
     found = codes(view)

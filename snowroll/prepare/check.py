@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from snowroll.base.nouns import Fault
-from snowroll.prepare.duplicates import copy_groups, duplicate_faults, pairs_of
+from snowroll.prepare.duplicates import duplicate_faults, pairs_of, scene_groups
 from snowroll.prepare.files_check import file_faults
-from snowroll.prepare.groups_check import group_faults
+from snowroll.prepare.groups_check import Named, group_faults, told_by_names
 from snowroll.prepare.label_check import label_faults
 from snowroll.prepare.likeness import Pairs
 from snowroll.prepare.shortcuts import shift_faults, shortcut_faults
@@ -32,13 +32,15 @@ class SplitFree:
     """What takes longest to find and does not depend on how the samples were split."""
 
     pairs: Pairs
+    named: Named | None
     suspects: tuple[Fault, ...]
 
 
 def split_free(view: View) -> SplitFree:
     """Every sample with those like it, and every label with what the others would say."""
-    pairs = pairs_of(view)
-    return SplitFree(pairs, tuple(suspect_faults(view, copy_groups(view, pairs))))
+    pairs, named = pairs_of(view), told_by_names(view)
+    alike = [*scene_groups(view, pairs), *(named.groups if named else ())]
+    return SplitFree(pairs, named, tuple(suspect_faults(view, alike)))
 
 
 def check(view: View, known: SplitFree | None = None) -> list[Fault]:
@@ -49,7 +51,7 @@ def check(view: View, known: SplitFree | None = None) -> list[Fault]:
         *file_faults(view),
         *label_faults(view),
         *duplicate_faults(view, pairs),
-        *group_faults(view, pairs),
+        *group_faults(view, pairs, known.named),
         *shortcut_faults(view),
         *shift_faults(view),
         *known.suspects,

@@ -6,6 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+_GRAIN_PX = 128  # pictures are made about so large before their texture is described
+_SCALES = (1, 2, 4)
+_BINS = 59  # the uniform patterns, and one for all others
+TEXTURE = len(_SCALES) * _BINS
 _AT_ONCE = 4_000  # pictures whose edges are found together
 _FITTED = 20_000  # rows that the components are fitted on; more change them little
 
@@ -56,10 +60,67 @@ def _edges(thumbnails: np.ndarray) -> np.ndarray:
     return (of_cell / np.sqrt(around[:, None] + 0.01)).reshape(n, -1)
 
 
-def colours_and_edges(thumbnails: np.ndarray) -> np.ndarray:
-    """[n, 1280] float32, both with as much say. What a probe of the labels looks at."""
-    parts = [part - part.mean(axis=0) for part in (colours(thumbnails), edges(thumbnails))]
-    return np.concatenate([part / (np.sqrt((part**2).sum(axis=1).mean()) + 1e-12) for part in parts], axis=1)
+def palette(thumbnails: np.ndarray) -> np.ndarray:
+    """[n, 288] float32: which hues there are (16 x 16 cells of Cb and Cr) and how bright (32 of luma), wherever they
+    are. Roots of shares: distances are then Hellinger's.
+    """
+    n = len(thumbnails)
+    if n == 0:
+        return np.zeros((0, 288), np.float32)
+    red, _, blue = np.moveaxis(thumbnails.reshape(n, -1, 3).astype(np.float32), 2, 0)
+    luma = grey(thumbnails).reshape(n, -1)
+    hues = (128 + (blue - luma) * 0.564).astype(int) // 16 * 16 + (128 + (red - luma) * 0.713).astype(int) // 16
+    counts = [_counts(hues.clip(0, 255), 256), _counts((luma / 8).astype(int).clip(0, 31), 32)]
+    return np.sqrt(np.concatenate(counts, axis=1) / luma.shape[1], dtype=np.float32)
+
+
+def _counts(values: np.ndarray, bins: int) -> np.ndarray:
+    """[n, m] numbers below `bins` to [n, bins]: how often each is in its row."""
+    rows = np.arange(len(values))[:, None] * bins
+    return np.bincount((values + rows).ravel(), minlength=len(values) * bins).reshape(len(values), bins)
+
+
+def texture(rgb: np.ndarray) -> np.ndarray:
+    """[H, W, 3] uint8 to [177] uint8: how often each pattern of lighter and darker neighbours is, at three scales.
+
+    Uniform local binary patterns (Ojala, Pietikainen and Maenpaa 2002), eight neighbours; roots of shares, times 255.
+    What a thumbnail has lost: of what material a thing is.
+    """
+    light = rgb.mean(axis=2, dtype=np.float32)
+    light = _reduced(light, max(1, round(max(light.shape) / _GRAIN_PX)))
+    return np.concatenate([_patterns(_reduced(light, scale)) for scale in _SCALES])
+
+
+def _reduced(light: np.ndarray, block: int) -> np.ndarray:
+    """Averaged over blocks; what is left over at the lower and right edge is cut off."""
+    if block == 1:
+        return light
+    height, width = (side // block for side in light.shape)
+    cut = light[: height * block, : width * block]
+    return cut.reshape(height, block, width, block).mean(axis=(1, 3))
+
+
+def _patterns(light: np.ndarray) -> np.ndarray:
+    """[59] uint8; none are counted where there is no neighbour."""
+    height, width = light.shape
+    if min(height, width) < 3:
+        return np.zeros(_BINS, np.uint8)
+    centre = light[1:-1, 1:-1] + 1  # a level of noise is no texture
+    code = np.zeros(centre.shape, np.uint8)
+    for bit, (down, right) in enumerate(((0, 0), (0, 1), (0, 2), (1, 2), (2, 2), (2, 1), (2, 0), (1, 0))):
+        code |= (light[down : height - 2 + down, right : width - 2 + right] >= centre).astype(np.uint8) << bit
+    shares = np.bincount(_UNIFORM, np.bincount(code.ravel(), minlength=256), _BINS) / centre.size
+    return np.rint(255 * np.sqrt(shares)).astype(np.uint8)
+
+
+def _uniform() -> np.ndarray:
+    """[256] the bin of each pattern: its own where light and dark change at most twice around it, else the last."""
+    bits = np.arange(256)[:, None] >> np.arange(8) & 1
+    is_uniform = (bits != np.roll(bits, 1, axis=1)).sum(axis=1) <= 2
+    return np.where(is_uniform, np.cumsum(is_uniform) - 1, _BINS - 1)
+
+
+_UNIFORM = _uniform()
 
 
 def shape(thumbnails: np.ndarray) -> np.ndarray:

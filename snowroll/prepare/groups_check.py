@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -31,8 +32,28 @@ _PATTERNS = (
 )
 
 
-def group_faults(view: View, pairs: Pairs) -> list[Fault]:
-    undeclared = [*_undeclared(view, pairs), *_named(view)]
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What names say of what belongs together: files of one name part look more alike than others of their class."""
+
+    pattern: str
+    groups: list[list[int]]  # rows, two or more each
+
+
+def told_by_names(view: View) -> Named | None:
+    """The pattern that tells the most groups; None where groups are declared, or names tell none."""
+    rows = view.readable()
+    if len(rows) < _FEWEST or any(view.samples[row].group is not None for row in rows):
+        return None
+    looks = shape(view.thumbnails(rows))
+    wheres, labels = [view.where(row) for row in rows], [view.labels[row] for row in rows]
+    found = [(pattern, _groups_by(pattern, wheres, labels, looks)) for pattern in _PATTERNS]
+    pattern, groups = max(found, key=lambda pair: len(pair[1]))
+    return Named(pattern, [[rows[k] for k in group] for group in groups]) if groups else None
+
+
+def group_faults(view: View, pairs: Pairs, named: Named | None) -> list[Fault]:
+    undeclared = [*_undeclared(view, pairs), *_named(view, named)]
     return [*_straddling(view), *_spelt_twice(view), *sorted(undeclared, key=lambda fault: -len(fault.paths))[:1]]
 
 
@@ -121,33 +142,22 @@ def _apart_by(view: View, pattern: str) -> list[list[int]]:
     return [group for group in found.values() if len(group) > 1 and _lie_apart(view, [group])]
 
 
-def _named(view: View) -> Iterator[Fault]:
-    """Names that say what belongs together: files of one name part look more alike than others of their class.
-
-    Told where no group is declared, and the groups are cut apart by the splits, or would be by random ones.
-    """
-    rows = view.readable()
-    if len(rows) < _FEWEST or any(view.samples[row].group is not None for row in rows):
+def _named(view: View, named: Named | None) -> Iterator[Fault]:
+    """Told where the groups are cut apart by the splits, or would be by random ones."""
+    if named is None:
         return
-    looks = shape(view.thumbnails(rows))
-    wheres, labels = [view.where(row) for row in rows], [view.labels[row] for row in rows]
-    found = ((pattern, _groups_by(pattern, wheres, labels, looks)) for pattern in _PATTERNS)
-    best = max(((groups, pattern) for pattern, groups in found if groups), key=lambda pair: len(pair[0]), default=None)
-    if best is None:
-        return
-    groups, pattern = best
-    torn = [group for group in groups if len({view.splits[rows[k]] for k in group} - {None}) > 1]
-    is_split = any(view.splits[row] is not None for row in rows)
+    torn = [group for group in named.groups if len({view.splits[row] for row in group} - {None}) > 1]
+    is_split = any(view.splits[row] is not None for row in view.readable())
     if is_split and not torn:
         return
-    members = [rows[k] for group in (torn or groups) for k in group]
+    members = [row for group in (torn or named.groups) for row in group]
     cut = f"{count(len(torn), 'of them is', 'of them are')} in more than one split" if torn else "none is declared"
     message = (
-        f"the names tell {len(groups):,} groups of files that look alike beyond their class, and {cut}: the test "
+        f"the names tell {len(named.groups):,} groups of files that look alike beyond their class, and {cut}: the test "
         f"then measures memory; for instance {view.names(members[:3])}"
     )
-    cure = f"--prepare.group '{pattern}', if the names mean that"
-    fix = Fix("set", setting="prepare.group", value=pattern)
+    cure = f"--prepare.group '{named.pattern}', if the names mean that"
+    fix = Fix("set", setting="prepare.group", value=named.pattern)
     yield view.fault("undeclared_groups", "warn", members, message, cure, 0.8, fix)
 
 

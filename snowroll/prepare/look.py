@@ -14,6 +14,7 @@ import numpy as np
 
 from snowroll.base.errors import DataError
 from snowroll.prepare import pictures
+from snowroll.prepare.features import TEXTURE, texture
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -49,6 +50,7 @@ class Look:
     drawn: bool = False  # the thumbnail is a drawing of what is no picture: two alike need not be copies
     own: dict[str, float] = field(default_factory=dict)  # numbers that only the task knows: a scan's depth, its spacing
     thumbnail: np.ndarray = field(default_factory=lambda: np.zeros((THUMBNAIL_PX, THUMBNAIL_PX, 3), np.uint8))
+    texture: np.ndarray = field(default_factory=lambda: np.zeros(TEXTURE, np.uint8))  # see features.texture
 
 
 def look_of_no_picture(raw: bytes, format: str, own: dict[str, float], thumbnail: np.ndarray) -> Look:
@@ -88,6 +90,7 @@ def look(raw: bytes, megapixels: float = 100) -> Look:
         contrast=float(rgb.std(axis=(0, 1)).max() / 255),
         sharpness=_sharpness(grey),
         thumbnail=pictures.resize(rgb, THUMBNAIL_PX, "stretch"),
+        texture=texture(rgb),
     )
 
 

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from snowroll.base.nouns import Fault
-from snowroll.prepare.features import colours_and_edges, components
+from snowroll.prepare.features import colours, components, edges, palette
+from snowroll.prepare.likeness import groups
 from snowroll.prepare.view import View, count
 
 _FOLDS = 5
@@ -21,13 +22,14 @@ _LANDMARKS = 1_000  # centres of the kernel: cost grows with their square, skill
 _PLANTED = 0.03  # share of labels changed on purpose in each trial
 _TRIALS = 8
 _SURE = 0.5  # probability from which a label is reported: it is rather wrong than right
-_SKILL = 0.6  # of the way from chance to certainty that a judge must agree with the labels to be heard. A guess
-_GOOD = 0.85  # likewise, for its doubts to be worth a look though they prove nothing
-_LOOKED_THROUGH, _SHARE = 10, 0.02  # such doubts that are told: so many, or that share of the labels
+_SKILL = 0.7  # of the way from chance to certainty that a judge must agree with right labels to be believed. A guess
+_USEFUL = 0.6  # likewise, for its doubts to be worth a look though they prove nothing
 _FLAT, _MOST = 1.35, 0.3  # see `share_wrong`
+_REACHED = np.arange(0.15, 0.51, 0.05)  # shares of the planted errors; beyond, right labels are doubted as much
 _FEW, _RARE = 3, 0.003  # suspects, and share of the labels, below which they are worth no more than a note
 _THRICE = 5_000  # samples, up to which the quick judge is asked three times
 _FEWEST = 50  # labelled samples
+_OF_ONE = 0.9  # of the samples in groups, from which a label is a group's rather than a sample's
 _SPREAD = 0.5  # kernel width: squared, as a share of the median squared distance; digits: 0.25 finds a tenth fewer
 _RIDGE = 1e-2  # relative to the mean kernel energy; digits: anything from 3e-4 to 1e-2 is as good at this width
 _WIDTH = 64  # components
@@ -35,52 +37,76 @@ _UNSURE = 1e-4  # probability below which a network's answers are all alike
 
 
 def suspect_faults(view: View, kept_together: Sequence[Sequence[int]] = ()) -> Iterator[Fault]:
-    """The suspected labels, surest first, and those that a good judge would not have given; nothing by a poor one."""
+    """The suspected labels, surest first, and those that a good judge would least have given; nothing by a poor one.
+
+    kept_together: rows that may show one thing; none of them is judged by what was learnt from another.
+    """
     rows, labels = _judged(view)
     if len(rows) < _FEWEST or len(set(labels.tolist())) < 2:
         return
+    together = _together(view, rows, kept_together)
     if view.opinions is not None:
         judges = [np.log(view.opinions[rows].clip(_UNSURE))]  # two that are nearly sure differ by how nearly
     else:
-        features, together = colours_and_edges(view.thumbnails(rows)), _together(view, rows, kept_together)
         # where samples are few, what one way to deal out the folds suspects another may not
-        judges = [probe(features, labels, together, seed) for seed in range(3 if len(rows) <= _THRICE else 1)]
+        seeds = range(3 if len(rows) <= _THRICE else 1)
+        parts = _parts(view, rows)
+        judges = [probe(parts, labels, together, seed) for seed in seeds]
+    unit_of = units(together, labels)  # what has one label: a sample, or all of a group
+    first = np.unique(unit_of, return_index=True)[1]
+    judges, labels = [_means(scores, unit_of) for scores in judges], labels[first]
+    members = [np.flatnonzero(unit_of == k).tolist() for k in range(len(first))] if len(first) < len(rows) else None
     wrong = np.min([wrong_probability(scores, labels) for scores in judges], axis=0)
     scores = np.mean(judges, axis=0)
-    doubt = _doubt(scores, labels)
+    doubt, planted = _doubts(scores, labels)
     order = np.lexsort((-doubt, -wrong))  # the doubt tells apart what is equally probable
     judge = "a probe on thumbnails" if view.opinions is None else "networks"
     cure = "look at them and correct what is wrong; nothing is changed for you"
+
+    def samples(chosen: Sequence[int]) -> list[int]:
+        return [rows[place] for k in chosen for place in (members[k] if members else (k,))]
+
     sure = [k for k in order if wrong[k] >= _SURE]
     if sure:
-        suspects, first = [rows[k] for k in sure], rows[sure[0]]
+        suspects = samples(sure)
         message = (
             f"{count(len(suspects), 'label')} probably wrong, say {judge} that did not learn from them, surest first: "
-            f"{view.where(first)} is labelled '{view.labels[first]}' (wrong with probability {wrong[sure[0]]:.2f})"
+            f"{_named(view, suspects[0])} (wrong with probability {wrong[sure[0]]:.2f})"
         )
         severity = "warn" if len(suspects) >= max(_FEW, _RARE * len(rows)) else "note"
         confidence = float(np.mean(wrong[sure]))
         yield view.fault("suspect_labels", severity, suspects, message, cure, confidence, view.ask(suspects))
-    if _agreement(scores, labels) >= _GOOD:
-        most = max(_LOOKED_THROUGH, round(_SHARE * len(rows)))
-        other = [k for k in order[:most] if doubt[k] > 0 and wrong[k] < _SURE]
+    if _skill(scores, labels, share_wrong(doubt, planted)) >= _USEFUL:
+        most = most_wrong(doubt, planted)
+        other = [k for k in order[: round(most * len(doubt))] if doubt[k] > 0 and wrong[k] < _SURE]
         if other:
-            doubted, first = [rows[k] for k in other], rows[other[0]]
+            doubted = samples(other)
             message = (
-                f"{count(len(doubted), 'more label')} that {judge} would not have given: {view.where(first)} is "
-                f"labelled '{view.labels[first]}'; hard samples are among them"
+                f"{count(len(doubted), 'more label')} that {judge} would least have given, where {most:.1%} may be "
+                f"wrong: {_named(view, doubted[0])}; hard samples are among them"
             )
             confidence = float(np.mean(wrong[other]))
             yield view.fault("doubted_labels", "note", doubted, message, cure, confidence, view.ask(doubted))
 
 
-def probe(features: np.ndarray, labels: np.ndarray, together: np.ndarray, seed: int = 0) -> np.ndarray:
+def _named(view: View, row: int) -> str:
+    return f"{view.where(row)} is labelled '{view.labels[row]}'"
+
+
+def _parts(view: View, rows: Sequence[int]) -> list[np.ndarray]:
+    """What the quick judge looks at: where which colours and edges are, and which colours and textures at all."""
+    thumbnails = view.thumbnails(rows)
+    return [colours(thumbnails), edges(thumbnails), palette(thumbnails), view.textures(rows) / np.float32(255)]
+
+
+def probe(parts: Sequence[np.ndarray], labels: np.ndarray, together: np.ndarray, seed: int = 0) -> np.ndarray:
     """[n, C] what kernel ridge regression says of each sample that was fitted on samples of other folds.
 
-    features [n, D]; labels [n] class numbers; together [n]: samples with one number share a fold.
+    parts: features [n, D] of several kinds, with as much say each; labels [n] class numbers; together [n]: samples
+    with one number share a fold.
     """
     rng = np.random.default_rng(seed)
-    return _out_of_fold(_kernel(features, rng), labels, _folds(together, rng))
+    return _out_of_fold(_kernel(parts, rng), labels, _folds(together, rng))
 
 
 def wrong_probability(scores: np.ndarray, labels: np.ndarray, seed: int = 0) -> np.ndarray:
@@ -89,19 +115,26 @@ def wrong_probability(scores: np.ndarray, labels: np.ndarray, seed: int = 0) -> 
     f is the density of the doubts that planted errors meet, g that of all labels as they are, w the share of wrong
     ones. scores [n, C] by a judge that saw no sample's own label; labels [n] class numbers.
     """
-    if _agreement(scores, labels) < _SKILL:
+    doubt, planted = _doubts(scores, labels, seed)
+    share = share_wrong(doubt, planted)
+    if _skill(scores, labels, share) < _SKILL:
         return np.zeros(len(labels))  # whom the judge doubts then tells more of the judge
+    return _density_ratio(planted, doubt, share)(doubt)
+
+
+def _doubts(scores: np.ndarray, labels: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """([n], [m]) the doubt that each label meets, and those that errors planted on purpose would."""
     rng = np.random.default_rng(seed)
-    doubt = _doubt(scores, labels)
     versions = [_plant(labels, scores.shape[1], rng) for _ in range(_TRIALS)]
-    planted = np.concatenate([_doubt(scores, version)[version != labels] for version in versions])
-    return _density_ratio(planted, doubt, share_wrong(doubt, planted))(doubt)
+    planted = [_doubt(scores, version)[version != labels] for version in versions]
+    return _doubt(scores, labels), np.concatenate(planted)
 
 
-def _agreement(scores: np.ndarray, labels: np.ndarray) -> float:
-    """How far from chance (0) to certainty (1) the judge gives the labels that are there."""
+def _skill(scores: np.ndarray, labels: np.ndarray, wrong: float) -> float:
+    """How far from chance (0) to certainty (1) the judge gives those labels that are right: all but a share `wrong`."""
     chance = np.sum((np.bincount(labels) / len(labels)) ** 2)
-    return float((np.mean(scores.argmax(axis=1) == labels) - chance) / (1 - chance + 1e-12))
+    agreement = (np.mean(scores.argmax(axis=1) == labels) - chance) / (1 - chance + 1e-12)
+    return float(agreement / (1 - wrong))
 
 
 def share_wrong(doubt: np.ndarray, planted: np.ndarray) -> float:
@@ -118,15 +151,61 @@ def share_wrong(doubt: np.ndarray, planted: np.ndarray) -> float:
     >>> share_wrong(rng.normal(0, 1, 1000), rng.normal(0.5, 1, 300)) <= _PLANTED / 2
     True
     """
-    reached = np.arange(0.15, 0.51, 0.05)  # beyond half of them, right labels are reached by good judges too
     # one more than were counted: where none were, a few may be
-    above = np.array([1 + np.sum(doubt >= np.quantile(planted, 1 - r)) for r in reached]) / len(doubt)
-    ratio = above / reached
+    ratio = (1 + _above(doubt, planted)) / (len(doubt) * _REACHED)
     lowest = int(ratio.argmin())
     least = float(ratio[lowest])
-    chance = 2 * math.sqrt(least / (len(doubt) * reached[lowest]))  # two standard errors of what was counted there
+    chance = 2 * math.sqrt(least / (len(doubt) * _REACHED[lowest]))  # two standard errors of what was counted there
     is_flat = ratio[-1] <= _FLAT * (least + chance) and least <= _MOST
     return least if is_flat else min(least, _PLANTED) / 2
+
+
+def most_wrong(doubt: np.ndarray, planted: np.ndarray) -> float:
+    """The largest share of labels that can be wrong, with 95 % confidence, were they as much doubted as planted ones.
+
+    The upper limit of what was counted above a threshold (Poisson; Garwood 1936), over the share of the planted errors
+    that lie there: the least that any threshold allows.
+
+    >>> rng = np.random.default_rng(0)
+    >>> right, wrong = rng.normal(-2, 0.5, 9000), rng.normal(2, 0.5, 1000)
+    >>> bool(0.1 < most_wrong(np.concatenate([right, wrong]), rng.normal(2, 0.5, 3000)) < 0.12)
+    True
+    """
+    from scipy.stats import chi2
+
+    limit = chi2.ppf(0.95, 2 * (_above(doubt, planted) + 1)) / 2
+    return min(1.0, float((limit / (len(doubt) * _REACHED)).min()))
+
+
+def _above(doubt: np.ndarray, planted: np.ndarray) -> np.ndarray:
+    """How many doubts are as high as those of each share of the planted errors."""
+    return np.array([np.sum(doubt >= np.quantile(planted, 1 - share)) for share in _REACHED])
+
+
+def units(together: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """[n] one number for all that has its label in common: a sample; or, where groups are nearly always of one label,
+    all samples of a group that share it. What supports each other wrongly is then judged as one.
+
+    >>> units(np.array([0, 0, 1, 1, 2]), np.array([4, 4, 5, 5, 5])).tolist()
+    [0, 0, 1, 1, 2]
+    >>> units(np.array([0, 0, 1, 1, 2]), np.array([4, 5, 5, 4, 5])).tolist()  # a speaker says several words
+    [0, 1, 2, 3, 4]
+    """
+    alone = np.arange(len(labels))
+    of_group = np.unique(together, return_inverse=True)[1]
+    cell = np.unique(np.stack([of_group, labels]), axis=1, return_inverse=True)[1].reshape(-1)
+    n_group, n_cell = np.bincount(of_group)[of_group], np.bincount(cell)[cell]
+    in_groups = n_group > 1
+    if not in_groups.any() or np.mean(n_cell[in_groups] == n_group[in_groups]) < _OF_ONE:
+        return alone
+    return cell
+
+
+def _means(scores: np.ndarray, unit_of: np.ndarray) -> np.ndarray:
+    """[n, C] to [units, C]"""
+    total = np.zeros((unit_of.max() + 1, scores.shape[1]))
+    np.add.at(total, unit_of, scores)
+    return total / np.bincount(unit_of)[:, None]
 
 
 def _judged(view: View) -> tuple[list[int], np.ndarray]:
@@ -139,11 +218,18 @@ def _judged(view: View) -> tuple[list[int], np.ndarray]:
 
 
 def _together(view: View, rows: list[int], kept: Sequence[Sequence[int]]) -> np.ndarray:
-    """[n] one number for each group and each set of copies: a copy in another fold would vouch for a wrong label."""
-    names = {row: view.samples[row].group or f"#{row}" for row in rows}
-    for group in kept:
-        names.update({row: f"copies {group[0]}" for row in group if row in names})
-    return np.unique([names[row] for row in rows], return_inverse=True)[1]
+    """[n] one number for all that may show one thing: in another fold it would vouch for a wrong label."""
+    place_of = {row: place for place, row in enumerate(rows)}
+    declared: dict[str, list[int]] = {}
+    for row in rows:
+        if (name := view.samples[row].group) is not None:
+            declared.setdefault(name, []).append(row)
+    told = ([place_of[row] for row in group if row in place_of] for group in (*declared.values(), *kept))
+    pairs = np.array([(group[0], other) for group in told for other in group[1:]], np.int64).reshape(-1, 2)
+    number = np.arange(len(rows))
+    for group in groups(len(rows), pairs[:, 0], pairs[:, 1]):
+        number[group] = group[0]
+    return np.unique(number, return_inverse=True)[1]
 
 
 def _plant(labels: np.ndarray, classes: int, rng: np.random.Generator) -> np.ndarray:
@@ -158,12 +244,19 @@ def _folds(together: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return rng.permutation(fold_of)[together]
 
 
-def _kernel(features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """[n, m] similarity to m landmarks drawn from the data; Gaussian, as wide as neighbours are apart."""
-    flat = np.asarray(features, np.float32).reshape(len(features), -1)
-    low = components(flat, _WIDTH).apply(flat)
-    marks = low[rng.choice(len(low), min(_LANDMARKS, len(low)), replace=False)]
-    square = (low**2).sum(axis=1)[:, None] + (marks**2).sum(axis=1) - 2 * low @ marks.T
+def _kernel(parts: Sequence[np.ndarray], rng: np.random.Generator) -> np.ndarray:
+    """[n, m] similarity to m landmarks drawn from the data: the mean over the parts in which samples differ of a
+    Gaussian as wide as neighbours are apart.
+    """
+    n = len(parts[0])
+    marks = rng.choice(n, min(_LANDMARKS, n), replace=False)
+    likes = [_likeness(np.asarray(part, np.float32), marks) for part in parts if np.ptp(part, axis=0).any()]
+    return np.mean(likes, axis=0) if likes else np.ones((n, len(marks)), np.float32)
+
+
+def _likeness(part: np.ndarray, marks: np.ndarray) -> np.ndarray:
+    low = components(part, _WIDTH).apply(part)
+    square = (low**2).sum(axis=1)[:, None] + (low[marks] ** 2).sum(axis=1) - 2 * low @ low[marks].T
     width = np.median(square[: len(marks)]) * _SPREAD
     return np.exp(-square.clip(0) / (width + 1e-12)).astype(np.float32)
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from snowroll.base.nouns import Fault, Fix, Json, Sample, Severity, Split, canonical
+from snowroll.prepare.features import TEXTURE
 from snowroll.prepare.look import Look
 
 _NAMED = 3  # files that a sentence names before it says how many more there are
@@ -87,6 +88,11 @@ class View:
         """[n, 32, 32, 3] uint8"""
         kept = [seen.thumbnail for row in rows if (seen := self.looks[row]) is not None]
         return np.stack(kept) if kept else np.zeros((0, 32, 32, 3), np.uint8)
+
+    def textures(self, rows: Sequence[int]) -> np.ndarray:
+        """[n, 177] uint8"""
+        kept = [seen.texture for row in rows if (seen := self.looks[row]) is not None]
+        return np.stack(kept) if kept else np.zeros((0, TEXTURE), np.uint8)
 
     def names(self, rows: Sequence[int]) -> str:
         """'a.jpg, b.jpg and 3 more'"""

@@ -16,10 +16,12 @@ from snowroll.base import atomic
 from snowroll.base.errors import DataError
 from snowroll.base.nouns import Sample
 from snowroll.prepare.decode import limited
+from snowroll.prepare.features import TEXTURE
 from snowroll.prepare.look import THUMBNAIL_PX, Look
 from snowroll.project.opened import Opened, Say
 
-_PLAIN = [f.name for f in fields(Look) if f.name != "thumbnail"]
+_ARRAYS = {"thumbnail": (THUMBNAIL_PX, THUMBNAIL_PX, 3), "texture": (TEXTURE,)}  # a file each
+_PLAIN = [f.name for f in fields(Look) if f.name not in _ARRAYS]
 
 
 def look_at(opened: Opened, samples: Sequence[Sample], say: Say) -> dict[str, Look]:
@@ -67,10 +69,10 @@ def _decode(opened: Opened, missing: dict[str, str]) -> dict[str, Look]:
 
 def _save(folder: Path, seen: dict[str, Look]) -> None:
     order = sorted(seen)
-    thumbnails = np.stack([seen[sha].thumbnail for sha in order])
-    buffer = io.BytesIO()
-    np.save(buffer, thumbnails)
-    atomic.write(folder / "thumbnails.npy", buffer.getvalue())
+    for name in _ARRAYS:
+        buffer = io.BytesIO()
+        np.save(buffer, np.stack([getattr(seen[sha], name) for sha in order]))
+        atomic.write(folder / f"{name}s.npy", buffer.getvalue())
     rows = [[sha, *[getattr(seen[sha], name) for name in _PLAIN]] for sha in order]
     atomic.write_json(folder / "looks.json", {"fields": _PLAIN, "rows": rows}, indent=None)
 
@@ -79,13 +81,13 @@ def _load(folder: Path) -> dict[str, Look]:
     """The cache, or nothing where it is absent, half-written or of another make."""
     try:
         told: dict[str, Any] = json.loads((folder / "looks.json").read_text())
-        thumbnails = np.load(folder / "thumbnails.npy", mmap_mode="r", allow_pickle=False)
+        arrays = {name: np.load(folder / f"{name}s.npy", mmap_mode="r", allow_pickle=False) for name in _ARRAYS}
     except (OSError, ValueError):
         return {}
-    sound = thumbnails.shape == (len(told["rows"]), THUMBNAIL_PX, THUMBNAIL_PX, 3)
+    sound = all(arrays[name].shape == (len(told["rows"]), *shape) for name, shape in _ARRAYS.items())
     if told.get("fields") != _PLAIN or not sound:
         return {}
     return {
-        row[0]: Look(**dict(zip(_PLAIN, row[1:], strict=True)), thumbnail=thumbnails[i])
+        row[0]: Look(**dict(zip(_PLAIN, row[1:], strict=True)), **{name: array[i] for name, array in arrays.items()})
         for i, row in enumerate(told["rows"])
     }
