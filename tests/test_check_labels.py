@@ -1,14 +1,18 @@
 """Labels: what is missing, uneven, unknown or probably wrong; and silence where the probe has no skill."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from snowroll.base.nouns import Fault, Sample
+from snowroll.base.nouns import Fault, Sample, Split
 from snowroll.prepare.check import check
-from snowroll.prepare.suspects import probe, wrong_probability
+from snowroll.prepare.look import Look
+from snowroll.prepare.meanings import meaning_faults
+from snowroll.prepare.probe import likeness, out_of_fold
+from snowroll.prepare.suspects import suspect_faults, wrong_probability
 from snowroll.prepare.view import View
 
 
@@ -45,8 +49,12 @@ def flipped(seed: int, share: float) -> tuple[np.ndarray, np.ndarray, np.ndarray
     return digits.data / 16, labels, labels != digits.target
 
 
+def probe(features: np.ndarray, labels: np.ndarray, together: np.ndarray, seed: int = 0) -> np.ndarray:
+    return out_of_fold(likeness([features], seed), labels, together, seed)
+
+
 def judged(features: np.ndarray, labels: np.ndarray, together: np.ndarray, seed: int = 0) -> np.ndarray:
-    return wrong_probability(probe([features], labels, together, seed), labels, seed)
+    return wrong_probability(probe(features, labels, together, seed), labels, seed)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -103,7 +111,7 @@ def test_copies_do_not_vouch_for_a_wrong_label() -> None:
 def test_suspects_are_ranked_and_named() -> None:
     features, labels, wrong = flipped(2, 0.03)
     samples = [Sample(f"i{k}", f"{t}/{k}.png", f"c{k}", "image", str(t)) for k, t in enumerate(labels)]
-    sure = np.exp(8 * probe([features], labels, np.arange(len(labels))))
+    sure = np.exp(8 * probe(features, labels, np.arange(len(labels))))
     opinions = sure / sure.sum(axis=1, keepdims=True)
     view = View.of(samples, {}, {"classes": tuple("0123456789")}, opinions=opinions)
     (fault,) = [fault for fault in check(view) if fault.code == "suspect_labels"]
@@ -119,7 +127,7 @@ def test_a_few_labels_of_one_class_given_to_another_are_worth_a_look() -> None:
     features, labels = digits.data[:500] / 16, digits.target[:500].copy()
     swapped = np.flatnonzero(labels == 3)[:4].tolist() + np.flatnonzero(labels == 5)[:4].tolist()
     labels[swapped] = 8 - labels[swapped]
-    sure = np.exp(8 * probe([features], labels, np.arange(500)))
+    sure = np.exp(8 * probe(features, labels, np.arange(500)))
     samples = [Sample(f"i{k}", f"{t}/{k}.png", f"c{k}", "image", str(t)) for k, t in enumerate(labels)]
     view = View.of(samples, {}, {"classes": tuple("0123456789")}, opinions=sure / sure.sum(axis=1, keepdims=True))
     found = codes(view)
@@ -211,3 +219,46 @@ def test_a_class_that_is_judged_on_and_never_learnt_is_named() -> None:
     named = [fault.message for fault in check(replace(view, splits=splits)) if fault.code == "class_in_one_split"]
     assert len(named) == 2
     assert "'cat' is judged on and never learnt from" in named[0]
+
+
+def pictured(labels: np.ndarray, splits: Sequence[Split | None], names: Sequence[str]) -> View:
+    """The digits as pictures of their thumbnails alone, under the names given."""
+    digits = load_digits().images[: len(labels)]
+    grey = np.kron(np.rint(digits * 15.9), np.ones((1, 4, 4))).astype(np.uint8)
+    looks = {f"i{k}": Look(9, "PNG", width=8, height=8, thumbnail=np.stack([one] * 3, 2)) for k, one in enumerate(grey)}
+    samples = [
+        Sample(f"i{k}", name, f"c{k}", "image", str(label), split=split)
+        for k, (name, label, split) in enumerate(zip(names, labels, splits, strict=True))
+    ]
+    return View.of(samples, looks, {"classes": tuple("0123456789")})
+
+
+def test_classes_that_are_swapped_in_one_split_are_told_and_a_sound_split_is_not() -> None:
+    truth = load_digits().target[:600]
+    splits: list[Split | None] = ["train" if k % 4 else "test" for k in range(600)]
+    names = [f"{split}/{k}.png" for k, split in enumerate(splits)]
+    assert list(meaning_faults(pictured(truth, splits, names))) == []
+    held = np.array([split == "test" for split in splits])
+    swapped = held & np.isin(truth, (3, 5))
+    faults = list(meaning_faults(pictured(np.where(swapped, 8 - truth, truth), splits, names)))
+    assert {fault.code for fault in faults} == {"classes_renamed"}
+    assert len(faults) == 2
+    told = {int(one[1:]) for fault in faults for one in fault.samples}
+    assert told <= set(np.flatnonzero(swapped).tolist())
+    assert len(told) > 0.8 * swapped.sum()
+
+
+def test_a_group_under_one_wrong_label_does_not_vouch_for_itself() -> None:
+    """Five of a kind under one wrong label each time: judged as one, and all of it is named."""
+    truth = load_digits().target[:600]
+    of_class = [np.flatnonzero(truth == k) for k in range(10)]
+    groups = [rows[start : start + 5].tolist() for rows in of_class for start in range(0, len(rows), 5)]
+    labels = truth.copy()
+    for group in groups[::12]:
+        labels[group] = (truth[group[0]] + 3) % 10
+    view = pictured(labels, [None] * 600, [f"{k}.png" for k in range(600)])
+    (suspects,) = [fault for fault in suspect_faults(view, groups) if fault.code == "suspect_labels"]
+    told = {int(one[1:]) for one in suspects.samples}
+    wrong = set(np.flatnonzero(labels != truth).tolist())
+    assert len(told & wrong) > 0.8 * len(wrong)
+    assert len(told - wrong) <= 0.02 * 600

@@ -18,6 +18,7 @@ from snowroll.prepare.files_check import file_faults
 from snowroll.prepare.groups_check import Named, group_faults, told_by_names
 from snowroll.prepare.label_check import label_faults
 from snowroll.prepare.likeness import Pairs
+from snowroll.prepare.meanings import meaning_faults
 from snowroll.prepare.shortcuts import shift_faults, shortcut_faults
 from snowroll.prepare.suspects import suspect_faults
 from snowroll.prepare.view import View
@@ -33,14 +34,14 @@ class SplitFree:
 
     pairs: Pairs
     named: Named | None
-    suspects: tuple[Fault, ...]
+    labels: tuple[Fault, ...]  # wrong ones, and classes that are another in another declared split
 
 
 def split_free(view: View) -> SplitFree:
     """Every sample with those like it, and every label with what the others would say."""
     pairs, named = pairs_of(view), told_by_names(view)
     alike = [*scene_groups(view, pairs), *(named.groups if named else ())]
-    return SplitFree(pairs, named, tuple(suspect_faults(view, alike)))
+    return SplitFree(pairs, named, (*meaning_faults(view, alike), *suspect_faults(view, alike)))
 
 
 def check(view: View, known: SplitFree | None = None) -> list[Fault]:
@@ -54,7 +55,7 @@ def check(view: View, known: SplitFree | None = None) -> list[Fault]:
         *group_faults(view, pairs, known.named),
         *shortcut_faults(view),
         *shift_faults(view),
-        *known.suspects,
+        *known.labels,
     ]
     return sorted(faults, key=lambda fault: _ORDER[fault.severity])
 

