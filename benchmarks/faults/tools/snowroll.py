@@ -48,6 +48,7 @@ CAUSES = {
     "conflicting_rows": "conflicting_labels",
     "suspect_labels": "wrong_labels",
     "doubted_labels": "wrong_labels",
+    "classes_renamed": "wrong_labels",
     "label_stuck": "wrong_labels",
     "unknown_label": "unknown_class",
     "class_in_one_split": "unknown_class",
