@@ -50,7 +50,7 @@ def flipped(seed: int, share: float) -> tuple[np.ndarray, np.ndarray, np.ndarray
 
 
 def probe(features: np.ndarray, labels: np.ndarray, together: np.ndarray, seed: int = 0) -> np.ndarray:
-    return out_of_fold(likeness([features], seed), labels, together, seed)
+    return out_of_fold(likeness(len(features), [features], seed), labels, together, seed)
 
 
 def judged(features: np.ndarray, labels: np.ndarray, together: np.ndarray, seed: int = 0) -> np.ndarray:

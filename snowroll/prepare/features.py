@@ -15,7 +15,7 @@ _FITTED = 20_000  # rows that the components are fitted on; more change them lit
 
 
 def grey(thumbnails: np.ndarray) -> np.ndarray:
-    """[n, S, S, 3] uint8 to [n, S, S] float32 luma, 0 to 255 (ITU-R BT.601)."""
+    """[..., 3] uint8 to [...] float32 luma, 0 to 255 (ITU-R BT.601)."""
     return thumbnails.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
 
 
@@ -64,19 +64,22 @@ def palette(thumbnails: np.ndarray) -> np.ndarray:
     """[n, 288] float32: which hues there are (16 x 16 cells of Cb and Cr) and how bright (32 of luma), wherever they
     are. Roots of shares: distances are then Hellinger's.
     """
-    n = len(thumbnails)
-    if n == 0:
-        return np.zeros((0, 288), np.float32)
-    red, _, blue = np.moveaxis(thumbnails.reshape(n, -1, 3).astype(np.float32), 2, 0)
-    luma = grey(thumbnails).reshape(n, -1)
-    hues = (128 + (blue - luma) * 0.564).astype(int) // 16 * 16 + (128 + (red - luma) * 0.713).astype(int) // 16
-    counts = [_counts(hues.clip(0, 255), 256), _counts((luma / 8).astype(int).clip(0, 31), 32)]
+    found = [_palette(thumbnails[start : start + _AT_ONCE]) for start in range(0, len(thumbnails), _AT_ONCE)]
+    return np.concatenate(found) if found else np.zeros((0, 288), np.float32)
+
+
+def _palette(thumbnails: np.ndarray) -> np.ndarray:
+    pixels = thumbnails.reshape(len(thumbnails), -1, 3)
+    luma = grey(pixels)
+    blue, red = (pixels[..., 2] - luma) * 0.564, (pixels[..., 0] - luma) * 0.713  # Cb and Cr, around 0
+    hues = (128 + blue).astype(np.int32) // 16 * 16 + (128 + red).astype(np.int32) // 16
+    counts = [_counts(hues.clip(0, 255), 256), _counts((luma / 8).astype(np.int32).clip(0, 31), 32)]
     return np.sqrt(np.concatenate(counts, axis=1) / luma.shape[1], dtype=np.float32)
 
 
 def _counts(values: np.ndarray, bins: int) -> np.ndarray:
     """[n, m] numbers below `bins` to [n, bins]: how often each is in its row."""
-    rows = np.arange(len(values))[:, None] * bins
+    rows = np.arange(len(values), dtype=np.int32)[:, None] * bins
     return np.bincount((values + rows).ravel(), minlength=len(values) * bins).reshape(len(values), bins)
 
 

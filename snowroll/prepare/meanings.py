@@ -35,7 +35,7 @@ def meaning_faults(view: View, alike: Sequence[Sequence[int]] = ()) -> Iterator[
     learnt = splits == "train"
     if learnt.sum() < _FEWEST or learnt.all():
         return
-    like, together = likeness(what_is_seen(view, rows)), kept_together(view, rows, alike)
+    like, together = likeness(len(rows), what_is_seen(view, rows)), kept_together(view, rows, alike)
     scores = learnt_from(like, labels, learnt)
     scores[learnt] = out_of_fold(like[learnt], labels[learnt], np.unique(together[learnt], return_inverse=True)[1])
     unit_of = units(np.unique(np.stack([together, learnt]), axis=1, return_inverse=True)[1].reshape(-1), labels)

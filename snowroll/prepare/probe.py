@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -15,6 +15,7 @@ _LANDMARKS = 1_000  # centres of the kernel: cost grows with their square, skill
 _SPREAD = 0.5  # kernel width: squared, as a share of the median squared distance; digits: 0.25 finds a tenth fewer
 _RIDGE = 1e-2  # relative to the mean kernel energy; digits: anything from 3e-4 to 1e-2 is as good at this width
 _WIDTH = 64  # components
+_AT_ONCE = 4_096  # samples, of which the distances are found together
 _OF_ONE = 0.9  # of the samples in groups, from which a label is a group's rather than a sample's
 
 
@@ -25,10 +26,15 @@ def labelled(view: View, among: Sequence[int]) -> tuple[list[int], np.ndarray]:
     return rows, np.array([number[view.labels[row] or ""] for row in rows], np.int64)
 
 
-def what_is_seen(view: View, rows: Sequence[int]) -> list[np.ndarray]:
-    """Features [n, D] of four kinds: where which colours and edges are, and which colours and textures at all."""
+def what_is_seen(view: View, rows: Sequence[int]) -> Iterator[np.ndarray]:
+    """Features [n, D] of four kinds: where which colours and edges are, and which colours and textures at all. One at
+    a time, for of many samples each is large.
+    """
     thumbnails = view.thumbnails(rows)
-    return [colours(thumbnails), edges(thumbnails), palette(thumbnails), view.textures(rows) / np.float32(255)]
+    yield colours(thumbnails)
+    yield edges(thumbnails)
+    yield palette(thumbnails)
+    yield view.textures(rows) / np.float32(255)
 
 
 def kept_together(view: View, rows: Sequence[int], alike: Sequence[Sequence[int]]) -> np.ndarray:
@@ -74,14 +80,19 @@ def means(scores: np.ndarray, unit_of: np.ndarray) -> np.ndarray:
     return total / np.bincount(unit_of)[:, None]
 
 
-def likeness(parts: Sequence[np.ndarray], seed: int = 0) -> np.ndarray:
-    """[n, m] how like samples are to m landmarks drawn from them: the mean over the parts in which samples differ of a
-    Gaussian as wide as neighbours are apart. parts: features [n, D] of several kinds, with as much say each.
+def likeness(n: int, parts: Iterable[np.ndarray], seed: int = 0) -> np.ndarray:
+    """[n, m] float32: how like samples are to m landmarks drawn from them, 0 to 1: the mean over the parts in which
+    samples differ of a Gaussian as wide as neighbours are apart. parts: features [n, D] of several kinds, with as much
+    say each.
     """
-    n = len(parts[0])
     marks = np.random.default_rng(seed).choice(n, min(_LANDMARKS, n), replace=False)
-    likes = [_gaussian(np.asarray(part, np.float32), marks) for part in parts if np.ptp(part, axis=0).any()]
-    return np.mean(likes, axis=0) if likes else np.ones((n, len(marks)), np.float32)
+    total, heard = np.zeros((n, len(marks)), np.float32), 0
+    for part in parts:
+        if np.ptp(part, axis=0).any():
+            _add_gaussian(total, np.asarray(part, np.float32), marks)
+            heard += 1
+    total /= max(1, heard)
+    return total if heard else total + 1
 
 
 def out_of_fold(like: np.ndarray, labels: np.ndarray, together: np.ndarray, seed: int = 0) -> np.ndarray:
@@ -109,8 +120,13 @@ def learnt_from(like: np.ndarray, labels: np.ndarray, inside: np.ndarray) -> np.
     return like @ weights.astype(np.float32) + mean
 
 
-def _gaussian(part: np.ndarray, marks: np.ndarray) -> np.ndarray:
+def _add_gaussian(total: np.ndarray, part: np.ndarray, marks: np.ndarray) -> None:
     low = components(part, _WIDTH).apply(part)
-    square = (low**2).sum(axis=1)[:, None] + (low[marks] ** 2).sum(axis=1) - 2 * low @ low[marks].T
-    width = np.median(square[: len(marks)]) * _SPREAD
-    return np.exp(-square.clip(0) / (width + 1e-12)).astype(np.float32)
+    at = low[marks]
+
+    def squares(some: np.ndarray) -> np.ndarray:
+        return ((some**2).sum(axis=1)[:, None] + (at**2).sum(axis=1) - 2 * some @ at.T).clip(0)
+
+    width = np.median(squares(low[: len(marks)])) * _SPREAD + 1e-12
+    for start in range(0, len(low), _AT_ONCE):
+        total[start : start + _AT_ONCE] += np.exp(-squares(low[start : start + _AT_ONCE]) / width)
