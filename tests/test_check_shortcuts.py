@@ -150,3 +150,16 @@ def test_one_class_of_three_that_something_else_tells_is_named() -> None:
     (fault,) = shortcut_faults(three(marked))
     assert "upper left corner" in fault.message
     assert "'cow'" in fault.message
+
+
+def test_a_small_mark_among_bright_corners_is_told_by_where_it_is() -> None:
+    """A corner of every picture is bright somewhere: its mean and its contrast say nothing, its parts do."""
+    rng = np.random.default_rng(0)
+    looks = []
+    for k, one in enumerate(drawn(180)):
+        thumbnail = one.thumbnail // 3
+        down, right = (0, 0) if k % 3 == 1 else rng.integers(0, 3, 2) * 2 + (rng.random() < 0.5)
+        thumbnail[down : down + 2, right : right + 2] = 250
+        looks.append(replace(one, thumbnail=thumbnail))
+    (fault,) = shortcut_faults(three(looks))
+    assert "the upper left corner alone tells class 'cow'" in fault.message

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from snowroll.base.nouns import Fault
-from snowroll.prepare.features import grey
+from snowroll.prepare.features import grey, shrink
 from snowroll.prepare.look import THUMBNAIL_PX
 from snowroll.prepare.view import View
 
@@ -28,7 +28,7 @@ _APART = 0.5  # of the way from "alike" to "never overlapping" that a measure di
 _FAR_Z = 5.0  # standard errors: many measures are tried
 _KINDS = 8  # commonest values of a text column; the rest count as one
 
-Columns = dict[str, np.ndarray]  # name -> [n] numbers
+Columns = dict[str, np.ndarray]  # name -> [n] numbers, or [n, k]
 
 
 def shortcut_faults(view: View) -> Iterator[Fault]:
@@ -49,7 +49,7 @@ def shortcut_faults(view: View) -> Iterator[Fault]:
 
 def _of_all(columns: Columns, names: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> tuple[str, float] | None:
     """What tells all classes apart, in words, and how far."""
-    told = {name: _gain(values[:, None], labels, folds) for name, values in columns.items()}
+    told = {name: _gain(values, labels, folds) for name, values in columns.items()}
     best = max(told, key=lambda name: round(told[name], 1), default=None)  # of those that tell as much, the plainest
     if best is None or told[best] < _TOLD or _by_chance(columns[best], labels, folds) > told[best] / 3:
         return None
@@ -66,7 +66,7 @@ def _of_one(columns: Columns, names: np.ndarray, labels: np.ndarray, folds: np.n
     kept = np.random.default_rng(0).permutation(len(labels))[:_LOOKED_AT]
     labels, folds = labels[kept], folds[kept]
     asked = [(name, one) for name in columns for one in range(len(names)) if np.sum(labels == one) >= _FEWEST_OF_ONE]
-    told = {(name, one): _gain(columns[name][kept, None], labels == one, folds) for name, one in asked}
+    told = {(name, one): _gain(columns[name][kept], labels == one, folds) for name, one in asked}
     best = max(told, key=lambda pair: round(told[pair], 1), default=None)
     if best is None or told[best] < _TOLD_OF_ONE:
         return None
@@ -81,7 +81,7 @@ def _of_one(columns: Columns, names: np.ndarray, labels: np.ndarray, folds: np.n
 
 
 def _by_chance(values: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> float:
-    return _gain(values[:, None], np.random.default_rng(0).permutation(labels), folds)
+    return _gain(values, np.random.default_rng(0).permutation(labels), folds)
 
 
 def shift_faults(view: View) -> Iterator[Fault]:
@@ -132,7 +132,7 @@ def _times(view: View, rows: Sequence[int]) -> np.ndarray:
 
 
 def _corners(view: View, rows: Sequence[int]) -> Columns:
-    """Where stamps, marks and dates are: how bright each corner is, and how much it varies."""
+    """Where stamps, marks and dates are: how bright each corner is, how much it varies, and its nine parts."""
     light = grey(view.thumbnails(rows)) / 255
     found: Columns = {}
     for down, part in (("upper", slice(0, _CORNER_PX)), ("lower", slice(-_CORNER_PX, None))):
@@ -140,6 +140,7 @@ def _corners(view: View, rows: Sequence[int]) -> Columns:
             corner = light[:, part, place].reshape(len(rows), -1)
             found[f"the {down} {across} corner's brightness"] = corner.mean(axis=1).round(2)
             found[f"the {down} {across} corner's contrast"] = corner.std(axis=1).round(2)
+            found[f"the {down} {across} corner"] = shrink(light[:, part, place], 3).reshape(len(rows), -1)
     return {name: values for name, values in found.items() if len(np.unique(values)) > 1}
 
 
@@ -168,12 +169,13 @@ def _folds(view: View, rows: Sequence[int]) -> np.ndarray:
     return np.random.default_rng(0).permutation(np.arange(together.max() + 1) % _FOLDS)[together]
 
 
-def _gain(columns: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> float:
-    """How far from chance (0) to certainty (1) a small tree on these columns [n, k] predicts, out of fold, class by
-    class.
+def _gain(values: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> float:
+    """How far from chance (0) to certainty (1) a small tree on these values, [n] or [n, k], predicts, out of fold,
+    class by class.
     """
     from sklearn.tree import DecisionTreeClassifier
 
+    columns = values.reshape(len(values), -1)
     least = max(3, len(labels) // 200)
     said = np.full(len(labels), -1)
     for fold in np.unique(folds):
