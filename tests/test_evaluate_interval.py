@@ -66,6 +66,17 @@ def test_one_group_claims_nothing():
     assert "one group" in interval_in_words(1, 3)
 
 
+def test_one_group_leaves_no_point_of_what_is_no_share():
+    errors = np.random.default_rng(0).normal(2, 1, 30)
+
+    def score(counts):
+        return {"mae": float(np.average(errors, weights=counts))}
+
+    one = bootstrap(score, 30, ["same speaker"] * 30, unbounded=("mae",))["mae"]
+    alone = bootstrap(score, 30, unbounded=("mae",))["mae"]
+    assert one.low < alone.low < one.value < alone.high < one.high
+
+
 def test_a_loss_may_exceed_one_and_an_absent_metric_stays_out():
     loss = np.array([0.5, 3.0, 1.0, 2.0])
 

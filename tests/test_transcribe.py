@@ -134,7 +134,7 @@ def sounds(lengths: list[int], size: int, seed: int = 0) -> Sounds:
 def test_padding_changes_no_feature(name: str) -> None:
     """Alone, or beside a longer one, in training statistics as in evaluation."""
     torch.manual_seed(0)
-    network = Listener(name, 8_000, 24, 4, 1, 0.0)
+    network = Listener(name, LogMel(8_000, 24), 4, 1, 0.0)
     network.train()
     network(sounds([3_000, 2_000, 2_500], 3_000, 1))  # statistics that are no longer zero and one
     network.eval()
@@ -200,6 +200,22 @@ def test_quick_and_slow_speakers_are_one() -> None:
     assert frames.tolist() == [20, 20]
     with pytest.raises(UsageError, match=r"task\.frames"):
         WordOptions(frames=3)
+
+
+def test_what_a_microphone_always_raises_is_forgotten() -> None:
+    """A filter multiplies each band: with its own mean taken off it leaves no trace, and padding neither."""
+    seen = sounds([4_000, 2_000], 4_000)
+    filtered = torch.nn.functional.conv1d(seen.signal[:, None], torch.tensor([[[0.6, 1.0, -0.3]]]), padding=1)[:, 0]
+    other = seen._replace(signal=filtered * (torch.arange(4_000) < seen.length[:, None]))
+    for each_band, most in ((True, 0.3), (False, 3.0)):
+        mel = LogMel(8_000, 24, each_band=each_band)
+        (plain, frames), (through, _) = mel(seen), mel(other)
+        assert (through - plain).abs().mean(dim=2).amax() < most
+        assert (through - plain).abs().mean(dim=2).amax() > most / 10
+        assert not plain[1, :, int(frames[1]) :].any()
+    level, frames = LogMel(8_000, 24, each_band=True)(seen)
+    torch.testing.assert_close(level[0].mean(dim=1), torch.zeros(24), rtol=0, atol=1e-4)
+    torch.testing.assert_close(level[1, :, : int(frames[1])].mean(dim=1), torch.zeros(24), rtol=0, atol=1e-4)
 
 
 def test_the_spectrogram_is_not_rounded() -> None:

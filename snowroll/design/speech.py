@@ -60,10 +60,13 @@ class LogMel(nn.Module):
     sines: Tensor
     filters: Tensor
 
-    def __init__(self, rate_hz: float, bands: int, even: int = 0) -> None:
-        """even: frames to which all are stretched; 0: none is."""
+    def __init__(self, rate_hz: float, bands: int, even: int = 0, each_band: bool = False) -> None:
+        """even: frames to which all are stretched; 0: none is. each_band: 0 is each band's own mean, not that of all
+        (cepstral mean normalisation; Atal 1974): what a voice or a microphone raises throughout is forgotten. Needs
+        more than a word.
+        """
         super().__init__()
-        self.rate_hz, self.even = rate_hz, even
+        self.rate_hz, self.even, self.each_band = rate_hz, even, each_band
         self.hop = round(rate_hz * HOP_S)
         window = round(rate_hz * WINDOW_S)
         self.size = 1 << (window - 1).bit_length()
@@ -80,10 +83,13 @@ class LogMel(nn.Module):
         if self.even:
             mel, frames = stretched(mel, frames, self.even), torch.full_like(frames, self.even)
         mask = within(frames, mel.shape[2], mel.dtype)
-        n = frames[:, None, None].to(mel.dtype) * mel.shape[1]
+        told = frames[:, None, None].to(mel.dtype)
+        n = told * mel.shape[1]
         usual = (mel * mask).sum(dim=(1, 2), keepdim=True) / n
         level = torch.log(mel / usual.clamp(min=1e-10) + _LOUDEST)
-        level = (level - (level * mask).sum(dim=(1, 2), keepdim=True) / n) * mask
+        shown = level * mask
+        mean = shown.sum(dim=2, keepdim=True) / told if self.each_band else shown.sum(dim=(1, 2), keepdim=True) / n
+        level = (level - mean) * mask
         spread = (level.square().sum(dim=(1, 2), keepdim=True) / n).sqrt()
         return level / spread.clamp(min=1e-3) * self.shown(sounds.hidden, frames, mel), frames
 
@@ -236,17 +242,14 @@ class Conformer(nn.Module):
 class Listener(nn.Module):
     """Sounds to (features [B, T', `width_out`] of every 20 ms, zero past the end; frames [B])."""
 
-    def __init__(
-        self, name: str, rate_hz: float, bands: int, width: int, depth: int, dropout: float, even: int = 0
-    ) -> None:
-        """even: see LogMel."""
+    def __init__(self, name: str, spectrogram: LogMel, width: int, depth: int, dropout: float) -> None:
         super().__init__()
-        self.spectrogram = LogMel(rate_hz, bands, even)
+        self.spectrogram = spectrogram
         sizes = (1, width, 2 * width, 2 * width)
         self.blocks = nn.ModuleList(
             Block(inside, outside, number == 0) for number, (inside, outside) in enumerate(itertools.pairwise(sizes))
         )
-        pitches = bands
+        pitches = len(spectrogram.filters)
         for _ in self.blocks:
             pitches = (pitches + 1) // 2
         self.width_out = 4 * width

@@ -39,14 +39,16 @@ def bootstrap(
 
     Percentile intervals over draws of whole groups, widened for few groups as in Hesterberg (2015, "What teachers
     should know about the bootstrap", section 5.3: Student's t and sqrt(n / (n - 1)) in place of the normal quantile).
-    A share of exactly 0 or 1 that no draw moves gets Wilson's interval, each group counted as one trial.
+    A share of exactly 0 or 1 that no draw moves gets Wilson's interval, each group counted as one trial. One group
+    says nothing of the next one: a share is 0 to 1 then, and what is none as far as draws of its samples ever reach.
     """
     if n < 1:
         raise DataError("there is nothing to measure: the split holds no labelled sample")
     value = {name: number for name, number in score(None).items() if math.isfinite(number)}
     cluster, size = number_groups(groups, n)
     seen: dict[str, list[float]] = {name: [] for name in value}
-    for counts in _draws(cluster, len(size), draws, seed):
+    drawn = (cluster, len(size)) if len(size) > 1 else (np.arange(n), n)
+    for counts in _draws(*drawn, draws, seed):
         for name, number in score(counts).items():
             if name in seen and math.isfinite(number):
                 seen[name].append(number)
@@ -113,7 +115,10 @@ def number_groups(groups: Groups | None, n: int) -> tuple[np.ndarray, np.ndarray
 def interval_in_words(groups: int, n: int, draws: int = 1000) -> str:
     """One sentence for the report: how its intervals were made."""
     if groups < 2:
-        return "All samples are of one group, so no honest interval is known; shares are given as 0 to 1."
+        return (
+            "All samples are of one group, so no honest interval is known: shares are given as 0 to 1, other figures "
+            "as far as draws of this group's samples reach."
+        )
     drawn = f"{groups:,} groups (never split)" if groups < n else f"{n:,} samples"
     unit = "group" if groups < n else "sample"
     return (

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from snowroll.design.speech import HOP_S, Listener, Sounds, pooled, shortened, within
+from snowroll.design.speech import HOP_S, Listener, LogMel, Sounds, pooled, shortened, within
 from snowroll.tasks.transcribe.options import SpeechOptions, WordOptions
 
 BLANK = 0  # the output that stands for no letter; the letters follow, in the schema's order
@@ -79,7 +79,8 @@ class Teller(nn.Module):
 
 
 def listener(options: SpeechOptions, even: int = 0) -> Listener:
-    return Listener(options.model, options.rate_hz, options.bands, options.width, options.depth, options.dropout, even)
+    spectrogram = LogMel(options.rate_hz, options.bands, even, options.each_band)
+    return Listener(options.model, spectrogram, options.width, options.depth, options.dropout)
 
 
 def moments(options: SpeechOptions) -> int:

@@ -30,6 +30,7 @@ class SpeechOptions:
     trim: bool = False  # silence before and after the speech is cut off
     quiet_db: float = QUIET_DB  # below the loudest moment: silence
     bands: int = 40  # of the mel scale; 24 and fewer do not tell the overtones of a voice apart
+    each_band: bool = False  # is heard beside its own mean: what a voice or a microphone always raises is forgotten
     width: int = 16  # channels of the first layers
     depth: int = 1  # recurrent or conformer layers
     dropout: float = 0.1
@@ -132,9 +133,12 @@ def speech_plan(fingerprint: Fingerprint, is_text: bool) -> list[Choice]:
         Choice("task.room", 0.3, "microphones and rooms differ"),
         Choice("task.colour_db", 15.0 if 0 < speakers <= FEW_SPEAKERS else 6.0, f"{speakers} speakers' microphones"),
         Choice("task.hide", 0.1, "SpecAugment: no strip of sound may be needed alone"),
-        *([] if is_text else _of_words(speakers)),
+        *([_OF_TEXTS] if is_text else _of_words(speakers)),
         *[one for one in learning if one.key != "train.channels_last"],
     ]
+
+
+_OF_TEXTS = Choice("task.each_band", True, "a whole sentence tells what a voice and a microphone always raise")
 
 
 def _of_words(speakers: int) -> list[Choice]:
