@@ -3,6 +3,7 @@
 import io
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,8 +12,11 @@ from hypothesis import strategies as st
 from PIL import Image
 from test_check_duplicates import jpeg, scenes, view_of
 
+from snowroll.base.nouns import Fault, Sample
 from snowroll.prepare.check import check, left_out
-from snowroll.prepare.look import look
+from snowroll.prepare.files_check import file_faults
+from snowroll.prepare.look import Look, look, panels
+from snowroll.prepare.view import View
 
 
 def saved(rgb: np.ndarray, format: str, **more: object) -> bytes:
@@ -111,3 +115,29 @@ def test_a_bomb_is_told_by_its_header() -> None:
 def test_empty_files_of_two_classes_are_no_copies_with_labels_that_clash() -> None:
     files = [("a/x.jpg", b"", "a", "train"), ("b/y.jpg", b"", "b", "test")]
     assert [fault.code for fault in check(view_of([*WHOLE, *files]))] == ["empty_file"]
+
+
+@given(st.integers(2, 6), st.integers(3, 6), st.integers(10, 40), st.integers(1, 6), st.integers(0, 2**32 - 1))
+def test_a_contact_sheet_is_counted(down: int, across: int, side: int, gap: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    page = np.full((down * (side + gap) + gap, across * (side + gap) + gap), rng.uniform(0, 255), np.float32)
+    for row in range(down):
+        for column in range(across):
+            top, left = gap + row * (side + gap), gap + column * (side + gap)
+            page[top : top + side, left : left + side] = rng.uniform(0, 255, (side, side))
+    assert panels(page) == down * across
+    assert panels(page[gap + 1 : gap + side, gap + 1 : gap + side]) == 1
+
+
+def test_sheets_among_pictures_are_told_and_pictures_of_panels_are_not() -> None:
+    looks = [Look(9, "JPEG", width=60, height=60, contrast=0.2, panels=12 if k < 2 else 1) for k in range(30)]
+    samples = [Sample(f"i{k}", f"{k}.jpg", f"c{k}", "image") for k in range(30)]
+
+    def sheets(looks: list[Look]) -> list[Fault]:
+        view = View.of(samples, {s.id: seen for s, seen in zip(samples, looks, strict=True)})
+        return [fault for fault in file_faults(view) if fault.code == "contact_sheet"]
+
+    (fault,) = sheets(looks)
+    assert fault.samples == ("i0", "i1")
+    assert "12 panels" in fault.message
+    assert sheets([replace(one, panels=12) for one in looks]) == []

@@ -28,6 +28,7 @@ def file_faults(view: View) -> list[Fault]:
         *_sizes(view),
         *_blurred(view),
         *_badly_exposed(view),
+        *_sheets(view),
     ]
 
 
@@ -169,6 +170,21 @@ def _badly_exposed(view: View) -> Iterator[Fault]:
             message = f"{count(len(rows), 'picture')} so {word} that little is left in them: {view.names(rows)}"
             cure = "look at them; leave out what a person could not label"
             yield view.fault(code, "note", rows, message, cure, 0.8, view.leave_out(rows))
+
+
+def _sheets(view: View) -> Iterator[Fault]:
+    """Contact sheets and figures of several panels among single pictures."""
+    seen = _seen(view)
+    rows = [row for row, look in seen if look.panels > 1]
+    if 0 < len(rows) < _SOME * len(seen):
+        first = view.looks[rows[0]]
+        assert first is not None
+        message = (
+            f"{count(len(rows), 'picture')} made of many small ones among single pictures: {view.where(rows[0])} holds "
+            f"{first.panels:,} panels"
+        )
+        cure = "a contact sheet is no sample: leave it out; cut a figure into its panels"
+        yield view.fault("contact_sheet", "warn", rows, message, cure, 0.9, view.leave_out(rows))
 
 
 def _far(values: np.ndarray) -> np.ndarray:

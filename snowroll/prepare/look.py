@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 THUMBNAIL_PX = 32
 _DECODED_PX = 256  # JPEGs are decoded no larger than twice this: every byte is still read
 
+_LINE = 6.0  # grey levels by which a straight line of one colour may vary: JPEG blurs what is beside it
+_PANEL_PX, _ALIKE = 8, 1.25  # the smallest picture within a picture, and by how much its like may differ in size
+_SHEET = 6  # panels, two rows and two columns of them at least, that a thing seen will hardly make
+
 _ZEROS = 64  # at the end of a file that are no padding
 _ENDS = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}  # what the last bytes of a whole file hold
 
@@ -47,6 +51,7 @@ class Look:
     brightness: float = 0.0  # mean, 0 to 1
     contrast: float = 0.0  # standard deviation of the pixels, 0 to 0.5
     sharpness: float = 0.0  # Laplacian variance over pixel variance; a uniform blur lowers it
+    panels: int = 1  # pictures of one size that lie in it, in rows and columns: a contact sheet, a figure
     drawn: bool = False  # the thumbnail is a drawing of what is no picture: two alike need not be copies
     own: dict[str, float] = field(default_factory=dict)  # numbers that only the task knows: a scan's depth, its spacing
     thumbnail: np.ndarray = field(default_factory=lambda: np.zeros((THUMBNAIL_PX, THUMBNAIL_PX, 3), np.uint8))
@@ -89,6 +94,7 @@ def look(raw: bytes, megapixels: float = 100) -> Look:
         brightness=float(rgb.mean() / 255),
         contrast=float(rgb.std(axis=(0, 1)).max() / 255),
         sharpness=_sharpness(grey),
+        panels=panels(rgb.mean(axis=2, dtype=np.float32)),
         thumbnail=pictures.resize(rgb, THUMBNAIL_PX, "stretch"),
         texture=texture(rgb),
     )
@@ -130,6 +136,33 @@ def _taken_at(exif: Any) -> float:
         return datetime.strptime(str(told).strip("\0 "), "%Y:%m:%d %H:%M:%S").replace(tzinfo=UTC).timestamp()
     except ValueError:
         return 0.0
+
+
+def panels(light: np.ndarray) -> int:
+    """How many pictures of one size lie in [H, W] grey levels between straight lines of one colour; 1: it is one."""
+    edges = [_between_lines(light), _between_lines(light.T)]
+    if min(len(cells) for cells, _ in edges) < 2 or abs(edges[0][1] - edges[1][1]) > _LINE:
+        return 1
+    count = len(edges[0][0]) * len(edges[1][0])
+    return count if count >= _SHEET and all(_are_alike(cells) for cells, _ in edges) else 1
+
+
+def _between_lines(light: np.ndarray) -> tuple[list[int], float]:
+    """(heights of what lies between the rows of one colour, that colour); nothing where a gap is higher than they."""
+    even, level = light.std(axis=1) < _LINE, light.mean(axis=1)
+    if not even.any():
+        return [], 0.0
+    colour = float(np.median(level[even]))
+    is_line = even & (np.abs(level - colour) < _LINE)
+    starts = np.flatnonzero(np.diff(is_line, prepend=not is_line[0]))
+    runs = np.diff(starts, append=len(is_line))
+    cells = runs[~is_line[starts]].tolist()
+    gaps = runs[is_line[starts]][1 if is_line[0] else 0 : -1 if is_line[-1] else None]
+    return (cells, colour) if cells and len(gaps) and gaps.max() < min(cells) else ([], colour)
+
+
+def _are_alike(cells: list[int]) -> bool:
+    return min(cells) >= _PANEL_PX and max(cells) <= _ALIKE * min(cells)
 
 
 def _step(rgb: np.ndarray) -> int:

@@ -38,6 +38,7 @@ CAUSES = {
     "mixed_depths": "folders",
     "labels_alike": "unknown_class",
     "skipped_files": "junk",
+    "contact_sheet": "junk",
     "identical_files": "exact_copies",
     "near_copies": "near_copies",
     "copies_across_splits": "copies_across_splits",
