@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageFile
 from test_check_duplicates import jpeg, scenes, view_of
 
 from snowroll.base.nouns import Fault, Sample
@@ -141,3 +141,32 @@ def test_sheets_among_pictures_are_told_and_pictures_of_panels_are_not() -> None
     assert fault.samples == ("i0", "i1")
     assert "12 panels" in fault.message
     assert sheets([replace(one, panels=12) for one in looks]) == []
+
+
+def test_what_was_made_from_samples_is_told_by_its_name() -> None:
+    names = [f"cat/{k}.jpg" for k in range(20)]
+
+    def derived(more: list[str]) -> list[Fault]:
+        samples = [Sample(name, name, name, "image") for name in names + more]
+        return [fault for fault in file_faults(View.of(samples, {})) if fault.code == "derived_files"]
+
+    (fault,) = derived([f"cat/{k}_cam.jpg" for k in range(6)])
+    assert fault.samples == tuple(f"cat/{k}_cam.jpg" for k in range(6))
+    assert derived([f"cat/{k}_2.jpg" for k in range(6)]) == []  # numbers count shots
+    assert derived([f"dog/{k}_cam.jpg" for k in range(6)]) == []  # not beside it
+    assert derived([f"cat/{k}_cam.jpg" for k in range(20, 26)]) == []  # of no sample
+
+
+def test_the_grey_that_a_decoder_left_is_told() -> None:
+    data = saved(PHOTOS[0], "JPEG", quality=90)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+        half = Image.open(io.BytesIO(data[: len(data) // 2]))
+        half.load()
+    again = io.BytesIO()
+    half.save(again, "JPEG", quality=90)
+    assert look(again.getvalue()).padded > 0.2
+    assert not look(again.getvalue()).cut_off
+    assert all(look(jpeg(rgb)).padded == 0 for rgb in PHOTOS)
+    faults = check(view_of([("half.jpg", again.getvalue(), None, None), *WHOLE]))
+    assert [fault.paths for fault in faults if fault.code == "half_lost_picture"] == [("half.jpg",)]

@@ -50,7 +50,7 @@ def flipped(seed: int, share: float) -> tuple[np.ndarray, np.ndarray, np.ndarray
 
 
 def probe(features: np.ndarray, labels: np.ndarray, together: np.ndarray, seed: int = 0) -> np.ndarray:
-    return out_of_fold(likeness(len(features), [features], seed), labels, together, seed)
+    return out_of_fold(likeness(len(features), [features], seed), labels, together, int(labels.max()) + 1, seed)
 
 
 def judged(features: np.ndarray, labels: np.ndarray, together: np.ndarray, seed: int = 0) -> np.ndarray:
@@ -246,6 +246,21 @@ def test_classes_that_are_swapped_in_one_split_are_told_and_a_sound_split_is_not
     told = {int(one[1:]) for fault in faults for one in fault.samples}
     assert told <= set(np.flatnonzero(swapped).tolist())
     assert len(told) > 0.8 * swapped.sum()
+
+
+@pytest.mark.parametrize("missing", [0, 4, 9])
+@pytest.mark.parametrize("where", ["train", "test"])
+def test_a_class_that_one_split_lacks_is_told_as_that(missing: int, where: Split) -> None:
+    truth = load_digits().target[:600]
+    splits: list[Split | None] = ["train" if k % 4 else "test" for k in range(600)]
+    splits = [other_of(where) if label == missing else split for label, split in zip(truth, splits, strict=True)]
+    view = pictured(truth, splits, [f"{k}.png" for k in range(600)])
+    assert list(meaning_faults(view)) == []
+    assert "class_in_one_split" in codes(view)
+
+
+def other_of(split: Split) -> Split:
+    return "test" if split == "train" else "train"
 
 
 def test_a_group_under_one_wrong_label_does_not_vouch_for_itself() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
 
 import numpy as np
 
@@ -12,7 +14,13 @@ from snowroll.prepare.look import Look
 from snowroll.prepare.view import View, count
 
 _BLANK = 1.5 / 255  # standard deviation below which a picture shows nothing: rounding and faint JPEG noise
-_ODD_MODES = {"CMYK": "CMYK", "I;16": "16-bit", "I;16B": "16-bit", "I": "32-bit", "F": "floating point", "LAB": "Lab"}
+_ODD_MODES = {
+    "CMYK": "CMYK", "I;16": "16-bit", "I;16B": "16-bit", "I": "32-bit", "F": "floating point", "LAB": "Lab",
+    "P": "a palette of at most 256 colours", "1": "black and white",
+}  # fmt: skip
+_WORD_MORE = re.compile(r"(.+?)[-_. ]+([^\W\d_]{2,})")  # a name, and a word after it
+_DERIVED = 5  # files with the same word more
+_PADDED = 0.1  # of a picture's height in the grey that decoders put where nothing came
 _SOME = 0.25  # share beyond which an oddity is how the data are
 _BLURRED = np.log(6)  # of the usual detail, at most a sixth is left. A guess
 _FAR = 6.0  # robust standard deviations from the median, in log size, that count as an outlier
@@ -23,6 +31,8 @@ def file_faults(view: View) -> list[Fault]:
     return [
         *_unreadable(view),
         *_names(view),
+        *_derived(view),
+        *_half_lost(view),
         *_blank(view),
         *_modes(view),
         *_sizes(view),
@@ -82,6 +92,41 @@ def _names(view: View) -> Iterator[Fault]:
         yield view.fault("wrong_extension", "warn", rows, message, cure)
 
 
+def _derived(view: View) -> Iterator[Fault]:
+    """Files called as another one beside them and a word more: heat maps, thumbnails, mirrored versions of samples."""
+    places = {}
+    for row, sample in enumerate(view.samples):
+        path = PurePosixPath(sample.where)
+        places[path.parent, path.stem] = row
+    by_word: dict[str, list[int]] = {}
+    for (folder, stem), row in places.items():
+        if (found := _WORD_MORE.fullmatch(stem)) and (folder, found[1]) in places:
+            by_word.setdefault(found[2].lower(), []).append(row)
+    for word, rows in by_word.items():
+        if len(rows) >= _DERIVED and 2 * len(rows) <= len(view):
+            message = (
+                f"{count(len(rows), 'file')} called as another beside it and '{word}': {view.names(rows)}; "
+                "what was made from a sample is no sample of its own"
+            )
+            cure = (
+                "move them out of the folder; until then leave them out, or keep each beside its original in one split"
+            )
+            yield view.fault("derived_files", "warn", rows, message, cure, 0.8, view.leave_out(rows))
+
+
+def _half_lost(view: View) -> Iterator[Fault]:
+    """Pictures that were cut off once, decoded all the same and saved again: whole files, the rest an even grey."""
+    seen = _seen(view)
+    rows = [row for row, look in seen if look.padded >= _PADDED and look.contrast >= _BLANK]
+    if 0 < len(rows) < _SOME * len(seen):
+        message = (
+            f"{count(len(rows), 'picture')} whose lower part is an even middle grey, as a decoder leaves what it was "
+            f"never given: {view.names(rows)}"
+        )
+        cure = "get the originals again; saved once more they seem whole"
+        yield view.fault("half_lost_picture", "warn", rows, message, cure, 0.9, view.leave_out(rows))
+
+
 def _blank(view: View) -> Iterator[Fault]:
     rows = [row for row, seen in _seen(view) if seen.contrast < _BLANK]
     if rows:
@@ -108,9 +153,10 @@ def _modes(view: View) -> Iterator[Fault]:
         message = f"{count(len(clear), 'picture')} with transparency among others without: {view.names(clear)}"
         cure = "look at them on white, as they are laid on it; what they hid may show"
         yield view.fault("see_through", "note", clear, message, cure)
-    odd = [row for row, look in seen if look.mode in _ODD_MODES]
+    odd = [row for row, look in seen if look.mode in _ODD_MODES and look.format != "GIF"]  # which knows nothing else
     if 0 < len(odd) < len(seen):
-        kinds = ", ".join(sorted({_ODD_MODES[look.mode] for _, look in seen if look.mode in _ODD_MODES}))
+        modes = {look.mode for look in map(view.looks.__getitem__, odd) if look}
+        kinds = ", ".join(sorted(_ODD_MODES[mode] for mode in modes))
         message = f"{count(len(odd), 'picture')} stored as {kinds} among others that are not: {view.names(odd)}"
         yield view.fault("odd_mode", "note", odd, message, "check their colours: they are converted to 8-bit RGB")
 
@@ -122,7 +168,7 @@ def _sizes(view: View) -> Iterator[Fault]:
     sides = np.log2([[look.width, look.height] for _, look in seen])
     area, aspect = sides.sum(axis=1) / 2, sides[:, 0] - sides[:, 1]
     small = area < np.median(area) - 2  # less than a quarter of the usual side
-    strange = (_far(area) & (np.abs(area - np.median(area)) > 2)) | (_far(aspect) & (np.abs(aspect) > 2))
+    strange = (_far(area) & (np.abs(area - np.median(area)) > 2)) | (_far(aspect) & (np.abs(aspect) > 1))
     rows = [row for (row, _), odd in zip(seen, small | strange, strict=True) if odd]
     if rows and len(rows) * 20 <= len(seen):
         first = view.looks[rows[0]]

@@ -26,6 +26,8 @@ _LINE = 6.0  # grey levels by which a straight line of one colour may vary: JPEG
 _PANEL_PX, _ALIKE = 8, 1.25  # the smallest picture within a picture, and by how much its like may differ in size
 _SHEET = 6  # panels, two rows and two columns of them at least, that a thing seen will hardly make
 
+_GREY_BY = 3  # levels that saving again may move the middle grey
+
 _ZEROS = 64  # at the end of a file that are no padding
 _ENDS = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}  # what the last bytes of a whole file hold
 
@@ -52,6 +54,7 @@ class Look:
     contrast: float = 0.0  # standard deviation of the pixels, 0 to 0.5
     sharpness: float = 0.0  # Laplacian variance over pixel variance; a uniform blur lowers it
     panels: int = 1  # pictures of one size that lie in it, in rows and columns: a contact sheet, a figure
+    padded: float = 0.0  # share of its height, from below, in the even grey that decoders put where nothing came
     drawn: bool = False  # the thumbnail is a drawing of what is no picture: two alike need not be copies
     own: dict[str, float] = field(default_factory=dict)  # numbers that only the task knows: a scan's depth, its spacing
     thumbnail: np.ndarray = field(default_factory=lambda: np.zeros((THUMBNAIL_PX, THUMBNAIL_PX, 3), np.uint8))
@@ -95,6 +98,7 @@ def look(raw: bytes, megapixels: float = 100) -> Look:
         contrast=float(rgb.std(axis=(0, 1)).max() / 255),
         sharpness=_sharpness(grey),
         panels=panels(rgb.mean(axis=2, dtype=np.float32)),
+        padded=_padded(rgb),
         thumbnail=pictures.resize(rgb, THUMBNAIL_PX, "stretch"),
         texture=texture(rgb),
     )
@@ -136,6 +140,14 @@ def _taken_at(exif: Any) -> float:
         return datetime.strptime(str(told).strip("\0 "), "%Y:%m:%d %H:%M:%S").replace(tzinfo=UTC).timestamp()
     except ValueError:
         return 0.0
+
+
+def _padded(rgb: np.ndarray) -> float:
+    """A JPEG that ends early is filled with the middle of the scale: 128 in all colours, or a level or two beside."""
+    if not np.ptp(rgb[-1]) <= 2 * _GREY_BY or abs(int(rgb[-1, 0, 0]) - 128) > _GREY_BY:
+        return 0.0
+    rows = np.abs(rgb.astype(np.int16) - 128).max(axis=(1, 2)) <= _GREY_BY
+    return float(np.argmin(rows[::-1]) / len(rows)) if not rows.all() else 1.0
 
 
 def panels(light: np.ndarray) -> int:

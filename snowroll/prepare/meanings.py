@@ -32,12 +32,14 @@ def meaning_faults(view: View, alike: Sequence[Sequence[int]] = ()) -> Iterator[
     """
     rows, labels = labelled(view, [row for row in view.readable() if view.samples[row].split is not None])
     splits = np.array([view.samples[row].split for row in rows])
-    learnt = splits == "train"
+    learnt = splits == "train" if rows else np.zeros(0, bool)
     if learnt.sum() < _FEWEST or learnt.all():
         return
+    classes = len(view.classes)
     like, together = likeness(len(rows), what_is_seen(view, rows)), kept_together(view, rows, alike)
-    scores = learnt_from(like, labels, learnt)
-    scores[learnt] = out_of_fold(like[learnt], labels[learnt], np.unique(together[learnt], return_inverse=True)[1])
+    scores = learnt_from(like, labels, learnt, classes)
+    apart = np.unique(together[learnt], return_inverse=True)[1]
+    scores[learnt] = out_of_fold(like[learnt], labels[learnt], apart, classes)
     unit_of = units(np.unique(np.stack([together, learnt]), axis=1, return_inverse=True)[1].reshape(-1), labels)
     first = np.unique(unit_of, return_index=True)[1]
     said = means(scores, unit_of).argmax(axis=1)
@@ -45,7 +47,7 @@ def meaning_faults(view: View, alike: Sequence[Sequence[int]] = ()) -> Iterator[
     def confusion(where: np.ndarray) -> np.ndarray:
         """[C, C] counts: given by seen."""
         chosen = where[first]
-        return _counts(labels[first][chosen], said[chosen], len(view.classes))
+        return _counts(labels[first][chosen], said[chosen], classes)
 
     train = confusion(learnt)
     for split in sorted(set(splits[~learnt])):

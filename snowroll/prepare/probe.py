@@ -95,24 +95,24 @@ def likeness(n: int, parts: Iterable[np.ndarray], seed: int = 0) -> np.ndarray:
     return total if heard else total + 1
 
 
-def out_of_fold(like: np.ndarray, labels: np.ndarray, together: np.ndarray, seed: int = 0) -> np.ndarray:
-    """[n, C] scores of each sample by a model that was fitted on samples of other folds.
+def out_of_fold(like: np.ndarray, labels: np.ndarray, together: np.ndarray, classes: int, seed: int = 0) -> np.ndarray:
+    """[n, classes] scores of each sample by a model that was fitted on samples of other folds.
 
     like [n, m]; labels [n] class numbers; together [n]: samples with one number share a fold.
     """
     fold_of = np.arange(together.max() + 1) % _FOLDS
     folds = np.random.default_rng((seed, 1)).permutation(fold_of)[together]  # not by the draw that chose the landmarks
-    scores = np.zeros((len(labels), int(labels.max()) + 1), np.float32)
+    scores = np.zeros((len(labels), classes), np.float32)
     for fold in range(_FOLDS):
         held = folds == fold
         if held.any() and not held.all():
-            scores[held] = learnt_from(like, labels, ~held)[held]
+            scores[held] = learnt_from(like, labels, ~held, classes)[held]
     return scores
 
 
-def learnt_from(like: np.ndarray, labels: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """[n, C] scores of all samples by ridge regression on those `inside` [n]."""
-    targets = np.eye(int(labels.max()) + 1, dtype=np.float32)[labels[inside]]
+def learnt_from(like: np.ndarray, labels: np.ndarray, inside: np.ndarray, classes: int) -> np.ndarray:
+    """[n, classes] scores of all samples by ridge regression on those `inside` [n]."""
+    targets = np.eye(classes, dtype=np.float32)[labels[inside]]
     seen, mean = like[inside], targets.mean(axis=0)
     gram = (seen.T @ seen).astype(np.float64)
     ridge = _RIDGE * np.trace(gram) / len(gram) * np.eye(len(gram))

@@ -146,12 +146,14 @@ def _corners(view: View, rows: Sequence[int]) -> Columns:
 
 def _appearance(view: View, rows: Sequence[int]) -> Columns:
     looks = [seen for row in rows if (seen := view.looks[row]) is not None]
-    tints = view.thumbnails(rows).reshape(len(rows), THUMBNAIL_PX**2, 3).mean(axis=1)
+    pixels = view.thumbnails(rows).reshape(len(rows), THUMBNAIL_PX**2, 3)
+    tints = pixels.mean(axis=1)
     return {
         "the brightness": np.array([seen.brightness for seen in looks]),
         "the contrast": np.array([seen.contrast for seen in looks]),
         "the sharpness": np.array([seen.sharpness for seen in looks]),
         "the tint (red less blue)": (tints[:, 0] - tints[:, 2]) / 255,
+        "the colourfulness": pixels.std(axis=2).mean(axis=1) / 255,
     }
 
 

@@ -46,7 +46,8 @@ def suspect_faults(view: View, alike: Sequence[Sequence[int]] = ()) -> Iterator[
         # where samples are few, what one way to deal out the folds suspects another may not
         seeds = range(3 if len(rows) <= _THRICE else 1)
         likes = (likeness(len(rows), what_is_seen(view, rows), seed) for seed in seeds)
-        judges = [out_of_fold(like, labels, together, seed) for like, seed in zip(likes, seeds, strict=True)]
+        classes = len(view.classes)
+        judges = [out_of_fold(like, labels, together, classes, seed) for like, seed in zip(likes, seeds, strict=True)]
     unit_of = units(together, labels)  # what has one label: a sample, or all of a group
     first = np.unique(unit_of, return_index=True)[1]
     judges, labels = [means(scores, unit_of) for scores in judges], labels[first]
