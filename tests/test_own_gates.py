@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -145,6 +146,52 @@ def cleared_too_late(model: nn.Module, optimizer: Optimizer, loss: Tensor) -> No
     optimizer.step()
 
 
+def stepped_where_it_fits(model: nn.Module, optimizer: Optimizer, loss: Tensor) -> None:
+    """Of some batches the gradients overflow; those are left out."""
+    optimizer.zero_grad()
+    loss.backward()
+    if float(loss.detach() * 1e4) % 1 < 0.5:
+        optimizer.step()
+
+
+class Averaged(nn.Module):
+    """A net, and a moving average of its weights that answers in evaluation."""
+
+    def __init__(self, net: nn.Module, decay: float) -> None:
+        super().__init__()
+        self.net, self.average, self.decay = net, deepcopy(net).requires_grad_(False), decay
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.net(inputs) if self.training else self.average(inputs)
+
+    @torch.no_grad()
+    def follow(self) -> None:
+        for mean, weight in zip(self.average.parameters(), self.net.parameters(), strict=True):
+            mean.lerp_(weight, 1 - self.decay)
+        for mean, buffer in zip(self.average.buffers(), self.net.buffers(), strict=True):
+            mean.copy_(buffer)
+
+
+def averaged(decay: float) -> Change:
+    def update(model: nn.Module, optimizer: Optimizer, loss: Tensor) -> None:
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        assert isinstance(model, Averaged)
+        model.follow()
+
+    return lambda loop: replace(loop, make=lambda: Averaged(make(), decay), update=update)
+
+
+def test_an_average_that_follows_is_no_fault() -> None:
+    """It stands still for the optimizer, and is nothing that was frozen by accident."""
+    loop = averaged(0.9)(healthy())
+    wanted = ("everything_learns", "optimizer_has_all", "modes_agree")
+    with torch.random.fork_rng(devices=[]):
+        found = {one.name: one.measure(loop) for stage in stages() for one in stage if one.name in wanted}
+    assert all(gate is not None and gate.holds for gate in found.values()), found
+
+
 def drawn_anew(model: nn.Module, seen: Batch) -> Tensor:
     """Each sample's label is as often another's."""
     return F.cross_entropy(model(seen.inputs), seen.targets[torch.randint(len(seen.ids), (len(seen.ids),))])
@@ -268,6 +315,16 @@ FAULTS: dict[str, tuple[str, Change]] = {
         "update_follows_gradient",
         lambda loop: replace(loop, optimizer=lambda model: torch.optim.SGD(model.parameters(), 0.1, maximize=True)),
     ),
+    "betas swapped": (
+        "update_follows_gradient",
+        lambda loop: replace(loop, optimizer=lambda model: torch.optim.Adam(model.parameters(), betas=(0.999, 0.9))),
+    ),
+    "steps left out for overflow": ("update_follows_gradient", with_update(stepped_where_it_fits)),
+    "softmax over the batch": (
+        "loss_steady_in_size",
+        with_loss(lambda model, seen: F.nll_loss(model(seen.inputs).log_softmax(0), seen.targets)),
+    ),
+    "an average that never arrives": ("modes_agree", averaged(0.9999)),
     "decay of 3": (
         "update_follows_gradient",
         lambda loop: replace(loop, optimizer=lambda model: torch.optim.SGD(model.parameters(), 0.1, weight_decay=3)),
@@ -394,6 +451,7 @@ def test_gates_leave_no_trace() -> None:
         (lambda step, steps: 0.5 + 0.5 * np.cos(np.pi * step / (12 * steps)), False),  # of a longer run
         (lambda step, steps: min(1, step / 5_000), False),  # never warm
         (lambda step, steps: 0.5 + 0.5 * np.cos(np.pi * step / 12), False),  # epochs for steps
+        (lambda step, steps: 1 - step / (0.85 * steps), False),  # past zero
         (lambda step, steps: float("nan"), False),
         (lambda step, steps: 0.0, False),
     ],

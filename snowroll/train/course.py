@@ -29,6 +29,8 @@ def judged(course: Sequence[float], ahead: Callable[[int], float]) -> Measured:
     if peak <= 0 or not all(map(math.isfinite, course)):
         return Measured("the rate is never above zero, or not a number", False)
     words = f"peak at step {course.index(peak) + 1} of {steps}, {last / peak:.3g} of it at the end"
+    if (below := next((step for step, share in enumerate(course) if share < 0), None)) is not None:
+        return Measured(f"{words}: from step {below + 1} on the rate is below zero, and steps go uphill", False)
     over = sum(share < OVER * peak for share in course) / steps
     if over > 0.7:
         return Measured(f"{words}: for {over:.0%} of the run the rate is under {OVER:.0%} of its peak", False)

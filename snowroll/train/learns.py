@@ -230,13 +230,26 @@ def _frozen(model: nn.Module, meant: tuple[str, ...]) -> list[str]:
     """Parameters that stand still although something nearer to the input learns, and nobody said they should.
 
     Freezing from the input on (a backbone, a computed first layer) is a known way to work; the reverse is an accident.
+    A second network of the same parameters, of which none learns, is a moving average or a teacher.
     """
     learns, found = False, []
     for name, p in model.named_parameters():
         learns |= p.requires_grad
-        if learns and not p.requires_grad and not name.startswith(meant or ("\0",)):
+        if learns and not p.requires_grad and not name.startswith((*meant, *_twins_of(model)) or ("\0",)):
             found.append(name)
     return found
+
+
+def _twins_of(model: nn.Module) -> list[str]:
+    """Names, with a dot after them, of parts that are held still and shaped throughout as one that learns."""
+
+    def shapes(part: nn.Module) -> list[tuple[str, torch.Size]]:
+        return [(name, p.shape) for name, p in part.named_parameters()]
+
+    parts = [(name, part) for name, part in model.named_children() if shapes(part)]
+    still = [(name, part) for name, part in parts if not any(p.requires_grad for p in part.parameters())]
+    learning = [shapes(part) for _, part in parts if all(p.requires_grad for p in part.parameters())]
+    return [f"{name}." for name, part in still if shapes(part) in learning]
 
 
 def _some(names: list[str]) -> str:

@@ -12,13 +12,14 @@ from snowroll.train.stand_in import Answers, best_constant, loss_of
 from snowroll.train.trial import Measured, join, take
 
 BATCHES = 4  # that a figure of the loss rests on
+ALONE, APART = 8, 4.0  # samples that are asked one by one; factor by which class weights do not set them apart
 SEEDS = 8  # a loss may mix samples or drop some at random: its gradient is a mean over these
 NONE = 0.02  # of the right answers gain down a loss of the wrong sign; one that meets other targets lets some
 SKEW = 0.25  # how far beyond a class's share the best constant may lie: smoothing and weights pull it the other way
 
 
 def steady_in_size(loop: Loop) -> Measured | None:
-    """A batch beside itself loses what it loses alone: the loss is a mean over samples."""
+    """A batch beside itself loses what it loses alone, and about what its samples lose one by one: a mean over them."""
     if (batch := _asked(loop)) is None:
         return None
     table = _answers_to(loop, batch).table.detach()
@@ -26,7 +27,18 @@ def steady_in_size(loop: Loop) -> Measured | None:
     alone = loss_of(loop.loss, Answers(table), [batch]).item()
     double = loss_of(loop.loss, Answers(torch.cat([table, table])), [twice]).item()
     ratio = double / alone if alone else 1.0
-    return Measured(f"the same samples twice make the loss {ratio:.3g} times as large", 0.67 < ratio < 1.5)
+    single = _one_by_one(loop, batch, table)
+    words = f"the same samples twice make the loss {ratio:.3g} times as large"
+    if not alone / APART < single < alone * APART:
+        return Measured(f"{words}; one by one they lose {single:.3g}, together {alone:.3g}: they are mixed", False)
+    return Measured(words, 0.67 < ratio < 1.5)
+
+
+def _one_by_one(loop: Loop, batch: Batch, table: Tensor) -> float:
+    """The mean of what the first samples lose, each in a batch of its own."""
+    rows = range(min(ALONE, len(batch.ids)))
+    each = [loss_of(loop.loss, Answers(table[k : k + 1]), [take(batch, torch.tensor([k]))]).item() for k in rows]
+    return sum(each) / len(each)
 
 
 def reaches_all(loop: Loop) -> Measured | None:

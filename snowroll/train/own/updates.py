@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from torch.optim import Optimizer
 from snowroll.train.own.loop import Loop
 from snowroll.train.trial import Measured
 
-UPDATES = 4
+UPDATES = 12
 
 
 class Watched:
@@ -34,9 +35,12 @@ def follows_gradient(loop: Loop) -> Measured:
     torch.manual_seed(loop.seed)
     model = loop.make()
     optimizer = loop.optimizer(model)
+    if trouble := _swapped(optimizer):
+        return Measured(trouble, False)
     parameters = [p for p in model.parameters() if p.requires_grad]
     watched, rates = Watched(optimizer, parameters), [group["lr"] for group in optimizer.param_groups]
     waiting, total = _nothing(parameters), _nothing(parameters)
+    stepped: list[int] = []
     for step in range(UPDATES):
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = rate * loop.rate(step, loop.steps)
@@ -48,6 +52,7 @@ def follows_gradient(loop: Loop) -> Measured:
         loop.update(model, optimizer, loss)
         if len(watched.found) == done:
             continue  # gradients of several batches may be gathered first
+        stepped.append(step)
         moved = [p.detach() - old for p, old in zip(parameters, before, strict=True)]
         trouble = _trouble(watched.found[-1], waiting, total, moved, before, is_first=done == 0)
         if trouble:
@@ -55,7 +60,21 @@ def follows_gradient(loop: Loop) -> Measured:
         waiting = _nothing(parameters)
     if not watched.found:
         return Measured(f"the optimizer was not stepped in {UPDATES} updates", False)
+    if len({later - earlier for earlier, later in pairwise([-1, *stepped])}) > 1:
+        told = ", ".join(str(step + 1) for step in stepped)
+        return Measured(f"of {UPDATES} updates only {told} stepped: batches are left out, as for an overflow", False)
     return Measured(f"{len(watched.found)} steps in {UPDATES} updates, each along the gradient of its batches", True)
+
+
+def _swapped(optimizer: Optimizer) -> str | None:
+    """Adam's means (Kingma & Ba 2015): the gradient's is the shorter one, as in every published pair."""
+    for group in optimizer.param_groups:
+        first, second = (*group.get("betas", (0.0, 1.0)), 1.0)[:2]
+        if first > second:
+            return (
+                f"Adam's betas are ({first:g}, {second:g}): the mean of gradients is the longer one; are they swapped?"
+            )
+    return None
 
 
 def _trouble(
