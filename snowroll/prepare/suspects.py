@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -29,60 +30,76 @@ _FEWEST = 50  # labelled samples
 _UNSURE = 1e-4  # probability below which a network's answers are all alike
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Judgement:
+    """What was said of all that has one label each: a sample, or a group of them."""
+
+    judge: str
+    rows: list[list[int]]  # of the view, [u]
+    labels: np.ndarray  # [u] class numbers
+    scores: list[np.ndarray]  # [u, C], of each judge
+
+
 def suspect_faults(view: View, alike: Sequence[Sequence[int]] = ()) -> Iterator[Fault]:
     """The suspected labels, surest first, and those that a good judge would least have given; nothing by a poor one.
 
     alike: rows that may show one thing; none of them is judged by what was learnt from another.
     """
-    opinions = view.opinions
-    judged = view.readable() if opinions is None else np.flatnonzero(~np.isnan(opinions).any(axis=1)).tolist()
-    rows, labels = labelled(view, judged)
-    if len(rows) < _FEWEST or len(set(labels.tolist())) < 2:
+    if (said := _judged(view, alike)) is None:
         return
+    labels, scores = said.labels, np.mean(said.scores, axis=0)
+    wrong = np.min([wrong_probability(one, labels) for one in said.scores], axis=0)
+    doubt, planted = _doubts(scores, labels)
+    order = np.lexsort((-doubt, -wrong))  # the doubt tells apart what is equally probable
+    cure = "look at them and correct what is wrong; nothing is changed for you"
+    sure = [k for k in order if wrong[k] >= _SURE]
+    if sure:
+        suspects = [row for k in sure for row in said.rows[k]]
+        message = (
+            f"{count(len(suspects), 'label')} probably wrong, say {said.judge} that did not learn from them, surest "
+            f"first: {_named(view, suspects[0])} (wrong with probability {wrong[sure[0]]:.2f})"
+        )
+        severity = "warn" if len(suspects) >= max(_FEW, _RARE * len(view)) else "note"
+        confidence = float(np.mean(wrong[sure]))
+        yield view.fault("suspect_labels", severity, suspects, message, cure, confidence, view.ask(suspects))
+    if _skill(scores, labels, share_wrong(doubt, planted)) < _USEFUL:
+        return
+    most = most_wrong(doubt, planted)
+    other = [k for k in order[: round(most * len(doubt))] if doubt[k] > 0 and wrong[k] < _SURE]
+    if other:
+        doubted = [row for k in other for row in said.rows[k]]
+        message = (
+            f"{count(len(doubted), 'more label')} that {said.judge} would least have given, where {most:.1%} may be "
+            f"wrong: {_named(view, doubted[0])}; hard samples are among them"
+        )
+        confidence = float(np.mean(wrong[other]))
+        yield view.fault("doubted_labels", "note", doubted, message, cure, confidence, view.ask(doubted))
+
+
+def _judged(view: View, alike: Sequence[Sequence[int]]) -> Judgement | None:
+    """By networks where they were asked, else by the quick probe; None where there is too little to tell apart."""
+    opinions = view.opinions
+    seen = view.readable() if opinions is None else np.flatnonzero(~np.isnan(opinions).any(axis=1)).tolist()
+    rows, labels = labelled(view, seen)
+    if len(rows) < _FEWEST or len(set(labels.tolist())) < 2:
+        return None
     together = kept_together(view, rows, alike)
     if opinions is not None:
-        judges = [np.log(opinions[rows].clip(_UNSURE))]  # two that are nearly sure differ by how nearly
+        judge = "networks"
+        scores = [np.log(opinions[rows].clip(_UNSURE))]  # two that are nearly sure differ by how nearly
     else:
+        judge = "a probe on thumbnails"
         # where samples are few, what one way to deal out the folds suspects another may not
         seeds = range(3 if len(rows) <= _THRICE else 1)
         likes = (likeness(len(rows), what_is_seen(view, rows), seed) for seed in seeds)
         classes = len(view.classes)
-        judges = [out_of_fold(like, labels, together, classes, seed) for like, seed in zip(likes, seeds, strict=True)]
-    unit_of = units(together, labels)  # what has one label: a sample, or all of a group
+        scores = [out_of_fold(like, labels, together, classes, seed) for like, seed in zip(likes, seeds, strict=True)]
+    unit_of = units(together, labels)
+    order = np.argsort(unit_of, kind="stable")
+    members = np.split(np.array(rows)[order], np.cumsum(np.bincount(unit_of))[:-1])
     first = np.unique(unit_of, return_index=True)[1]
-    judges, labels = [means(scores, unit_of) for scores in judges], labels[first]
-    members = [np.flatnonzero(unit_of == k).tolist() for k in range(len(first))] if len(first) < len(rows) else None
-    wrong = np.min([wrong_probability(scores, labels) for scores in judges], axis=0)
-    scores = np.mean(judges, axis=0)
-    doubt, planted = _doubts(scores, labels)
-    order = np.lexsort((-doubt, -wrong))  # the doubt tells apart what is equally probable
-    judge = "a probe on thumbnails" if opinions is None else "networks"
-    cure = "look at them and correct what is wrong; nothing is changed for you"
-
-    def samples(chosen: Sequence[int]) -> list[int]:
-        return [rows[place] for k in chosen for place in (members[k] if members else (k,))]
-
-    sure = [k for k in order if wrong[k] >= _SURE]
-    if sure:
-        suspects = samples(sure)
-        message = (
-            f"{count(len(suspects), 'label')} probably wrong, say {judge} that did not learn from them, surest first: "
-            f"{_named(view, suspects[0])} (wrong with probability {wrong[sure[0]]:.2f})"
-        )
-        severity = "warn" if len(suspects) >= max(_FEW, _RARE * len(rows)) else "note"
-        confidence = float(np.mean(wrong[sure]))
-        yield view.fault("suspect_labels", severity, suspects, message, cure, confidence, view.ask(suspects))
-    if _skill(scores, labels, share_wrong(doubt, planted)) >= _USEFUL:
-        most = most_wrong(doubt, planted)
-        other = [k for k in order[: round(most * len(doubt))] if doubt[k] > 0 and wrong[k] < _SURE]
-        if other:
-            doubted = samples(other)
-            message = (
-                f"{count(len(doubted), 'more label')} that {judge} would least have given, where {most:.1%} may be "
-                f"wrong: {_named(view, doubted[0])}; hard samples are among them"
-            )
-            confidence = float(np.mean(wrong[other]))
-            yield view.fault("doubted_labels", "note", doubted, message, cure, confidence, view.ask(doubted))
+    of_units = [means(one, unit_of) for one in scores]
+    return Judgement(judge, [some.tolist() for some in members], labels[first], of_units)
 
 
 def _named(view: View, row: int) -> str:

@@ -28,12 +28,13 @@ def example(folder: Path) -> Mapping[str, Json]:
         (folder / name).write_bytes(as_wav(spoken(text, number % 8, number), RATE_HZ))
         rows.append(f"{name},{text},s{number % 8}")
     (folder / "manifest.csv").write_text("\n".join(rows) + "\n")
-    return {**small(0.8), "train.optimizer": "adamw"}
+    return {**small(0.8), "task.model": "crnn", "train.optimizer": "adamw"}
 
 
 def small(seconds: float) -> Mapping[str, Json]:
     """Settings for toys."""
     return {
+        "train.folds": 0,
         "task.rate_hz": RATE_HZ,
         "task.seconds": seconds,
         "task.bands": 24,

@@ -14,6 +14,7 @@ from snowroll.base.task import Fingerprint
 from snowroll.design.rules import machine
 
 LONGEST_S = 30.0  # heard at once
+FEW_HOURS = 2  # of recordings, of which convolutions alone learn more in the same time on a processor. A guess
 FOLDS, FEW_SPEAKERS = 4, 12  # models that learn from few speakers, each from all but some; a guess where it ends
 FEWEST_FRAMES = 8  # to which a word is stretched
 QUIET_DB = 35.0  # below the loudest moment: no speech. A guess; soft consonants lie 20 to 30 below a vowel
@@ -93,16 +94,19 @@ def speech_plan(fingerprint: Fingerprint, is_text: bool) -> list[Choice]:
     """The rules' values for `[train]` and `[task]`, each with its reason in one sentence."""
     facts, n = fingerprint.facts, fingerprint.n["train"]
     asked: Mapping[str, Json] = facts.get("asked") or {}
-    model = str(asked.get("model") or "crnn")
     gpu = fingerprint.device.startswith("cuda")
+    hours = n * float(facts["seconds"]) / 3600
+    is_small = is_text and not gpu and hours < FEW_HOURS
+    model = str(asked.get("model") or ("cnn" if is_small else "crnn"))
+    hears = "convolutions alone: of few hours they learn in a quarter of the time what a recurrent layer would"
+    hears = hears if is_small else "convolutions hear sounds, a recurrent layer their order; cnn and conformer too"
     rate = TELEPHONE_HZ if float(facts["rate_hz"]) < 12_000 else WIDE_HZ
     longest = float(facts["longest_s" if is_text else "most_s"])
     seconds = min(LONGEST_S, ceil(11 * longest) / 10)
     what = "the longest recording has" if is_text else "97 of 100 words have at most"
     batch = 8
-    while batch < 64 and batch * 16 <= n:
+    while batch < 64 and batch * (64 if is_text else 16) <= n:  # a sentence is many letters
         batch *= 2
-    hours = n * float(facts["seconds"]) / 3600
     passes = round(min(100, max(10, 60 / max(hours, 0.01))))
     steps = max(300, n * passes // batch)
     wide = 32 if gpu or hours > 5 else 16
@@ -111,7 +115,7 @@ def speech_plan(fingerprint: Fingerprint, is_text: bool) -> list[Choice]:
     precision = [Choice("train.precision", "fp32", "small layers: on a processor bf16 is no faster")]
     learning = machine(fingerprint) if gpu else precision
     return [
-        Choice("task.model", model, "convolutions hear sounds, a recurrent layer their order; cnn and conformer too"),
+        Choice("task.model", model, hears),
         Choice("task.rate_hz", rate, f"the median recording has {float(facts['rate_hz']):,.0f} Hz"),
         Choice("task.seconds", seconds, f"{what} {longest:.1f} s, and a tenth more"),
         Choice("task.bands", 24 if rate == TELEPHONE_HZ else 40, "few enough that the pitch of a voice is not seen"),
@@ -133,21 +137,22 @@ def speech_plan(fingerprint: Fingerprint, is_text: bool) -> list[Choice]:
         Choice("task.room", 0.3, "microphones and rooms differ"),
         Choice("task.colour_db", 15.0 if 0 < speakers <= FEW_SPEAKERS else 6.0, f"{speakers} speakers' microphones"),
         Choice("task.hide", 0.1, "SpecAugment: no strip of sound may be needed alone"),
-        *([_OF_TEXTS] if is_text else _of_words(speakers)),
+        _folds(speakers),
+        *([_OF_TEXTS] if is_text else _OF_WORDS),
         *[one for one in learning if one.key != "train.channels_last"],
     ]
 
 
-_OF_TEXTS = Choice("task.each_band", True, "a whole sentence tells what a voice and a microphone always raise")
-
-
-def _of_words(speakers: int) -> list[Choice]:
+def _folds(speakers: int) -> Choice:
     folds = min(speakers, FOLDS) if 3 <= speakers <= FEW_SPEAKERS else 0
     why = "each teaches all models but one" if folds else f"folds are for 3 to {FEW_SPEAKERS}"
-    return [
-        Choice("train.folds", folds, f"{speakers} speakers: {why}"),
-        Choice("task.trim", True, "some recordings end long after the word"),
-        Choice("task.quiet_db", 30.0, "a faint breath or hiss after the word is silence too"),
-        Choice("task.frames", 44, "slow and quick speakers alike: most words have about as many hundredths"),
-        Choice("task.label_smoothing", 0.1, "speakers slur: nothing is quite sure"),
-    ]
+    return Choice("train.folds", folds, f"{speakers} speakers: {why}")
+
+
+_OF_TEXTS = Choice("task.each_band", True, "a whole sentence tells what a voice and a microphone always raise")
+_OF_WORDS = (
+    Choice("task.trim", True, "some recordings end long after the word"),
+    Choice("task.quiet_db", 30.0, "a faint breath or hiss after the word is silence too"),
+    Choice("task.frames", 44, "slow and quick speakers alike: most words have about as many hundredths"),
+    Choice("task.label_smoothing", 0.1, "speakers slur: nothing is quite sure"),
+)

@@ -20,4 +20,4 @@ def example(folder: Path) -> Mapping[str, Json]:
         (folder / word).mkdir(parents=True, exist_ok=True)
         signal = spoken(WORDS[word], number // 6, number)
         (folder / word / f"s{number // 6}_{number:02}.wav").write_bytes(as_wav(signal, RATE_HZ))
-    return {"prepare.group": r"/(s\d)_", "task.model": "cnn", "train.folds": 0, "task.frames": 32, **small(0.6)}
+    return {"prepare.group": r"/(s\d)_", "task.model": "cnn", "task.frames": 32, **small(0.6)}
