@@ -128,3 +128,20 @@ def test_a_group_on_both_sides_of_a_declared_split_is_named() -> None:
     (fault,) = [fault for fault in check(View.of(samples, {})) if fault.code == "group_across_splits"]
     assert "2 groups of 5" in fault.message
     assert fault.paths == ("train/0.png", "train/1.png", "test/5.png", "test/6.png")
+
+
+def test_shots_seconds_apart_are_groups_though_no_name_says_so() -> None:
+    nothing = Pairs(np.zeros(0, int), np.zeros(0, int), np.zeros(0), np.zeros(0, bool))
+
+    def unnamed(is_alike: bool) -> View:
+        """The same under running numbers in no order, each track within a quarter of a minute."""
+        view = tracks(is_alike)
+        numbers = np.random.default_rng(1).permutation(len(view))
+        named = [replace(one, where=f"a/img{number}.png") for one, number in zip(view.samples, numbers, strict=True)]
+        times = [1.7e9 + 300 * (row // 5) + 3 * (row % 5) for row in range(len(view))]
+        return replace(view, samples=tuple(named), times=tuple(times))
+
+    (fault,) = group_faults(unnamed(True), nothing)
+    assert fault.code == "undeclared_groups"
+    assert fault.message.startswith("by the clock there are 30 groups")
+    assert group_faults(unnamed(False), nothing) == []

@@ -21,6 +21,7 @@ _NAMED = 0.3  # share of the files that lie in groups of two or more
 _ASKED = 400  # groups whose members are compared
 _DRAWN = 8  # of the same class, of which the first of another group is the stranger
 _NEARER = 0.7  # of them, in which two members are nearer than one and a stranger of the same class. A guess
+_PAUSE = 5.0  # times the usual time between two samples, that parts one thing from the next
 _PART = r"[^/_\-. ]+"  # a word of a file's name
 _SEP = r"[_\-. ]"
 # The word at some place from the end or the start of the name, or the whole path but for its last few words
@@ -34,20 +35,24 @@ _PATTERNS = (
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What names say of what belongs together: files of one name part look more alike than others of their class."""
+    """What names, or the clock, say of what belongs together: it looks more alike than others of its class."""
 
-    pattern: str
+    pattern: str  # of the names; "" where times tell
     groups: list[list[int]]  # rows, two or more each
 
 
 def told_by_names(view: View) -> Named | None:
-    """The pattern that tells the most groups; None where groups are declared, or names tell none."""
+    """The part of the names, or the pauses between shots, that tells most groups; None where they are declared or
+    nothing tells any.
+    """
     rows = view.readable()
     if len(rows) < _FEWEST or any(view.samples[row].group is not None for row in rows):
         return None
     looks = shape(view.thumbnails(rows))
-    wheres, labels = [view.where(row) for row in rows], [view.labels[row] for row in rows]
-    found = [(pattern, _groups_by(pattern, wheres, labels, looks)) for pattern in _PATTERNS]
+    labels = [view.labels[row] for row in rows]
+    keys = {pattern: _keys(pattern, [view.where(row) for row in rows]) for pattern in _PATTERNS}
+    keys[""] = _bursts([view.times[row] for row in rows])
+    found = [(pattern, _alike_by(told, labels, looks)) for pattern, told in keys.items()]
     pattern, groups = max(found, key=lambda pair: len(pair[1]))
     return Named(pattern, [[rows[k] for k in group] for group in groups]) if groups else None
 
@@ -153,24 +158,49 @@ def _named(view: View, named: Named | None) -> Iterator[Fault]:
     members = [row for group in (torn or named.groups) for row in group]
     cut = f"{count(len(torn), 'of them is', 'of them are')} in more than one split" if torn else "none is declared"
     message = (
-        f"the names tell {len(named.groups):,} groups of files that look alike beyond their class, and {cut}: the test "
-        f"then measures memory; for instance {view.names(members[:3])}"
+        f"{'the names tell' if named.pattern else 'by the clock there are'} {len(named.groups):,} groups of files that "
+        f"look alike beyond their class, and {cut}: the test then measures memory; for instance "
+        f"{view.names(members[:3])}"
     )
-    cure = f"--prepare.group '{named.pattern}', if the names mean that"
-    fix = Fix("set", setting="prepare.group", value=named.pattern)
+    if named.pattern:
+        cure = f"--prepare.group '{named.pattern}', if the names mean that"
+        fix = Fix("set", setting="prepare.group", value=named.pattern)
+    else:
+        cure, fix = "say in a manifest's column `group` which belong together: they were taken within seconds", None
     yield view.fault("undeclared_groups", "warn", members, message, cure, 0.8, fix)
 
 
-def _groups_by(pattern: str, wheres: Sequence[str], labels: Sequence[str | None], looks: np.ndarray) -> list[list[int]]:
+def _keys(pattern: str, wheres: Sequence[str]) -> list[str | None]:
+    return [match.group(1) if (match := re.search(pattern, where)) else None for where in wheres]
+
+
+def _bursts(times: Sequence[float]) -> list[str | None]:
+    """A key for each stretch of samples between pauses of five times the usual; none without times of their own.
+
+    >>> _bursts([100, 103, 105, 400, 404, 0, 900])
+    [None, None, None, None, None, None, None]
+    >>> _bursts([100, 103, 105, 400, 404, 407, 900])
+    ['0', '0', '0', '1', '1', '1', '2']
+    """
+    known = np.asarray(times, np.float64)
+    if not len(known) or not known.all() or len(np.unique(known)) < 0.9 * len(known):
+        return [None] * len(known)
+    order = np.argsort(known, kind="stable")
+    gaps = np.diff(known[order])
+    burst = np.zeros(len(known), np.int64)
+    burst[order[1:]] = np.cumsum(gaps > _PAUSE * np.median(gaps))
+    return [str(one) for one in burst]
+
+
+def _alike_by(keys: Sequence[str | None], labels: Sequence[str | None], looks: np.ndarray) -> list[list[int]]:
     """Rows with one key, two or more, where such rows look more alike than others of their label; else none."""
-    keys = [match.group(1) if (match := re.search(pattern, where)) else None for where in wheres]
     by_key: dict[str, list[int]] = {}
     for row, key in enumerate(keys):
         if key is not None:
             by_key.setdefault(key, []).append(row)
     groups = [group for group in by_key.values() if len(group) > 1]
     inside = sum(map(len, groups))
-    if len(groups) < _GROUPS or inside < _NAMED * len(wheres) or max(map(len, groups)) > len(wheres) / _GROUPS:
+    if len(groups) < _GROUPS or inside < _NAMED * len(keys) or max(map(len, groups)) > len(keys) / _GROUPS:
         return []
     rng = np.random.default_rng(0)
     of_label: dict[str | None, list[int]] = {}

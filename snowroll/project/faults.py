@@ -49,11 +49,12 @@ def inspect(opened: Opened, stock: Stock, say: Say, known: Callable[[], SplitFre
     if (told := _load(path)) is not None:
         return told
     alike = (known or split_free_of(opened, stock, say))()
-    written = {entry.where: entry.mtime_ns / 1e9 for entry in opened.folder.files()}
     gist = getattr(opened.task, "gist", None)
     heard = said_of(said, samples, stock.schema)
     looks = look_at(opened, samples, say)
-    view = View.of(samples, looks, stock.schema, splits, written=written, gist=gist, said=heard, options=options)
+    view = View.of(
+        samples, looks, stock.schema, splits, written=_written(opened), gist=gist, said=heard, options=options
+    )
     faults = [*check(view, alike), *_by_task(opened, view), *_skipped(opened, stock)]
     if opened.prepare.scenes:  # they are groups now
         faults = [fault for fault in faults if fault.code != "undeclared_groups"]
@@ -72,7 +73,8 @@ def split_free_of(opened: Opened, stock: Stock, say: Say) -> Callable[[], SplitF
         samples = _samples(stock)
         opinions = opinions_on(known_opinions(opened), samples, stock.schema)
         gist = getattr(opened.task, "gist", None)
-        view = View.of(samples, look_at(opened, samples, say), stock.schema, opinions=opinions, gist=gist)
+        looks = look_at(opened, samples, say)
+        view = View.of(samples, looks, stock.schema, opinions=opinions, written=_written(opened), gist=gist)
         say("looking for copies, leaks and suspected labels ...")
         return split_free(view)
 
@@ -87,6 +89,11 @@ def _by_task(opened: Opened, view: View) -> list[Fault]:
     if view.said is not None and (doubted := getattr(opened.task, "doubted", None)) is not None:
         found += doubted(view)
     return found
+
+
+def _written(opened: Opened) -> dict[str, float]:
+    """Seconds since 1970 by where a file lies."""
+    return {entry.where: entry.mtime_ns / 1e9 for entry in opened.folder.files()}
 
 
 def _samples(stock: Stock) -> list[Sample]:
