@@ -21,7 +21,7 @@ from snowroll.prepare.audio import as_wav
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.prepare.view import View
-from snowroll.tasks.transcribe.answers import beam, greedy, log_probability
+from snowroll.tasks.transcribe.answers import beam, greedy, log_probability, read
 from snowroll.tasks.transcribe.example import spoken
 from snowroll.tasks.transcribe.faults import sound_faults, transcript_faults
 from snowroll.tasks.transcribe.listening import heard, speech_of
@@ -92,7 +92,7 @@ def test_probabilities_are_sums_over_all_ways(seed: int) -> None:
 
 def test_probability_is_minus_the_loss() -> None:
     logs = moments_of(1, 12, 3)
-    said = Letters(torch.from_numpy(logs)[None].float(), torch.tensor([12]), torch.zeros(1, 4, 3))
+    said = Letters(torch.from_numpy(logs)[None, None].float(), torch.tensor([12]), torch.zeros(1, 4, 3))
     for text in ([1, 2], [2, 2, 1], [3]):
         target = torch.tensor([[*text, -1]])
         loss = letters_loss(said, target)
@@ -101,7 +101,7 @@ def test_probability_is_minus_the_loss() -> None:
 
 def test_what_cannot_be_said_in_time_teaches_nothing() -> None:
     logits = torch.zeros(2, 3, 4, requires_grad=True)
-    said = Letters(logits, torch.tensor([3, 3]), torch.zeros(2, 4, 3))
+    said = Letters(logits[:, None], torch.tensor([3, 3]), torch.zeros(2, 4, 3))
     losses = letters_loss(said, torch.tensor([[1, 1, 1], [1, 2, -1]]))
     assert torch.isfinite(losses).all()
     losses.sum().backward()
@@ -225,17 +225,45 @@ def test_the_spectrogram_is_not_rounded() -> None:
     torch.testing.assert_close(rounded, mel(seen)[0])
 
 
-def test_several_spellers_are_their_mean() -> None:
+def test_several_spellers_say_what_each_says() -> None:
     options = TranscribeOptions(rate_hz=8_000, seconds=0.5, bands=24, width=4)
     torch.manual_seed(0)
     one, other = Speller(options, 3).eval(), Speller(options, 3).eval()
-    seen = sounds([4_000, 2_000], 4_000)
+    seen, target = sounds([4_000, 2_000], 4_000), torch.tensor([[1, 2], [3, -1]])
     with torch.no_grad():
-        alone, twice, both = one(seen), Spellers([one, one])(seen), Spellers([one, other])(seen)
-        mean = (one(seen).logits.softmax(2) + other(seen).logits.softmax(2)) / 2
-    torch.testing.assert_close(certain(twice), certain(alone))
-    torch.testing.assert_close(both.logits.exp(), mean)
-    assert twice.frames.tolist() == alone.frames.tolist()
+        alone, second, both = one(seen), other(seen), Spellers([one, other])(seen)
+        mean = (letters_loss(alone, target) + letters_loss(second, target)) / 2
+        torch.testing.assert_close(letters_loss(both, target), mean)
+    torch.testing.assert_close(certain(both), torch.cat([certain(alone), certain(second)], dim=1))
+    assert both.frames.tolist() == alone.frames.tolist()
+
+
+def spelled_at(places: list[tuple[int, int]], length: int, sure: float) -> np.ndarray:
+    """[length, 4] log-probabilities of a model that spells each letter at one moment."""
+    shares = np.full((length, 4), (1 - sure) / 3)
+    shares[:, 0] = sure
+    for place, letter in places:
+        shares[place] = (1 - sure) / 3
+        shares[place, letter] = sure
+    return np.log(shares)
+
+
+def test_models_that_spell_at_moments_of_their_own_agree_on_a_text() -> None:
+    """Their mean at each moment would be silence; two of three heard the same, the third is as sure of another."""
+    logs = np.stack(
+        [
+            spelled_at([(1, 1), (5, 2)], 8, 0.9),
+            spelled_at([(2, 1), (6, 2)], 8, 0.9),
+            spelled_at([(3, 3), (7, 2)], 8, 0.9),
+        ]
+    )
+    assert greedy(np.log(np.exp(logs).mean(axis=0))) == []
+    outputs = {"letters": logs[None].astype(np.float32), "follows": np.zeros((1, 4, 3), np.float32)}
+    for decoder in ("greedy", "beam"):
+        (said,) = read(outputs, {"characters": "abc"}, TranscribeOptions(decoder=decoder))
+        assert said.value == "ab"
+        each = [np.exp(log_probability(one, [1, 2])) for one in logs]
+        assert said.probability == pytest.approx(np.mean(each), rel=1e-4)
 
 
 @pytest.mark.parametrize(("groups", "folds"), [(0, 0), (2, 0), (3, 3), (4, 4), (12, 4), (40, 0)])

@@ -91,7 +91,7 @@ class Ears:
         logs[0, ::2, 0] = -1e-9
         logs[0, 1 : 2 * count : 2, 1] = -1e-9
         logs[0, 2 * count + 1 :, 0] = -1e-9
-        return {"letters": logs, "follows": np.zeros((1, 3, 2), np.float32)}
+        return {"letters": logs[:, None], "follows": np.zeros((1, 3, 2), np.float32)}
 
 
 def test_a_text_grows_and_ends_as_the_whole() -> None:

@@ -20,23 +20,37 @@ _PRUNED = -9.0  # nats under which a letter of a moment begins nothing. A guess:
 
 
 def read(outputs: Mapping[str, np.ndarray], schema: Schema, options: TranscribeOptions) -> list[Prediction]:
-    """The text of each row, its probability, and as doubt one minus the probability of its average letter."""
+    """The text of each row, its probability, and as doubt one minus the probability of its average letter.
+
+    Of several models each proposes a text. The one is taken that all of them together hold most probable (the sum of
+    their log-probabilities); its probability is their mean.
+    """
     letters = str(schema["characters"])
     told = []
     for logs, follows in zip(outputs["letters"], outputs["follows"], strict=True):
-        if logs.shape[1] != len(letters) + 1:
+        if logs.shape[2] != len(letters) + 1:
             raise DataError(
-                f"the model has {logs.shape[1] - 1} letters and the schema {len(letters)}",
+                f"the model has {logs.shape[2] - 1} letters and the schema {len(letters)}",
                 cure="use the schema the model was trained on",
             )
-        shown = np.flatnonzero(logs[:, _BLANK] < _SURE)
-        logs = logs[: shown[-1] + 1 if len(shown) else 1].astype(np.float64)
-        said = beam(logs, follows, options.beam, options.prior) if options.decoder == "beam" else greedy(logs)
-        nats = log_probability(logs, said)
+        shown = np.flatnonzero((logs[:, :, _BLANK] < _SURE).any(axis=0))
+        models = list(logs[:, : shown[-1] + 1 if len(shown) else 1].astype(np.float64))
+        said, nats = _agreed(models, [_proposed(one, follows, options) for one in models])
         share = float(np.exp(min(0.0, nats)))
         text = plain("".join(letters[letter - 1] for letter in said))
         told.append(Prediction(text, share, float(1 - np.exp(min(0.0, nats) / (len(said) + 1)))))
     return told
+
+
+def _proposed(logs: np.ndarray, follows: np.ndarray, options: TranscribeOptions) -> list[int]:
+    return beam(logs, follows, options.beam, options.prior) if options.decoder == "beam" else greedy(logs)
+
+
+def _agreed(models: Sequence[np.ndarray], proposed: Sequence[Sequence[int]]) -> tuple[Sequence[int], float]:
+    """(the letters of the proposals that the models [T, 1 + characters] agree on most, ln of its mean probability)"""
+    heard = {letters: [log_probability(logs, letters) for logs in models] for letters in map(tuple, proposed)}
+    best = max(heard, key=lambda letters: sum(heard[letters]))
+    return best, float(np.logaddexp.reduce(heard[best]) - np.log(len(models)))
 
 
 def greedy(logs: np.ndarray) -> list[int]:

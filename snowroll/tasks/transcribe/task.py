@@ -186,7 +186,7 @@ class Transcribe(Hears):
         model.follows.copy_(letter_pairs(text, model.follows.shape[1]))
 
     def ensemble(self, models: Sequence[nn.Module]) -> nn.Module:
-        """The models of the folds as one: the mean of their probabilities, moment by moment."""
+        """The models of the folds as one, which agree on a text."""
         from snowroll.tasks.transcribe.model import Spellers
 
         return Spellers(models)
@@ -250,7 +250,8 @@ class Transcribe(Hears):
         from snowroll.tasks.transcribe.deploying import deployable
 
         told = {
-            "letters": "float32 [batch, moments of 20 ms, 1 + characters], log-probabilities, the first of no letter",
+            "letters": "float32 [batch, models, moments of 20 ms, 1 + characters], log-probabilities, the first of no "
+            "letter",
             "follows": "float32 [batch, 1 + characters, characters], nats of a letter after another",
         }
         return deployable(model, partial(self.postprocess, options=options), options, told, schema)

@@ -30,18 +30,20 @@ def sounds_of(columns: Columns) -> Sounds:
 
 
 def letters_loss(said: Letters, targets: Tensor) -> Tensor:
-    """[B] nats a letter. targets: int64 [B, S], -1 past the end; BLANK is no letter.
+    """[B] nats a letter, in the mean of the models. targets: int64 [B, S], -1 past the end; BLANK is no letter.
 
     A transcript with more letters than the recording has moments can never be said: it counts as one that is guessed,
     without a gradient.
     """
-    logs = said.logits.float().log_softmax(dim=2).transpose(0, 1)
+    models = said.logits.shape[1]
+    logs = said.logits.flatten(0, 1).float().log_softmax(dim=2).transpose(0, 1)
+    targets, frames = targets.repeat_interleave(models, dim=0), said.frames.repeat_interleave(models)
     sizes = (targets >= 0).sum(dim=1)
     doubled = ((targets[:, 1:] == targets[:, :-1]) & (targets[:, 1:] >= 0)).sum(dim=1)  # a blank goes between them
-    nats = F.ctc_loss(logs, targets.clamp(min=1), said.frames, sizes, BLANK, reduction="none", zero_infinity=True)
+    nats = F.ctc_loss(logs, targets.clamp(min=1), frames, sizes, BLANK, reduction="none", zero_infinity=True)
     guessed = sizes * log(logs.shape[2])
-    nats = torch.where(sizes + doubled > said.frames, guessed.to(nats.dtype), nats)
-    return nats / sizes.clamp(min=1)
+    nats = torch.where(sizes + doubled > frames, guessed.to(nats.dtype), nats)
+    return (nats / sizes.clamp(min=1)).unflatten(0, (-1, models)).mean(dim=1)
 
 
 def word_loss(logits: Tensor, targets: Tensor, smoothing: float) -> Tensor:
