@@ -24,7 +24,7 @@ class CrossValidated:
         each = ", ".join(f"{metric.value:.3f}" for metric in self.by_fold)
         return [
             f"folds     {self.headline} {self.metric} out of fold, {len(self.by_fold)} folds by group: {each}",
-            "          the run's model is the mean of the folds' models, none of which saw the locked test set",
+            "          the run's model is the folds' models as one, none of which saw the locked test set",
         ]
 
 

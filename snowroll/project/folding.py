@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,6 +25,15 @@ from snowroll.project.fitting import Fitted, Log, calibrate, fit_run
 from snowroll.project.judging import beside_truth, metrics, predict_rows
 from snowroll.project.models import Trained
 from snowroll.project.opened import Opened, Say
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from snowroll.train.trial import Measured
+
+
+_ASKED = 200  # samples that the joined model is asked about
+_LESS = 0.1  # credit that may be lost by joining
 
 
 def fit_plan(
@@ -50,6 +60,26 @@ def fit_plan(
     calibration = calibrate(opened, list(zip(parts, members, strict=True)), plan)
     log = _mean_log(folder, plan)
     return Fitted(join(members).eval(), calibration, [row for row in log if "val_loss" in row]), crossed
+
+
+def joined_knows(opened: Opened, packed: Packed, plan: Plan, folder: Path, model: nn.Module) -> Measured:
+    """The models as one on some of the samples of the folds, beside what each said of them out of fold.
+
+    All but one have learnt each of these samples, so that joined they should know more of it, not less. (The mean of
+    answers that are places or moments can be no answer at all.)
+    """
+    from snowroll.train.trial import Measured
+
+    lines = [json.loads(line) for line in (folder / "folds" / "out-of-fold.jsonl").read_text().splitlines()]
+    lines = [lines[k] for k in np.unique(np.linspace(0, len(lines) - 1, _ASKED).round().astype(int))]
+    row_of = {item.sample: row for row, item in enumerate(packed.version.items)}
+    trained = Trained(0, model, plan, packed.schema, packed.version.id, folder)
+    said = predict_rows(opened, trained, packed, np.array([row_of[line["sample"]] for line in lines]))
+    before = [Prediction(line["prediction"], line["probability"], line["doubt"]) for line in lines]
+    targets = [line["target"] for line in lines]
+    joined, each = (float(opened.task.credit(some, targets, packed.schema).mean()) for some in (said, before))
+    words = f"credit {joined:.3f} of the models as one, {each:.3f} of each on what it never saw, {len(lines):,} samples"
+    return Measured(words, joined >= each - _LESS)
 
 
 def folded(opened: Opened, version: Version, plan: Plan) -> Version:

@@ -19,6 +19,7 @@ from snowroll.base.nouns import Batch, Gate, Json, Plan, canonical, digest
 from snowroll.project.at_once import fit_of
 from snowroll.project.data import Packed, gather, training_batches
 from snowroll.project.fitting import Fitted, new_model, objective_of
+from snowroll.project.folding import joined_knows
 from snowroll.project.opened import Opened, Say
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from snowroll.train.gates import Hypothesis, Write
+    from snowroll.train.trial import Measured
 
 NOTHING_TO_DO = (
     "steps",
@@ -70,18 +72,13 @@ def gates_of_trained(
     accept: Sequence[str] = (),
     because: str = "",
 ) -> list[Gate]:
-    """What only the trained model shows, added to gates.json. Nothing of an ensemble: its members were not kept."""
-    if plan.folds:
-        return []
-    from snowroll.train.after import learnt, modes_agree
+    """What only the trained model shows, added to gates.json. Of an ensemble: that joining its members lost nothing."""
     from snowroll.train.gates import AFTERWARDS
 
-    rows, objective = packed.rows["train"], objective_of(opened, plan)
-    batches, model = training_batches(opened, packed, rows, plan), fitted.model.to(plan.device)
-    found = {"modes_agree": modes_agree(objective, model, batches, plan.seed)}
-    late = fitted.late_loss
-    if late is not None:
-        found["learnt"] = learnt(objective, model, batches, late)
+    if plan.folds:
+        found = {"joined_knows": joined_knows(opened, packed, plan, folder, fitted.model)}
+    else:
+        found = _of_one(opened, packed, plan, fitted)
     gates = []
     for name, one in found.items():
         says, expected = AFTERWARDS[name]
@@ -92,6 +89,18 @@ def gates_of_trained(
     known = [gate for gate in before if gate["name"] not in found]
     atomic.write_json(folder / "gates.json", [*known, *(asdict(gate) for gate in gates)])
     return gates
+
+
+def _of_one(opened: Opened, packed: Packed, plan: Plan, fitted: Fitted) -> dict[str, Measured]:
+    from snowroll.train.after import learnt, modes_agree
+
+    rows, objective = packed.rows["train"], objective_of(opened, plan)
+    batches, model = training_batches(opened, packed, rows, plan), fitted.model.to(plan.device)
+    found = {"modes_agree": modes_agree(objective, model, batches, plan.seed)}
+    late = fitted.late_loss
+    if late is not None:
+        found["learnt"] = learnt(objective, model, batches, late)
+    return found
 
 
 def _measure(opened: Opened, packed: Packed, plan: Plan, folder: Path, say: Say) -> list[Gate]:

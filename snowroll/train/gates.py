@@ -154,6 +154,10 @@ AFTERWARDS = {  # name -> (hypothesis, expected): measured by train/after.py onc
         "the model that is evaluated is the one that was trained",
         "a loss in evaluation mode that is no worse by half than in training mode",
     ),
+    "joined_knows": (
+        "the models of the folds as one know what each of them knows",
+        "a credit on samples that most of them learnt that is no worse by a tenth than that of each on what it never saw",
+    ),
 }
 
 
