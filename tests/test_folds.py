@@ -23,7 +23,7 @@ from snowroll.design.ensemble import Ensemble
 from snowroll.project.data import Packed, freeze, gather, pack_version, take_stock
 from snowroll.project.facts import measure_facts
 from snowroll.project.fitting import fit_into_time
-from snowroll.project.folding import fit_plan, folded, part_of
+from snowroll.project.folding import fit_plan, folded, joined_knows, part_of
 from snowroll.project.models import read_model, save_model
 from snowroll.project.opened import Opened, open_project
 from snowroll.project.plans import make_plan
@@ -142,6 +142,26 @@ def test_the_ensemble_is_the_mean_and_comes_back_from_its_folder(bench: Bench, t
     save_model(tmp_path / "model", bench.opened.task, fitted.model, bench.plan, schema, "v", None)
     loaded, _ = read_model(tmp_path / "model", bench.opened.task)
     assert torch.equal(probabilities(loaded, bench, rows), probabilities(fitted.model, bench, rows))
+
+
+def test_a_join_that_loses_what_its_members_know_is_told(bench: Bench, tmp_path: Path) -> None:
+    fitted, _ = fit_plan(bench.opened, bench.packed, bench.plan, tmp_path, ignore)
+    file = tmp_path / "folds" / "out-of-fold.jsonl"
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    rows = np.concatenate([bench.packed.rows["train"], bench.packed.rows["val"]])
+    classes = bench.packed.schema["classes"]
+    said = [classes[k] for k in probabilities(fitted.model, bench, rows).argmax(dim=1).tolist()]
+    own = dict(zip([bench.packed.version.items[row].sample for row in rows], said, strict=True))
+    for line in lines:  # whatever six steps have taught it, it knows that, and nothing of the opposite
+        line["target"] = line["prediction"] = own[line["sample"]]
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert joined_knows(bench.opened, bench.packed, bench.plan, tmp_path, fitted.model).holds
+    for line in lines:
+        line["target"] = line["prediction"] = next(name for name in classes if name != own[line["sample"]])
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    lost = joined_knows(bench.opened, bench.packed, bench.plan, tmp_path, fitted.model)
+    assert not lost.holds
+    assert lost.words.startswith("credit 0.000 of the models as one, 1.000 of each")
 
 
 def test_sure_members_make_no_infinite_logit() -> None:

@@ -156,7 +156,7 @@ AFTERWARDS = {  # name -> (hypothesis, expected): measured by train/after.py onc
     ),
     "joined_knows": (
         "the models of the folds as one know what each of them knows",
-        "a credit on samples that most of them learnt that is no worse by a tenth than that of each on what it never saw",
+        "a credit on samples that most of them learnt, no worse by a tenth than of each on what it never saw",
     ),
 }
 
