@@ -64,7 +64,7 @@ def test_a_case_replaces_a_part_and_runs(case: Case):
     changed = [
         field.name for field in fields(Program) if getattr(planted, field.name) is not getattr(program, field.name)
     ]
-    assert 1 <= len(changed) <= 2
+    assert 1 <= len(changed) <= 3  # an average of the weights is in the model, the optimizer and the update
     assert planted.name == program.name
     two_steps(planted)
 
