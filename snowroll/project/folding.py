@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from snowroll.train.trial import Measured
 
 
-_ASKED = 200  # samples that the joined model is asked about
+_ASKED = 100  # samples that the joined model is asked about
 _LESS = 0.1  # credit that may be lost by joining
 
 
