@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from test_check_duplicates import scenes
 
-from snowroll.base.nouns import Sample
+from snowroll.base.nouns import Fault, Sample
 from snowroll.prepare.look import Look, look
 from snowroll.prepare.shortcuts import shift_faults, shortcut_faults
 from snowroll.prepare.view import View
@@ -163,3 +163,20 @@ def test_a_small_mark_among_bright_corners_is_told_by_where_it_is() -> None:
         looks.append(replace(one, thumbnail=thumbnail))
     (fault,) = shortcut_faults(three(looks))
     assert "the upper left corner alone tells class 'cow'" in fault.message
+
+
+def test_a_test_part_that_is_turned_is_told_and_pictures_without_a_top_are_not() -> None:
+    rng = np.random.default_rng(0)
+    sky = np.linspace(200, 40, 32)[:, None, None] + rng.normal(0, 25, (160, 32, 32, 3))
+    cells = rng.normal(128, 40, (160, 32, 32, 3))
+
+    def turned(pictures: np.ndarray) -> list[Fault]:
+        """Half of them is the test part, turned by half a circle."""
+        grey = pictures.clip(0, 255).astype(np.uint8)
+        looks = [replace(one, thumbnail=grey[k]) for k, one in enumerate(drawn(160))]
+        looks = [replace(one, thumbnail=one.thumbnail[::-1, ::-1]) if k % 4 > 1 else one for k, one in enumerate(looks)]
+        return list(shift_faults(seen(looks, split=True)))
+
+    (fault,) = turned(sky)
+    assert fault.message.startswith("which way is up differs between test and train")
+    assert turned(cells) == []

@@ -47,6 +47,29 @@ def told_from_reflections(thumbnails: np.ndarray, seed: int = 0) -> float | None
     return round(float((surer[:, 0] < surer[:, 1]).mean()), 3)
 
 
+def uprightness(thumbnails: np.ndarray, learnt: np.ndarray, seed: int = 0) -> np.ndarray:
+    """[n] how much more each picture looks the right way up than mirrored top to bottom, by those `learnt` [n] bool:
+    above 0 upright, around 0 where pictures have no top. Zeros where too few are learnt from.
+
+    thumbnails: uint8 [n, S, S, 3]. A linear probe for each half of the learnt ones; no picture is asked by its own.
+    """
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+    grey = thumbnails.mean(axis=3)[:, ::2, ::2] / 255
+    up, down = (side.reshape(len(grey), -1) for side in (grey, grey[:, ::-1]))
+    rows = np.random.default_rng(seed).permutation(np.flatnonzero(learnt))[:_MOST]
+    if len(rows) < _ENOUGH:
+        return np.zeros(len(grey))
+    told, heard = np.zeros(len(grey)), np.zeros(len(grey))
+    for half in (rows[::2], rows[1::2]):
+        probe = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
+        probe.fit(np.concatenate([up[half], down[half]]), np.repeat([1, 0], len(half)))
+        asked = np.setdiff1d(np.arange(len(grey)), half)
+        told[asked] += probe.decision_function(up[asked]) - probe.decision_function(down[asked])
+        heard[asked] += 1
+    return told / heard
+
+
 def mirror_keeps_class(
     thumbnails: np.ndarray, targets: Sequence[Json], most: int = 3_000, seed: int = 0
 ) -> dict[str, Json]:

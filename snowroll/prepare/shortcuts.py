@@ -2,7 +2,7 @@
 
 A network finds such a shortcut before it finds the content, scores well on data taken the same way, and fails on all
 other. No picture is looked at here: only what the files say of themselves, and for shifts between splits how light
-and sharp they are as well.
+and sharp they are as well, and which way up.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 from snowroll.base.nouns import Fault
 from snowroll.prepare.features import grey, shrink
 from snowroll.prepare.look import THUMBNAIL_PX
+from snowroll.prepare.reflections import uprightness
 from snowroll.prepare.view import View
 
 _FEWEST = 60  # labelled pictures
@@ -89,6 +90,7 @@ def shift_faults(view: View) -> Iterator[Fault]:
     rows = view.readable()
     sides = np.array([view.splits[row] or "" for row in rows])
     columns = {**_metadata(view, rows), **_appearance(view, rows)}
+    columns["which way is up"] = uprightness(view.thumbnails(rows), sides == "train")
     labels = np.array([view.labels[row] or "" for row in rows])
     groups = np.array([view.samples[row].group or f"#{row}" for row in rows])
     for split in ("test", "val"):
