@@ -55,11 +55,11 @@ def uprightness(thumbnails: np.ndarray, learnt: np.ndarray, seed: int = 0) -> np
     """
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-    grey = thumbnails.mean(axis=3)[:, ::2, ::2] / 255
-    up, down = (side.reshape(len(grey), -1) for side in (grey, grey[:, ::-1]))
     rows = np.random.default_rng(seed).permutation(np.flatnonzero(learnt))[:_MOST]
     if len(rows) < _ENOUGH:
-        return np.zeros(len(grey))
+        return np.zeros(len(thumbnails))
+    grey = thumbnails.mean(axis=3)[:, ::2, ::2] / 255
+    up, down = (side.reshape(len(grey), -1) for side in (grey, grey[:, ::-1]))
     told, heard = np.zeros(len(grey)), np.zeros(len(grey))
     for half in (rows[::2], rows[1::2]):
         probe = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
