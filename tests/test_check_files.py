@@ -16,6 +16,7 @@ from snowroll.base.nouns import Fault, Sample
 from snowroll.prepare.check import check, left_out
 from snowroll.prepare.files_check import file_faults
 from snowroll.prepare.look import Look, look, panels
+from snowroll.prepare.pictures_check import picture_faults
 from snowroll.prepare.view import View
 
 
@@ -135,7 +136,7 @@ def test_sheets_among_pictures_are_told_and_pictures_of_panels_are_not() -> None
 
     def sheets(looks: list[Look]) -> list[Fault]:
         view = View.of(samples, {s.id: seen for s, seen in zip(samples, looks, strict=True)})
-        return [fault for fault in file_faults(view) if fault.code == "contact_sheet"]
+        return [fault for fault in picture_faults(view) if fault.code == "contact_sheet"]
 
     (fault,) = sheets(looks)
     assert fault.samples == ("i0", "i1")

@@ -14,7 +14,7 @@ from snowroll.prepare.view import View
 
 
 def group_faults(view: View, pairs: Pairs) -> list[Fault]:
-    return groups_check.group_faults(view, pairs, groups_check.told_by_names(view))
+    return groups_check.group_faults(view, pairs, groups_check.hinted_groups(view))
 
 
 def bursts(n: int, each: int, group: bool = False) -> tuple[View, Pairs]:

@@ -183,15 +183,6 @@ def averaged(decay: float) -> Change:
     return lambda loop: replace(loop, make=lambda: Averaged(make(), decay), update=update)
 
 
-def test_an_average_that_follows_is_no_fault() -> None:
-    """It stands still for the optimizer, and is nothing that was frozen by accident."""
-    loop = averaged(0.9)(healthy())
-    wanted = ("everything_learns", "optimizer_has_all", "modes_agree")
-    with torch.random.fork_rng(devices=[]):
-        found = {one.name: one.measure(loop) for stage in stages() for one in stage if one.name in wanted}
-    assert all(gate is not None and gate.holds for gate in found.values()), found
-
-
 def drawn_anew(model: nn.Module, seen: Batch) -> Tensor:
     """Each sample's label is as often another's."""
     return F.cross_entropy(model(seen.inputs), seen.targets[torch.randint(len(seen.ids), (len(seen.ids),))])
@@ -377,6 +368,15 @@ def test_each_gate_is_failed_by_what_it_is_about(fault: str) -> None:
 def test_every_gate_has_a_fault_here() -> None:
     names = {question.name for stage in stages() for question in stage}
     assert {name for name, _ in FAULTS.values()} == names - {"no_future"}
+
+
+def test_an_average_that_follows_is_no_fault() -> None:
+    """It stands still for the optimizer, and is nothing that was frozen by accident."""
+    loop = averaged(0.9)(healthy())
+    wanted = ("everything_learns", "optimizer_has_all", "modes_agree")
+    with torch.random.fork_rng(devices=[]):
+        found = {one.name: one.measure(loop) for stage in stages() for one in stage if one.name in wanted}
+    assert all(gate is not None and gate.holds for gate in found.values()), found
 
 
 class Reader(nn.Module):

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from snowroll.base.nouns import Fault
 from snowroll.prepare.duplicates import duplicate_faults, pairs_of, scene_groups
 from snowroll.prepare.files_check import file_faults
-from snowroll.prepare.groups_check import Named, group_faults, told_by_names
+from snowroll.prepare.groups_check import Hint, group_faults, hinted_groups
 from snowroll.prepare.label_check import label_faults
 from snowroll.prepare.likeness import Pairs
 from snowroll.prepare.meanings import meaning_faults
+from snowroll.prepare.pictures_check import picture_faults
 from snowroll.prepare.shortcuts import shift_faults, shortcut_faults
 from snowroll.prepare.suspects import suspect_faults
 from snowroll.prepare.view import View
@@ -33,15 +34,15 @@ class SplitFree:
     """What takes longest to find and does not depend on how the samples were split."""
 
     pairs: Pairs
-    named: Named | None
+    hint: Hint | None
     labels: tuple[Fault, ...]  # wrong ones, and classes that are another in another declared split
 
 
 def split_free(view: View) -> SplitFree:
     """Every sample with those like it, and every label with what the others would say."""
-    pairs, named = pairs_of(view), told_by_names(view)
-    alike = [*scene_groups(view, pairs), *(named.groups if named else ())]
-    return SplitFree(pairs, named, (*meaning_faults(view, alike), *suspect_faults(view, alike)))
+    pairs, hint = pairs_of(view), hinted_groups(view)
+    alike = [*scene_groups(view, pairs), *(hint.groups if hint else ())]
+    return SplitFree(pairs, hint, (*meaning_faults(view, alike), *suspect_faults(view, alike)))
 
 
 def check(view: View, known: SplitFree | None = None) -> list[Fault]:
@@ -50,9 +51,10 @@ def check(view: View, known: SplitFree | None = None) -> list[Fault]:
     pairs = known.pairs
     faults = [
         *file_faults(view),
+        *picture_faults(view),
         *label_faults(view),
         *duplicate_faults(view, pairs),
-        *group_faults(view, pairs, known.named),
+        *group_faults(view, pairs, known.hint),
         *shortcut_faults(view),
         *shift_faults(view),
         *known.labels,

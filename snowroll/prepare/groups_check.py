@@ -34,14 +34,14 @@ _PATTERNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class Hint:
     """What names, or the clock, say of what belongs together: it looks more alike than others of its class."""
 
     pattern: str  # of the names; "" where times tell
     groups: list[list[int]]  # rows, two or more each
 
 
-def told_by_names(view: View) -> Named | None:
+def hinted_groups(view: View) -> Hint | None:
     """The part of the names, or the pauses between shots, that tells most groups; None where they are declared or
     nothing tells any.
     """
@@ -54,11 +54,11 @@ def told_by_names(view: View) -> Named | None:
     keys[""] = _bursts([view.times[row] for row in rows])
     found = [(pattern, _alike_by(told, labels, looks)) for pattern, told in keys.items()]
     pattern, groups = max(found, key=lambda pair: len(pair[1]))
-    return Named(pattern, [[rows[k] for k in group] for group in groups]) if groups else None
+    return Hint(pattern, [[rows[k] for k in group] for group in groups]) if groups else None
 
 
-def group_faults(view: View, pairs: Pairs, named: Named | None) -> list[Fault]:
-    undeclared = [*_undeclared(view, pairs), *_named(view, named)]
+def group_faults(view: View, pairs: Pairs, hint: Hint | None) -> list[Fault]:
+    undeclared = [*_undeclared(view, pairs), *_hinted(view, hint)]
     return [*_straddling(view), *_spelt_twice(view), *sorted(undeclared, key=lambda fault: -len(fault.paths))[:1]]
 
 
@@ -147,24 +147,24 @@ def _apart_by(view: View, pattern: str) -> list[list[int]]:
     return [group for group in found.values() if len(group) > 1 and _lie_apart(view, [group])]
 
 
-def _named(view: View, named: Named | None) -> Iterator[Fault]:
+def _hinted(view: View, hint: Hint | None) -> Iterator[Fault]:
     """Told where the groups are cut apart by the splits, or would be by random ones."""
-    if named is None:
+    if hint is None:
         return
-    torn = [group for group in named.groups if len({view.splits[row] for row in group} - {None}) > 1]
+    torn = [group for group in hint.groups if len({view.splits[row] for row in group} - {None}) > 1]
     is_split = any(view.splits[row] is not None for row in view.readable())
     if is_split and not torn:
         return
-    members = [row for group in (torn or named.groups) for row in group]
+    members = [row for group in (torn or hint.groups) for row in group]
     cut = f"{count(len(torn), 'of them is', 'of them are')} in more than one split" if torn else "none is declared"
     message = (
-        f"{'the names tell' if named.pattern else 'by the clock there are'} {len(named.groups):,} groups of files that "
+        f"{'the names tell' if hint.pattern else 'by the clock there are'} {len(hint.groups):,} groups of files that "
         f"look alike beyond their class, and {cut}: the test then measures memory; for instance "
         f"{view.names(members[:3])}"
     )
-    if named.pattern:
-        cure = f"--prepare.group '{named.pattern}', if the names mean that"
-        fix = Fix("set", setting="prepare.group", value=named.pattern)
+    if hint.pattern:
+        cure = f"--prepare.group '{hint.pattern}', if the names mean that"
+        fix = Fix("set", setting="prepare.group", value=hint.pattern)
     else:
         cure, fix = "say in a manifest's column `group` which belong together: they were taken within seconds", None
     yield view.fault("undeclared_groups", "warn", members, message, cure, 0.8, fix)

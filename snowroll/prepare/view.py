@@ -82,7 +82,11 @@ class View:
 
     def readable(self) -> list[int]:
         """Rows whose picture was decoded."""
-        return [row for row, seen in enumerate(self.looks) if seen is not None and not seen.reason]
+        return [row for row, _ in self.seen()]
+
+    def seen(self) -> list[tuple[int, Look]]:
+        """The same, with what was seen."""
+        return [(row, look) for row, look in enumerate(self.looks) if look is not None and not look.reason]
 
     def thumbnails(self, rows: Sequence[int]) -> np.ndarray:
         """[n, 32, 32, 3] uint8"""

@@ -232,10 +232,10 @@ def _frozen(model: nn.Module, meant: tuple[str, ...]) -> list[str]:
     Freezing from the input on (a backbone, a computed first layer) is a known way to work; the reverse is an accident.
     A second network of the same parameters, of which none learns, is a moving average or a teacher.
     """
-    learns, found = False, []
+    learns, found, still = False, [], (*meant, *_twins_of(model))
     for name, p in model.named_parameters():
         learns |= p.requires_grad
-        if learns and not p.requires_grad and not name.startswith((*meant, *_twins_of(model)) or ("\0",)):
+        if learns and not p.requires_grad and not name.startswith(still or ("\0",)):
             found.append(name)
     return found
 

@@ -14,7 +14,7 @@ from snowroll.base.task import Fingerprint
 from snowroll.design.rules import machine
 
 LONGEST_S = 30.0  # heard at once
-FEW_HOURS = 2  # of recordings, of which convolutions alone learn more in the same time on a processor. A guess
+FEW_HOURS = 2  # below which a processor does without a recurrent layer, and folds cost little. A guess
 FOLDS, FEW_SPEAKERS = 4, 12  # models that learn from few speakers, each from all but some; a guess where it ends
 FEWEST_FRAMES = 8  # to which a word is stretched
 QUIET_DB = 35.0  # below the loudest moment: no speech. A guess; soft consonants lie 20 to 30 below a vowel
@@ -98,7 +98,7 @@ def speech_plan(fingerprint: Fingerprint, is_text: bool) -> list[Choice]:
     hours = n * float(facts["seconds"]) / 3600
     is_small = is_text and not gpu and hours < FEW_HOURS
     model = str(asked.get("model") or ("cnn" if is_small else "crnn"))
-    hears = "convolutions alone: of few hours they learn in a quarter of the time what a recurrent layer would"
+    hears = "convolutions alone: on a processor they take about twice the steps in the same time"
     hears = hears if is_small else "convolutions hear sounds, a recurrent layer their order; cnn and conformer too"
     rate = TELEPHONE_HZ if float(facts["rate_hz"]) < 12_000 else WIDE_HZ
     longest = float(facts["longest_s" if is_text else "most_s"])
@@ -137,16 +137,16 @@ def speech_plan(fingerprint: Fingerprint, is_text: bool) -> list[Choice]:
         Choice("task.room", 0.3, "microphones and rooms differ"),
         Choice("task.colour_db", 15.0 if 0 < speakers <= FEW_SPEAKERS else 6.0, f"{speakers} speakers' microphones"),
         Choice("task.hide", 0.1, "SpecAugment: no strip of sound may be needed alone"),
-        _folds(speakers),
+        _folds(speakers, is_long=is_text and hours >= FEW_HOURS),
         *([_OF_TEXTS] if is_text else _OF_WORDS),
         *[one for one in learning if one.key != "train.channels_last"],
     ]
 
 
-def _folds(speakers: int) -> Choice:
-    folds = min(speakers, FOLDS) if 3 <= speakers <= FEW_SPEAKERS else 0
-    why = "each teaches all models but one" if folds else f"folds are for 3 to {FEW_SPEAKERS}"
-    return Choice("train.folds", folds, f"{speakers} speakers: {why}")
+def _folds(speakers: int, is_long: bool) -> Choice:
+    folds = min(speakers, FOLDS) if 3 <= speakers <= FEW_SPEAKERS and not is_long else 0
+    rule = f"folds are for 3 to {FEW_SPEAKERS}, and for sentences of less than {FEW_HOURS} hours"
+    return Choice("train.folds", folds, f"{speakers} speakers: {'each teaches all models but one' if folds else rule}")
 
 
 _OF_TEXTS = Choice("task.each_band", True, "a whole sentence tells what a voice and a microphone always raise")

@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from snowroll.train.own.loop import Loop
 from snowroll.train.trial import Measured
 
-UPDATES = 12
+UPDATES = 12  # enough to see whether some are left out
 
 
 class Watched:

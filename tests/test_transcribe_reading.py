@@ -1,0 +1,155 @@
+"""Transcripts: how recordings and their texts are read from folders, and what is wrong with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from snowroll.base.nouns import Sample
+from snowroll.base.task import Reading
+from snowroll.prepare.audio import as_wav
+from snowroll.prepare.read import Folder
+from snowroll.prepare.settings import PrepareSettings
+from snowroll.prepare.view import View
+from snowroll.tasks.transcribe.example import spoken
+from snowroll.tasks.transcribe.faults import sound_faults, transcript_faults
+from snowroll.tasks.transcribe.looking import look
+from snowroll.tasks.transcribe.reading import TEXT_COLUMNS, WORD_COLUMNS, are_words, read_speech
+from snowroll.tasks.transcribe.task import Transcribe
+
+
+def folder_of(root: Path, texts: dict[str, str]) -> Folder:
+    for number, (name, text) in enumerate(texts.items()):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(as_wav(spoken("a", 0, number), 8_000) if text == "~" else text.encode())
+    return Folder(root)
+
+
+def reading_of(root: Path, texts: dict[str, str], columns: str = TEXT_COLUMNS, **said: object) -> Reading | None:
+    return read_speech(folder_of(root, texts), PrepareSettings(**said), columns)  # type: ignore[arg-type]
+
+
+def told(reading: Reading | None) -> dict[str, tuple]:
+    assert reading is not None
+    return {one.where: (one.target, one.group, one.split) for one in reading.found}
+
+
+def test_manifest_of_json_lines(tmp_path: Path) -> None:
+    lines = '{"audio_filepath": "/old/place/a.wav", "text": "one  two", "duration": 1.5, "speaker": "ann"}\n'
+    lines += '{"audio_filepath": "/old/place/b.wav", "text": "three", "duration": 1, "speaker": "bob"}\n'
+    lines += '{"audio_filepath": "/old/place/lost.wav", "text": "four", "duration": 1, "speaker": "bob"}\n'
+    reading = reading_of(tmp_path, {"a.wav": "~", "b.wav": "~", "list.jsonl": lines})
+    assert told(reading) == {"a.wav": ("one two", "ann", None), "b.wav": ("three", "bob", None)}
+    assert reading is not None
+    assert any("lost.wav" in where for where in reading.skipped)
+
+
+def test_manifest_with_splits_and_both_columns(tmp_path: Path) -> None:
+    rows = "path,label,sentence,split\na.wav,yes,yes please,train\nb.wav,no,no thanks,test\n"
+    files = {"a.wav": "~", "b.wav": "~", "m.csv": rows}
+    assert told(reading_of(tmp_path, files)) == {
+        "a.wav": ("yes please", None, "train"),
+        "b.wav": ("no thanks", None, "test"),
+    }
+    assert told(reading_of(tmp_path, files, WORD_COLUMNS))["a.wav"][0] == "yes"
+
+
+def test_a_list_without_a_header_names_recordings_and_texts(tmp_path: Path) -> None:
+    """As LJ Speech has it: bars, quotes that are part of the text, the second text spelled out."""
+    rows = 'a1|He said "12.|He said "twelve.\na2|Go on|Go on\n'
+    reading = reading_of(tmp_path, {"wavs/a1.wav": "~", "wavs/a2.wav": "~", "metadata.csv": rows})
+    assert told(reading) == {"wavs/a1.wav": ('He said "twelve.', None, None), "wavs/a2.wav": ("Go on", None, None)}
+
+
+def test_librispeech(tmp_path: Path) -> None:
+    files = {"84/121/84-121-0.wav": "~", "84/121/84-121-1.wav": "~", "9/3/9-3-0.wav": "~"}
+    files |= {
+        "84/121/84-121.trans.txt": "84-121-0 GO ON\n84-121-1 STOP\n84-121-7 LOST\n",
+        "9/3/9-3.trans.txt": "9-3-0 AND",
+    }
+    reading = reading_of(tmp_path, files)
+    assert told(reading)["84/121/84-121-0.wav"] == ("GO ON", "84", None)
+    assert told(reading)["9/3/9-3-0.wav"] == ("AND", "9", None)
+    assert reading is not None
+    assert "a transcript without its recording" in reading.skipped.values()
+
+
+def test_texts_beside_recordings(tmp_path: Path) -> None:
+    files = {"train/a.wav": "~", "train/a.txt": "hello\n", "test/b.wav": "~", "test/b.lab": "you", "test/c.wav": "~"}
+    files["train/lost.txt"] = "nobody"
+    reading = reading_of(tmp_path, files)
+    assert told(reading) == {"train/a.wav": ("hello", None, "train"), "test/b.wav": ("you", None, "test")}
+    assert reading is not None
+    assert reading.skipped["test/c.wav"] == "a recording of which nothing tells what is said"
+    assert reading.skipped["train/lost.txt"] == "a transcript without its recording"
+
+
+def test_lists_of_what_is_for_testing(tmp_path: Path) -> None:
+    """As Speech Commands has it."""
+    files = {f"{word}/{n}.wav": "~" for word in ("yes", "no") for n in range(3)}
+    files |= {"testing_list.txt": "yes/0.wav\nno/0.wav\n", "validation_list.txt": "yes/1.wav\nno/1.wav\n"}
+    found = told(reading_of(tmp_path, files, WORD_COLUMNS))
+    assert {where: split for where, (_, _, split) in found.items()} == {
+        f"{word}/{n}.wav": split for word in ("yes", "no") for n, split in enumerate(("test", "val", None))
+    }
+
+
+def test_folders_called_after_words(tmp_path: Path) -> None:
+    files = {f"{word}/{n}.wav": "~" for word in ("yes", "no") for n in range(5)}
+    files["_background_noise_/hum.wav"] = "~"
+    reading = reading_of(tmp_path, files)
+    assert {target for target, *_ in told(reading).values()} == {"yes", "no"}
+    assert reading is not None
+    assert are_words(reading.found)
+    assert "_background_noise_/hum.wav" in reading.skipped
+
+
+def test_pictures_are_no_speech(tmp_path: Path) -> None:
+    assert reading_of(tmp_path, {"a.png": "x", "b.png": "x", "c.wav": "~"}) is None
+    assert reading_of(tmp_path, {"a.csv": "x,y\n1,2\n"}) is None
+
+
+# faults -------------------------------------------------------------------------------------------------------------
+
+
+def codes_of(signals: list[np.ndarray], texts: list[str], rates: list[int] | None = None) -> set[str]:
+    rates = rates or [8_000] * len(signals)
+    samples = [Sample(str(n), f"{n}.wav", str(n), "sound", text) for n, text in enumerate(texts)]
+    looks = {
+        str(n): look(as_wav(signal, rate), 100) for n, (signal, rate) in enumerate(zip(signals, rates, strict=True))
+    }
+    view = View.of(samples, looks, {"type": "transcript", "characters": ""})
+    return {fault.code for fault in [*sound_faults(view), *transcript_faults(view)]}
+
+
+def test_faults() -> None:
+    good = [spoken("aiu", 0, n) for n in range(6)]
+    texts = ["aiu"] * 6
+    assert not codes_of(good, texts)
+    assert codes_of([*good, np.zeros(8_000)], [*texts, "a"]) == {"silent"}
+    assert codes_of([*good, np.clip(20 * good[0], -1, 1)], [*texts, "aiu"]) == {"clipped"}
+    assert codes_of([*good, spoken("a", 0, 9)[600:1_000]], [*texts, "a"]) == {"too_short"}
+    assert codes_of([*good, np.tile(good[0], 30)], [*texts, "aiu"]) == {"too_long"}
+    assert codes_of(good, texts, [8_000] * 5 + [16_000]) == {"two_rates"}
+    assert codes_of(good, [*texts[:5], "ai" * 40]) == {"too_much_text"}
+    assert codes_of(good, [*texts[:5], ""]) == {"empty_text"}
+    assert codes_of(good, [*["the quick brown"] * 5, "the quick brown %"]) == {"odd_letters"}
+
+
+def test_targets() -> None:
+    task, schema = Transcribe(), {"type": "transcript", "characters": " abc"}
+    assert task.problem("a b", schema) is None
+    assert task.problem("", schema) is None
+    for wrong in (None, 3, ["a"], "a\0b", "a" * 3_000):
+        assert task.problem(wrong, schema)
+    assert task.schema(["c  a", "b\ta", "é"])["characters"] == " abcé"
+    assert task.encode_targets(["ab", "a?b c"], schema, {})["text"].tolist() == [[2, 3, -1, -1, -1], [2, 3, 1, 4, -1]]
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.binary(max_size=300))
+def test_looks_never_raise(raw: bytes) -> None:
+    assert look(raw, 100).reason
