@@ -92,6 +92,20 @@ def test_a_longer_budget_never_plans_a_smaller_network() -> None:
     assert sizes[0] < sizes[-1]
 
 
+def test_in_the_same_time_more_pictures_are_for_a_smaller_network() -> None:
+    order = ["fastnet_small", "fastnet", "fastnet_wide", "fastnet_deep"]
+    timed = replace(CIFAR, time_s=300.0)
+    counts = (300, 3_000, 30_000, 300_000)
+    sizes = [order.index(planned(replace(timed, n=CIFAR.n | {"train": n}))["task.model"].value) for n in counts]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[0] > sizes[-1]
+
+
+def test_nothing_is_hidden_from_runs_that_see_each_picture_a_few_times() -> None:
+    assert planned(replace(CIFAR, time_s=60.0))["task.cutout"].value == 0
+    assert planned(replace(CIFAR, time_s=6e3))["task.cutout"].value > 0
+
+
 def test_what_the_user_settled_steers_the_rest() -> None:
     fresh = planned(CIFAR, asked={"model": "resnet18"})
     tuned = planned(CIFAR, asked={"model": "mobilenet_v2", "pretrained": "weights.pth"})

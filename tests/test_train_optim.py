@@ -41,8 +41,7 @@ def test_orthogonal_of_flat_matrices_is_the_same_iteration(shape: tuple[int, int
     for _ in range(5):
         gram = wanted @ wanted.mT
         wanted = 3.4445 * wanted + (-4.7750 * gram + 2.0315 * gram @ gram) @ wanted
-    for dtype in (torch.float32, torch.bfloat16):
-        assert torch.allclose(orthogonal(matrices.float(), dtype).double(), wanted, atol=1e-3)
+    assert torch.allclose(orthogonal(matrices.float(), torch.float32).double(), wanted, atol=1e-3)
 
 
 def test_orthogonal_keeps_each_matrix_to_itself() -> None:

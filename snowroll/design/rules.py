@@ -18,7 +18,12 @@ from snowroll.design.options import FineTuned, Recoloured
 
 SMALL_PX = 64  # pictures up to here are seen whole
 ENOUGH_FOR_WIDTH = 5_000  # training pictures; a guess to be revisited
-FASTNET_PER_CORE_S = {True: 400, False: 200}  # bf16 or not: pictures of 32 px it learns from in a second of one core
+# Pictures of 32 px that fastnet learns from in a second of one core, with bf16 and without, checks and validations
+# taken off: 950 with avx512_bf16, 400 with AMX on a busy machine.
+FASTNET_PER_CORE_S = {True: 600, False: 300}
+FEW_SEEN, FEW_PASSES = 100_000, 10  # pictures seen, repeated ones counted, and how often each
+PACE = {"fastnet_small": 2.0, "fastnet": 1.0, "fastnet_wide": 0.43, "fastnet_deep": 0.2}  # beside fastnet's
+OVERFITS = 15  # passes from which a run of small pictures needs more variety: a guess
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +103,7 @@ def image_plan(fingerprint: Fingerprint) -> list[Choice]:
         *_learning(model, pretrained, int(batch.value), int(facts["classes"])),
         *(fine_tuning(fingerprint) if pretrained else ()),
         _flip(facts),
-        *_augmentation(fingerprint, size_px, epochs),
+        *_augmentation(fingerprint, size_px, _passes(fingerprint, size_px, model, epochs)),
         *machine(fingerprint),
     ]
 
@@ -136,14 +141,32 @@ def _network(fingerprint: Fingerprint, size_px: int) -> Choice:
     if fingerprint.time_s is None:
         name = "fastnet" if n >= ENOUGH_FOR_WIDTH else "fastnet_small"
         return Choice("task.model", name, f"{n} training pictures; more channels pay from {ENOUGH_FOR_WIDTH}")
-    # how often the budget lets the middle network see each picture
-    seen = fingerprint.time_s * fingerprint.threads * FASTNET_PER_CORE_S[fingerprint.bf16]
-    passes = seen * (32 / min(size_px, 32)) ** 2 / max(1, n)
-    why = f"{fingerprint.time_s:.0f} s let fastnet see each picture about {passes:.0f} times"
-    for name, least in (("fastnet_deep", 120), ("fastnet_wide", 40), ("fastnet", 12)):
-        if passes >= least:
-            return Choice("task.model", name, f"{why}; from {least} the larger network wins")
-    return Choice("task.model", "fastnet_small", f"{why}; below 12 the small network gets further")
+    seen = _seen(fingerprint, size_px)
+    passes = seen / max(1, n)
+    why = f"{fingerprint.time_s:.0f} s let fastnet see {seen:,.0f} pictures, each about {passes:.0f} times"
+    # where networks of the family cross in equal time on 1,000, 10,000 and 44,500 pictures of CIFAR-10, one seed; the
+    # deep one, which lost up to 24 passes of 10,000, is a guess
+    often, much = passes >= FEW_PASSES, seen >= FEW_SEEN
+    if passes >= 6 * FEW_PASSES and seen >= 6 * FEW_SEEN:
+        return Choice("task.model", "fastnet_deep", f"{why}; enough for the largest network")
+    if often and much:
+        return Choice("task.model", "fastnet_wide", f"{why}; from {FEW_PASSES} times more channels win")
+    if often or much:
+        return Choice("task.model", "fastnet", f"{why}; enough for it, not for more channels")
+    return Choice("task.model", "fastnet_small", f"{why}; of so few the small network makes more")
+
+
+def _seen(fingerprint: Fingerprint, size_px: int) -> float:
+    """How many pictures fastnet would learn from within the budget, repeated ones counted."""
+    pace = fingerprint.threads * FASTNET_PER_CORE_S[fingerprint.bf16] * (32 / min(size_px, 32)) ** 2
+    return (fingerprint.time_s or 0.0) * pace
+
+
+def _passes(fingerprint: Fingerprint, size_px: int, model: str, epochs: int) -> float:
+    """How often each picture is seen. A network whose pace is not known counts as a wide one."""
+    if fingerprint.time_s is None:
+        return epochs
+    return _seen(fingerprint, size_px) * PACE.get(model, PACE["fastnet_wide"]) / max(1, fingerprint.n["train"])
 
 
 def _batch(fingerprint: Fingerprint, size_px: int) -> Choice:
@@ -208,12 +231,11 @@ def _flip(facts: Mapping[str, Json]) -> Choice:
     return Choice("task.flip", False, f"{found}: left and right carry meaning, as in writing{change}")
 
 
-def _augmentation(fingerprint: Fingerprint, size_px: int, epochs: int) -> list[Choice]:
+def _augmentation(fingerprint: Fingerprint, size_px: int, passes: float) -> list[Choice]:
     shift = Choice("task.shift", 0.0625, "a sixteenth of the side (2 of 32 px); costs one gather of pixels")
     if size_px <= SMALL_PX:
-        overfits = fingerprint.time_s is not None or epochs >= 15
-        why = "hides a quarter of the side once a run is long enough to overfit"
-        return [shift, Choice("task.cutout", 0.25 if overfits else 0.0, why)]
+        why = f"each picture is seen about {passes:.0f} times; hiding a quarter of the side pays from {OVERFITS}"
+        return [shift, Choice("task.cutout", 0.25 if passes >= OVERFITS else 0.0, why)]
     choices = [
         shift,
         Choice("task.scale", 0.15, "objects in photos come near and far"),
