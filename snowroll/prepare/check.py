@@ -20,6 +20,7 @@ from snowroll.prepare.label_check import label_faults
 from snowroll.prepare.likeness import Pairs
 from snowroll.prepare.meanings import meaning_faults
 from snowroll.prepare.pictures_check import picture_faults
+from snowroll.prepare.probe import Glances
 from snowroll.prepare.shortcuts import shift_faults, shortcut_faults
 from snowroll.prepare.suspects import suspect_faults
 from snowroll.prepare.view import View
@@ -42,7 +43,8 @@ def split_free(view: View) -> SplitFree:
     """Every sample with those like it, and every label with what the others would say."""
     pairs, hint = pairs_of(view), hinted_groups(view)
     alike = [*scene_groups(view, pairs), *(hint.groups if hint else ())]
-    return SplitFree(pairs, hint, (*meaning_faults(view, alike), *suspect_faults(view, alike)))
+    glances = Glances(view)
+    return SplitFree(pairs, hint, (*meaning_faults(view, alike, glances), *suspect_faults(view, alike, glances)))
 
 
 def check(view: View, known: SplitFree | None = None) -> list[Fault]:

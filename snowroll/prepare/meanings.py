@@ -10,14 +10,13 @@ import numpy as np
 
 from snowroll.base.nouns import Fault
 from snowroll.prepare.probe import (
+    Glances,
     kept_together,
     labelled,
     learnt_from,
-    likeness,
     means,
     out_of_fold,
     units,
-    what_is_seen,
 )
 from snowroll.prepare.view import View
 
@@ -26,7 +25,7 @@ _MOVED = 3  # samples of a class that look like another
 _BY_CHANCE = 1e-3  # of all pairs of classes together
 
 
-def meaning_faults(view: View, alike: Sequence[Sequence[int]] = ()) -> Iterator[Fault]:
+def meaning_faults(view: View, alike: Sequence[Sequence[int]] = (), glances: Glances | None = None) -> Iterator[Fault]:
     """A class of a held-out split that looks like another class of the training split, and not by a general shift:
     what bears that other name there looks different again. alike: rows that may show one thing, and count once.
     """
@@ -36,7 +35,7 @@ def meaning_faults(view: View, alike: Sequence[Sequence[int]] = ()) -> Iterator[
     if learnt.sum() < _FEWEST or learnt.all():
         return
     classes = len(view.classes)
-    like, together = likeness(len(rows), what_is_seen(view, rows)), kept_together(view, rows, alike)
+    like, together = (glances or Glances(view)).likeness(rows), kept_together(view, rows, alike)
     scores = learnt_from(like, labels, learnt, classes)
     apart = np.unique(together[learnt], return_inverse=True)[1]
     scores[learnt] = out_of_fold(like[learnt], labels[learnt], apart, classes)

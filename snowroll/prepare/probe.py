@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -93,6 +94,22 @@ def likeness(n: int, parts: Iterable[np.ndarray], seed: int = 0) -> np.ndarray:
             heard += 1
     total /= max(1, heard)
     return total if heard else total + 1
+
+
+@dataclass(slots=True)
+class Glances:
+    """How like the samples of a view are by what is seen of them. The last answer is kept: two checks ask the same."""
+
+    view: View
+    _asked: tuple[list[int], int] | None = None
+    _kept: np.ndarray | None = None
+
+    def likeness(self, rows: list[int], seed: int = 0) -> np.ndarray:
+        """[n, m] of these rows."""
+        if self._kept is None or self._asked != (rows, seed):
+            self._kept = None  # before the next is made: of many samples each is large
+            self._asked, self._kept = (rows, seed), likeness(len(rows), what_is_seen(self.view, rows), seed)
+        return self._kept
 
 
 def out_of_fold(like: np.ndarray, labels: np.ndarray, together: np.ndarray, classes: int, seed: int = 0) -> np.ndarray:

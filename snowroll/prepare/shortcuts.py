@@ -8,6 +8,7 @@ and sharp they are as well, and which way up.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from snowroll.prepare.features import grey, shrink
 from snowroll.prepare.look import THUMBNAIL_PX
 from snowroll.prepare.reflections import uprightness
 from snowroll.prepare.view import View
+
+if TYPE_CHECKING:
+    from sklearn.tree import DecisionTreeClassifier
 
 _FEWEST = 60  # labelled pictures
 _FOLDS = 5
@@ -67,6 +71,7 @@ def _of_one(columns: Columns, names: np.ndarray, labels: np.ndarray, folds: np.n
     kept = np.random.default_rng(0).permutation(len(labels))[:_LOOKED_AT]
     labels, folds = labels[kept], folds[kept]
     asked = [(name, one) for name in columns for one in range(len(names)) if np.sum(labels == one) >= _FEWEST_OF_ONE]
+    asked = [(name, one) for name, one in asked if _gain_at_best(columns[name][kept], labels == one) >= _TOLD_OF_ONE]
     told = {(name, one): _gain(columns[name][kept], labels == one, folds) for name, one in asked}
     best = max(told, key=lambda pair: round(told[pair], 1), default=None)
     if best is None or told[best] < _TOLD_OF_ONE:
@@ -155,8 +160,15 @@ def _appearance(view: View, rows: Sequence[int]) -> Columns:
         "the contrast": np.array([seen.contrast for seen in looks]),
         "the sharpness": np.array([seen.sharpness for seen in looks]),
         "the tint (red less blue)": (tints[:, 0] - tints[:, 2]) / 255,
-        "the colourfulness": pixels.std(axis=2).mean(axis=1) / 255,
+        "the colourfulness": _spread(pixels).mean(axis=1) / 255,
     }
+
+
+def _spread(pixels: np.ndarray) -> np.ndarray:
+    """[..., 3] to [...]: the standard deviation of the three channels."""
+    red, green, blue = np.moveaxis(pixels.astype(np.float32), -1, 0)
+    mean = (red + green + blue) / 3
+    return np.sqrt(((red - mean) ** 2 + (green - mean) ** 2 + (blue - mean) ** 2) / 3)
 
 
 def _numbered(words: Sequence[str]) -> np.ndarray:
@@ -177,19 +189,32 @@ def _gain(values: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> float:
     """How far from chance (0) to certainty (1) a small tree on these values, [n] or [n, k], predicts, out of fold,
     class by class.
     """
-    from sklearn.tree import DecisionTreeClassifier
-
     columns = values.reshape(len(values), -1)
-    least = max(3, len(labels) // 200)
     said = np.full(len(labels), -1)
     for fold in np.unique(folds):
         held = folds == fold
         if held.all():
             return 0.0
-        tree = DecisionTreeClassifier(
-            max_leaf_nodes=16, min_samples_leaf=least, class_weight="balanced", random_state=0
-        )
-        said[held] = tree.fit(columns[~held], labels[~held]).predict(columns[held])
+        said[held] = _tree(columns[~held], labels[~held], len(labels)).predict(columns[held])
+    return _beyond_chance(said, labels)
+
+
+def _gain_at_best(values: np.ndarray, labels: np.ndarray) -> float:
+    """The same of a tree that is asked about what it learnt from: one tree instead of one a fold, and hardly less."""
+    columns = values.reshape(len(values), -1)
+    return _beyond_chance(_tree(columns, labels, len(labels)).predict(columns), labels)
+
+
+def _tree(columns: np.ndarray, labels: np.ndarray, n: int) -> DecisionTreeClassifier:
+    from sklearn.tree import DecisionTreeClassifier
+
+    least = max(3, n // 200)
+    tree = DecisionTreeClassifier(max_leaf_nodes=16, min_samples_leaf=least, class_weight="balanced", random_state=0)
+    return tree.fit(columns, labels)
+
+
+def _beyond_chance(said: np.ndarray, labels: np.ndarray) -> float:
+    """Recall averaged over the classes, as the share of the way from chance to certainty."""
     present = np.unique(labels)
     right = np.mean([np.mean(said[labels == label] == label) for label in present])
     return float((right - 1 / len(present)) / (1 - 1 / len(present)))

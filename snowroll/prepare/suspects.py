@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from snowroll.base.nouns import Fault
-from snowroll.prepare.probe import kept_together, labelled, likeness, means, out_of_fold, units, what_is_seen
+from snowroll.prepare.probe import Glances, kept_together, labelled, means, out_of_fold, units
 from snowroll.prepare.view import View, count
 
 _PLANTED = 0.03  # share of labels changed on purpose in each trial
@@ -40,12 +40,12 @@ class Judgement:
     scores: list[np.ndarray]  # [u, C], of each judge
 
 
-def suspect_faults(view: View, alike: Sequence[Sequence[int]] = ()) -> Iterator[Fault]:
+def suspect_faults(view: View, alike: Sequence[Sequence[int]] = (), glances: Glances | None = None) -> Iterator[Fault]:
     """The suspected labels, surest first, and those that a good judge would least have given; nothing by a poor one.
 
     alike: rows that may show one thing; none of them is judged by what was learnt from another.
     """
-    if (said := _judged(view, alike)) is None:
+    if (said := _judged(view, alike, glances or Glances(view))) is None:
         return
     labels, scores = said.labels, np.mean(said.scores, axis=0)
     wrong = np.min([wrong_probability(one, labels) for one in said.scores], axis=0)
@@ -76,7 +76,7 @@ def suspect_faults(view: View, alike: Sequence[Sequence[int]] = ()) -> Iterator[
         yield view.fault("doubted_labels", "note", doubted, message, cure, confidence, view.ask(doubted))
 
 
-def _judged(view: View, alike: Sequence[Sequence[int]]) -> Judgement | None:
+def _judged(view: View, alike: Sequence[Sequence[int]], glances: Glances) -> Judgement | None:
     """By networks where they were asked, else by the quick probe; None where there is too little to tell apart."""
     opinions = view.opinions
     seen = view.readable() if opinions is None else np.flatnonzero(~np.isnan(opinions).any(axis=1)).tolist()
@@ -91,7 +91,7 @@ def _judged(view: View, alike: Sequence[Sequence[int]]) -> Judgement | None:
         judge = "a probe on thumbnails"
         # where samples are few, what one way to deal out the folds suspects another may not
         seeds = range(3 if len(rows) <= _THRICE else 1)
-        likes = (likeness(len(rows), what_is_seen(view, rows), seed) for seed in seeds)
+        likes = (glances.likeness(rows, seed) for seed in seeds)
         classes = len(view.classes)
         scores = [out_of_fold(like, labels, together, classes, seed) for like, seed in zip(likes, seeds, strict=True)]
     unit_of = units(together, labels)
