@@ -18,6 +18,7 @@ from snowroll.prepare.files_check import file_faults
 from snowroll.prepare.look import Look, look, panels
 from snowroll.prepare.pictures_check import picture_faults
 from snowroll.prepare.view import View
+from snowroll.verbs.check import told_of_all
 
 
 def saved(rgb: np.ndarray, format: str, **more: object) -> bytes:
@@ -171,3 +172,11 @@ def test_the_grey_that_a_decoder_left_is_told() -> None:
     assert all(look(jpeg(rgb)).padded == 0 for rgb in PHOTOS)
     faults = check(view_of([("half.jpg", again.getvalue(), None, None), *WHOLE]))
     assert [fault.paths for fault in faults if fault.code == "half_lost_picture"] == [("half.jpg",)]
+
+
+def test_a_person_is_told_a_few_findings_of_one_code_and_how_many_more_there_are() -> None:
+    found = [Fault("blurred", "note", (f"{k}.png",), f"number {k}", "look", 1.0) for k in range(8)]
+    lines = told_of_all([Fault("empty_file", "block", ("x",), "nothing", "delete", 1.0), *found])
+    assert lines[0].startswith("BLOCK  empty_file")
+    assert [line for line in lines if "number" in line] == [f"note   blurred: number {k}" for k in range(5)]
+    assert lines[-1] == "note   blurred: 3 more findings in 3 files; --json lists them"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from snowroll.base.nouns import Fault
+from snowroll.prepare.view import count
 from snowroll.project.data import take_stock
 from snowroll.project.faults import inspect
 from snowroll.project.fixing import apply
@@ -12,7 +15,7 @@ from snowroll.project.opened import Answer, Opened, Say
 from snowroll.project.opinions import known_opinions
 from snowroll.project.plans import seconds
 
-PATHS = 4  # shown to a person; --json has all
+PATHS, OF_ONE_CODE = 4, 5  # paths of a finding, and findings of one code, shown to a person; --json has all
 MARK = {"block": "BLOCK", "warn": "warn ", "note": "note "}
 
 
@@ -35,7 +38,7 @@ def check(opened: Opened, say: Say, fix: str = "", undo: str = "", time: str = "
         opened = opened.reread()
         stock = take_stock(opened, say)
         faults = inspect(opened, stock, say).faults
-    lines = [line for fault in faults for line in told(fault)]
+    lines = told_of_all(faults)
     if known_opinions(opened) is None:
         if stock.schema["type"] == "choice":
             lines.append("left out  networks that judge the labels (a probe on thumbnails did): they want --time 10m")
@@ -65,6 +68,21 @@ def check(opened: Opened, say: Say, fix: str = "", undo: str = "", time: str = "
 
 def _codes(told: str) -> list[str]:
     return [code.strip() for code in told.split(",") if code.strip()]
+
+
+def told_of_all(faults: Sequence[Fault]) -> list[str]:
+    """Findings as a person reads them; of a code that comes again and again the first few, then how many more."""
+    by_code: dict[tuple[str, str], list[Fault]] = {}
+    for fault in faults:
+        by_code.setdefault((fault.severity, fault.code), []).append(fault)
+    lines = []
+    for (_, code), found in by_code.items():
+        lines += [line for fault in found[:OF_ONE_CODE] for line in told(fault)]
+        if rest := found[OF_ONE_CODE:]:
+            files = len({path for fault in rest for path in fault.paths})
+            more = f"{count(len(rest), 'more finding')} in {count(files, 'file')}; --json lists them"
+            lines.append(f"{MARK[rest[0].severity]}  {code}: {more}")
+    return lines
 
 
 def told(fault: Fault) -> list[str]:
