@@ -16,6 +16,7 @@ import numpy as np
 
 from snowroll.base import atomic
 from snowroll.base.errors import DataError, UsageError
+from snowroll.base.memory import give_back
 from snowroll.base.nouns import Item, Json, Plan, Version, canonical, digest
 from snowroll.prepare.split import folds
 from snowroll.project.data import Packed, Stock, pack_version
@@ -71,6 +72,7 @@ def form_opinions(opened: Opened, stock: Stock, inspected: Inspected, time_s: fl
         classes = tuple(whole.schema["classes"])
         keep_opinions(opened, Opinions(ids, classes, scores, () if is_choice else tuple(values)))
         shutil.rmtree(folder)
+        give_back()
 
 
 def _halved(opened: Opened, stock: Stock, inspected: Inspected) -> Version:

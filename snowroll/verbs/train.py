@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from snowroll.base import atomic
 from snowroll.base.errors import DataError, Interrupted, SnowrollError, StoreError
+from snowroll.base.memory import give_back
 from snowroll.base.nouns import Fault, Gate, Json, Metric, Plan, Version
 from snowroll.evaluate.compared import Compared
 from snowroll.project.artifacts import find_artifact
@@ -257,6 +258,7 @@ def run_job(
     if job.wanted.sweep:
         setting, plans = variants(opened, job.plan, job.wanted.sweep)
         swept = sweep(opened, packed, setting, plans, job.run.path / "sweep", say)
+    give_back()
     return Outcome(job, packed, trained, fitted, gates, judged, scores, Compared(crossed, beside, learning, swept))
 
 
