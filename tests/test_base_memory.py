@@ -36,6 +36,7 @@ print(anew, kept, held - resident())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(_glibc() is None or sys.platform != "linux", reason="glibc's alone")
 def test_what_is_freed_is_not_mapped_anew_until_it_is_given_back() -> None:
     done = subprocess.run([sys.executable, "-c", ASKED], capture_output=True, text=True, check=True)

@@ -30,6 +30,7 @@ def dealt(version: Version) -> Counter[tuple[str, object]]:
     return Counter((item.split, item.target) for item in version.items)
 
 
+@pytest.mark.slow
 def test_the_random_split_differs_in_nothing_but_the_groups(tmp_path: Path) -> None:
     opened = open_project(draw_machines(tmp_path / "machines"), {})
     version, _ = freeze(opened, take_stock(opened, ignore), {}, {})

@@ -102,6 +102,7 @@ def test_distinct_photographs_are_no_copies() -> None:
     assert not pairs.copy.any()
 
 
+@pytest.mark.slow
 def test_handwritten_digits_are_alike_but_hardly_ever_copies() -> None:
     digits = (load_digits().images / 16 * 255).astype(np.uint8)
     big = [np.asarray(Image.fromarray(d).convert("RGB").resize((32, 32), Image.Resampling.BILINEAR)) for d in digits]

@@ -86,6 +86,7 @@ def test_a_probe_without_skill_is_silent() -> None:
     assert probability.max() < 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.01, 0.03, 0.1, 0.2])
 def test_a_probability_is_what_it_says(share: float) -> None:
     """Of the labels that are reported, as many are wrong as their probabilities say, or a few more."""
@@ -248,6 +249,7 @@ def test_classes_that_are_swapped_in_one_split_are_told_and_a_sound_split_is_not
     assert len(told) > 0.8 * swapped.sum()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("missing", [0, 4, 9])
 @pytest.mark.parametrize("where", ["train", "test"])
 def test_a_class_that_one_split_lacks_is_told_as_that(missing: int, where: Split) -> None:
@@ -263,6 +265,7 @@ def other_of(split: Split) -> Split:
     return "test" if split == "train" else "train"
 
 
+@pytest.mark.slow
 def test_a_group_under_one_wrong_label_does_not_vouch_for_itself() -> None:
     """Five of a kind under one wrong label each time: judged as one, and all of it is named."""
     truth = load_digits().target[:600]

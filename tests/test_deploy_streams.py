@@ -129,6 +129,7 @@ def test_so_many_at_a_time_and_who_goes_away_makes_room() -> None:
         raise AssertionError("room was never made")
 
 
+@pytest.mark.slow
 def test_none_is_longer_than_the_deadline() -> None:
     way = Counting()
     with serving(dataclasses.replace(PLAIN, deadline_s=0.3), load_model=with_stream(way)) as url:

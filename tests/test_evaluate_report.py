@@ -181,6 +181,7 @@ def test_without_pictures_no_picture_and_no_file_name_leaves_the_house():
     assert "Müller_Anna" not in html
 
 
+@pytest.mark.slow
 def test_the_budget_holds_and_what_was_left_out_is_counted():
     rng = np.random.default_rng(1)
     report, background = a_report(shots=0)

@@ -136,6 +136,7 @@ def test_splits_share_no_value_that_is_told(length: int, horizon: int, context: 
     assert to_val < to_test < length
 
 
+@pytest.mark.slow
 def test_a_series_that_grows_keeps_its_windows(tmp_path: Path) -> None:
     """The cut that was planned first stays, though a longer series would be planned otherwise."""
     whole = plain(24 * 40)
@@ -167,6 +168,7 @@ def test_what_is_told_and_what_only_helps(tmp_path: Path) -> None:
         read(folder, horizon=500)
 
 
+@pytest.mark.slow
 def test_takes_no_table_for_a_series(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     (tmp_path / "h").mkdir()
@@ -227,6 +229,7 @@ def test_windows_come_back_as_they_went_and_damage_is_told(tmp_path: Path) -> No
     assert isinstance(sent, Window)
 
 
+@pytest.mark.slow
 def test_planted_faults_are_found_and_clean_series_are_not_accused(tmp_path: Path) -> None:
     clean = {"a": plain(900), "b": 30 + plain(900, 1) / 3}
     for seed in range(3):

@@ -170,6 +170,7 @@ def test_where_nothing_beats_nothing_is_found() -> None:
     assert not len(find_beats(np.full((2000, 1), np.nan, np.float32), 100.0))
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.integers(1, 700), min_size=1, max_size=60), st.integers(0, 5), st.booleans())
 def test_a_live_signal_has_the_beats_of_its_recording_however_it_comes(

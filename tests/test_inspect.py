@@ -197,6 +197,7 @@ def parts(numbers: range, kind: str = "good") -> torch.Tensor:
     return torch.from_numpy(np.stack([np.asarray(one) for one in pictures])).permute(0, 3, 1, 2).float() / 255
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["reconstruction", "plain_small"])
 def test_it_finds_faults_that_it_never_saw(model: str) -> None:
     """Sixty good parts teach; of new parts, faulty ones are more unlike."""

@@ -43,6 +43,7 @@ def suspects(root: Path, *flags: str) -> list[str]:
     return [path for fault in found if fault["code"] == "suspect_labels" for path in fault["paths"]]
 
 
+@pytest.mark.slow
 def test_networks_name_the_wrong_labels_and_their_word_is_kept(flipped: tuple[Path, set[str]]) -> None:
     root, wrong = flipped
     assert "networks that judge the labels" in snowroll("check", root).out
@@ -55,6 +56,7 @@ def test_networks_name_the_wrong_labels_and_their_word_is_kept(flipped: tuple[Pa
     intact(root)
 
 
+@pytest.mark.slow
 def test_opinions_of_other_classes_or_of_few_samples_are_not_used(flipped: tuple[Path, set[str]]) -> None:
     root, _ = flipped
     snowroll("check", root, "--time", "60s")
@@ -71,6 +73,7 @@ def test_opinions_of_other_classes_or_of_few_samples_are_not_used(flipped: tuple
     assert opinions_on(None, samples, classes) is None
 
 
+@pytest.mark.slow
 def test_killed_it_goes_on_where_it_stopped(flipped: tuple[Path, set[str]], tmp_path: Path) -> None:
     root = tmp_path / "again"
     assert snowroll("init", root, "--data", flipped[0] / "data", *NETWORK, "--train.checkpoint_every", "1").code == 0
@@ -89,6 +92,7 @@ def test_killed_it_goes_on_where_it_stopped(flipped: tuple[Path, set[str]], tmp_
     intact(root)
 
 
+@pytest.mark.slow
 def test_networks_see_what_was_forgotten(tmp_path: Path) -> None:
     """Boxes are taken away: those pictures are named, and hardly any other."""
     data = tmp_path / "p" / "data"
@@ -109,6 +113,7 @@ def test_networks_see_what_was_forgotten(tmp_path: Path) -> None:
     assert len(named - set(crowded[:8])) <= 3
 
 
+@pytest.mark.slow
 def test_what_cannot_be_judged_is_refused(tmp_path: Path) -> None:
     draw_shapes(tmp_path / "few", each=20, classes=("bar", "ring"))
     assert snowroll("init", tmp_path / "few").code == 0

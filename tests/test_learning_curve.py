@@ -25,6 +25,7 @@ def curve(errors: tuple[float, ...], n: int, seed: int = 0, sizes: tuple[int, ..
     return learning_curve("accuracy", sizes, [credit.astype(float) for credit in credits])
 
 
+@pytest.mark.slow
 def test_a_power_law_is_found_again() -> None:
     found = curve(tuple(0.4 * (n / 250) ** -0.5 for n in SIZES), 20_000)
     assert found.exponent == pytest.approx(0.5, abs=0.03)
@@ -34,6 +35,7 @@ def test_a_power_law_is_found_again() -> None:
     assert f"1,000 more {doubled}" in found.meaning
 
 
+@pytest.mark.slow
 def test_the_forecast_is_right_as_often_as_it_says() -> None:
     """True errors follow the law; the interval for the gain of a doubling holds the true one in about 95 of 100."""
     truth = 0.2 - 0.2 * 2**-0.5

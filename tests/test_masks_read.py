@@ -95,6 +95,7 @@ def test_masks_that_differ_are_meant_and_not_the_edge_of_the_lens(tmp_path: Path
     assert all(shares(target)["foreground"] == 0.25 for target in found.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mask", ["{n}/masks/x{thing}y.png", "a{n}_mask_{thing}.png"])
 def test_a_file_for_each_thing(mask: str, tmp_path: Path) -> None:
     picture = "{n}/images/a{n}.png" if "/" in mask else "a{n}.png"

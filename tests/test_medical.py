@@ -58,6 +58,7 @@ def write(folder: Path, files: list[bytes], start: int = 1) -> None:
         (folder / f"IM{number:04}").write_bytes(raw)
 
 
+@pytest.mark.slow
 def test_a_folder_of_series_is_read_by_patients(tmp_path: Path) -> None:
     for patient in range(4):
         kind = "tumour" if patient % 2 else "clear"
@@ -146,6 +147,7 @@ def test_classes_of_scans_are_no_masks(tmp_path: Path, kinds: tuple[str, str]) -
     assert answer.json["classes"] == dict.fromkeys(kinds, 6)
 
 
+@pytest.mark.slow
 def test_volumes_that_look_alike_are_no_copies(tmp_path: Path) -> None:
     for n in range(12):
         path = tmp_path / "data" / ("well", "ill")[n % 2] / f"{n}.nii.gz"
@@ -177,6 +179,7 @@ def test_files_of_one_case_are_channels(tmp_path: Path) -> None:
     assert len(scan.voxels) == 3
 
 
+@pytest.mark.slow
 def test_a_series_and_the_mask_in_its_folder(tmp_path: Path) -> None:
     for n in range(3):
         write(tmp_path / f"p{n}", series(VOLUME + n, SeriesInstanceUID=f"1.2.{n}"))
@@ -266,6 +269,7 @@ def test_patients_are_hashes() -> None:
     assert header(dicom(VOLUME[1], Modality="MR")).patient == head.patient
 
 
+@pytest.mark.slow
 def test_what_is_painted_over_the_slices_is_a_mask_of_the_volume(tmp_path: Path) -> None:
     for number in range(6):
         path = tmp_path / "data" / f"{number}.nii.gz"
@@ -405,6 +409,7 @@ def test_an_answer_to_a_series_lies_where_the_patient_lay(orientation: tuple[int
     np.testing.assert_allclose(nibabel.affines.apply_affine(answer.affine, at), told * [-1, -1, 1], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_folder_of_series_is_answered_scan_by_scan(tmp_path: Path) -> None:
     for n in range(2):
         write(tmp_path / f"p{n}", series(VOLUME + n, SeriesInstanceUID=f"1.2.{n}"))

@@ -117,6 +117,7 @@ def same(a: object, b: object) -> bool:
     return a == b
 
 
+@pytest.mark.slow
 @given(VALUES)
 def test_a_message_says_what_it_was_given(value: object) -> None:
     file = io.BytesIO()
@@ -160,6 +161,7 @@ def test_a_child_killed_from_outside_costs_no_answer() -> None:
     assert call(b"pid") != pid
 
 
+@pytest.mark.slow
 def test_guarded_calls_from_many_threads_have_a_child_each_and_end_with_their_owner() -> None:
     call = Guarded(decode_jobs.obey)
     with ThreadPoolExecutor(4) as pool:

@@ -295,6 +295,7 @@ def test_a_coarser_stem_answers_for_every_pixel(stem: int) -> None:
     assert model.train()(seen).logits[0].shape == (2, 3, 64 // stem, 64 // stem)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES[:3])
 def test_torchvisions_networks_answer_like_ours(name: str, tmp_path: Path) -> None:
     """Their weights from a file: whatever fits is theirs, and the head that knows other classes is not."""

@@ -287,6 +287,7 @@ def test_what_was_evicted_while_it_was_mined_is_not_asked_about(tmp_path: Path) 
         assert project.check_invariants(deep=True) == []
 
 
+@pytest.mark.slow
 def test_an_input_whose_record_never_came_is_dropped(tmp_path: Path) -> None:
     make_project(tmp_path / "p")
     with Project.open(tmp_path / "p") as project:

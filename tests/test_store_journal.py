@@ -132,6 +132,7 @@ ACTIONS = ["sample", "retire", "label", "undo", "record", "erase", "evict", "que
 histories = st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(0, THINGS - 1)), max_size=25)
 
 
+@pytest.mark.slow
 @given(history=histories)
 @settings(max_examples=80, deadline=None)
 def test_the_tables_can_be_rebuilt_from_the_journal(history: list[tuple[str, int]]) -> None:

@@ -273,6 +273,7 @@ def test_a_text_that_is_often_said_is_no_placeholder() -> None:
 # through the house ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_run_tells_the_words_that_it_goes_by(tmp_path: Path) -> None:
     written(tmp_path / "data", {"a.csv": "text,label\n" + "".join(f'"{t}",{c}\n' for t, c in ROWS * 4)})
     rows = "".join(f'"{t} said {n % 3} of {n}",{c}\n' for n, (t, c) in enumerate(ROWS * 3))

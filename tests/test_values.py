@@ -206,6 +206,7 @@ def rents(n: int = 80, *, last: str = "{rent}") -> str:
     return "\n".join(lines) + "\n"
 
 
+@pytest.mark.slow
 def test_the_column_decides_which_task_is_meant(tmp_path: Path) -> None:
     table(tmp_path / "data", rents())
     for number, (column, wanted, meant) in enumerate(

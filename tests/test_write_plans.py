@@ -62,6 +62,7 @@ def test_pairs_are_learnt_from_what_is_learnt_from_alone(tmp_path: Path) -> None
     assert len(facts["merges"]) <= 24
 
 
+@pytest.mark.slow
 def test_the_floor_is_the_same_whatever_the_tokens_are(tmp_path: Path) -> None:
     text = "".join(f"{n} Äpfel fallen, {n * n} 雪 bleiben\n" for n in range(200))
     floors = []
@@ -73,6 +74,7 @@ def test_the_floor_is_the_same_whatever_the_tokens_are(tmp_path: Path) -> None:
     assert floors[0] == floors[1]
 
 
+@pytest.mark.slow
 def test_many_characters_are_read_in_pairs(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     letters = [chr(0x4E00 + n) for n in rng.integers(0, 2_000, 30_000)]
