@@ -217,7 +217,7 @@ def recolour(images: Tensor, draw: Draw, saturation: float) -> Tensor:
     if images.shape[1] != 3:
         return images
     strength = 1 + _either_way(draw.uniform("saturation"), saturation)
-    # grey in all three channels, by a convolution over one pixel: where channels lie beside one another, slices of them,
+    # grey in all three channels, by a convolution over one pixel: where channels lie side by side, slices of them,
     # or one that is spread over three, take twice the time
     grey = F.conv2d(images, images.new_tensor(_LUMA).expand(3, 3)[:, :, None, None])
     return torch.lerp(grey, images, _per_picture(strength)).clamp_(0, 1)
