@@ -42,6 +42,8 @@ def test_orthogonal_of_flat_matrices_is_the_same_iteration(shape: tuple[int, int
         gram = wanted @ wanted.mT
         wanted = 3.4445 * wanted + (-4.7750 * gram + 2.0315 * gram @ gram) @ wanted
     assert torch.allclose(orthogonal(matrices.float(), torch.float32).double(), wanted, atol=1e-3)
+    rounded = orthogonal(matrices.float(), torch.bfloat16).double()
+    assert float((rounded - wanted).norm() / wanted.norm()) < 0.06  # bf16 holds eight bits
 
 
 def test_orthogonal_keeps_each_matrix_to_itself() -> None:

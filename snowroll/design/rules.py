@@ -18,8 +18,8 @@ from snowroll.design.options import FineTuned, Recoloured
 
 SMALL_PX = 64  # pictures up to here are seen whole
 ENOUGH_FOR_WIDTH = 5_000  # training pictures; a guess to be revisited
-# Pictures of 32 px that fastnet learns from in a second of one core, with bf16 and without, checks and validations
-# taken off: 950 with avx512_bf16, 400 with AMX on a busy machine.
+# Pictures of 32 px that fastnet learns from in a second of one core, with bf16 and without. Between what two machines
+# did: 950 with avx512_bf16, 400 with AMX on a busy one.
 FASTNET_PER_CORE_S = {True: 600, False: 300}
 FEW_SEEN, FEW_PASSES = 100_000, 10  # pictures seen, repeated ones counted, and how often each
 PACE = {"fastnet_small": 2.0, "fastnet": 1.0, "fastnet_wide": 0.43, "fastnet_deep": 0.2}  # beside fastnet's
