@@ -19,8 +19,6 @@ from snowroll.prepare.augment import (
     geometry,
     light,
     mixup,
-    recolour,
-    relight,
     shift_and_flip,
 )
 
@@ -115,13 +113,12 @@ def test_a_sample_is_changed_alike_in_any_batch(way: Way) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_shape_range_layout_and_input_survive(way: Way) -> None:
+def test_shape_range_and_input_survive(way: Way) -> None:
     images = pictures(5, 10, 14)
     before = images.clone()
     after = way(images, CounterDraw(0, 0, torch.arange(5)))
     assert after.shape == images.shape
     assert after.dtype == torch.float32
-    assert after.is_contiguous(memory_format=torch.channels_last)
     assert after.min() >= 0
     assert after.max() <= 1 + 1e-6
     assert torch.equal(images, before)
@@ -186,19 +183,28 @@ def test_scale_enlarges() -> None:
     assert larger.sum().item() == pytest.approx(1.25**2 * disc.sum().item(), rel=0.03)
 
 
-def test_relight_by_hand() -> None:
+def test_light_by_hand() -> None:
     images = torch.tensor([0.2, 0.4]).expand(1, 3, 1, 2)
-    after = relight(images, Fixed(1, brightness=1.0, contrast=0.0), 0.5, 0.5)
+    after = light(images, Fixed(1, brightness=1.0, contrast=0.0), brightness=0.5, contrast=0.5)
     # times 1.5: 0.3 0.6, mean 0.45; contrast times 0.5: 0.375 0.525
     torch.testing.assert_close(after, torch.tensor([0.375, 0.525]).expand(1, 3, 1, 2))
 
 
 def test_no_saturation_left_is_grey_and_grey_stays_grey() -> None:
     images = pictures(2)
-    grey = recolour(images, Fixed(2, saturation=0.0), 1.0)
-    torch.testing.assert_close(grey[:, 0], grey[:, 2])
-    torch.testing.assert_close(recolour(grey, Fixed(2, saturation=1.0), 0.5), grey)
-    assert recolour(images[:, :1], Fixed(2), 1.0).shape[1] == 1
+    grey = light(images, Fixed(2, saturation=0.0), saturation=1.0)
+    luma = 0.299 * images[:, 0] + 0.587 * images[:, 1] + 0.114 * images[:, 2]
+    torch.testing.assert_close(grey, luma[:, None].expand(2, 3, 12, 12))
+    torch.testing.assert_close(light(grey, Fixed(2, saturation=1.0), saturation=0.5), grey)
+    assert light(images[:, :1], Fixed(2), saturation=1.0).shape[1] == 1
+
+
+def test_all_of_light_at_once_is_one_after_another() -> None:
+    images = pictures(4) * 0.2 + 0.4  # far from black and white, where each alone would be cut off
+    draw = Fixed(4, brightness=0.7, contrast=0.9, saturation=0.2)
+    lit = light(images, draw, brightness=0.2, contrast=0.3)
+    then = light(lit, draw, saturation=0.5)
+    torch.testing.assert_close(light(images, draw, brightness=0.2, contrast=0.3, saturation=0.5), then)
 
 
 def test_cover_hides_a_square_of_the_size_asked() -> None:

@@ -248,10 +248,10 @@ MOST_AT_ONCE = 256  # rows, when nothing is trained
 def rows_at_once(plan: Plan) -> int:
     """How many rows are answered together when nothing is trained: who learns in small batches has large samples.
 
-    A pass without gradients holds a fraction of what a training step does: two batches stay below its peak of memory,
-    four went beyond it (ResNet-18 at 128 px). Where parts of samples are learnt from, whole ones weigh more.
+    A batch of training's stays below its peak of memory; two went beyond it (ResNet-18 at 128 px). Where parts of
+    samples are learnt from, whole ones weigh more.
     """
-    return max(1, min(MOST_AT_ONCE, 2 * plan.batch // getattr(plan.task, "parts", 1) ** 2))
+    return max(1, min(MOST_AT_ONCE, plan.batch // getattr(plan.task, "parts", 1) ** 2))
 
 
 def gather(opened: Opened, packed: Packed, rows: np.ndarray, device: str) -> Batch:

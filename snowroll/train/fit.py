@@ -30,6 +30,7 @@ from snowroll.train.diagnose import why_not_finite
 from snowroll.train.distributed import add_up, rank, share_buffers, words_of_the_one
 from snowroll.train.nested import each
 from snowroll.train.optim import Optimizer, optimizer_for
+from snowroll.train.small_maps import quicken
 
 Batches = Callable[[int], Batch]  # step, from 0 -> what that step sees
 Objective = Callable[[nn.Module, Batch], Tensor]  # -> [B] losses, one a sample
@@ -57,11 +58,13 @@ class State:
 
 
 def begin(model: nn.Module, plan: Plan, optimizer: Optimizer | None = None) -> State:
-    """The state before the first step. Moves the model to the plan's device and memory layout."""
+    """The state before the first step. Moves the model to the plan's device and memory layout, in place."""
     model.to(plan.device)
     if plan.channels_last:
         for tensor in (*model.parameters(), *model.buffers()):
             tensor.data = _channels_last(tensor.data)
+        if torch.device(plan.device).type == "cpu" and not plan.compile:
+            quicken(model)
     average = deepcopy(model).eval().requires_grad_(False) if plan.ema else None
     return State(optimizer or optimizer_for(model, plan), average)
 
@@ -86,6 +89,7 @@ def fit(
 
     for step in range(state.step, plan.steps):
         model.train()  # the caller may have evaluated in between
+        model.zero_grad(set_to_none=True)  # so early, because gradients beside activations would be the peak of memory
         batch = _lay_out(batches(step), plan)
         if plan.compile and network is model:
             network = compiled(model, batch, objective, plan)
@@ -102,11 +106,11 @@ def fit(
             raise GateError("the loss depends on no trainable parameter", cure="look for detach() or frozen layers")
 
         # -- backward: the gradient of that mean
-        model.zero_grad(set_to_none=True)
         loss.backward()
         gradients = [p.grad for p in parameters if p.grad is not None]
         add_up(gradients)
         norm = nn.utils.get_total_norm(gradients)
+        del gradients
         (whole,) = add_up([loss.detach().clone()])
         if not (math.isfinite(whole.item()) and math.isfinite(norm.item())):
             fault = why_not_finite(model, batch, objective, losses.detach())

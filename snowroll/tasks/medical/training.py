@@ -56,7 +56,5 @@ def moved(scans: Tensor, move: Move) -> Tensor:
 
 def relit(scans: Tensor, draw: Draw, options: Any) -> Tensor:
     """Brightness and contrast of the whole scan."""
-    if not (options.brightness or options.contrast):
-        return scans
-    slices = scans.flatten(1, 2)
-    return ops.relight(slices, draw, options.brightness, options.contrast).reshape(scans.shape)
+    lit = ops.light(scans.flatten(1, 2), draw, brightness=options.brightness, contrast=options.contrast)
+    return lit.reshape(scans.shape)
