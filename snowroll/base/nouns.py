@@ -205,6 +205,12 @@ class Fault:
     samples: tuple[str, ...] = ()  # sample ids, in the order of paths, where they exist
     fix: Fix | None = None
 
+    @staticmethod
+    def read(row: Mapping[str, Any]) -> Fault:
+        """What `asdict` gave, after JSON."""
+        fix = row["fix"] and Fix(**{**row["fix"], "samples": tuple(row["fix"]["samples"])})
+        return Fault(**{**row, "paths": tuple(row["paths"]), "samples": tuple(row["samples"]), "fix": fix})
+
 
 @dataclass(frozen=True, slots=True)
 class Metric:

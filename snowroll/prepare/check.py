@@ -21,7 +21,7 @@ from snowroll.prepare.likeness import Pairs
 from snowroll.prepare.meanings import meaning_faults
 from snowroll.prepare.pictures_check import picture_faults
 from snowroll.prepare.probe import Glances
-from snowroll.prepare.shortcuts import shift_faults, shortcut_faults
+from snowroll.prepare.shortcuts import Columns, measures, shift_faults, shortcut_faults
 from snowroll.prepare.suspects import suspect_faults
 from snowroll.prepare.view import View
 
@@ -32,11 +32,13 @@ LEAVES_TRAINING = ("copies_across_splits", "near_copies_across_splits")  # fault
 
 @dataclass(frozen=True, slots=True)
 class SplitFree:
-    """What takes longest to find and does not depend on how the samples were split."""
+    """What does not depend on how the samples were split, and most of what takes long to find."""
 
     pairs: Pairs
     hint: Hint | None
-    labels: tuple[Fault, ...]  # wrong ones, and classes that are another in another declared split
+    seen: tuple[Fault, ...]  # of files and pictures
+    told: tuple[Fault, ...]  # what tells labels that should not; wrong labels; classes that are another in one split
+    measured: Columns
 
 
 def split_free(view: View) -> SplitFree:
@@ -44,22 +46,21 @@ def split_free(view: View) -> SplitFree:
     pairs, hint = pairs_of(view), hinted_groups(view)
     alike = [*scene_groups(view, pairs), *(hint.groups if hint else ())]
     glances = Glances(view)
-    return SplitFree(pairs, hint, (*meaning_faults(view, alike, glances), *suspect_faults(view, alike, glances)))
+    of_labels = (*meaning_faults(view, alike, glances), *suspect_faults(view, alike, glances))
+    of_files = (*file_faults(view), *picture_faults(view))
+    return SplitFree(pairs, hint, of_files, (*shortcut_faults(view), *of_labels), measures(view))
 
 
 def check(view: View, known: SplitFree | None = None) -> list[Fault]:
     """All faults, gravest first. `known`: from `split_free`, on a view of the same samples in any splits."""
     known = known or split_free(view)
-    pairs = known.pairs
     faults = [
-        *file_faults(view),
-        *picture_faults(view),
+        *known.seen,
         *label_faults(view),
-        *duplicate_faults(view, pairs),
-        *group_faults(view, pairs, known.hint),
-        *shortcut_faults(view),
-        *shift_faults(view),
-        *known.labels,
+        *duplicate_faults(view, known.pairs),
+        *group_faults(view, known.pairs, known.hint),
+        *shift_faults(view, known.measured),
+        *known.told,
     ]
     return sorted(faults, key=lambda fault: _ORDER[fault.severity])
 

@@ -90,12 +90,21 @@ def _by_chance(values: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> flo
     return _gain(values, np.random.default_rng(0).permutation(labels), folds)
 
 
-def shift_faults(view: View) -> Iterator[Fault]:
-    """One Fault where what is judged on was taken in another way than what is learnt from, naming what differs most."""
+def measures(view: View) -> Columns:
+    """What is known of each readable picture besides its content, and how light, sharp and colourful it is."""
+    rows = view.readable()
+    return {**_metadata(view, rows), **_appearance(view, rows)}
+
+
+def shift_faults(view: View, measured: Columns | None = None) -> Iterator[Fault]:
+    """One Fault where what is judged on was taken in another way than what is learnt from, naming what differs most.
+
+    measured: what `measures` gave, where it was asked for another split of the same samples.
+    """
     rows = view.readable()
     sides = np.array([view.splits[row] or "" for row in rows])
-    columns = {**_metadata(view, rows), **_appearance(view, rows)}
-    columns["which way is up"] = uprightness(view.thumbnails(rows), sides == "train")
+    upright = uprightness(view.thumbnails(rows), sides == "train")
+    columns = {**(measured or measures(view)), "which way is up": upright}
     labels = np.array([view.labels[row] or "" for row in rows])
     groups = np.array([view.samples[row].group or f"#{row}" for row in rows])
     for split in ("test", "val"):

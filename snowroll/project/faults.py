@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from functools import cache
+from functools import cache, cached_property
+from inspect import getfile
 from pathlib import Path
+from typing import Any
 
 from snowroll.base import atomic
-from snowroll.base.nouns import Fault, Fix, Json, Sample, canonical, digest
+from snowroll.base.nouns import Fault, Json, Sample, canonical, digest
 from snowroll.prepare.check import SplitFree, check, left_out, split_free
 from snowroll.prepare.duplicates import Group, copy_groups, scene_groups
 from snowroll.prepare.look import Look
@@ -18,6 +20,7 @@ from snowroll.prepare.manifest import TOO_LARGE, TWO_ROWS, TWO_SPLITS
 from snowroll.prepare.read import EMPTY, OURS
 from snowroll.prepare.view import View, count
 from snowroll.project.data import Stock
+from snowroll.project.findings import keep_split_free, read_split_free
 from snowroll.project.fixing import left_out_by_rule, rules_of, settled
 from snowroll.project.looks import look_at
 from snowroll.project.opened import Opened, Say
@@ -34,51 +37,86 @@ class Inspected:
     alike: Mapping[str, str]  # sample id -> name of its group of near-copies: they share a split
 
 
-def inspect(opened: Opened, stock: Stock, say: Say, known: Callable[[], SplitFree] | None = None) -> Inspected:
-    """Check every sample, labelled or not, where versions placed it; else where the folder declares it. Cached.
-
-    known: what `split_free_of` gave, where the same stock is inspected more than once.
-    """
-    samples, splits = _samples(stock), placements(opened)
-    options, _ = opened.settings.section("task", opened.task.Options, beside=("name",))
-    seen = [[asdict(sample) for sample in samples], stock.schema, stock.skipped, splits, asdict(options)]
-    rules, said = rules_of(opened), known_opinions(opened)
-    made_of = [[f.name for f in fields(kind)] for kind in (Fault, Look)]  # findings of another make are not read
-    key = digest(canonical([*seen, opened.prepare.megapixels, opened.prepare.scenes, rules, made_of, said and said.id]))
-    path = opened.store.packs / "faults" / f"{key}.json"
-    if (told := _load(path)) is not None:
-        return told
-    alike = (known or split_free_of(opened, stock, say))()
-    gist = getattr(opened.task, "gist", None)
-    heard = said_of(said, samples, stock.schema)
-    looks = look_at(opened, samples, say)
-    view = View.of(
-        samples, looks, stock.schema, splits, written=_written(opened), gist=gist, said=heard, options=options
-    )
-    faults = [*check(view, alike), *_by_task(opened, view), *_skipped(opened, stock)]
-    if opened.prepare.scenes:  # they are groups now
-        faults = [fault for fault in faults if fault.code != "undeclared_groups"]
-    aside = left_out_by_rule(faults, rules) | left_out(faults, view)
-    of_one_picture = scene_groups if opened.prepare.scenes else copy_groups
-    found = Inspected(settled(faults, rules), aside, _named(samples, of_one_picture(view, alike.pairs)))
-    if not opened.store.read_only:
-        atomic.write_json(path, asdict(found), indent=None)
-    return found
+def inspect(opened: Opened, stock: Stock, say: Say) -> Inspected:
+    """Check every sample, labelled or not, where versions placed it; else where the folder declares it. Cached."""
+    return Inspection(opened, stock, say).found()
 
 
-def split_free_of(opened: Opened, stock: Stock, say: Say) -> Callable[[], SplitFree]:
-    """What does not depend on splits, found when it is first asked for."""
+class Inspection:
+    """A stock under inspection, once or in several splits: what does not depend on splits is found once."""
 
-    def find() -> SplitFree:
-        samples = _samples(stock)
-        opinions = opinions_on(known_opinions(opened), samples, stock.schema)
-        gist = getattr(opened.task, "gist", None)
-        looks = look_at(opened, samples, say)
-        view = View.of(samples, looks, stock.schema, opinions=opinions, written=_written(opened), gist=gist)
-        say("looking for copies, leaks and suspected labels ...")
-        return split_free(view)
+    def __init__(self, opened: Opened, stock: Stock, say: Say) -> None:
+        self.opened, self.stock, self.say = opened, stock, say
+        self.samples = [replace(sample, target=stock.targets.get(sample.id)) for sample in stock.samples]
+        self.said = known_opinions(opened)
 
-    return cache(find)
+    def found(self) -> Inspected:
+        """The findings in the splits as they are now."""
+        opened, stock = self.opened, self.stock
+        splits, rules = placements(opened), rules_of(opened)
+        lie = [splits.get(sample.id, sample.split) for sample in self.samples]  # often as the folder has them
+        options, _ = opened.settings.section("task", opened.task.Options, beside=("name",))
+        seen = [self._seen, stock.skipped, lie, asdict(options), opened.prepare.scenes, rules]
+        path = opened.store.packs / "faults" / f"{digest(canonical(seen))}.json"
+        if (told := _load(path)) is not None:
+            return told
+        free = self._split_free
+        view = self._view(splits=splits, options=options, said=said_of(self.said, self.samples, stock.schema))
+        faults = [*check(view, free), *_by_task(opened, view), *_skipped(opened, stock)]
+        if opened.prepare.scenes:  # they are groups now
+            faults = [fault for fault in faults if fault.code != "undeclared_groups"]
+        aside = left_out_by_rule(faults, rules) | left_out(faults, view)
+        of_one_picture = scene_groups if opened.prepare.scenes else copy_groups
+        found = Inspected(settled(faults, rules), aside, _named(self.samples, of_one_picture(view, free.pairs)))
+        if not opened.store.read_only:
+            atomic.write_json(path, asdict(found), indent=None)
+        return found
+
+    @cached_property
+    def _seen(self) -> str:
+        """One name for all that is seen whatever the splits are, and for who looks."""
+        each = [[getattr(sample, name) for name in _OF_SAMPLE] for sample in self.samples]
+        said = self.said and self.said.id
+        return digest(
+            canonical([each, self.stock.schema, self.opened.prepare.megapixels, said]), _looker(type(self.opened.task))
+        )
+
+    @cached_property
+    def _looks(self) -> dict[str, Look]:
+        return look_at(self.opened, self.samples, self.say)
+
+    @cached_property
+    def _written(self) -> dict[str, float]:
+        """Seconds since 1970 by where a file lies."""
+        return {entry.where: entry.mtime_ns / 1e9 for entry in self.opened.folder.files()}
+
+    @cached_property
+    def _split_free(self) -> SplitFree:
+        opened = self.opened
+        path = opened.store.packs / "faults" / f"{self._seen}.npz"
+        opinions = opinions_on(self.said, self.samples, self.stock.schema)
+        view = self._view(opinions=opinions)
+        if (kept := read_split_free(path)) is not None:
+            return kept
+        self.say("looking for copies, leaks and suspected labels ...")
+        found = split_free(view)
+        if not opened.store.read_only:
+            keep_split_free(path, found)
+        return found
+
+    def _view(self, **more: Any) -> View:
+        gist = getattr(self.opened.task, "gist", None)
+        return View.of(self.samples, self._looks, self.stock.schema, written=self._written, gist=gist, **more)
+
+
+_OF_SAMPLE = [f.name for f in fields(Sample)]
+
+
+@cache
+def _looker(task: type) -> bytes:
+    """The code that looks: what other code found is not read."""
+    folders = [Path(getfile(code)).parent for code in (check, task)]
+    return b"".join(path.read_bytes() for folder in folders for path in sorted(folder.rglob("*.py")))
 
 
 def _by_task(opened: Opened, view: View) -> list[Fault]:
@@ -89,15 +127,6 @@ def _by_task(opened: Opened, view: View) -> list[Fault]:
     if view.said is not None and (doubted := getattr(opened.task, "doubted", None)) is not None:
         found += doubted(view)
     return found
-
-
-def _written(opened: Opened) -> dict[str, float]:
-    """Seconds since 1970 by where a file lies."""
-    return {entry.where: entry.mtime_ns / 1e9 for entry in opened.folder.files()}
-
-
-def _samples(stock: Stock) -> list[Sample]:
-    return [replace(sample, target=stock.targets.get(sample.id)) for sample in stock.samples]
 
 
 def _skipped(opened: Opened, stock: Stock) -> list[Fault]:
@@ -142,9 +171,4 @@ def _load(path: Path) -> Inspected | None:
         told: dict[str, Json] = json.loads(path.read_text())
     except (OSError, ValueError):
         return None
-    return Inspected([_fault(row) for row in told["faults"]], told["left_out"], told["alike"])
-
-
-def _fault(row: dict[str, Json]) -> Fault:
-    fix = row["fix"] and Fix(**{**row["fix"], "samples": tuple(row["fix"]["samples"])})
-    return Fault(**{**row, "paths": tuple(row["paths"]), "samples": tuple(row["samples"]), "fix": fix})
+    return Inspected([Fault.read(row) for row in told["faults"]], told["left_out"], told["alike"])

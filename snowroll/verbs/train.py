@@ -22,7 +22,7 @@ from snowroll.project.artifacts import find_artifact
 from snowroll.project.beside import beside_random, refuse_ungrouped
 from snowroll.project.data import Packed, freeze, pack_version, take_stock
 from snowroll.project.facts import known_facts, measure_facts
-from snowroll.project.faults import Inspected, inspect, split_free_of
+from snowroll.project.faults import Inspected, Inspection
 from snowroll.project.fitting import Fitted, fit_into_time
 from snowroll.project.folding import fit_plan, folded
 from snowroll.project.gating import gates_of_trained, gates_to_accept, pass_gates
@@ -180,11 +180,11 @@ def check_and_freeze(opened: Opened, say: Say) -> tuple[Version, Inspected, list
     so that it is known now and not at the next call.
     """
     stock = take_stock(opened, say)
-    known = split_free_of(opened, stock, say)
-    inspected = inspect(opened, stock, say, known)
+    inspection = Inspection(opened, stock, say)
+    inspected = inspection.found()
     _refuse_blocking(inspected.faults)
     version, words = freeze(opened, stock, inspected.left_out, inspected.alike)
-    drawn = inspect(opened, stock, say, known)
+    drawn = inspection.found()
     _refuse_blocking(drawn.faults)
     if drawn.left_out != inspected.left_out:
         version, words = freeze(opened, stock, drawn.left_out, drawn.alike)
