@@ -92,5 +92,21 @@ def test_a_killed_train_goes_on_to_the_same_bits_and_a_second_is_refused(tmp_pat
     finish("doctor", str(killed), "--deep")
 
 
+@pytest.mark.slow
+def test_killed_among_its_gates_a_run_keeps_its_number(tmp_path: Path) -> None:
+    project = make_folder(tmp_path / "project")
+    finish("init", str(project))
+    life = snowroll("train", str(project), "--time", "1m", *FLAGS[2:])  # its plan is made after its gates
+    while not list(project.glob("runs/*")):
+        assert life.poll() is None
+        time.sleep(0.01)
+    os.killpg(life.pid, signal.SIGKILL)
+    life.communicate()
+    assert not list(project.glob("runs/*/plan.toml"))
+    finish("train", str(project), *FLAGS)
+    assert [path.name for path in project.glob("runs/*")] == ["0001-train"]
+    finish("doctor", str(project), "--deep")
+
+
 def checkpoints(root: Path) -> set[str]:
     return {path.name for path in root.glob("runs/*/checkpoints/*.json")}

@@ -23,6 +23,7 @@ from snowroll.base.errors import PlanError
 from snowroll.base.nouns import Plan
 
 TWO = (*QUICK, "--train.processes", "2")
+MEANT = ("--accept", "learning_rate", "--because", "it shall break")
 LONG = (*TWO, "--train.steps", "200", "--train.checkpoint_every", "10")
 NETWORK = ("--task.model", "fastnet_small", "--task.size_px", "16", "--train.batch", "16", "--train.steps", "90")
 
@@ -128,7 +129,7 @@ def test_whatever_is_killed_the_same_command_ends_in_the_same_bits(untrained: Pa
 
 @pytest.mark.slow
 def test_a_fault_is_told_once_and_ends_the_run(untrained: Path) -> None:
-    said = outside("train", untrained, *TWO, "--train.optimizer", "sgd", "--train.lr", "1e30")
+    said = outside("train", untrained, *TWO, "--train.optimizer", "sgd", "--train.lr", "1e30", *MEANT)
     assert said.code == 1
     assert "Traceback" not in said.err
     last = said.err.splitlines()[-1]
@@ -139,7 +140,7 @@ def test_a_fault_is_told_once_and_ends_the_run(untrained: Path) -> None:
 
 @pytest.mark.slow
 def test_patience_ends_all_of_them_and_a_time_is_measured_together(untrained: Path) -> None:
-    still = ("--train.lr", "0", "--accept", "schedule,learnt", "--because", "it shall learn nothing")
+    still = ("--train.lr", "0", "--accept", "schedule,learnt,learning_rate", "--because", "it shall learn nothing")
     said = outside("train", untrained, *TWO, "--time", "30s", "--train.patience", "1", *still)
     assert said.code == 0, said.err  # nothing is learned at rate 0: the second validation is no better
     assert "30 s allow" in said.err

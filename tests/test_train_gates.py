@@ -309,6 +309,29 @@ def test_a_run_that_learnt_nothing(late: float, holds: bool) -> None:
     assert "1.3" in found.words  # what one answer to all loses: a little under ln 4
 
 
+@pytest.mark.parametrize(
+    ("optimizer", "lr", "holds"),
+    [
+        ("sgd", 0.1, True),
+        ("sgd", 0.03, True),
+        ("sgd", 1e-3 / 3, False),
+        ("sgd", 100.0, False),
+        ("adamw", 3e-3, True),
+        ("adamw", 1e-5, False),
+        ("adamw", 3.0, False),
+        ("muon", 0.02, True),
+        ("muon", 1e-5, False),
+    ],
+)
+def test_a_rate_that_a_person_set(optimizer: str, lr: float, holds: bool) -> None:
+    planned = trial(lambda: small_net(0.0))
+    plan = replace(planned.plan, optimizer=optimizer, lr=lr)  # type: ignore[arg-type]
+    planned = replace(planned, plan=plan, rate_is_told=True)
+    gate = verdicts(planned)["learning_rate"]
+    assert gate.passed is holds, gate.measured
+    assert "learning_rate" not in verdicts(replace(planned, rate_is_told=False))
+
+
 def test_modes_that_part() -> None:
     planned = trial(lambda: small_net(0.0))
     model = planned.make()

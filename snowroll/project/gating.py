@@ -138,6 +138,7 @@ def _measure(opened: Opened, packed: Packed, plan: Plan, folder: Path, say: Say)
         truth=truth,
         credit=task_credit(task, packed.schema, plan, truth),
         show=partial(task.show, schema=packed.schema, options=plan.task),
+        rate_is_told="train.lr" in opened.settings.values,
         in_order=getattr(task, "in_order", False),
         frozen=getattr(first, "stands_still", ()),
         expected_loss=task.loss_at_init(packed.schema, plan.task),

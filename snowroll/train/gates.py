@@ -21,6 +21,7 @@ from snowroll.train.fit import fit
 from snowroll.train.foresight import no_foresight
 from snowroll.train.learns import CLEARLY, DEAD, beats_blind, everything_learns, overfits_two
 from snowroll.train.nested import leaves
+from snowroll.train.rate import POOR, learning_rate
 from snowroll.train.reaches import inputs_reach
 from snowroll.train.spreads import LOUD, activations
 from snowroll.train.trial import Measured, Trial, few, gate_plan, outputs_of, take, wake
@@ -49,8 +50,8 @@ def pass_through(
     asked: the hypotheses; None: all those about learning by gradients.
     """
     for hypothesis in hypotheses(write) if asked is None else asked:
-        if hypothesis.name == "no_foresight" and not trial.in_order:
-            continue  # asked only where answers have an order
+        if not {"no_foresight": trial.in_order, "learning_rate": trial.rate_is_told}.get(hypothesis.name, True):
+            continue  # asked only where answers have an order, or a person set the rate
         began = now()
         try:
             found = hypothesis.measure(trial)
@@ -141,6 +142,12 @@ def hypotheses(write: Write) -> list[Hypothesis]:
             "the network learns from its inputs: it beats a twin whose inputs are shuffled among the samples",
             "a lower loss on the same samples, beyond the 95 % interval of the difference",
             beats_blind,
+        ),
+        Hypothesis(
+            "learning_rate",
+            "the learning rate that was set lets the loss fall",
+            f"at least {POOR:.0%} of what the best of its tenth, hundredth, tenfold and hundredfold would make of it",
+            learning_rate,
         ),
     ]
 

@@ -33,6 +33,7 @@ class Trial:
     credit: Callable[[nn.Module, Batch], float]  # a model in evaluation mode -> the share of its answers that are right
     show: Callable[[Batch, int], Image]  # one row of a batch, decoded back to a picture
     expected_loss: float | None = None  # of an untrained model, where something is known of it
+    rate_is_told: bool = False  # a person set the learning rate
     in_order: bool = False  # answers lie along the inputs, and each may hang on what stands before it alone
     frozen: tuple[str, ...] = ()  # beginnings of the names of parameters that are meant to stand still
 

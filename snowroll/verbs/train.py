@@ -6,6 +6,7 @@ runs/0007-train/answer.json    what was decided and said; a run is done only whe
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -166,7 +167,7 @@ def prepare_job(opened: Opened, say: Say, time_s: float | None, fresh: bool = Fa
         say(f"{same}; it is done, --fresh trains once more" if done else f"{same}; it goes on")
         plan, told = read_plan(earlier.path, opened.task), read_told(earlier.path)
         return Job(earlier, plan, told, version, inspected, words, True, wanted, done)
-    run = opened.store.new_run("train")
+    run = _unbegun(opened) or opened.store.new_run("train")
     for sentence in words:
         say(sentence)
     say(f"run {run.number}: {len(version.of('train')):,} samples to learn from, version {version.id}")
@@ -208,6 +209,17 @@ def _earlier(opened: Opened, plan: Plan, version: Version, wanted: Wanted) -> Ru
             if run.status == "running" or _answers(folder, plan, wanted):
                 return folder
     return None
+
+
+def _unbegun(opened: Opened) -> RunFolder | None:
+    """The last run, emptied, if it was killed among the gates that come before its plan: its number is taken over."""
+    last = max(opened.store.catalog.runs(), key=lambda run: run.number, default=None)
+    if last is None or (last.kind, last.status) != ("train", "new"):
+        return None
+    folder = opened.store.run(last.number)
+    shutil.rmtree(folder.path, ignore_errors=True)
+    folder.path.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def _answers(folder: RunFolder, plan: Plan, wanted: Wanted) -> bool:
