@@ -153,6 +153,9 @@ def every_verb(project: Path, real: RealSet, share: float) -> dict[str, Any]:
     # what was sent is mined, and the turn waits for a person's labels; with nothing sent it would say so
     told["roll"] = verb("roll", project, *real.settings, may_fail=True)
     told["rollback"] = verb("rollback", project, may_fail=True)
+    (record,) = open_project(project, {}).store.catalog.records(last=1)
+    told["forget"] = verb("forget", project, record.id)
+    told["eject"] = verb("eject", project, may_fail=(project / "fit.py").exists())  # by a killed call before
     return told
 
 
