@@ -81,8 +81,20 @@ class FastNet(nn.Module):
                 nn.init.dirac_(module.weight[: module.in_channels])
 
     def forward(self, images: Tensor) -> Tensor:
-        whitened = F.conv2d(images, self.whitening, stride=self.stride)
-        return self.groups(F.gelu(whitened)).amax(dim=(2, 3))
+        return self.groups(F.gelu(self.whitened(images))).amax(dim=(2, 3))
+
+    def whitened(self, images: Tensor) -> Tensor:
+        """[B, 3, S, S] to [B, 6 patch^2, S', S'], computed in fp32 whatever the rest is.
+
+        A direction in which pictures hardly differ (of grey ones, every colour) is blown up so far that in bf16
+        rounding alone would look like content, and is gone in evaluation.
+        """
+        device = images.device.type
+        if not torch.is_autocast_enabled(device):
+            return F.conv2d(images, self.whitening, stride=self.stride)
+        with torch.autocast(device, enabled=False):
+            whitened = F.conv2d(images.float(), self.whitening, stride=self.stride)
+        return whitened.to(torch.get_autocast_dtype(device))
 
 
 @torch.no_grad()
