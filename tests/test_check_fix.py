@@ -122,3 +122,23 @@ def test_an_unknown_code_is_refused(faulty: Path, flag: str, words: str) -> None
     assert said.code == 2
     assert words in said.json["error"]
     assert open_project(faulty, {}).store.catalog.pointer("fixes") is None
+
+
+def test_what_was_found_once_is_read_again(faulty: Path) -> None:
+    def found() -> tuple[object, bool]:
+        said: list[str] = []
+        opened = open_project(faulty, {})
+        _, inspected, _ = check_and_freeze(opened, said.append)
+        for path in (opened.store.packs / "faults").glob("*.json"):  # answers for one split; what is free of them stays
+            path.unlink()
+        return inspected, any("looking for copies" in line for line in said)
+
+    first, looked = found()
+    assert looked
+    assert found() == (first, False)
+    (kept,) = (open_project(faulty, {}).store.packs / "faults").glob("*.npz")
+    kept.write_bytes(kept.read_bytes()[:100])
+    assert found() == (first, True)
+    (faulty / "data" / "bar" / "new.png").write_bytes(png(shape("bar", 7)))
+    assert found()[1]
+    assert len(list(kept.parent.glob("*.npz"))) == 1

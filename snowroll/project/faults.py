@@ -94,10 +94,9 @@ class Inspection:
     def _split_free(self) -> SplitFree:
         opened = self.opened
         path = opened.store.packs / "faults" / f"{self._seen}.npz"
-        opinions = opinions_on(self.said, self.samples, self.stock.schema)
-        view = self._view(opinions=opinions)
         if (kept := read_split_free(path)) is not None:
             return kept
+        view = self._view(opinions=opinions_on(self.said, self.samples, self.stock.schema))
         self.say("looking for copies, leaks and suspected labels ...")
         found = split_free(view)
         if not opened.store.read_only:
