@@ -13,13 +13,11 @@ from __future__ import annotations
 
 import argparse
 import re
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
-from measuring import WORK, machine
+from measuring import WORK, machine, verb
 from sets import cifar
 
 from snowroll.evaluate.interval import mean_with_interval
@@ -54,16 +52,6 @@ def main() -> None:
         words += f"validation accuracy {plain}; with the mirror image {mirrored}"
         print(words, flush=True)
         told_before.write_text(words)
-
-
-def verb(*tokens: str | Path, may_fail: bool = False) -> list[tuple[float, str]]:
-    """The lines that a verb prints, each with the time when it came. may_fail: it may find fault, which is exit 1."""
-    command = [sys.executable, "-m", "snowroll", *map(str, tokens)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as life:
-        lines = [(time.monotonic(), line) for line in life.stdout or ()]
-    if life.returncode not in (0, int(may_fail)):
-        raise SystemExit(f"{' '.join(command)} ended with {life.returncode}: {lines[-1][1] if lines else ''}")
-    return lines
 
 
 def right(project: Path) -> tuple[np.ndarray, np.ndarray]:

@@ -139,3 +139,13 @@ def watch(command: Sequence[str | Path], threads: int, timeout_s: float = 3600) 
     if code:
         raise SystemExit(f"{' '.join(map(str, command))} ended with {code}")
     return leg
+
+
+def verb(*tokens: str | Path, may_fail: bool = False) -> list[tuple[float, str]]:
+    """The lines that a verb prints, each with the time when it came. may_fail: it may find fault, which is exit 1."""
+    command = [sys.executable, "-m", "snowroll", *map(str, tokens)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as life:
+        lines = [(time.monotonic(), line) for line in life.stdout or ()]
+    if life.returncode not in (0, int(may_fail)):
+        raise SystemExit(f"{' '.join(command)} ended with {life.returncode}: {lines[-1][1] if lines else ''}")
+    return lines

@@ -16,19 +16,16 @@ from __future__ import annotations
 import argparse
 import re
 import shutil
-import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from measuring import HERE, WORK, machine, peer_python, spread, versions, watch
+from measuring import HERE, WORK, machine, peer_python, spread, verb, versions, watch
 from sets import cifar
 
 from snowroll.base.device import cores
 
 PACKAGES = ["torch", "torchvision", "pillow"]
-SNOWROLL = [sys.executable, "-m", "snowroll"]
 
 
 @dataclass(frozen=True)
@@ -89,20 +86,16 @@ def our_run(race: Race, data: Path) -> Reached:
     project = WORK / "race"
     shutil.rmtree(project, ignore_errors=True)
     steps = race.our_epochs * 10_000 // 128
-    began = time.perf_counter()
-    for tokens in (["init", project, "--data", data], ["check", project]):
-        subprocess.run([*SNOWROLL, *map(str, tokens)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    before_s, began = time.perf_counter() - began, time.perf_counter()
-    tokens = ["train", project, "--train.steps", steps, "--train.eval_every", 10_000 // 128]
+    began = time.monotonic()
+    verb("init", project, "--data", data)
+    verb("check", project, may_fail=True)
+    before_s, began = time.monotonic() - began, time.monotonic()
     reached, best = None, 0.0
-    with subprocess.Popen(
-        [*SNOWROLL, *map(str, tokens)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as life:
-        for line in life.stdout or ():
-            if match := re.search(r"val: .*accuracy ([\d.]+)", line):
-                best = max(best, float(match[1]))
-                reached = reached or (time.perf_counter() - began if best >= race.target else None)
-    return Reached(reached, best, time.perf_counter() - began, before_s)
+    for at, line in verb("train", project, "--train.steps", str(steps), "--train.eval_every", str(10_000 // 128)):
+        if match := re.search(r"val: .*accuracy ([\d.]+)", line):
+            best = max(best, float(match[1]))
+            reached = reached or (at - began if best >= race.target else None)
+    return Reached(reached, best, time.monotonic() - began, before_s)
 
 
 if __name__ == "__main__":

@@ -18,8 +18,8 @@ from snowroll.train.small_maps import Conv2d, Product, quicken, span
 PAIRS = st.tuples(st.integers(1, 4), st.integers(1, 4))
 
 
-def drawn(*shape: int, dtype: torch.dtype = torch.float64) -> Tensor:
-    tensor = torch.randn(shape, generator=torch.Generator().manual_seed(sum(shape)), dtype=torch.float64).to(dtype)
+def drawn(*shape: int) -> Tensor:
+    tensor = torch.randn(shape, generator=torch.Generator().manual_seed(sum(shape)), dtype=torch.float64)
     return tensor.contiguous(memory_format=torch.channels_last).requires_grad_()
 
 

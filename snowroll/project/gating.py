@@ -138,7 +138,7 @@ def _measure(opened: Opened, packed: Packed, plan: Plan, folder: Path, say: Say)
         truth=truth,
         credit=task_credit(task, packed.schema, plan, truth),
         show=partial(task.show, schema=packed.schema, options=plan.task),
-        rate_is_told="train.lr" in opened.settings.values,
+        rate_is_told=_rate_is_told(opened),
         in_order=getattr(task, "in_order", False),
         frozen=getattr(first, "stands_still", ()),
         expected_loss=task.loss_at_init(packed.schema, plan.task),
@@ -197,9 +197,15 @@ def _cache(opened: Opened, packed: Packed, plan: Plan) -> Path:
 
     from snowroll.train.gates import gate_names
 
-    alike = {key: value for key, value in asdict(plan).items() if key not in NOTHING_TO_DO}
+    passed_over = set(NOTHING_TO_DO) - ({"steps"} if _rate_is_told(opened) else set())  # it is tried in that many
+    alike = {key: value for key, value in asdict(plan).items() if key not in passed_over}
     key = digest(canonical(alike), packed.version.id, torch.__version__, *gate_names())
     return opened.store.packs / "gates" / f"{key}.json"
+
+
+def _rate_is_told(opened: Opened) -> bool:
+    """Whether a person set the learning rate."""
+    return "train.lr" in opened.settings.values
 
 
 def gates_to_accept(accept: str, because: str) -> list[str]:
