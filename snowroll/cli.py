@@ -161,7 +161,7 @@ def export(
     from snowroll.verbs.export import export_labels
 
     if labels:
-        return export_labels(opened(project, write=False), labels, out, say)
+        return export_labels(opened(project), labels, out, say)
     return verb(opened(project), run, int8, out, say)
 
 

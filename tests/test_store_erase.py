@@ -128,6 +128,7 @@ def learned_from(project: Project, record: Record) -> list[Path]:
     run, other = project.new_run("train"), project.new_run("train")
     project.catalog.start_run(run, {}, version)
     shown = [run.path / "report.html", run.path / "random" / "report.html", run.path / "batches" / "sees.png"]
+    shown += [page.with_suffix(".json") for page in shown[:2]]
     for page in (*shown, other.path / "report.html"):
         page.parent.mkdir(exist_ok=True)
         page.write_bytes(b"canary-face")

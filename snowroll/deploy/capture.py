@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from threading import Condition, Thread
 from time import monotonic
 
-from snowroll.base.errors import DataError
 from snowroll.base.nouns import Record
 
 log = logging.getLogger("snowroll.serve")
@@ -125,7 +124,7 @@ class Capture:
             return _seen(one, one.raw)
         try:
             return _seen(one, self._clean(one.raw))
-        except DataError as fault:
+        except Exception as fault:  # not even one of ours: what follows must be kept, and what is old erased
             log.warning("an answer was not kept: %s", fault)
             self._told("failed", 1)
             return None

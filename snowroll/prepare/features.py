@@ -91,13 +91,12 @@ def _counts(values: np.ndarray, bins: int) -> np.ndarray:
     return np.bincount((values + rows).ravel(), minlength=len(values) * bins).reshape(len(values), bins)
 
 
-def texture(rgb: np.ndarray) -> np.ndarray:
-    """[H, W, 3] uint8 to [177] uint8: how often each pattern of lighter and darker neighbours is, at three scales.
+def texture(light: np.ndarray) -> np.ndarray:
+    """[H, W] grey levels to [177] uint8: how often each pattern of lighter and darker neighbours is, at three scales.
 
     Uniform local binary patterns (Ojala, Pietikainen and Maenpaa 2002), eight neighbours; roots of shares, times 255.
     What a thumbnail has lost: of what material a thing is.
     """
-    light = rgb.mean(axis=2, dtype=np.float32)
     light = _reduced(light, max(1, round(max(light.shape) / _GRAIN_PX)))
     return np.concatenate([_patterns(_reduced(light, scale)) for scale in _SCALES])
 
@@ -117,9 +116,10 @@ def _patterns(light: np.ndarray) -> np.ndarray:
     if min(height, width) < 3:
         return np.zeros(_BINS, np.uint8)
     centre = light[1:-1, 1:-1] + 1  # a level of noise is no texture
-    code = np.zeros(centre.shape, np.uint8)
+    is_lighter = np.empty((8, *centre.shape), bool)
     for bit, (down, right) in enumerate(((0, 0), (0, 1), (0, 2), (1, 2), (2, 2), (2, 1), (2, 0), (1, 0))):
-        code |= (light[down : height - 2 + down, right : width - 2 + right] >= centre).astype(np.uint8) << bit
+        np.greater_equal(light[down : height - 2 + down, right : width - 2 + right], centre, out=is_lighter[bit])
+    code = np.packbits(is_lighter, axis=0, bitorder="little")
     shares = np.bincount(_UNIFORM, np.bincount(code.ravel(), minlength=256), _BINS) / centre.size
     return np.rint(255 * np.sqrt(shares)).astype(np.uint8)
 

@@ -10,6 +10,7 @@ pixel; of an animation the first frame is taken; colour profiles are ignored.
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
@@ -78,11 +79,17 @@ def format_of_name(name: str) -> str | None:
     return next((kind for kind, endings in SUFFIXES.items() if lower.endswith(endings)), None)
 
 
-def open_rgb(raw: bytes, at_least_px: int | None = None, megapixels: float = 100.0) -> np.ndarray:
+def open_rgb(
+    raw: bytes,
+    at_least_px: int | None = None,
+    megapixels: float = 100.0,
+    read_header: Callable[[Image], None] | None = None,
+) -> np.ndarray:
     """uint8 [H, W, 3] of one picture, upright.
 
     at_least_px: a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size as long as both sides keep this many pixels
     (several times faster; differs from the full decode by less than the resize that follows smooths).
+    read_header: shown the picture as PIL opens it, before its pixels are decoded; arrays have nothing to show.
     Raises DataError in plain words: not a picture, too large, truncated, damaged.
     """
     kind = sniff(raw)
@@ -97,6 +104,8 @@ def open_rgb(raw: bytes, at_least_px: int | None = None, megapixels: float = 100
     try:
         image = _open(raw, kind)
         check_size(*image.size, megapixels)
+        if read_header:
+            read_header(image)
         if at_least_px and kind == "JPEG":
             scale = at_least_px / min(image.size)
             image.draft(None, (max(1, int(image.width * scale)), max(1, int(image.height * scale))))

@@ -91,8 +91,8 @@ def erasure_of(conn: Connection, record: str) -> journal.Entry | None:
 
 
 def pictures(run: Path) -> list[Path]:
-    """The files in a run's folder that show pictures of its data."""
-    return [*run.rglob("report.html"), *run.glob("batches/*.png")]
+    """The files in a run's folder that show pictures of its data, or quote it."""
+    return [*run.rglob("report.html"), *run.rglob("report.json"), *run.glob("batches/*.png")]
 
 
 def named_blobs(conn: Connection) -> set[str]:

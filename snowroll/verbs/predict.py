@@ -35,8 +35,8 @@ def predict(opened: Opened, paths: list[Path], run: int | None, format: str, out
 
     Where a number is predicted there is an "interval" [low, high] beside it; in CSV it has two columns.
 
-    out: a folder for answers as files, each named after its input; "file" is then in the line. Raises UsageError where
-    the task's answers are no files.
+    out: a folder for answers as files, each named after its input, with a number where another file has that name;
+    "file" is then in the line. Raises UsageError where the task's answers are no files.
     """
     if format not in ("jsonl", "csv"):
         raise UsageError(f"format '{format}' is not known", where="--format", cure="use jsonl or csv")
@@ -55,18 +55,22 @@ def _writer(opened: Opened, out: Path) -> Write:
         told = f"answers of task '{opened.task.name}' are no files"
         raise UsageError(told, where="--out", cure="leave it out: each line holds its answer")
     out.mkdir(parents=True, exist_ok=True)
-    taken: set[str] = set()
+    taken: set[Path] = set()
 
     def write(name: str, value: Json, raw: bytes) -> str:
         ending, content = as_file(value, raw)
-        stem = plain_stem(name)
-        number = next(number for number in count() if f"{stem}{number or ''}" not in taken)
-        taken.add(f"{stem}{number or ''}")
-        path = out / f"{stem}{number or ''}{ending}"
+        places = (out / f"{plain_stem(name)}{number or ''}{ending}" for number in count())
+        path = next(place for place in places if place not in taken and _is_free(place, content))
+        taken.add(path)
         atomic.write(path, content)
         return str(path)
 
     return write
+
+
+def _is_free(place: Path, content: bytes) -> bool:
+    """Whether nothing is lost by writing there: it may be somebody's own file, even the one that was answered."""
+    return not place.exists() or (place.is_file() and place.read_bytes() == content)
 
 
 def plain_stem(name: str) -> str:

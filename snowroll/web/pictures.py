@@ -40,16 +40,18 @@ class Pictures:
             self._crew.submit(self._work, new)
 
     def get(self, sample: Sample) -> bytes:
-        """The picture, encoded. Raises DataError or StoreError in plain words where there is none."""
+        """The picture, encoded. Raises DataError or StoreError in plain words where there is none, RuntimeError where
+        no child could be started.
+        """
         self.prepare([sample])
         with self._turn:
             future = self._kept[sample.id]
             self._kept.move_to_end(sample.id)
         try:
             return future.result()
-        except SnowrollError:
+        except Exception:
             with self._turn:
-                self._kept.pop(sample.id, None)  # asked again, it is tried again: the disk may be back
+                self._kept.pop(sample.id, None)  # asked again, it is tried again: disk or memory may be back
             raise
 
     def close(self) -> None:

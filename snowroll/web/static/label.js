@@ -37,14 +37,16 @@ async function show(/** @type {import('./ahead.js').Item | null} */ item) {
     stage.say('Fetching the picture …');
     widget.ask(null);
   }, 150);
+  let painted = null;
   try {
-    image = await item.picture;
+    painted = await item.picture;
   } catch (fault) {
     if (current === item) stage.say('This picture cannot be shown.', `${/** @type {Error} */ (fault).message}. Press "Not sure" to go on.`, 'bad');
   } finally {
     clearTimeout(patience);
   }
   if (current !== item) return;
+  image = painted;
   if (image) await stage.paint(image);
   if (current !== item) return;
   widget.ask(image && item, earlier?.target);
@@ -112,9 +114,10 @@ function change(past) {
   by('stage').focus();
 }
 
-/** After a mouse press the focus goes to the picture, so that Enter means the next question and not the same button. */
+/** After a mouse press on a button the focus goes to the picture, so that Enter means the next question and not it. */
 function release(/** @type {MouseEvent} */ event) {
-  if (event.detail > 0) by('stage').focus({ preventScroll: true });
+  const isField = /** @type {Element} */ (event.target).closest('input, textarea, select');
+  if (event.detail > 0 && !isField) by('stage').focus({ preventScroll: true });
 }
 
 async function start() {

@@ -9,7 +9,7 @@ from math import dist
 from snowroll.base.nouns import Json
 from snowroll.prepare.labelme import Shape, read_shapes
 from snowroll.prepare.read import Folder
-from snowroll.tasks.detect_objects.formats.marks import Marked, Told, an_object
+from snowroll.tasks.detect_objects.formats.marks import Marked, Told, an_object, paths_of
 
 
 def read(folder: Folder) -> Told:
@@ -39,10 +39,12 @@ def _objects(shapes: Sequence[Shape]) -> Iterator[Json]:
 
 
 def write(pictures: Sequence[Marked]) -> dict[str, str]:
-    """NAME.json for each picture, beside where it lies. Raises ValueError where a size is not known; LabelMe knows no
-    splits, and no regions to be ignored."""
+    """NAME.json for each picture, beside where it lies. LabelMe knows no splits, and no regions to be ignored.
+
+    Raises ValueError where a size is not known, and DataError as `paths_of`.
+    """
     files = {}
-    for one in pictures:
+    for one, path in zip(pictures, paths_of(pictures), strict=True):
         if one.size is None:
             raise ValueError(f"the size of {one.picture} is not known")
         shapes = []
@@ -59,5 +61,5 @@ def write(pictures: Sequence[Marked]) -> dict[str, str]:
             "imageHeight": one.size[1],
             "imageWidth": one.size[0],
         }
-        files[f"{one.picture.rpartition('.')[0]}.json"] = json.dumps(tree, ensure_ascii=False)
+        files[f"{path}.json"] = json.dumps(tree, ensure_ascii=False)
     return files

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
+from os.path import commonpath
 from typing import Any
 
+from snowroll.base.errors import DataError
 from snowroll.base.nouns import Json, Split
 
 MOST = 5_000_000  # boxes of one folder; more would not fit in a small machine's memory
@@ -68,6 +71,34 @@ def in_pixels(one: Marked, size: tuple[int, int]) -> Marked:
 
 def classes_of(pictures: Sequence[Marked]) -> list[str]:
     return sorted({row["class"] for one in pictures for row in one.objects})
+
+
+def stems_of(pictures: Sequence[Marked]) -> list[str]:
+    """What each picture's own file of labels is called, without an ending: as the picture; where pictures of several
+    folders are called the same, with those below the folder that all lie in. Raises DataError as `paths_of`.
+    """
+    paths = paths_of(pictures)
+    last = [path.rpartition("/")[2] for path in paths]
+    if len(set(last)) == len(last):
+        return last
+    shared = commonpath([f"/{path}".rpartition("/")[0] or "/" for path in paths]).rstrip("/")
+    return [f"/{path}".removeprefix(f"{shared}/") for path in paths]
+
+
+def paths_of(pictures: Sequence[Marked]) -> list[str]:
+    """Where each picture lies, without its ending; what production sent has no name but its hash.
+
+    Raises DataError where the endings alone tell two apart, for then one file of labels would stand for both.
+    """
+    paths = []
+    for one in pictures:
+        head, slash, name = one.picture.replace("!", "/").removeprefix("blob:").rpartition("/")
+        paths.append(head + slash + (name.rpartition(".")[0] or name))
+    path, times = Counter(paths).most_common(1)[0] if paths else ("", 0)
+    if times > 1:
+        told = "pictures whose names differ in their endings alone would share one file of labels"
+        raise DataError(told, where=f"{path}.*", cure="rename one of them, or take a format that has one file for all")
+    return paths
 
 
 def number_of(row: Mapping[str, Any], *names: str) -> float:

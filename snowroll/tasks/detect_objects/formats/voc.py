@@ -14,7 +14,7 @@ from snowroll.base.nouns import Json, Split
 from snowroll.prepare.manifest import SPLITS
 from snowroll.prepare.read import Folder
 from snowroll.prepare.trees import LARGEST
-from snowroll.tasks.detect_objects.formats.marks import Marked, Told, an_object
+from snowroll.tasks.detect_objects.formats.marks import Marked, Told, an_object, stems_of
 from snowroll.tasks.detect_objects.formats.xml import Element, parse, text_of
 
 SUBSETS = "/imagesets/main/"
@@ -42,11 +42,18 @@ def read(folder: Folder) -> Told:
 
 
 def _picture(root: Element, where: str, splits: dict[str, Split]) -> Marked:
-    stem = where.replace("!", "/").rpartition("/")[2][: -len(".xml")]
+    parts = where.replace("!", "/")[: -len(".xml")].split("/")
+    stem = "/".join(parts[-below:]) if (below := _below_annotations(parts)) else parts[-1]
     objects = tuple(_objects(root))
     size = tuple(int(float(text or 0)) for text in (text_of(root, "size/width"), text_of(root, "size/height")))
+    split = splits.get(stem) or splits.get(parts[-1])
     # its own name is the surer one: files are renamed, and what is written inside them is not
-    return Marked(stem, objects, where, (size[0], size[1]) if min(size) > 0 else None, splits.get(stem))
+    return Marked(stem, objects, where, (size[0], size[1]) if min(size) > 0 else None, split)
+
+
+def _below_annotations(parts: Sequence[str]) -> int:
+    """How many of them lie below the folder of annotations: pictures may lie in folders of the same names."""
+    return next((k for k, part in enumerate(reversed(parts)) if part.lower() == "annotations"), 0)
 
 
 def _objects(root: Element) -> Iterator[Json]:
@@ -76,10 +83,12 @@ def _splits(folder: Folder, told: Told) -> dict[str, Split]:
 
 
 def write(pictures: Sequence[Marked]) -> dict[str, str]:
-    """File name -> text: Annotations/NAME.xml for each picture, and ImageSets/Main where splits are known."""
+    """File name -> text: Annotations/NAME.xml for each picture, and ImageSets/Main where splits are known.
+
+    Raises DataError as `paths_of`.
+    """
     files, names = {}, dict[str, list[str]]()
-    for one in pictures:
-        stem = one.picture.rpartition("/")[2].rpartition(".")[0] or one.picture
+    for one, stem in zip(pictures, stems_of(pictures), strict=True):
         root = ElementTree.Element("annotation")
         _add(root, "filename", one.picture.rpartition("/")[2])
         if one.size is not None:

@@ -13,7 +13,7 @@ from snowroll.base.nouns import Json, Split
 from snowroll.prepare.manifest import SPLITS
 from snowroll.prepare.read import Folder
 from snowroll.prepare.yolo import class_names, label_files
-from snowroll.tasks.detect_objects.formats.marks import Marked, Told, an_object, classes_of
+from snowroll.tasks.detect_objects.formats.marks import Marked, Told, an_object, classes_of, stems_of
 
 
 def read(folder: Folder) -> Told:
@@ -63,17 +63,21 @@ def _split(where: str) -> Split | None:
 
 
 def write(pictures: Sequence[Marked]) -> dict[str, str]:
-    """labels/[SPLIT/]NAME.txt for each picture, and data.yaml. Raises ValueError where a size is not known.
+    """labels/[SPLIT/]NAME.txt for each picture, and data.yaml. Raises ValueError where a size is not known, and
+    DataError as `paths_of`.
 
     YOLO has no regions to be ignored: they are left out.
     """
     names = classes_of(pictures)
     files = {}
+    named = dict[str, str]()
+    for split in {one.split for one in pictures}:
+        within = [one for one in pictures if one.split == split]
+        named.update((one.picture, stem) for one, stem in zip(within, stems_of(within), strict=True))
     for one in pictures:
         if one.size is None:
             raise ValueError(f"the size of {one.picture} is not known")
         wide, high = one.size
-        stem = one.picture.rpartition("/")[2].rpartition(".")[0] or one.picture
         lines = []
         for row in one.objects:
             if row.get("ignore"):
@@ -86,7 +90,7 @@ def write(pictures: Sequence[Marked]) -> dict[str, str]:
                 (bottom - top) / high,
             )
             lines.append(" ".join([str(names.index(row["class"])), *[f"{share:.10g}" for share in shares]]))
-        place = f"labels/{one.split}/{stem}.txt" if one.split else f"labels/{stem}.txt"
+        place = "/".join(filter(None, ("labels", one.split, f"{named[one.picture]}.txt")))
         files[place] = "".join(line + "\n" for line in lines)
     spelled = "".join(f"  {number}: {json.dumps(name, ensure_ascii=False)}\n" for number, name in enumerate(names))
     return {"data.yaml": f"names:\n{spelled}", **files}
