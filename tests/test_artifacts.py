@@ -1,15 +1,18 @@
 """What serving keeps: a model's examples outlast every clean-up and are nobody else's; what was sent grows old."""
 
 import json
+import shutil
 from base64 import b64decode
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from time import monotonic, sleep, time
 
+import numpy as np
 import pytest
 from house_kit import png, shape, snowroll
 
+from snowroll.base import atomic
 from snowroll.base.errors import StoreError
 from snowroll.base.nouns import Record
 from snowroll.demo import running
@@ -112,3 +115,22 @@ def test_an_evicted_picture_leaves_no_thumbnail(project: Path) -> None:
         opened.store.prune(time(), max_bytes=0)
     looks = next((opened.store.packs / "looks").glob("*/looks.json")).read_text()
     assert [content in looks for content in contents] == [False, True]
+
+
+def test_looks_that_were_half_saved_are_the_old_ones(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed between two of its files, however many rows each has: no picture is shown under another's name."""
+    opened = open_project(project, {})
+    samples = list(opened.store.catalog.samples().values())
+    before = look_at(opened, samples, print)
+    shutil.rmtree(opened.store.packs / "looks")
+    look_at(opened, samples[:-1], print)
+    monkeypatch.setattr(atomic, "write_json", killed)
+    with pytest.raises(KeyboardInterrupt):  # as many rows, another one among them
+        look_at(opened, samples[:-2] + samples[-1:], print)
+    monkeypatch.undo()
+    after = look_at(opened, samples, print)
+    assert all(np.array_equal(after[id].thumbnail, seen.thumbnail) for id, seen in before.items())
+
+
+def killed(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt

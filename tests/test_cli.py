@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import json
+import re
+import shlex
+import shutil
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from bench_kit import ignore
 from house_kit import QUICK, draw_shapes, outside, png, shape, snowroll
 
 from snowroll.base.nouns import Record
+from snowroll.base.settings import split_flags
+from snowroll.base.task import find_task
+from snowroll.project.facts import measure_facts
+from snowroll.project.opened import open_project
+from snowroll.project.plans import make_plan, read_plan
 from snowroll.store.project import Project
 
 METRICS = {"accuracy", "balanced_accuracy", "macro_f1", "ece", "nll"}
@@ -43,6 +54,15 @@ def test_init_keeps_the_flags_about_the_data(tmp_path: Path) -> None:
     draw_shapes(tmp_path / "data", each=5)
     assert snowroll("init", tmp_path, "--prepare.seed", "7").code == 0
     assert snowroll("explain", tmp_path, "prepare.seed", "--json").json["prepare.seed"]["value"] == 7
+
+
+def test_init_furnishes_a_copy_of_the_config_alone(project: Path, tmp_path: Path) -> None:
+    """As after a clone: what Snowroll keeps is in no repository."""
+    shutil.rmtree(project / ".snowroll")
+    refused = snowroll("status", project, "--json")
+    assert (refused.code, refused.json["cure"]) == (1, f"run `snowroll init {project}`")
+    assert snowroll("init", project, "--json").json["samples"] == 90
+    assert snowroll("status", project).code == 0
 
 
 def test_init_takes_the_space_after_a_comma_for_no_part_of_a_name(tmp_path: Path) -> None:
@@ -218,6 +238,29 @@ def test_predict_answers_alike_whatever_stands_beside_a_picture(project: Path) -
     (same,) = [row for row in among if row["path"] == alone["path"]]
     assert (same["id"], same["prediction"]) == (alone["id"], alone["prediction"])
     assert same["probability"] == pytest.approx(alone["probability"], abs=1e-5)
+
+
+def test_the_report_names_the_command_that_trains_the_same_once_more(project: Path) -> None:
+    told = snowroll("train", project, *QUICK, "--train.lr", "0.02", "--time", "20s", "--fresh", "--json").json
+    trained = read_plan(Path(told["report"]).parent, find_task("classify_images"))
+    assert trained.time_s == 20
+    again = command_in(told["report"])
+    assert again[:4] == ["snowroll", "train", project.name, "--fresh"]
+    rest, flags = split_flags(again[4:])
+    assert not rest
+    opened = open_project(project, dict(flags))
+    version = opened.store.catalog.version(opened.store.catalog.pointer("version") or "", opened.store.blobs)
+    assert version is not None
+    planned, _ = make_plan(opened, version, measure_facts(opened, version, ignore), None)
+    assert planned == replace(trained, time_s=None)
+    judged = snowroll("eval", project, "--data", project / "data", "--json").json
+    assert command_in(judged["report"]) == ["snowroll", "eval", project.name, "--data", str(project / "data")]
+
+
+def command_in(report: str) -> list[str]:
+    found = re.search(r'aria-label="Commands">([^<]*)<', Path(report).read_text())
+    assert found is not None
+    return shlex.split(html.unescape(found[1]))
 
 
 def test_predict_as_a_table(project: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from deploy_kit import PLAIN, png, serving
 
-from snowroll.deploy.capture import Capture, Seen
+from snowroll.deploy.capture import Answered, Capture, Seen
 
 pytestmark = pytest.mark.slow
 
@@ -74,3 +74,24 @@ def test_what_is_kept_is_tidied_at_the_start_and_again_though_nothing_comes_in(c
     assert again.wait(10)
     capture.stop()
     assert "was not erased: No space" in caplog.text
+
+
+def test_a_cleaner_that_fails_once_ends_nothing(caplog) -> None:
+    """A child that cannot be started for want of memory costs one copy; what follows is kept, what is old erased."""
+    told: list[tuple[str, int]] = []
+    kept: list[Seen] = []
+    tries = iter([RuntimeError("a decoding child did not start"), None])
+
+    def clean(raw: bytes) -> bytes:
+        if (fault := next(tries)) is not None:
+            raise fault
+        return raw
+
+    capture = Capture(kept.extend, 1.0, 1 << 20, lambda outcome, count: told.append((outcome, count)), clean=clean)
+    capture.start()
+    for id in ("0" * 16, "1" * 16):
+        capture.offer(Answered(id, "m0", 1.0, "cat", None, 0.5, "", b"raw"))
+    capture.stop()
+    assert [seen.record.id for seen in kept] == ["1" * 16]
+    assert ("failed", 1) in told
+    assert "did not start" in caplog.text

@@ -110,6 +110,30 @@ def begun(url: str, to: int) -> socket.socket:
     return sock
 
 
+def test_of_many_at_once_no_more_begin() -> None:
+    way = Counting()
+    ends: list[int] = []
+
+    def one(url: str) -> None:
+        try:
+            ends.append(200 if ask(url, {"to": 3}) else 0)
+        except urllib.error.HTTPError as fault:
+            with fault as reply:
+                ends.append(reply.code)
+
+    with serving(PLAIN, load_model=with_stream(way)) as url:
+        crowd = [threading.Thread(target=one, args=(url,)) for _ in range(20)]
+        for thread in crowd:
+            thread.start()
+        deadline = time.monotonic() + 20
+        while len(ends) < len(crowd) - AT_ONCE and time.monotonic() < deadline:
+            time.sleep(0.02)
+        way.on.set()
+        for thread in crowd:
+            thread.join(20)
+    assert sorted(ends) == [200] * AT_ONCE + [429] * (len(crowd) - AT_ONCE)
+
+
 def test_so_many_at_a_time_and_who_goes_away_makes_room() -> None:
     way = Counting()
     with serving(PLAIN, load_model=with_stream(way)) as url:

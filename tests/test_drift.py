@@ -115,6 +115,20 @@ def test_what_cannot_be_compared_is_said(before: np.ndarray, now: np.ndarray) ->
         drift(before, now)
 
 
+@pytest.mark.parametrize("look", [3, 6, 12])
+def test_inputs_that_moved_are_noticed_at_later_looks_too(look: int) -> None:
+    """However little a look may spend, a change that nothing but the inputs shows is not out of reach."""
+    rng = np.random.default_rng(look)
+    steady = {name: (rng.normal(size=60), rng.normal(size=60)) for name in ("doubt", "brightness", "sharpness")}
+    before, now = rng.normal(size=(60, 5)), rng.normal(size=(60, 5))
+    now[:, 0] += 2
+    found = drift(before, now, measures=steady, alpha=alpha_of_look(look))
+    assert found.alarm
+    assert found.sentence.count(", p ") == 1
+    assert "inputs moved" in found.sentence
+    assert not drift(before, rng.normal(size=(60, 5)), measures=steady, alpha=alpha_of_look(look)).alarm
+
+
 def test_looks_together_spend_no_more_than_alpha() -> None:
     assert sum(alpha_of_look(k, 0.05) for k in range(1, 100_000)) < 0.05
     assert alpha_of_look(1) > alpha_of_look(2) > 0

@@ -62,3 +62,13 @@ def test_bins_hold_every_answer_once_with_its_interval():
         assert one.low - 1e-12 <= one.confidence <= one.high
         assert one.right_low <= one.right <= one.right_high
     assert sum(one.right_low <= one.confidence <= one.right_high for one in bins) >= 8  # it is calibrated
+
+
+def test_a_bin_of_few_groups_is_less_sure():
+    right = np.repeat([1.0, 0.0, 1.0, 1.0], 250)  # each of four patients all right or all wrong
+    alone, grouped = (
+        reliability(np.full(1000, 0.75), right, groups)[0] for groups in (None, np.repeat([*"abcd"], 250))
+    )
+    assert alone.right == grouped.right == 0.75
+    assert grouped.right_high - grouped.right_low > 5 * (alone.right_high - alone.right_low)
+    assert reliability(np.full(1000, 0.75), right, [str(k) for k in range(1000)]) == [alone]

@@ -159,6 +159,24 @@ def test_the_same_answers_are_refused_once_a_gain_is_ruled_out():
     assert promotion_test(many, many).outcome == "REFUSED"
 
 
+@pytest.mark.parametrize("won", [0, 5])
+def test_equal_models_where_any_gain_is_worth_having_ask_for_more(won: int):
+    old, new = np.ones(60), np.ones(60)
+    old[:won] = new[won : 2 * won] = 0
+    found = promotion_test(old, new, settings=PromotionSettings(worthwhile=0.0))
+    assert found.outcome in ("CANNOT TELL YET", "REFUSED")
+    assert found.more is None or found.more >= 10
+
+
+def test_of_many_samples_the_sign_flips_still_tell():
+    won, lost, rest = 35_000, 10_000, 55_000
+    old = np.repeat([0.0, 1.0, 1.0], [won, lost, rest])
+    new = np.repeat([1.0, 0.0, 1.0], [won, lost, rest])
+    better, worse = sign_flip(old, new)
+    assert better < 1e-6
+    assert worse == pytest.approx(1)
+
+
 def test_labelling_as_many_as_it_says_mostly_settles_it():
     settled = asked = 0
     rng = np.random.default_rng(7)

@@ -1,5 +1,6 @@
 """The report says the verdict first, holds every number, keeps to itself, and lets no stranger's text become markup."""
 
+import re
 from html.parser import HTMLParser
 from io import BytesIO
 
@@ -219,6 +220,16 @@ def test_thinning_keeps_the_spike_and_the_ends():
     assert (7_777.0, 9.0) in thinned
     assert (thinned[0][0], thinned[-1][0]) == (0.0, 9_999.0)
     assert thinned == sorted(thinned)
+
+
+def test_a_lone_point_lies_on_its_own_place():
+    alone = re.search(
+        r'cx="([0-9.]+)" cy="([0-9.]+)"', str(curve("Loss", {"a": [(0, 1.0), (10, 3.0)], "b": [(10, 1.0)]}))
+    )
+    both = re.search(r'd="M([0-9.]+) ([0-9.]+)L([0-9.]+) ', str(curve("Loss", {"a": [(0, 1.0), (10, 3.0)]})))
+    assert alone is not None
+    assert both is not None
+    assert alone.groups() == (both[3], both[2])  # as far right as the end, as low as the beginning
 
 
 @given(st.lists(st.floats(allow_nan=True, allow_infinity=True, width=32), max_size=20), st.booleans())

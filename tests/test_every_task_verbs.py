@@ -66,6 +66,7 @@ def test_every_verb(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str
     outside = call(capsys, "eval", project, "--data", project / "data")
     assert outside["n"] == found["splits"].get("test", found["samples"])  # all of it, where it declares none
     assert call(capsys, "export", project)["parity"]["agreement"] > 0.9
+    next(path for path in (project / "data").rglob("*") if path.is_file()).touch()  # the folder is read anew
     for labels in getattr(task, "writers", ()):
         written = call(capsys, "export", project, "--labels", labels, "--out", tmp_path / labels)
         assert written["samples"] == found["samples"]
@@ -96,10 +97,17 @@ def _predict(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert {"error", "where", "cure"} < bad.keys()
     if hasattr(opened.task, "as_file"):
         out = project.parent / "answers"
+        out.mkdir()
+        mine = [out / f"{Path(good['path']).name.partition('.')[0]}{ending}" for ending in (".png", ".nii.gz")]
+        for path in mine:
+            path.write_bytes(b"a picture of somebody")
         assert run(["predict", str(project), str(file), "--out", str(out), "--json"]) == 0
         told = json.loads(capsys.readouterr().out)
         assert Path(told["file"]).parent == out
         assert Path(told["file"]).stat().st_size > 50
+        assert all(path.read_bytes() == b"a picture of somebody" for path in mine)
+        assert run(["predict", str(project), str(file), "--out", str(out), "--json"]) == 0
+        assert json.loads(capsys.readouterr().out) == told  # the same answer takes the same place
 
 
 def _serve_and_label(project: Path, name: str) -> None:

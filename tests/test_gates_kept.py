@@ -38,6 +38,14 @@ def test_a_told_rate_alone_is_asked_again_for_other_steps(tmp_path: Path, rate: 
     assert ask(90) == (first if rate else [])
 
 
+def test_other_code_asks_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ask = asker(tmp_path, SETTINGS)
+    first = ask(40)
+    assert ask(40) == []
+    monkeypatch.setattr("snowroll.project.gating.code_beside", lambda *_: "another version")
+    assert ask(40) == first
+
+
 def asker(root: Path, settings: dict[str, object]) -> Callable[[int], list[str]]:
     """Names of the gates that are measured for a plan of so many steps; none where all verdicts are known."""
     draw_shapes(root / "data")

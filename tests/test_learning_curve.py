@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from house_kit import QUICK, draw_shapes, snowroll
 
+from snowroll.base.nouns import Plan
 from snowroll.evaluate.learning import LearningCurve, learning_curve
 from snowroll.project.data import freeze, pack_version, take_stock
-from snowroll.project.learning import share_of
+from snowroll.project.learning import as_often, share_of
 from snowroll.project.opened import open_project
+from snowroll.train.order import steps_per_epoch
 
 SIZES = (250, 500, 1_000)
 
@@ -73,6 +75,15 @@ def test_shares_are_nested_and_keep_the_classes(untrained: Path) -> None:
     classes = {packed.version.items[row].target for row in packed.rows["train"]}
     assert {packed.version.items[row].target for row in quarter} == classes
     assert share_of(opened, packed, 0.5, 0).rows["test"] is packed.rows["test"]
+
+
+@pytest.mark.parametrize(("n", "some", "batch"), [(1_000, 250, 50), (200, 50, 128), (90, 23, 400)])
+def test_as_many_passes_over_a_share(n: int, some: int, batch: int) -> None:
+    plan = Plan(None, steps=1_200, batch=batch, eval_every=120)
+    fewer = as_often(plan, n, some)
+    passes = [one.steps / steps_per_epoch(k, min(batch, k)) for one, k in ((plan, n), (fewer, some))]
+    assert passes[1] == pytest.approx(passes[0], rel=0.01)
+    assert fewer.steps / fewer.eval_every == pytest.approx(10, rel=0.01)
 
 
 @pytest.mark.slow

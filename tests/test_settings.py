@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from snowroll.base.bounds import check_numbers
 from snowroll.base.errors import UsageError
 from snowroll.base.nouns import Choice, Plan
-from snowroll.base.settings import Settings, as_toml, read_settings, split_flags
+from snowroll.base.settings import Settings, as_flag, as_toml, read_settings, split_flags
 from snowroll.deploy.settings import ServeSettings
 from snowroll.evaluate.settings import PromotionSettings
 from snowroll.prepare.settings import PrepareSettings
@@ -121,6 +121,21 @@ def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, oven:
     path = tmp_path_factory.mktemp("toml") / "snowroll.toml"
     path.write_text(as_toml({"oven": oven}), encoding="utf-8")
     assert read_settings(path).section("oven", Oven)[0] == oven
+
+
+@given(
+    st.builds(
+        Oven,
+        heat=st.floats(allow_nan=False, allow_infinity=False),
+        trays=st.integers(-(2**63), 2**63 - 1),
+        fan=st.booleans(),
+        names=st.lists(st.text(st.characters(categories=["L", "N"]), min_size=1)).map(tuple),
+        note=st.none() | st.text(st.characters(exclude_categories=["Cs", "Cc"])).filter(lambda text: text != "none"),
+    )
+)
+def test_what_is_spelled_as_flags_is_read(oven: Oven) -> None:
+    flags = {f"oven.{f.name}": as_flag(getattr(oven, f.name)) for f in fields(Oven)}
+    assert Settings().over(flags).section("oven", Oven)[0] == oven
 
 
 @pytest.mark.parametrize(

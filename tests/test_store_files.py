@@ -1,12 +1,15 @@
 """Blobs: what a name promises is what is read, or the file is named."""
 
 import hashlib
+import os
+import time
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from snowroll.base import atomic
 from snowroll.base.errors import StoreError
 from snowroll.store.files import Blobs
 
@@ -57,3 +60,18 @@ def test_only_hashes_name_blobs(tmp_path: Path, name: str) -> None:
 def test_a_missing_blob_is_named(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=f"{'b' * 62}: cannot be read"):
         Blobs(tmp_path).get("b" * 64)
+
+
+@pytest.mark.parametrize(("hours", "is_gone"), [(0.0, False), (2.0, True)])
+def test_a_writer_in_another_container_has_gone_when_it_is_long_silent(
+    tmp_path: Path, hours: float, is_gone: bool
+) -> None:
+    """Its process number says nothing here: nobody may have it, or somebody else."""
+    here, nobody = atomic.pid_namespace(), 2**22 + 1
+    ours, lost = (tmp_path / f"{name}.part-{here}-{pid}-1" for name, pid in (("a", os.getpid()), ("b", nobody)))
+    theirs = [tmp_path / f"{name}.part-{here + 1}-{pid}-1" for name, pid in (("c", 1), ("d", nobody))]
+    for path in (ours, lost, *theirs):
+        path.write_bytes(b"half")
+        os.utime(path, (time.time() - 3600 * hours,) * 2)
+    assert atomic.sweep(tmp_path) == 1 + 2 * is_gone
+    assert {path.name for path in tmp_path.iterdir()} == {path.name for path in (ours, *(() if is_gone else theirs))}

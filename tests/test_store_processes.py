@@ -132,3 +132,20 @@ def test_reading_only_beside_a_writer(tmp_path: Path) -> None:
         assert reader.catalog.pointer("champion") == "1"
         with pytest.raises(StoreError, match="for reading only"):
             reader.catalog.note("x", {})
+
+
+@pytest.mark.parametrize("fails", ["open", "flock"])
+def test_writers_that_cannot_take_turns_are_told_so_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str
+) -> None:
+    make_project(tmp_path / "p")
+    with Project.open(tmp_path / "p") as project:
+
+        def refuse(*_: object) -> None:
+            raise OSError(95, "Operation not supported")
+
+        monkeypatch.setattr(f"snowroll.store.engine.{'os.open' if fails == 'open' else 'fcntl.flock'}", refuse)
+        with pytest.raises(StoreError, match="cannot take turns"):
+            project.catalog.add_samples([sample(1)])
+        monkeypatch.undo()
+        project.catalog.add_samples([sample(1)])

@@ -21,6 +21,8 @@ from snowroll.project.opened import open_project
         ("task.size=16,32", "unknown setting 'task.size'"),
         ("train.lrr=0.1,0.2", "unknown setting 'train.lrr'"),
         ("task.size_px=16,big", "task.size_px"),
+        ("task.name=classify_images,inspect", "is no sweep"),
+        ("train.folds=0,3", "a sweep of folds"),
     ],
 )
 def test_a_wish_that_cannot_be_is_refused_before_a_run(untrained: Path, asked: str, words: str) -> None:

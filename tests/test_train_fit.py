@@ -245,13 +245,19 @@ def test_budget_is_kept() -> None:
         steps_within(1.0, 0.5)
 
 
-@given(time_s=st.floats(20, 1e5), step_s=st.floats(1e-3, 1), eval_s=st.floats(0, 60))
-def test_steps_and_evaluations_fit(time_s: float, step_s: float, eval_s: float) -> None:
+@given(
+    time_s=st.floats(20, 1e5),
+    step_s=st.floats(1e-3, 1),
+    eval_s=st.floats(0, 60),
+    every=st.sampled_from([0, 1, 20, 500]),
+)
+def test_steps_and_evaluations_fit(time_s: float, step_s: float, eval_s: float, every: int) -> None:
     try:
-        budget = steps_within(time_s, step_s, eval_s)
+        budget = steps_within(time_s, step_s, eval_s, eval_every=every)
     except PlanError:
         assert time_s < 40 * (step_s + eval_s)
         return
+    assert every in (0, budget.eval_every)
     assert isinstance(budget, Budget)
     spent = budget.steps * step_s + ceil(budget.steps / budget.eval_every) * eval_s  # one is after the last step
     assert spent <= time_s * 1.0001

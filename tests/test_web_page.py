@@ -193,6 +193,35 @@ def test_a_picture_that_was_not_painted_cannot_be_answered(visit: Callable[..., 
     assert list(page.saved(1).values()) == ["burr"]
 
 
+def test_a_late_picture_is_not_taken_for_another_questions(visit: Callable[..., Visit]) -> None:
+    page = visit(4, enter=False)
+    asked: list[str] = []
+    late: list[Any] = []
+
+    def answer(route: Any) -> None:
+        asked.append(route.request.url)
+        if len(asked) == 1:
+            route.fulfill(status=422, json={"error": "it cannot be drawn", "where": "", "cure": ""})
+        elif len(asked) == 2:
+            late.append(route)
+        else:
+            route.continue_()
+
+    page.page.route("**/api/picture/*", answer)
+    page.enter()
+    first = page.wait_for_item()
+    page.page.keyboard.press(" ")
+    page.words("Fetching the picture")
+    page.page.keyboard.press("z")  # back to the one without a picture, while the next is still on its way
+    until(lambda: page.item() == first)
+    late[0].continue_()
+    page.page.wait_for_timeout(500)
+    page.page.keyboard.press("1")
+    page.page.wait_for_timeout(200)
+    assert page.item() == first
+    assert page.saved(0) == {}
+
+
 def test_a_key_held_down_decides_once(visit: Callable[..., Visit]) -> None:
     page = visit(6)
     first = page.wait_for_item()
@@ -302,6 +331,16 @@ def test_many_classes_are_found_by_letters(visit: Callable[..., Visit]) -> None:
     page.page.keyboard.press("2")
     page.wait_for_item(second)
     assert page.saved(2) == {first: "part 03 zinc stain", second: "part 00 zinc stain"}
+
+
+def test_a_field_that_is_clicked_keeps_the_keys(visit: Callable[..., Visit]) -> None:
+    page = visit(6, classes=[f"part {number:02d} {kind}" for number in range(8) for kind in ("dent", "zinc stain")])
+    first = page.wait_for_item()
+    page.page.locator("#answers input").first.click()
+    page.page.keyboard.type("3 z")  # neither 3 nor z is a key in here, nor is the space
+    page.page.keyboard.press("Enter")
+    page.wait_for_item(first)
+    assert page.saved(1) == {first: "part 03 zinc stain"}
 
 
 def test_classes_that_are_digits_are_their_own_keys(visit: Callable[..., Visit]) -> None:

@@ -8,14 +8,17 @@ from __future__ import annotations
 import errno
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from snowroll.base.errors import StoreError
 
-_TEMP = ".part-"  # temp names: <target>.part-<pid>-<n>; swept by `sweep`
+_TEMP = ".part-"  # temp names: <target>.part-<namespace>-<pid>-<n>; swept by `sweep`
+_STRANGE_S = 3_600.0  # a writer whose processes we cannot see has gone when nothing was written for so long. A guess
 _count = 0
 
 
@@ -46,7 +49,7 @@ def publish(path: Path, fill: Callable[[Path], Any], *, durable: bool = True) ->
     """Replace `path` by the file that `fill` makes at the temporary path it is given."""
     global _count
     _count += 1
-    temp = path.with_name(f"{path.name}{_TEMP}{os.getpid()}-{_count}")
+    temp = path.with_name(f"{path.name}{_TEMP}{pid_namespace()}-{os.getpid()}-{_count}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         fill(temp)
@@ -86,9 +89,28 @@ def sweep(folder: Path) -> int:
 def orphans(folder: Path) -> Iterator[Path]:
     """Temp files whose writer is gone."""
     for temp in folder.rglob(f"*{_TEMP}*"):
-        pid = temp.name.rpartition(_TEMP)[2].partition("-")[0]
-        if pid.isdigit() and not _is_alive(int(pid)):
+        told = temp.name.rpartition(_TEMP)[2].split("-")
+        if len(told) == 3 and all(map(str.isdigit, told)) and _is_gone(temp, int(told[0]), int(told[1])):
             yield temp
+
+
+def _is_gone(temp: Path, namespace: int, pid: int) -> bool:
+    """Whether nobody writes this file any more. In another container a process of our number is another process."""
+    if namespace == pid_namespace():
+        return not _is_alive(pid)
+    try:
+        return time.time() - temp.stat().st_mtime > _STRANGE_S
+    except FileNotFoundError:
+        return False
+
+
+@cache
+def pid_namespace() -> int:
+    """Tells apart who has process numbers of their own: containers; 0 where the system does not say."""
+    try:
+        return os.stat("/proc/self/ns/pid").st_ino
+    except OSError:
+        return 0
 
 
 def _sync(path: Path) -> None:

@@ -119,6 +119,17 @@ def split_flags(tokens: list[str]) -> tuple[list[str], dict[str, Json]]:
     return rest, flags
 
 
+def as_flag(value: Json) -> str:
+    """A value as a flag says it, so that `split_flags` and the setting's type read it again.
+
+    >>> as_flag((1, 2)), as_flag(None), as_flag(True)
+    ('1,2', 'none', 'true')
+    """
+    if isinstance(value, list | tuple):
+        return ",".join(map(as_flag, value))
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
+
+
 def _coerce(value: Json, kind: Any, key: str, origin: str) -> Json:
     from pydantic import TypeAdapter, ValidationError
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from snowroll.base.errors import DataError, SnowrollError
 from snowroll.base.nouns import Json, Prediction
@@ -27,6 +28,22 @@ MEDIA = "application/x-ndjson"
 Keep = Callable[[Answered], None]
 
 
+class _Pieces(StreamingResponse):
+    """Lines as they come. `over` is called once when it ends, whether its reader stayed, went, or was gone before the
+    first piece was asked for.
+    """
+
+    def __init__(self, lines: AsyncIterator[bytes], over: Callable[[], None]) -> None:
+        super().__init__(lines, media_type=MEDIA)
+        self._over = over
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._over()
+
+
 class Streams:
     """What the routes share: how many are being answered, for how long, and what becomes of the answers."""
 
@@ -35,8 +52,6 @@ class Streams:
 
     async def answer(self, model: Loaded, path: str, request: Request) -> Response:
         """Raises Refused: 400 for a body that is no JSON object, 422 for what the task cannot use, 429 when busy."""
-        if self._busy >= AT_ONCE:
-            raise Refused(429, f"{AT_ONCE} texts are being written already", cure="try again", retry_s=1)
         try:
             asked = json.loads(request.scope["snowroll.body"])
         except (ValueError, RecursionError):
@@ -44,18 +59,26 @@ class Streams:
         if not isinstance(asked, dict):
             raise Refused(400, "the body is no JSON object", cure='send {"prompt": "..."}')
         source = "".join(filter(str.isprintable, request.headers.get("x-source", "")))[:64]
+        if self._busy >= AT_ONCE:
+            raise Refused(429, f"{AT_ONCE} texts are being written already", cure="try again", retry_s=1)
+        self._busy += 1
         try:
             raw, pieces = await asyncio.to_thread(model.streams[path], model, asked)
-        except SnowrollError as fault:
-            raise Refused(422, fault.what, where=fault.where, cure=fault.cure) from None
-        return StreamingResponse(self._lines(model, raw, pieces, source), media_type=MEDIA)
+        except BaseException as fault:
+            self._over()
+            if isinstance(fault, SnowrollError):
+                raise Refused(422, fault.what, where=fault.where, cure=fault.cure) from None
+            raise
+        return _Pieces(self._lines(model, raw, pieces, source), self._over)
+
+    def _over(self) -> None:
+        self._busy -= 1
 
     async def _lines(
         self, model: Loaded, raw: bytes, pieces: Iterator[Json | Prediction], source: str
     ) -> AsyncIterator[bytes]:
         """One line a piece; the last holds the whole answer, or says why there is none."""
         ends = self._now() + self._deadline_s
-        self._busy += 1  # here, and not before: who is gone by now is never asked for the first piece
         try:
             while True:
                 piece = await asyncio.to_thread(next, pieces, None)
@@ -71,8 +94,6 @@ class Streams:
                     return
         except SnowrollError as fault:
             yield _line(fault.as_json())
-        finally:
-            self._busy -= 1
 
     def _kept(self, model: Loaded, raw: bytes, said: Prediction, source: str) -> dict[str, Json]:
         id = secrets.token_hex(8)

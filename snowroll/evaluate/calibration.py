@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import log_softmax
 
 from snowroll.base.errors import DataError
-from snowroll.evaluate.interval import wilson
+from snowroll.evaluate.interval import Groups, mean_with_interval
 from snowroll.evaluate.metrics import bin_of, ece
 
 _COLDEST, _HOTTEST = 0.05, 20.0  # beyond these the fit says that the validation set cannot decide, not a temperature
@@ -78,16 +78,18 @@ def at_temperature(logits: np.ndarray, temperature: float) -> np.ndarray:
     return np.exp(log_softmax(np.asarray(logits, dtype=float) / temperature, axis=1))
 
 
-def reliability(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> list[Bin]:
-    """The bins that hold any answer. confidence: [n] in [0, 1]; right: [n] credit in [0, 1]."""
+def reliability(confidence: np.ndarray, right: np.ndarray, groups: Groups | None = None, bins: int = 15) -> list[Bin]:
+    """The bins that hold any answer. confidence: [n] in [0, 1]; right: [n] credit in [0, 1]; groups: [n] names, where
+    samples of one group are alike.
+    """
     box = bin_of(confidence, bins)
     found = []
     for number in np.unique(box):
         own = box == number
-        n, share = int(own.sum()), float(np.mean(right[own]))
-        low, high = wilson(share, n)
+        share = mean_with_interval(right[own], None if groups is None else np.asarray(groups)[own])
         edges = (float(number) / bins, float(number + 1) / bins)
-        found.append(Bin(*edges, n, float(np.mean(confidence[own])), share, low, high))
+        told = (share.n, float(np.mean(confidence[own])), share.value, share.low, share.high)
+        found.append(Bin(*edges, *told))
     return found
 
 

@@ -142,5 +142,5 @@ def details(
         "confusion": table.tolist(),
         "per_class": per_class(table, names),
         "recall": class_recall(truth, said, names, groups),
-        "bins": reliability(probabilities.max(axis=1), (probabilities.argmax(axis=1) == truth).astype(float)),
+        "bins": reliability(probabilities.max(axis=1), (probabilities.argmax(axis=1) == truth).astype(float), groups),
     }

@@ -167,7 +167,9 @@ def _more(whole: Difference, look: int, rule: PromotionSettings) -> int:
     The nearer decision counts: showing a gain of what was seen, or ruling out a gain worth having.
     """
     gain, room = whole.value, rule.worthwhile - whole.value
-    if gain >= room:
+    if max(gain, room) <= 0:  # equal so far, and any gain is worth having: nothing to reckon with yet
+        needed = 0
+    elif gain >= room:
         needed = samples_to_tell(whole.spread, gain, bar_at(look + 1, rule.alpha))
     else:
         needed = samples_to_tell(whole.spread, room, 0.025)

@@ -17,7 +17,8 @@ from snowroll.base.errors import DataError
 ALPHA = 0.01  # false alarms a look
 _FEWEST = 20  # on either side; below it no test can say anything
 _MOST = 2_000  # rows a side that the inputs' test sees; its power hardly grows beyond
-_PERMUTATIONS = 999  # smallest p-value 0.001
+_PERMUTATIONS = 1_000  # at once
+_MOST_PERMUTATIONS = 100_000  # at about 0.1 ms each; enough for the 27th look at four tests
 _WAVES = 256  # random Fourier features of the kernel (Rahimi and Recht 2007)
 _WIDTH = 32  # components
 _SHOWN = 20
@@ -67,12 +68,12 @@ def drift(
         raise DataError(f"too few samples to judge drift: {few}", cure=f"wait for {_FEWEST} on each side")
     if before.shape[1] != now.shape[1]:
         raise DataError(f"features of {before.shape[1]} and of {now.shape[1]} numbers cannot be compared")
-    found, strangest = _inputs(before, now, seed)
-    tests = [found]
+    tests: list[Comparison] = []
     if scores_before is not None and scores_now is not None:
         tests += [_confidence(_rows(scores_before), _rows(scores_now)), _classes(scores_before, scores_now)]
     tests += [_measure(name, _rows(a)[:, 0], _rows(b)[:, 0]) for name, (a, b) in (measures or {}).items()]
-    tests = _holm(tests)
+    found, strangest = _inputs(before, now, alpha, len(tests) + 1, seed)
+    tests = _holm([found, *tests])
     alarmed = sorted((test for test in tests if test.corrected <= alpha), key=lambda test: test.corrected)
     return Drift(
         bool(alarmed), alpha, len(before), len(now), tuple(tests), strangest, _sentence(alarmed, tests, len(now), alpha)
@@ -96,8 +97,12 @@ def _rows(values: np.ndarray) -> np.ndarray:
     return rows
 
 
-def _inputs(before: np.ndarray, now: np.ndarray, seed: int) -> tuple[Comparison, tuple[int, ...]]:
+def _inputs(
+    before: np.ndarray, now: np.ndarray, alpha: float, tests: int, seed: int
+) -> tuple[Comparison, tuple[int, ...]]:
     """Maximum mean discrepancy (Gretton et al. 2012) with permutations; and the strangest rows now.
+
+    As many permutations as it takes to reach `alpha` as one of so many tests, and no more once it is out of reach.
 
     Components and kernel width come from both sides together, never from one: otherwise one side would be the one
     the components fit best, and the permutation would no longer be fair.
@@ -107,8 +112,7 @@ def _inputs(before: np.ndarray, now: np.ndarray, seed: int) -> tuple[Comparison,
     pooled = _whitened(np.concatenate([before[picked[0]], now[picked[1]]]))
     waves = _waves(pooled, rng)
     n = len(picked[0])
-    observed, shuffled = _discrepancies(waves, n, rng)
-    p = (1 + int((shuffled >= observed).sum())) / (1 + len(shuffled))
+    p = _chance(waves, n, alpha, tests, rng)
     # what lies farthest along the direction in which the two sides differ
     witness = waves[n:] @ (waves[n:].mean(axis=0) - waves[:n].mean(axis=0))
     strangest = picked[1][np.argsort(-witness, kind="stable")[:_SHOWN]]
@@ -142,18 +146,29 @@ def _waves(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.concatenate([np.cos(angles), np.sin(angles)], axis=1) / np.sqrt(_WAVES)
 
 
-def _discrepancies(waves: np.ndarray, n: int, rng: np.random.Generator) -> tuple[float, np.ndarray]:
-    """The squared distance of the two means, as observed and under each permutation of the sides."""
-    total, all_rows = waves.sum(axis=0), len(waves)
-    sides = np.zeros((_PERMUTATIONS + 1, all_rows), np.float64)
-    sides[0, :n] = 1
-    for side in sides[1:]:
-        side[rng.permutation(all_rows)[:n]] = 1
+def _chance(waves: np.ndarray, n: int, alpha: float, tests: int, rng: np.random.Generator) -> float:
+    """How often the means of the two sides lie as far apart when the sides are drawn anew."""
+    is_first = np.zeros((1, len(waves)))
+    is_first[0, :n] = 1
+    observed = _discrepancies(waves, n, is_first)[0]
+    wanted = int(np.clip(np.ceil(tests / alpha), _PERMUTATIONS, _MOST_PERMUTATIONS))
+    drawn = beyond = 0
+    while drawn < wanted - 1 and 1 + beyond <= alpha * wanted:
+        sides = np.zeros((min(_PERMUTATIONS, wanted - 1 - drawn), len(waves)))
+        for side in sides:
+            side[rng.permutation(len(waves))[:n]] = 1
+        beyond += int((_discrepancies(waves, n, sides) >= observed).sum())
+        drawn += len(sides)
+    return (1 + beyond) / (1 + drawn)
+
+
+def _discrepancies(waves: np.ndarray, n: int, sides: np.ndarray) -> np.ndarray:
+    """[s] squared distance of the two means for each way [s, rows] to choose the n rows of the first side."""
+    total = waves.sum(axis=0)
     firsts = sides @ waves
-    gaps = firsts / n - (total - firsts) / (all_rows - n)
+    gaps = firsts / n - (total - firsts) / (len(waves) - n)
     # rounded, so that permutations of identical rows tie instead of differing in the last bit
-    distances = np.round((gaps**2).sum(axis=1), 12)
-    return float(distances[0]), distances[1:]
+    return np.round((gaps**2).sum(axis=1), 12)
 
 
 def _confidence(before: np.ndarray, now: np.ndarray) -> Comparison:

@@ -68,9 +68,9 @@ def mean_with_interval(credit: np.ndarray, groups: Groups | None = None, draws: 
     if not len(credit):
         raise DataError("there is nothing to measure: no labelled sample")
     value = float(np.mean(credit))
-    if groups is None and np.all((credit == 0) | (credit == 1)):
-        return Metric(value, *wilson(value, len(credit)), len(credit))
     cluster, size = number_groups(groups, len(credit))
+    if len(size) == len(credit) and np.all((credit == 0) | (credit == 1)):
+        return Metric(value, *wilson(value, len(credit)), len(credit))
     sums = np.bincount(cluster, credit, len(size))
     rng = np.random.default_rng(seed)
     means = []

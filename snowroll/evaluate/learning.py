@@ -40,7 +40,7 @@ class Gain:
 class LearningCurve:
     """Points by rising n, all judged on the same samples, and the gains that a power law through them promises."""
 
-    headline: str
+    credited: str  # what the points are the mean of: the headline, or what a task credits a sample with
     points: tuple[Point, ...]
     exponent: float  # the error falls as n to the power of minus this
     gains: tuple[Gain, ...]
@@ -58,7 +58,7 @@ class LearningCurve:
 
     def as_json(self) -> dict[str, Json]:
         return {
-            "metric": self.headline,
+            "metric": self.credited,
             "points": [
                 {"n_train": p.n, "value": p.metric.value, "interval": [p.metric.low, p.metric.high], "n": p.metric.n}
                 for p in self.points
@@ -70,13 +70,13 @@ class LearningCurve:
 
     def lines(self) -> list[str]:
         each = [
-            f"labels    {self.headline} {p.metric} of a model that learned from {p.n:,} samples" for p in self.points
+            f"labels    {self.credited}: {p.metric} of a model that learned from {p.n:,} samples" for p in self.points
         ]
         return [*each, f"          {self.meaning}"]
 
 
 def learning_curve(
-    headline: str, sizes: Sequence[int], credits: Sequence[np.ndarray], groups: Groups | None = None, seed: int = 0
+    credited: str, sizes: Sequence[int], credits: Sequence[np.ndarray], groups: Groups | None = None, seed: int = 0
 ) -> LearningCurve:
     """The curve through models that learned from `sizes` samples, rising, and earned `credits` [n] on the same n.
 
@@ -95,7 +95,7 @@ def learning_curve(
     slopes = _slopes(np.log(np.asarray(sizes, dtype=float)), np.log(errors))
     gains = [_gain(round((factor - 1) * sizes[-1]), factor, errors[:, -1], slopes) for factor in AHEAD]
     points = [Point(n, mean_with_interval(credit, groups)) for n, credit in zip(sizes, credits, strict=True)]
-    return LearningCurve(headline, tuple(points), float(-slopes[0]), tuple(gains))
+    return LearningCurve(credited, tuple(points), float(-slopes[0]), tuple(gains))
 
 
 def _slopes(x: np.ndarray, y: np.ndarray) -> np.ndarray:

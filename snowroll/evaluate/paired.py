@@ -17,7 +17,7 @@ from scipy.special import ndtri, stdtr, stdtrit
 from snowroll.base.errors import DataError
 from snowroll.evaluate.interval import LEVEL, Groups, number_groups
 
-_GRID = 20_000  # steps that the summed differences are rounded to before they are counted exactly
+_GRID = 20_000  # steps, at least, that the summed differences are rounded to before they are counted exactly
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +99,9 @@ def sign_flip(old: np.ndarray, new: np.ndarray, groups: Groups | None = None) ->
     # multiples of the smallest (right or wrong: of 1) are counted as they are, so that ties stay ties; anything else
     # is rounded to a grid first, and the test is exact for the rounded values
     unit = np.abs(sums).min()
-    even = np.abs(sums / unit - np.round(sums / unit)).max() < 1e-6 and np.abs(sums).sum() <= _GRID * unit
-    steps = np.round(sums / unit if even else sums * (_GRID / np.abs(sums).sum())).astype(np.int64)
+    grid = max(_GRID, 4 * len(sums))  # of more sums than steps each would be rounded to nothing
+    even = np.abs(sums / unit - np.round(sums / unit)).max() < 1e-6 and np.abs(sums).sum() <= grid * unit
+    steps = np.round(sums / unit if even else sums * (grid / np.abs(sums).sum())).astype(np.int64)
     reach = int(np.abs(steps).sum())
     sizes, times = np.unique(np.abs(steps), return_counts=True)
     length = 2 * reach + 1

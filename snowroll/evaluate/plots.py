@@ -74,7 +74,8 @@ def curve(title: str, series: Mapping[str, Points], unit: str = "", log: bool = 
     for number, points in enumerate(shown.values()):
         path = "M" + "L".join(f"{across(x):.1f} {up(y):.1f}" for x, y in points)
         if len(points) == 1:  # a line of one point is invisible
-            parts.append(f'<circle class="s{number % 4}" cx="{across(xs[0]):.1f}" cy="{up(ys[0]):.1f}" r="4"/>')
+            (x, y) = points[0]
+            parts.append(f'<circle class="s{number % 4}" cx="{across(x):.1f}" cy="{up(y):.1f}" r="4"/>')
         parts.append(f'<path class="line s{number % 4}" d="{path}"/>')
     drawing = _svg(title, "".join(parts), _spoken(title, shown))
     rows = [(name, *(f"{y:.4g}" for y in _summary([y for _, y in points]))) for name, points in shown.items()]

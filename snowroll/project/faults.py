@@ -6,8 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from functools import cache, cached_property
-from inspect import getfile
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from snowroll.prepare.look import Look
 from snowroll.prepare.manifest import TOO_LARGE, TWO_ROWS, TWO_SPLITS
 from snowroll.prepare.read import EMPTY, OURS
 from snowroll.prepare.view import View, count
+from snowroll.project.code import code_beside
 from snowroll.project.data import Stock
 from snowroll.project.fixing import left_out_by_rule, rules_of, settled
 from snowroll.project.looks import look_at
@@ -77,9 +77,8 @@ class Inspection:
         """One name for all that is seen whatever the splits are, and for who looks."""
         each = [[getattr(sample, name) for name in _OF_SAMPLE] for sample in self.samples]
         said = self.said and self.said.id
-        return digest(
-            canonical([each, self.stock.schema, self.opened.prepare.megapixels, said]), _looker(type(self.opened.task))
-        )
+        seen = [each, self.stock.schema, self.opened.prepare.megapixels, said]
+        return digest(canonical(seen), code_beside(check, type(self.opened.task)))
 
     @cached_property
     def _looks(self) -> dict[str, Look]:
@@ -109,13 +108,6 @@ class Inspection:
 
 
 _OF_SAMPLE = [f.name for f in fields(Sample)]
-
-
-@cache
-def _looker(task: type) -> bytes:
-    """The code that looks: what other code found is not read."""
-    folders = [Path(getfile(code)).parent for code in (check, task)]
-    return b"".join(path.read_bytes() for folder in folders for path in sorted(folder.rglob("*.py")))
 
 
 def _by_task(opened: Opened, view: View) -> list[Fault]:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from math import ceil
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -305,7 +306,7 @@ def fit_into_time(
     return replace(
         plan,
         steps=steps,
-        eval_every=plan.eval_every or (budget.eval_every if steps == budget.steps else 0),
+        eval_every=plan.eval_every or ceil(steps / ceil(budget.steps / budget.eval_every)),
         checkpoint_every=min(plan.checkpoint_every, budget.checkpoint_every),
     )
 
@@ -333,4 +334,4 @@ def _budget(
     else:
         batches = training_batches(opened, packed, packed.rows["train"], plan)
         step_s = step_seconds(model, batches, objective_of(opened, plan), plan, now)
-    return steps_within(left_s, step_s, eval_s)
+    return steps_within(left_s, step_s, eval_s, eval_every=plan.eval_every)

@@ -17,6 +17,7 @@ from snowroll.base import atomic
 from snowroll.base.errors import UsageError, did_you_mean
 from snowroll.base.nouns import Batch, Gate, Json, Plan, canonical, digest
 from snowroll.project.at_once import fit_of
+from snowroll.project.code import code_beside
 from snowroll.project.data import Packed, gather, training_batches
 from snowroll.project.fitting import Fitted, new_model, objective_of
 from snowroll.project.folding import joined_knows
@@ -175,7 +176,7 @@ def _say(gate: Gate, say: Say) -> None:
 
 
 def _known(opened: Opened, packed: Packed, plan: Plan) -> list[Gate] | None:
-    """Gates that passed for this plan and version before: the same arithmetic would give the same verdicts.
+    """Gates that passed for this plan, version and code before: the same arithmetic would give the same verdicts.
 
     But for that of the learning rate's course, which hangs on how many steps there are, as no other does.
     """
@@ -195,11 +196,13 @@ def _known(opened: Opened, packed: Packed, plan: Plan) -> list[Gate] | None:
 def _cache(opened: Opened, packed: Packed, plan: Plan) -> Path:
     import torch
 
+    from snowroll.design.options import FineTuned
     from snowroll.train.gates import gate_names
 
     passed_over = set(NOTHING_TO_DO) - ({"steps"} if _rate_is_told(opened) else set())  # it is tried in that many
     alike = {key: value for key, value in asdict(plan).items() if key not in passed_over}
-    key = digest(canonical(alike), packed.version.id, torch.__version__, *gate_names())
+    code = code_beside(gate_names, FineTuned, type(opened.task))
+    key = digest(canonical(alike), packed.version.id, torch.__version__, code)
     return opened.store.packs / "gates" / f"{key}.json"
 
 

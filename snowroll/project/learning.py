@@ -20,6 +20,7 @@ from snowroll.project.aside import fit_aside
 from snowroll.project.data import Packed
 from snowroll.project.judging import Judged
 from snowroll.project.opened import Opened, Say
+from snowroll.train.order import steps_per_epoch
 
 SHARES = (0.25, 0.5)
 
@@ -32,20 +33,22 @@ def learning_curve_of(
     for share in SHARES:
         part = share_of(opened, packed, share, plan.seed)
         say(f"once more, on {len(part.rows['train']):,} of {len(packed.rows['train']):,} samples ...")
-        shorter = replace(
-            plan,
-            steps=max(1, round(share * plan.steps)),
-            eval_every=max(1, round(share * plan.eval_every)) if plan.eval_every else 0,
-        )
+        shorter = as_often(plan, len(packed.rows["train"]), len(part.rows["train"]))
         name = f"the run on {share:.0%} of the data"
         _, judged = fit_aside(opened, part, shorter, folder / f"{share:g}", say, name=name, flag="--learning-curve")
         sizes.append(len(part.rows["train"]))
         credits.append(judged.credit)
-    found = learning_curve(
-        opened.task.headline, [*sizes, len(packed.rows["train"])], [*credits, whole.credit], whole.groups
-    )
+    credited = getattr(opened.task, "credited", "") or opened.task.headline
+    found = learning_curve(credited, [*sizes, len(packed.rows["train"])], [*credits, whole.credit], whole.groups)
     atomic.write_json(folder / "curve.json", found.as_json())
     return found
+
+
+def as_often(plan: Plan, n: int, some: int) -> Plan:
+    """The plan for `n` samples with as many passes over `some` of them: no batch holds more than there are."""
+    share = steps_per_epoch(some, min(plan.batch, some)) / steps_per_epoch(n, min(plan.batch, n))
+    every = max(1, round(share * plan.eval_every)) if plan.eval_every else 0
+    return replace(plan, steps=max(1, round(share * plan.steps)), eval_every=every)
 
 
 def share_of(opened: Opened, packed: Packed, share: float, seed: int) -> Packed:

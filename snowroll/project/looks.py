@@ -14,7 +14,7 @@ import numpy as np
 
 from snowroll.base import atomic
 from snowroll.base.errors import DataError
-from snowroll.base.nouns import Sample
+from snowroll.base.nouns import Sample, digest
 from snowroll.prepare.decode import limited
 from snowroll.prepare.features import TEXTURE
 from snowroll.prepare.look import THUMBNAIL_PX, Look
@@ -68,21 +68,27 @@ def _decode(opened: Opened, missing: dict[str, str]) -> dict[str, Look]:
 
 
 def _save(folder: Path, seen: dict[str, Look]) -> None:
+    """The arrays first, under names that the table then tells: whoever is killed between them leaves the old ones."""
     order = sorted(seen)
+    of = digest(*order)
     for name in _ARRAYS:
         buffer = io.BytesIO()
         np.save(buffer, np.stack([getattr(seen[sha], name) for sha in order]))
-        atomic.write(folder / f"{name}s.npy", buffer.getvalue())
+        atomic.write(folder / f"{name}s-{of}.npy", buffer.getvalue())
     rows = [[sha, *[getattr(seen[sha], name) for name in _PLAIN]] for sha in order]
-    atomic.write_json(folder / "looks.json", {"fields": _PLAIN, "rows": rows}, indent=None)
+    atomic.write_json(folder / "looks.json", {"fields": _PLAIN, "arrays": of, "rows": rows}, indent=None)
+    for path in folder.glob("*.npy"):
+        if not path.stem.endswith(f"-{of}"):
+            path.unlink(missing_ok=True)
 
 
 def _load(folder: Path) -> dict[str, Look]:
-    """The cache, or nothing where it is absent, half-written or of another make."""
+    """The cache, or nothing where it is absent or of another make."""
     try:
         told: dict[str, Any] = json.loads((folder / "looks.json").read_text())
-        arrays = {name: np.load(folder / f"{name}s.npy", mmap_mode="r", allow_pickle=False) for name in _ARRAYS}
-    except (OSError, ValueError):
+        paths = {name: folder / f"{name}s-{told['arrays']}.npy" for name in _ARRAYS}
+        arrays = {name: np.load(path, mmap_mode="r", allow_pickle=False) for name, path in paths.items()}
+    except (OSError, ValueError, KeyError):
         return {}
     sound = all(arrays[name].shape == (len(told["rows"]), *shape) for name, shape in _ARRAYS.items())
     if told.get("fields") != _PLAIN or not sound:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -14,6 +15,7 @@ import numpy as np
 
 from snowroll.base import atomic
 from snowroll.base.nouns import Fault, Gate, Json, Metric, Plan, Prediction, Report, Sample
+from snowroll.base.settings import as_flag
 from snowroll.evaluate.card import COLUMNS, card, results_row
 from snowroll.evaluate.compared import Compared
 from snowroll.evaluate.interval import interval_in_words
@@ -31,6 +33,7 @@ from snowroll.project.promotion import Decision
 
 SHOTS = 24  # worst mistakes shown
 MOST_OF_A_TEXT = 1_000  # characters that are shown of one
+MOST_OF_A_FLAG = 500  # characters of a setting's value, in the command that trains once more
 TYPICAL = 6  # samples shown from the best to the worst, where a task asks for them
 SMALL_PX, LARGE_PX = 160, 480  # longer side of a picture in the report; large where places in it matter
 
@@ -52,7 +55,7 @@ class Story:
     decision: Decision | None = None
     compared: Compared = field(default_factory=Compared)
     measured_on: str = "the locked test set, which nothing was trained or chosen on"
-    reproduce: Sequence[str] = field(default_factory=tuple)
+    reproduce: str = ""  # the command that measured it; else that which trained it
 
 
 def write_report(
@@ -126,6 +129,26 @@ def _changed(opened: Opened, story: Story) -> str:
     return "; ".join(told) or "data only"
 
 
+def _once_more(opened: Opened, story: Story) -> str:
+    """The run's plan as flags, but for defaults: neither the clock nor another machine's rules choose anew then.
+
+    What rules read from the data by the thousand is left to them.
+    """
+    plan, settings = asdict(story.plan), opened.settings
+    values = {f"train.{key}": value for key, value in plan.items()}
+    values |= {f"task.{key}": value for key, value in plan["task"].items()}
+    chosen = {
+        key: as_flag(values[key])
+        for key, (told, origin) in story.told.items()
+        if key in values and key != "train.time_s" and (origin != "default" or as_flag(values[key]) != as_flag(told))
+    }
+    flags = {key: as_flag(value) for key, value in settings.values.items() if settings.origins[key] == "flag"}
+    flags = {key: value for key, value in flags.items() if key.startswith("prepare.")}
+    flags |= {key: value for key, value in chosen.items() if len(value) < MOST_OF_A_FLAG}
+    spelled = [f"--{key} {shlex.quote(told)}" for key, told in flags.items()]
+    return " ".join([f"snowroll train {shlex.quote(opened.root.resolve().name)} --fresh", *spelled])
+
+
 def _flat(plan: Mapping[str, Json]) -> dict[str, Json]:
     task = {f"task.{key}": briefly(value) for key, value in plan["task"].items()}
     return {f"train.{key}": value for key, value in plan.items() if key != "task"} | task
@@ -155,7 +178,7 @@ def _background(opened: Opened, story: Story, packed: Packed, trained: Trained, 
         typical=_typical(opened, judged, trained.schema) if own.get("pictured") else (),
         doubted=_doubted(opened, story, packed, trained),
         plan=[(key, briefly(value), origin) for key, (value, origin) in story.told.items()],
-        reproduce=story.reproduce or [f"snowroll train {opened.root.resolve().name} --fresh"],
+        reproduce=[story.reproduce or _once_more(opened, story)],
         **own,
     )
 

@@ -24,12 +24,12 @@ def variants(opened: Opened, plan: Plan, asked: str) -> tuple[str, list[tuple[st
     key, _, listed = asked.partition("=")
     values = [value.strip() for value in listed.split(",") if value.strip()]
     section, _, name = key.strip().partition(".")
-    if section not in ("task", "train") or not name or len(values) < 2:
+    if section not in ("task", "train") or name in ("", "name") or len(values) < 2:
         cure = "write a setting and two values or more: --sweep task.size_px=32,64"
         raise UsageError(f"'{asked}' is no sweep", where="--sweep", cure=cure)
-    if plan.folds:
-        raise UsageError("a sweep of folds is not run", where="--sweep", cure="set --train.folds 0")
     made = [(value, _with(opened, plan, section, name, value)) for value in values]
+    if any(variant.folds for _, variant in made):  # folds learn from the validation samples that a sweep is judged on
+        raise UsageError("a sweep of folds is not run", where="--sweep", cure="set --train.folds 0")
     return f"{section}.{name}", made
 
 

@@ -96,15 +96,27 @@ class Turnstile:
     """
 
     def __init__(self, folder: Path) -> None:
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-        self._gate = os.open(folder / "write.gate", flags, 0o600)
-        self._turn = os.open(folder / "write.turn", flags, 0o600)
+        """Raises StoreError where the locks cannot be opened."""
+        self._folder, flags = folder, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        try:
+            self._gate = os.open(folder / "write.gate", flags, 0o666)  # less the umask: who may write may take turns
+            self._turn = os.open(folder / "write.turn", flags, 0o666)
+        except OSError as fault:
+            raise self._in_words(fault) from None
 
     def __enter__(self) -> Turnstile:
-        fcntl.flock(self._gate, fcntl.LOCK_EX)
-        fcntl.flock(self._turn, fcntl.LOCK_EX)
-        fcntl.flock(self._gate, fcntl.LOCK_UN)
+        """Raises StoreError where the folder knows no locks."""
+        try:
+            fcntl.flock(self._gate, fcntl.LOCK_EX)
+            fcntl.flock(self._turn, fcntl.LOCK_EX)
+            fcntl.flock(self._gate, fcntl.LOCK_UN)
+        except OSError as fault:
+            raise self._in_words(fault) from None
         return self
+
+    def _in_words(self, fault: OSError) -> StoreError:
+        told = f"its writers cannot take turns ({fault.strerror or fault})"
+        return StoreError(told, where=self._folder, cure="see that you may write there, and that it knows file locks")
 
     def __exit__(self, kind: type | None, fault: BaseException | None, trace: TracebackType | None) -> None:
         fcntl.flock(self._turn, fcntl.LOCK_UN)

@@ -57,14 +57,21 @@ class Project:
             raise UsageError("this is a project already", where=root / FILE, cure="edit the file, or use flags")
         if data is not None and not data.exists():
             raise UsageError("there is no such folder", where=data, cure="give the folder that holds your data")
+        Project.furnish(root)
+        atomic.write_text(root / FILE, settings_text)
+        return Project.open(root, clock=clock)
+
+    @staticmethod
+    def furnish(root: Path) -> None:
+        """Make what Snowroll keeps of a project, empty, as far as it is not there: a copy of a project's config alone,
+        such as a clone, has none of it.
+        """
         try:
             for folder in (root / ".snowroll" / "blobs", root / ".snowroll" / "packs", root / "runs"):
                 folder.mkdir(parents=True, exist_ok=True)
         except OSError as fault:
             raise StoreError(f"cannot be made a project ({fault.strerror})", where=root) from None
         Catalog.create(root / ".snowroll" / "catalog.sqlite")
-        atomic.write_text(root / FILE, settings_text)
-        return Project.open(root, clock=clock)
 
     @staticmethod
     def open(root: Path, read_only: bool = False, clock: Callable[[], float] = time.time) -> Project:
@@ -240,7 +247,7 @@ class Project:
 def _open_lock(path: Path) -> int:
     try:
         path.parent.mkdir(exist_ok=True)
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     except OSError as fault:
         raise StoreError(f"this project cannot be locked ({fault.strerror})", where=path) from None
 

@@ -66,11 +66,12 @@ class Writer:
             if self._closed:
                 raise StoreError("this project is closed", where=self._path, cure="open it again")
             if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="catalog writer", daemon=True)
+                turn = Turnstile(self._path.parent)
+                self._thread = threading.Thread(target=self._work, args=(turn,), name="catalog writer", daemon=True)
                 self._thread.start()
 
-    def _work(self) -> None:
-        engine, turn = writing_engine(self._path), Turnstile(self._path.parent)
+    def _work(self, turn: Turnstile) -> None:
+        engine = writing_engine(self._path)
         try:
             more = True
             while more:
@@ -96,13 +97,14 @@ class Writer:
         return jobs, False
 
     def _commit(self, engine: Engine, turn: Turnstile, jobs: list[Job]) -> None:
-        with turn:
-            jobs = [(job, waiting) for job, waiting in jobs if waiting.set_running_or_notify_cancel()]
-            try:
+        try:
+            with turn:
+                jobs = [(job, waiting) for job, waiting in jobs if waiting.set_running_or_notify_cancel()]
                 with engine.begin() as conn:
                     ends = [_attempt(conn, job) for job, _ in jobs]
-            except BaseException as fault:  # the group failed as one: nobody is told that it was kept
-                ends = [(None, fault)] * len(jobs)
+        except BaseException as fault:  # the group failed as one: nobody is told that it was kept
+            jobs = [job for job in jobs if job[1].running() or job[1].set_running_or_notify_cancel()]
+            ends = [(None, fault)] * len(jobs)
         for (_, waiting), (result, fault) in zip(jobs, ends, strict=True):
             if fault is None:
                 waiting.set_result(result)

@@ -48,23 +48,30 @@ def steps_within(
     save_s: float = 0.0,
     evaluations: int = 10,
     save_every_s: float = 60.0,
+    eval_every: int = 0,
 ) -> Budget:
     """Steps and cadence such that steps, evaluations and checkpoints together take at most `time_s` less the margin.
 
+    eval_every: steps, where a person settled it; else `evaluations` of them, or fewer where each takes long.
     Raises PlanError when not even ten steps fit.
 
     >>> steps_within(100.0, step_s=0.1, eval_s=1.0)
     Budget(steps=800, eval_every=80, checkpoint_every=600)
     """
     free_s = time_s * (1 - MARGIN)
-    if evaluations * eval_s > free_s * EVALUATING:  # evaluating must not eat the training
-        evaluations = max(1, int(free_s * EVALUATING / eval_s))
-    free_s -= evaluations * eval_s
     checkpoint_every = max(1, round(save_every_s / step_s))
-    steps = int(free_s / (step_s + save_s / checkpoint_every))
+    each_s = step_s + save_s / checkpoint_every
+    if eval_every:
+        each_s += eval_s / eval_every
+        free_s -= eval_s  # the last, whatever the steps
+    else:
+        if evaluations * eval_s > free_s * EVALUATING:  # evaluating must not eat the training
+            evaluations = max(1, int(free_s * EVALUATING / eval_s))
+        free_s -= evaluations * eval_s
+    steps = int(free_s / each_s)
     if steps < 10:
         raise PlanError(
             f"{time_s:.0f} s are too short: a step takes {step_s:.2g} s and an evaluation {eval_s:.2g} s",
             cure="allow more --time, or choose a smaller model or size",
         )
-    return Budget(steps, ceil(steps / evaluations), checkpoint_every)
+    return Budget(steps, eval_every or ceil(steps / evaluations), checkpoint_every)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from pathlib import Path
+from shlex import quote
 from time import monotonic
 from time import time as utc_seconds
 
@@ -32,6 +33,7 @@ def evaluate(opened: Opened, data: Path | None, run: int | None, say: Say) -> An
             f"{data}, which the project does not hold",
             trained.folder / f"eval-{digest(str(data.resolve()))[:8]}",
         )
+    asked = [*(["--run", str(run)] if run is not None else []), *(["--data", quote(str(data))] if data else [])]
     judged = judge(reader, trained, packed, "test")
     scores = metrics(opened.task, judged, trained.schema)
     slices = slices_of(reader, judged, packed)
@@ -43,6 +45,7 @@ def evaluate(opened: Opened, data: Path | None, run: int | None, say: Say) -> An
         seconds=monotonic() - began,
         written_at=utc_seconds(),
         measured_on=on,
+        reproduce=" ".join(["snowroll eval", quote(opened.root.resolve().name), *asked]),
     )
     report = write_report(reader, story, packed, trained, judged, scores)
     headline = scores[opened.task.headline]

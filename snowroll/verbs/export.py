@@ -62,7 +62,7 @@ def export_labels(opened: Opened, format: str, out: Path | None, say: Say) -> An
         for s in labelled
         if not looks[s.id].reason
     ]
-    target = out or opened.root / f"labels-{format}"
+    target = out or opened.store.runs / f"labels-{format}"  # where nothing is taken for data
     files = writers[format](rows)
     for place, text in files.items():
         atomic.write_text(target / place, text)

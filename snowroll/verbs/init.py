@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -30,6 +31,8 @@ def init(
         others = _create(root, data, labels, task, flags, preset)
     elif data or labels or task or preset:
         raise UsageError("this is a project already", where=root / FILE, cure="edit the file, or use flags")
+    elif os.access(root, os.W_OK):
+        Project.furnish(root)
     opened = open_project(root, flags)
     stock = take_stock(opened, say)
     counts = class_counts(opened.task, list(stock.targets.values()))
