@@ -6,8 +6,8 @@ bytes and never opens the user's files itself: reading is one place (`read.py`),
 links. That costs a copy through a pipe; what is large on the way back (pixels for the
 pack) the child writes into the pack's memory map and only says that it did.
 
-When a child dies, the item it was working on is tried once more, alone, in a new child: dying twice makes it the
-culprit, named with the cause; all others go on.
+When a child dies, a new one gets what was not answered, one by one; the item that this one dies of is tried once more,
+alone: dying again makes it the culprit, named with the cause; all others go on.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from snowroll.prepare import wire
 K = TypeVar("K")
 _CHUNK = 32  # items sent at once, so that a child need not wait for the engine after each; measured, flat from 16 on
 _CHUNK_BYTES = 1 << 20
+_TOGETHER = 8  # answers that a child hands over at once: whoever is woken for each of them does little else
 _PATIENCE = 20  # wall seconds allowed for each CPU second: a busy machine is slow, a hanging decoder never ends
 _START = "from snowroll.prepare.decode import serve; serve()"
 
@@ -148,14 +149,18 @@ class _Crew:
         child: _Child | None = None
         try:
             while chunk := self._take():
+                one_by_one = False
                 while chunk and not self._over.is_set():
                     child = child or self._new_child()
-                    answered = self._pass_on(child, chunk)
-                    if answered < len(chunk):
+                    given = chunk[:1] if one_by_one else chunk
+                    answered = self._pass_on(child, given)
+                    if answered < len(given):
                         self._let_go(child)
                         child = None
-                        self._answer((chunk[answered][0], self._retry(chunk[answered][1])))
-                        answered += 1
+                        if one_by_one:
+                            self._answer((given[0][0], self._retry(given[0][1])))
+                            answered += 1
+                        one_by_one = not one_by_one
                     chunk = chunk[answered:]
         except BaseException as fault:  # ours, or the reader's: shown where the results are read
             self._answer(fault)
@@ -178,7 +183,7 @@ class _Crew:
         return chunk
 
     def _pass_on(self, child: _Child, chunk: list[tuple[Any, bytes]]) -> int:
-        """How many the child answered before it died: all of them, as a rule."""
+        """How many answers came before the child died: all, as a rule. It may have been further on than they tell."""
         try:
             child.ask([raw for _, raw in chunk])
             for number, (key, _) in enumerate(chunk):
@@ -290,7 +295,7 @@ class _Child:
 
 def serve() -> None:
     """The child's life: be limited, learn the function, answer chunk after chunk until the engine is gone."""
-    source, sink = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    source, sink = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb", _CHUNK_BYTES)
     os.dup2(2, 1)  # nothing that a library prints may mix with the answers
     order = wire.receive(source)
     _limit(order["memory_mb"])
@@ -302,14 +307,15 @@ def serve() -> None:
         return
     with suppress(EOFError, BrokenPipeError):
         while True:
-            for raw in wire.receive(source):
+            for number, raw in enumerate(wire.receive(source), 1):
                 # both kill: a loop inside a C decoder never returns to Python to be asked
                 signal.setitimer(signal.ITIMER_PROF, order["seconds_each"])
                 signal.setitimer(signal.ITIMER_REAL, order["seconds_each"] * _PATIENCE)
                 answer = _try(fn, raw, order["memory_mb"])
                 signal.setitimer(signal.ITIMER_PROF, 0)
                 signal.setitimer(signal.ITIMER_REAL, 0)
-                wire.send(sink, answer)
+                wire.send(sink, answer, flush=number % _TOGETHER == 0)
+            sink.flush()
 
 
 def _limit(memory_mb: int) -> None:

@@ -131,6 +131,8 @@ def _origin(image: Image) -> dict[str, Any]:
 
 def _taken_at(exif: Any) -> float:
     told = exif.get_ifd(0x8769).get(0x9003) or exif.get(0x0132)  # when it was taken, else when the file was written
+    if not told:
+        return 0.0
     try:
         return datetime.strptime(str(told).strip("\0 "), "%Y:%m:%d %H:%M:%S").replace(tzinfo=UTC).timestamp()
     except ValueError:

@@ -20,14 +20,15 @@ import numpy as np
 _MOST = 1 << 31  # bytes of one message; more is a fault, not a picture
 
 
-def send(file: BinaryIO, value: Any) -> None:
-    """Write one message and flush it."""
+def send(file: BinaryIO, value: Any, flush: bool = True) -> None:
+    """Write one message. flush: it goes now, and what was written before it."""
     arrays: list[np.ndarray] = []
     head = json.dumps(_flatten(value, arrays)).encode("utf-8", "surrogatepass")
     file.write(len(head).to_bytes(4, "big") + head)
     for array in arrays:
         file.write(array.data.cast("B") if array.size else b"")
-    file.flush()
+    if flush:
+        file.flush()
 
 
 def receive(file: BinaryIO, promised: type | None = None) -> Any:
