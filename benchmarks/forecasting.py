@@ -43,7 +43,7 @@ def windows(values: torch.Tensor, starts: np.ndarray, context: int, horizon: int
     at = torch.from_numpy(starts)[:, None]
     past = values[at + torch.arange(context)]
     follows = values[at + context + torch.arange(horizon)]
-    return Batch(Inputs(past), Targets(follows, past[:, :0]), torch.from_numpy(starts))
+    return Batch(Inputs(past), Targets(follows, past[:, :0], follows[:, :0]), torch.from_numpy(starts))
 
 
 @torch.no_grad()

@@ -20,8 +20,10 @@ from snowroll.tasks.forecast.calibrating import fences
 from snowroll.tasks.forecast.floor import naive_errors
 from snowroll.tasks.forecast.model import Calibrated, Forecaster, Inputs, Said, Targets
 from snowroll.tasks.forecast.options import ForecastOptions
+from snowroll.tasks.forecast.recordings import Recording
 from snowroll.tasks.forecast.scoring import scorer
 from snowroll.tasks.forecast.training import augment, encode_targets, loss, taught
+from snowroll.tasks.forecast.windows import as_bytes, cut
 
 SCHEMA = {"columns": ["a"], "targets": ["a"], "horizon": 4, "season": 1}
 
@@ -82,7 +84,7 @@ def test_bands_hold_what_they_say_and_fences_keep_the_rate() -> None:
         middle = torch.zeros(n, 6, 1)
         truth = torch.from_numpy(rng.normal(0, 1, (n, 6, 1))).float() * wide
         said = Said(middle, middle - 0.3 * wide, middle + 5 * wide, middle, middle, torch.ones(n, 1, 1))
-        return said, Targets(truth, middle[:, :0])
+        return said, Targets(truth, middle[:, :0], truth[:, :0])
 
     calibration = fences(*windows(800), options)
 
@@ -124,12 +126,41 @@ def test_windows_that_begin_earlier_are_windows_of_the_series() -> None:
     follows = torch.stack([line[k + 10 : k + 14] for k in (3, 20, 50)])[..., None]
     seen = set()
     for epoch in range(20):
-        batch = Batch(Inputs(past), Targets(follows, before), torch.arange(3))
+        batch = Batch(Inputs(past), Targets(follows, before, past[:, -3:]), torch.arange(3))
         moved = augment(batch, CounterDraw(0, epoch, batch.ids), options)
         both = torch.cat([moved.inputs.past, moved.targets.follows], dim=1)[..., 0]
         assert (both.diff(dim=1) == 1).all()
         seen |= set((both[:, 0] - past[:, 0, 0]).tolist())
     assert seen == {0.0, -1.0, -2.0, -3.0}
+
+
+@pytest.mark.parametrize("shift", [3, 15])  # shorter and longer than what is looked back on
+def test_what_is_odd_or_missing_teaches_nothing_in_windows_that_begin_earlier_either(shift: int) -> None:
+    values = np.stack([np.arange(100), -np.arange(100)], axis=1).astype(np.float32)
+    truth = values[:, 1].copy()
+    marks = np.zeros(100, np.int8)
+    marks[[20, 21, 40, 60]], truth[[20, 21, 40, 60]] = 1, np.nan
+    values[[30, 59], 1], truth[[30, 59]] = np.nan, np.nan
+    one = Recording("", ("a", "b"), values, marks=marks)
+    options = ForecastOptions(horizon=4, context=10, shift=shift, columns=("a", "b"), targets=("b",))
+    places = [k for k in range(6, 96) if k >= 10 + shift or k < 12]  # the first have a short past
+    targets = [
+        told(truth[k : k + 4].tolist(), odd=marks[k : k + 4].tolist()) | {"follows": values[k : k + 4, 1:].tolist()}
+        for k in places
+    ]
+    rows = [task.encode(as_bytes(cut(one, k, 10 + shift)), options, 1.0) for k in places]
+    columns = {name: torch.from_numpy(np.stack([row[name] for row in rows])) for name in rows[0]}
+    columns["follows"] = torch.from_numpy(task.encode_targets(targets, {**SCHEMA, "horizon": 4}, {})["follows"])
+    batch = task.batch(columns, torch.arange(len(places)))
+    moves = set()
+    for epoch in range(20):
+        moved = task.augment(batch, CounterDraw(0, epoch, batch.ids), options)
+        first = moved.inputs.past[:, -1, 0].long() + 1  # column `a` counts the rows
+        moves |= set((torch.tensor(places) - first).tolist())
+        for row, begin in enumerate(first.tolist()):
+            if begin >= 10:
+                np.testing.assert_array_equal(moved.targets.follows[row, :, 0], truth[begin : begin + 4])
+    assert moves == set(range(shift + 1))
 
 
 def test_what_is_labelled_odd_teaches_nothing() -> None:
@@ -139,9 +170,8 @@ def test_what_is_labelled_odd_teaches_nothing() -> None:
     assert taught(targets).tolist() == [True, False, False]
     options = ForecastOptions(horizon=4, context=8, columns=("a",), targets=("a",))
     network = Forecaster(options, SCHEMA)
-    batch = Batch(
-        Inputs(torch.randn(3, 8, 1)), Targets(torch.from_numpy(follows), torch.zeros(3, 0, 1)), torch.arange(3)
-    )
+    none = torch.zeros(3, 0, 1)
+    batch = Batch(Inputs(torch.randn(3, 8, 1)), Targets(torch.from_numpy(follows), none, none), torch.arange(3))
     losses = loss(network, batch, options)
     losses.sum().backward()
     assert torch.isfinite(losses).all()

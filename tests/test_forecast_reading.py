@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -211,6 +212,11 @@ def test_windows_come_back_as_they_went_and_damage_is_told(tmp_path: Path) -> No
     for broken in (good[:-9], good + b"x", good.replace(b'"rows":30', b'"rows":99'), good[:30]):
         with pytest.raises(DataError):
             open_window(broken, 1e9)
+    marks = np.where(np.arange(200) == 85, 1, 0).astype(np.int8)
+    marked = as_bytes(cut(replace(one, marks=marks), 100, 30))
+    assert (open_window(marked, 1e9).odd, open_window(good, 1e9).odd) == ((15,), ())
+    with pytest.raises(DataError):
+        open_window(marked.replace(b'"odd":[15]', b'"odd":[30]'), 1e9)
     sent = open_window(json.dumps({"a": [1, 2, 3], "b": [4, None, 6]}).encode(), 1e9)
     np.testing.assert_array_equal(
         sent.values,

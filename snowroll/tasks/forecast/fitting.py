@@ -16,14 +16,16 @@ _LEAST = 0.2  # share of the past that must be there, measured, to forecast from
 def encoded(raw: bytes, options: ForecastOptions, most_values: float) -> dict[str, np.ndarray]:
     """The columns of the pack.
 
-    past float32 [L, C], before float32 [shift, C]: the rows over it; came float32 [targets], step, row, at_ms int64
-    [1]: the row that is judged, see model.Inputs. Raises DataError.
+    past float32 [L, C], before float32 [shift, C]: the rows over it; told float32 [shift, targets]: the last rows of
+    both, NaN where they teach nothing; came float32 [targets], step, row, at_ms int64 [1]: the row that is judged, see
+    model.Inputs. Raises DataError.
     """
     window = open_window(raw, most_values)
     values = in_order(window, options)
     ahead = (window.after - 1) % options.every + 1 if window.judged else 0
-    targets = [options.columns.index(name) for name in options.targets] if options.columns else range(values.shape[1])
-    came = values[-1, list(targets)] if window.judged else np.zeros(len(list(targets)), np.float32)
+    names = options.columns
+    targets = [names.index(name) for name in options.targets] if names else list(range(values.shape[1]))
+    came = values[-1, targets] if window.judged else np.zeros(len(targets), np.float32)
     past = fitted(values[: len(values) - ahead], options)
     seconds = window.at
     if seconds is not None and not window.judged:
@@ -31,6 +33,7 @@ def encoded(raw: bytes, options: ForecastOptions, most_values: float) -> dict[st
     return {
         "past": past[options.shift :],
         "before": past[: options.shift],
+        "told": told_of(window, values[:, targets], options),
         "came": came.astype(np.float32),
         "step": np.array([ahead]),
         "row": np.array([window.after - 1 if window.judged else window.after]),
@@ -76,6 +79,15 @@ def fitted(values: np.ndarray, options: ForecastOptions) -> np.ndarray:
     if len(closed) < rows:
         closed = np.concatenate([np.repeat(closed[:1], rows - len(closed), axis=0), closed])
     return np.ascontiguousarray(closed, np.float32)
+
+
+def told_of(window: Window, values: np.ndarray, options: ForecastOptions) -> np.ndarray:
+    """float32 [shift, targets]: the last rows of a window to learn from; NaN where nothing was measured, or somebody
+    labelled an anomaly."""
+    told = np.where(np.isfinite(values), values, np.nan)
+    told[list(window.odd)] = np.nan
+    told = np.concatenate([np.full((options.shift, values.shape[1]), np.nan, np.float32), told])
+    return told[len(told) - options.shift :].astype(np.float32)
 
 
 def key_of(options: ForecastOptions) -> Json:

@@ -26,10 +26,12 @@ class Inputs(NamedTuple):
 
 
 class Targets(NamedTuple):
-    """What followed, and what came before the past: for windows that begin earlier."""
+    """What followed; and for windows that begin up to `shift` steps earlier, what came before the past, and the last
+    steps up to its end as what followed there."""
 
-    follows: Tensor  # float32 [B, H, targets], NaN where nothing is known
-    before: Tensor  # float32 [B, shift, C]
+    follows: Tensor  # float32 [B, H, targets], NaN where nothing is known, or somebody labelled an anomaly
+    before: Tensor  # float32 [B, shift, C], without gaps
+    told: Tensor  # float32 [B, shift, targets], NaN as in `follows`
 
 
 class Said(NamedTuple):

@@ -23,7 +23,7 @@ def as_batch(columns: Columns, ids: Tensor) -> Batch:
         columns["at_ms"].flatten(),
     )
     follows = columns.get("follows")
-    targets = None if follows is None else Targets(follows, columns["before"])
+    targets = None if follows is None else Targets(follows, columns["before"], columns["told"])
     return Batch(inputs, targets, ids)
 
 
@@ -95,7 +95,7 @@ def augment(batch: Batch, draw: Draw, options: ForecastOptions) -> Batch:
         past = middle + grown * swing
         if targets is not None:
             told = middle[:, :, _places(options)]
-            targets = Targets(told + grown * (targets.follows - told), targets.before)
+            targets = targets._replace(follows=told + grown * (targets.follows - told))
     return Batch(inputs._replace(past=past), targets, batch.ids)
 
 
@@ -105,18 +105,16 @@ def _places(options: ForecastOptions) -> list[int]:
 
 
 def earlier(past: Tensor, targets: Targets, draw: Draw, options: ForecastOptions) -> tuple[Tensor, Targets]:
-    """The same stretch of time, cut a few steps before: what was told becomes past of nobody."""
+    """The same stretch of time, cut a few steps before: the last of what followed is left out."""
     shift, length, horizon = options.shift, past.shape[1], targets.follows.shape[1]
     whole = torch.cat([targets.before, past], dim=1)  # [B, shift + L, C]
     back = (draw.uniform("shift") * (shift + 1)).long().clamp(max=shift)  # [B]
     first = (shift - back)[:, None] + torch.arange(length, device=past.device)  # [B, L]
     moved = whole.gather(1, first[..., None].expand(-1, -1, whole.shape[2]))
-    line = torch.cat([past[:, :, _places(options)], targets.follows], dim=1)  # [B, L + H, targets]
-    at = (length - back)[:, None] + torch.arange(horizon, device=past.device)
-    # a window shorter than the shift: what lies before it comes from `before`
-    line = torch.cat([targets.before[:, :, _places(options)], line], dim=1)
-    follows = line.gather(1, (at + shift)[..., None].expand(-1, -1, line.shape[2]))
-    return moved, Targets(follows, targets.before)
+    line = torch.cat([targets.told, targets.follows], dim=1)  # [B, shift + H, targets]
+    at = (shift - back)[:, None] + torch.arange(horizon, device=past.device)
+    follows = line.gather(1, at[..., None].expand(-1, -1, line.shape[2]))
+    return moved, targets._replace(follows=follows)
 
 
 def taught(targets: Sequence[Json]) -> np.ndarray:

@@ -36,6 +36,7 @@ class Window:
     dated: bool = False
     series: str = ""
     judged: bool = False  # whether the last row is there to be judged, and not to forecast from
+    odd: tuple[int, ...] = ()  # of its rows those that somebody labelled an anomaly
 
 
 def as_bytes(window: Window) -> bytes:
@@ -48,6 +49,7 @@ def as_bytes(window: Window) -> bytes:
         "dated": window.dated,
         "series": window.series,
         "judged": window.judged,
+        **({"odd": list(window.odd)} if window.odd else {}),
     }
     head = json.dumps(told, separators=(",", ":")).encode()
     return b"".join(
@@ -98,10 +100,11 @@ def _from_bytes(raw: bytes, most_values: float) -> Window:
         at = None if told["at"] is None else float(told["at"])
         step, dated, judged = float(told["step_s"]), bool(told["dated"]), bool(told["judged"])
         series = str(told["series"])[:400]
+        odd = tuple(int(row) for row in told.get("odd", ()))
     except (ValueError, TypeError, LookupError, RecursionError):
         raise DataError("a window whose header is damaged", cure="send it again") from None
     size = 4 * rows * len(columns)
-    if not 1 <= rows <= MOST or not columns or size / 4 > most_values:
+    if not 1 <= rows <= MOST or not columns or size / 4 > most_values or not all(0 <= row < rows for row in odd):
         raise DataError(f"a window of {rows:,} rows and {len(columns):,} columns", cure="send it again")
     if len(raw) < end + size or raw[end + size :].strip() or not np.isfinite([step, at or 0.0]).all():
         told = f"its header claims {size:,} bytes and {len(raw) - end:,} follow"
@@ -109,7 +112,7 @@ def _from_bytes(raw: bytes, most_values: float) -> Window:
     values = np.frombuffer(raw, "<f4", rows * len(columns), end).reshape(rows, len(columns))
     if not np.isfinite(values).any():
         raise DataError("a window in which nothing is known", cure="leave it out")
-    return Window(columns, values, after, at, step, dated, series, judged)
+    return Window(columns, values, after, at, step, dated, series, judged, odd)
 
 
 # pieces of a file ------------------------------------------------------------------------------------------------
@@ -130,9 +133,10 @@ def _spelled(series: str) -> str:
 
 def cut(one: Recording, after: int, rows: int, judged: bool = False) -> Window:
     """The rows before `after`, or fewer where the series begins later."""
-    last = after - 1
-    values = one.values[max(0, after - rows) : after]
-    return Window(one.columns, values, after, one.at(last), one.step_s, one.dated, one.name, judged)
+    part = slice(max(0, after - rows), after)
+    odd = () if one.marks is None else tuple(np.flatnonzero(one.marks[part] == 1).tolist())
+    at = one.at(after - 1)
+    return Window(one.columns, one.values[part], after, at, one.step_s, one.dated, one.name, judged, odd)
 
 
 def pieces(raw: bytes, names: Sequence[str]) -> Mapping[str, bytes]:
