@@ -14,16 +14,18 @@ from house_kit import intact, snowroll
 from series_kit import learnt, plain, read, write
 
 from snowroll.base.nouns import Batch, Prediction
+from snowroll.evaluate.report import Evidence
 from snowroll.prepare.augment import CounterDraw
 from snowroll.tasks.forecast import task
 from snowroll.tasks.forecast.calibrating import fences
+from snowroll.tasks.forecast.drawing import lines_of
 from snowroll.tasks.forecast.floor import naive_errors
 from snowroll.tasks.forecast.model import Calibrated, Forecaster, Inputs, Said, Targets
 from snowroll.tasks.forecast.options import ForecastOptions
 from snowroll.tasks.forecast.recordings import Recording
 from snowroll.tasks.forecast.scoring import scorer
 from snowroll.tasks.forecast.training import augment, encode_targets, loss, taught
-from snowroll.tasks.forecast.windows import as_bytes, cut
+from snowroll.tasks.forecast.windows import Window, as_bytes, cut
 
 SCHEMA = {"columns": ["a"], "targets": ["a"], "horizon": 4, "season": 1}
 
@@ -98,6 +100,37 @@ def test_bands_hold_what_they_say_and_fences_keep_the_rate() -> None:
     assert float(inside.float().mean()) == pytest.approx(0.8, abs=0.02)
     out = (targets.follows < said.fence_low) | (targets.follows > said.fence_high)
     assert float(out[:, :3].float().mean()) == pytest.approx(0.01, abs=0.006)
+
+
+def test_until_validation_has_set_fences_nothing_is_an_alarm() -> None:
+    """A band of the raw quantiles leaves a fifth of all values outside."""
+    options = ForecastOptions(horizon=4, context=8, every=2, columns=("a", "b"), targets=("a", "b"))
+    schema = {"columns": ["a", "b"], "targets": ["a", "b"], "horizon": 4, "season": 1}
+    network, past = Forecaster(options, schema), torch.randn(3, 8, 2)
+    calibration = {"down": [[1.0] * 2] * 4, "up": [[1.0] * 2] * 4, "fence": 3.0}
+
+    def say(model: torch.nn.Module) -> list[Prediction]:
+        with torch.no_grad():
+            outputs = task.postprocess(model(Inputs(past)), options)
+        return task.decode({name: value.numpy() for name, value in outputs.items()}, schema, options)
+
+    said, set_ = say(network), say(Calibrated(network, calibration))
+    assert json.loads(json.dumps(said[0].value, allow_nan=False))["fence_low"] == [[None] * 2] * 4
+    assert [task.same(one, one) for one in (*said, *set_)] == [1] * 6
+    assert [task.same(one, other) for one, other in zip(said, set_, strict=True)] == [0] * 3
+    n = torch.zeros(3, dtype=torch.int64)
+    far = Batch(Inputs(past, torch.full((3, 2), 1e6), n + 1, n, n - 1), None, n)
+    for value in (one.value for one in task.at_length(network, far, said, schema, options)):
+        assert (value["score"], value["alarm"], value["low"] < value["high"]) == (None, False, True)
+    assert all(one.value["alarm"] for one in task.at_length(network, far, set_, schema, options))
+    truth = [{"follows": [[1e6] * 2] * 4, "scale": [1.0, 1.0], "usual": 1.0, "series": "s"}] * 3
+    assert "false alarms" not in scorer(said, truth, schema)(None)
+    evidence = Evidence(network, lambda rows: far, [], said, truth, schema, options)
+    assert "no fences were set" in list(task.explained(evidence))[-1].words
+    window = Window(("a", "b"), past[0].numpy(), 8)
+    assert all("fence_low" not in one.said for one in lines_of(window, truth[0], said[0].value, schema))
+    assert all("fence_low" in one.said for one in lines_of(window, truth[0], set_[0].value, schema))
+    task.draw(as_bytes(window), truth[0], said[0].value, schema)
 
 
 @pytest.mark.parametrize("model", ["linear", "mixer"])
@@ -252,6 +285,16 @@ def test_a_live_signal_is_judged_as_its_recording(project: Path, monkeypatch: py
     last = rows_of(project, values)[-1]
     assert last["from"] == "2024-01-17T16:00:00"
     assert len(last["follows"]) == 24
+
+
+@pytest.mark.slow
+def test_a_series_too_short_to_validate_on_is_served_without_alarms(tmp_path: Path) -> None:
+    at = np.arange(144)
+    root = learnt(tmp_path / "p", {"load": 100 + at + 20 * np.sin(2 * np.pi * at / 12) + plain(144, 1) / 20})
+    assert "no fences were set" in next(root.glob("runs/*-train/report.html")).read_text()
+    judged = [row for row in rows_of(root, 300.0 - at) if "score" in row]
+    assert len(judged) > 50
+    assert {(row["score"], row["alarm"]) for row in judged} == {(None, False)}
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from math import isfinite
 from threading import Event, Thread
 
 import numpy as np
@@ -228,10 +229,15 @@ def _examples_as_json(examples: Sequence[Example]) -> list[Json]:
     return [
         {
             "raw": base64.b64encode(example.raw).decode(),
-            "outputs": {name: [list(v.shape), v.ravel().tolist()] for name, v in example.outputs.items()},
+            "outputs": {name: [list(v.shape), _numbers(v)] for name, v in example.outputs.items()},
         }
         for example in examples
     ]
+
+
+def _numbers(values: np.ndarray) -> list[Json]:
+    """Row by row; null, read back as NaN, for what JSON has no number for: a limit that was not set is infinite."""
+    return [value if isfinite(value) else None for value in values.ravel().tolist()]
 
 
 def _examples_from_json(told: Sequence[Json]) -> list[Example]:

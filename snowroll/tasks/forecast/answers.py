@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 
 import numpy as np
 
@@ -16,8 +17,8 @@ NAMES = ("follows", "low", "high", "fence_low", "fence_high")
 
 def decode(outputs: Mapping[str, np.ndarray], schema: Mapping[str, Json]) -> list[Prediction]:
     """{"follows", "low", "high", "fence_low", "fence_high"}: [[value of each target] of each step]. In four of five
-    cases the truth lies between low and high; outside the fences it is an alarm. Doubt: the band's width beside the
-    window's swings."""
+    cases the truth lies between low and high; outside the fences it is an alarm; null where none were set. Doubt: the
+    band's width beside the window's swings."""
     size = outputs["size"]
     wide = (outputs["high"] - outputs["low"]) / np.maximum(size, 1e-12)
     found = []
@@ -28,9 +29,9 @@ def decode(outputs: Mapping[str, np.ndarray], schema: Mapping[str, Json]) -> lis
     return found
 
 
-def digits(values: np.ndarray) -> list[list[float]]:
-    """Seven digits: what float32 holds."""
-    return [[float(f"{v:.7g}") for v in row] for row in values.tolist()]
+def digits(values: np.ndarray) -> list[list[float | None]]:
+    """Seven digits: what float32 holds. None for what is no number."""
+    return [[float(f"{v:.7g}") if isfinite(v) else None for v in row] for row in values.tolist()]
 
 
 def judged(
@@ -50,7 +51,7 @@ def judged(
             found.append(Prediction({"from": when, **one.value}, one.probability, one.doubt))
             continue
         came = inputs["came"][place].astype(np.float64)
-        middle, low, high, *fence = (np.array(one.value[name][step - 1]) for name in NAMES)
+        middle, low, high, *fence = (np.array(one.value[name][step - 1], np.float64) for name in NAMES)
         far = score(came, middle, *fence)
         known = far[np.isfinite(far)]
         worst = float(known.max()) if len(known) else None
@@ -81,8 +82,9 @@ def same(one: Prediction, other: Prediction) -> float:
     a, b = (np.array([answer.value[name] for name in NAMES], np.float64) for answer in (one, other))
     if a.shape != b.shape:
         return 0.0
-    wide = np.maximum(a[2] - a[1], 1e-4 * np.abs(a).max() + 1e-9)
-    return float(np.clip(1 - np.abs(a - b).max(axis=0) / wide, 0, 1).min())
+    wide = np.maximum(a[2] - a[1], 1e-4 * np.nanmax(np.abs(a)) + 1e-9)
+    far = np.where(np.isnan(a) & np.isnan(b), 0, np.nan_to_num(np.abs(a - b), nan=np.inf))
+    return float(np.clip(1 - far.max(axis=0) / wide, 0, 1).min())
 
 
 def fault_of(target: Json, schema: Mapping[str, Json]) -> str | None:

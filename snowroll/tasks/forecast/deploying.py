@@ -38,8 +38,8 @@ def deployable(
         "step": f"{schema['step_s']:g} s" if schema.get("step_s") else "a row",
         "output": f"follows, low, high, fence_low, fence_high: float32 [batch, {options.horizon}, targets], in the "
         f"data's units: the {options.aim}, the quantiles {LOW:g} and {HIGH:g}, and the limits outside which a value is "
-        f"an alarm (within the first {options.every} steps, {options.alarm_rate:g} of what is not odd); size: the "
-        "window's swings",
+        f"an alarm (within the first {options.every} steps, {options.alarm_rate:g} of what is not odd; infinite where "
+        "too few windows were left to set them by); size: the window's swings",
     }
     return Deployable(
         prepare=Alone(),

@@ -69,7 +69,11 @@ def lines_of(window: Window, target: Json | None, prediction: Json | None, schem
     found = []
     for number, (name, place) in enumerate(list(zip(names, places, strict=True))[:MOST]):
         past = window.values[-rows:, place].astype(np.float64)
-        told = {key: values[:, number] for key, values in parts.items() if values.shape[1] > number}
+        told = {
+            key: values[:, number]
+            for key, values in parts.items()
+            if values.shape[1] > number and (key in _OF_ONE or np.isfinite(values[:, number]).any())  # fences are set
+        }
         came = None
         if judged is not None:
             past = past[:-1]

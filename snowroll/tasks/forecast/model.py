@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf
 from typing import NamedTuple
 
 import torch
@@ -40,7 +41,7 @@ class Said(NamedTuple):
     middle: Tensor
     low: Tensor
     high: Tensor
-    fence_low: Tensor  # outside the fences a value is an alarm
+    fence_low: Tensor  # outside the fences a value is an alarm; infinite until validation has set them
     fence_high: Tensor
     size: Tensor  # [B, 1, targets] of the window's swings: the unit of the loss
 
@@ -83,7 +84,8 @@ class Forecaster(nn.Module):
         down, up = F.softplus(widths).chunk(2, dim=2)
         mean, size = mean.index_select(2, self.places), size.index_select(2, self.places)
         quantiles = [(value.transpose(1, 2) * size + mean) for value in (middle, middle - down, middle + up)]
-        return Said(quantiles[0], quantiles[1], quantiles[2], quantiles[1], quantiles[2], size)
+        none = torch.full_like(quantiles[0], inf)
+        return Said(quantiles[0], quantiles[1], quantiles[2], -none, none, size)
 
 
 class Mixer(nn.Module):
