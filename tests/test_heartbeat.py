@@ -16,6 +16,7 @@ from wfdb_kit import write_record
 
 from snowroll.base.errors import DataError
 from snowroll.base.nouns import Batch, Sample
+from snowroll.base.task import Fingerprint
 from snowroll.design.series import NAMES, build
 from snowroll.evaluate.agreement import j_kappa, scorer
 from snowroll.prepare.augment import CounterDraw
@@ -34,7 +35,7 @@ from snowroll.tasks.heartbeat.example import recorded
 from snowroll.tasks.heartbeat.fitting import Raw, encoded, raw_of, timing_of
 from snowroll.tasks.heartbeat.looking import drawn, look
 from snowroll.tasks.heartbeat.monitor import Monitor
-from snowroll.tasks.heartbeat.options import HeartbeatOptions
+from snowroll.tasks.heartbeat.options import MOST_POINTS, HeartbeatOptions
 from snowroll.tasks.heartbeat.reading import read_recordings, samples_in
 from snowroll.tasks.heartbeat.rhythm import find_beats
 from snowroll.tasks.heartbeat.training import augment
@@ -151,6 +152,31 @@ def test_resampling_keeps_a_slow_wave() -> None:
     seen = encoded(raw_of(as_npz(series), options, 1e7), options)["trace"][0]
     out = 1.0 + (np.arange(options.points) - options.points_before) / 120
     np.testing.assert_allclose(seen, np.sin(2 * np.pi * 3 * out), atol=0.02)
+
+
+@pytest.mark.parametrize("rate", [0.0, 1.0, 250.0])
+@pytest.mark.parametrize("length", [300, 5_000, 10_000, 120_000])
+def test_of_a_long_recording_all_is_seen_whether_it_tells_its_rate_or_not(rate: float, length: int) -> None:
+    """As many values as a network takes, from the first to the last: a ramp stays one."""
+    facts = {
+        "rate_hz": rate, "seconds": length / rate if rate else 0.0, "length": float(length), "channels": 1,
+        "about_beats": 0.0, "with_rhythm": 0.0, "common_lead": "", "rarest": 0.5,
+    }  # fmt: skip
+    choices = task.plan(Fingerprint({"train": 100}, {}, facts, "cpu", 1, False, None))
+    values = {one.key.removeprefix("task."): one.value for one in choices if one.key.startswith("task.")}
+    options = HeartbeatOptions(**values)
+    series = Series(np.linspace(0, 1, length, dtype=np.float32)[:, None], rate)
+    trace = encoded(raw_of(as_npz(series), options, 1e7), options)["trace"]
+    assert trace.shape[1] == options.points <= MOST_POINTS
+    assert trace[-1].mean() > 0.99  # hardly anything lies beyond its ends
+    np.testing.assert_allclose(trace[0, 1:-1], np.linspace(0, 1, options.points)[1:-1], atol=0.01)
+
+
+def test_a_rate_that_is_set_is_that_of_recordings_which_tell_none() -> None:
+    ramp = as_npz(Series(np.arange(1_000, dtype=np.float32)[:, None], 0.0))
+    options = HeartbeatOptions(rate_hz=100.0, before_s=1.0, after_s=1.0)
+    seen = encoded(raw_of(ramp, options, 1e7), options)["trace"][0]
+    np.testing.assert_allclose(seen, np.arange(400, 600), atol=1e-3)
 
 
 # finding beats -------------------------------------------------------------------------------------------------------

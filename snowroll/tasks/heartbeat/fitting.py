@@ -33,7 +33,8 @@ class Raw(NamedTuple):
 def raw_of(raw: bytes, options: HeartbeatOptions, most_values: float) -> Raw:
     """A file's bytes as arrays, no more of the signal than the network sees. Raises DataError."""
     series = series_of(raw, options, most_values)
-    rate = series.rate_hz or options.rate_hz
+    # of recordings that tell none a rate that is set is theirs, too; planned, it is 1 Hz, or what is seen of long ones
+    rate = series.rate_hz or max(1.0, options.rate_hz)
     moment = len(series.signal) / rate / 2 if series.beat_s is None else series.beat_s
     margin = 2 / options.rate_hz + 2 / rate
     start = max(0, int((moment - options.before_s - margin) * rate))

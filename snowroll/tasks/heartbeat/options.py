@@ -25,7 +25,7 @@ class HeartbeatOptions:
 
     model: Literal["resnet", "gru", "lstm", "transformer"] = "resnet"
     about: Literal["beat", "whole"] = "whole"  # one beat of a recording, or all of it
-    rate_hz: float = BEAT_RATE_HZ  # that the network sees; a recording that tells no rate is taken to have it
+    rate_hz: float = BEAT_RATE_HZ  # that the network sees; a recording that tells no rate has it, if 1 Hz or more
     before_s: float = 0.5  # of signal before the beat; of a whole recording, before its middle
     after_s: float = 0.7
     channels: int = 1  # leads; a recording that has fewer gets flat ones, of more the first are taken
@@ -50,8 +50,9 @@ class HeartbeatOptions:
             from_0="before_s after_s shift_s stretch noise wander",
             shares="dropout label_smoothing balance gain drop_lead",
         )
-        if not 0.1 <= self.rate_hz <= 1e6:
-            raise UsageError(f"{self.rate_hz:g} is out of bounds", where="task.rate_hz", cure="set Hz, from 0.1 on")
+        if not 1e-6 <= self.rate_hz <= 1e6:
+            cure = "set Hz, from 0.000001 to 1,000,000"
+            raise UsageError(f"{self.rate_hz:g} is out of bounds", where="task.rate_hz", cure=cure)
         if not 8 <= self.points <= 1 << 16:
             told = f"{self.points:,} values in {self.before_s + self.after_s:g} s"
             raise UsageError(told, where="task.before_s", cure="set seconds so that there are 8 to 65,536")
@@ -128,7 +129,7 @@ def _window(facts: Mapping[str, Json]) -> list[Choice]:
             Choice("task.stretch", 0.1, "hearts are of several sizes"),
         ]
     rate, seconds = float(facts["rate_hz"]), float(facts["seconds"])
-    own = rate or 1.0  # no rate is told: a value each second, and `task.rate_hz` says the same
+    own = rate or 1.0  # no rate is told: a value each second, as in fitting.raw_of
     length = float(facts["length"])
     seen = own * min(1.0, MOST_POINTS / max(length, 1.0))
     half = max((seconds or length / own) / 2, 4 / seen)
