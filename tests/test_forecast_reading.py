@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 from house_kit import refused, snowroll
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from series_kit import plain, read, write
 
 from snowroll.base.errors import DataError, UsageError
@@ -93,6 +95,45 @@ def test_newest_first_gaps_doubles_and_calendars() -> None:
     days = [BEGIN + timedelta(days=k) for k in range(60)]
     work = "\n".join(["date,v", *(f"{d.date()},{k}" for k, d in enumerate(days) if d.weekday() < 5)])
     assert recordings_of(work.encode(), 1e9)[0].calendar == "working days"
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/London", "Europe/Berlin", "America/New_York", "Pacific/Auckland"])
+@pytest.mark.parametrize(("calendar", "months"), [("months", 1), ("quarters", 3), ("years", 12)])
+@pytest.mark.parametrize("of", ["first", "last", "last working day"])
+@given(gone=st.sets(st.integers(1, 58), max_size=12))
+@settings(max_examples=10, deadline=None)
+def test_a_calendar_with_gaps_is_still_one(of: str, calendar: str, months: int, zone: str, gone: set[int]) -> None:
+    """Midnights in a zone, told in UTC: no step is of one length, and each row keeps its place."""
+    whole = []
+    for k in range(60):
+        at = datetime(1990 + months * k // 12, months * k % 12 + 1, 1)
+        at -= timedelta(days=of != "first")
+        while of.endswith("day") and at.weekday() > 4:
+            at -= timedelta(days=1)
+        whole.append(at.replace(tzinfo=ZoneInfo(zone)).timestamp())
+    kept = np.array([k for k in range(60) if k not in gone])
+    grid = grid_of(np.array(whole)[kept])
+    assert (grid.calendar, grid.steps, grid.doubled) == (calendar, 60, 0)
+    np.testing.assert_array_equal(grid.place, kept)
+    assert sum(n for _, n in grid.gaps) == len(gone)
+    np.testing.assert_allclose(grid.times, whole, rtol=0, atol=86_400 * (4 if of.endswith("day") else 1))
+    np.testing.assert_array_equal(grid.times[kept], np.array(whole)[kept])
+
+
+@pytest.mark.parametrize("days", [1, 7, 28, 30, 31, 91, 182])
+def test_even_steps_of_days_are_no_calendar(days: int) -> None:
+    even = np.delete(np.arange(60) * days * 86_400.0, [10, 30, 31])
+    grid = grid_of(even)
+    assert (grid.calendar, grid.step_s, grid.steps, grid.gaps) == ("", days * 86_400.0, 60, ((10, 1), (30, 2)))
+
+
+def test_a_missing_month_is_a_gap() -> None:
+    rows = [f"{1990 + k // 12}-{k % 12 + 1:02}-01,{k}" for k in range(120) if k not in (37, 60)]
+    (one,) = recordings_of("\n".join(["date,v", *rows]).encode(), 1e9)
+    assert (one.told["doubled"], one.told["missing_steps"], len(one.values)) == (0, 2, 120)
+    assert np.flatnonzero(np.isnan(one.values[:, 0])).tolist() == [37, 60]
+    assert [one.at(k) for k in (36, 37, 38)] == [datetime(1993, k, 1, tzinfo=UTC).timestamp() for k in (1, 2, 3)]
+    assert open_window(as_bytes(cut(one, 38, 20)), 1e9).at == one.at(37)
 
 
 def test_clocks_that_are_put_back() -> None:

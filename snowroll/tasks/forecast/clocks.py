@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import isfinite
 
@@ -27,6 +27,8 @@ _FORMATS = (
 )  # fmt: skip
 _EPOCHS = ((1e8, 5e9, 1.0), (1e11, 5e12, 1e-3), (1e14, 5e15, 1e-6), (1e17, 5e18, 1e-9))  # s, ms, us, ns
 _DAY = 86_400.0
+_CALENDARS = (("months", 1, 28, 31.1), ("quarters", 3, 89, 92.1), ("years", 12, 365, 366.1))  # usual days of a step
+_OFF = 0.15  # of a month, that a row may lie off: of working days the first is at most the third or fourth
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,7 @@ class Grid:
     doubled: int = 0  # rows whose step another row has, too
     gaps: tuple[tuple[int, int], ...] = ()  # (first missing step, how many)
     jitter: float = 0.0  # share of the rows that lie off the grid by more than a tenth of a step
+    times: np.ndarray = field(default_factory=lambda: np.zeros(0))  # [steps] seconds, where a calendar counts them
 
 
 MOST_STEPS = 4  # times as many as there are rows: a longer grid is mostly gaps, and rows are counted instead
@@ -168,22 +171,22 @@ def grid_of(seconds: np.ndarray) -> Grid:
     if len(times) < 2:
         place[known] = 0
         return Grid(place, 1, float(times[0]), 0.0, "", unordered, doubled)
-    diffs = np.diff(times)
-    calendar = _calendar(times, diffs)
-    if calendar:
-        place[known] = index
-        return Grid(place, len(times), float(times[0]), float(np.median(diffs)), calendar, unordered, doubled)
-    step = _step(diffs)
-    at = np.round((times - times[0]) / step).astype(np.int64)
+    calendar, at = _calendar(times)
+    step, off = float(np.median(np.diff(times))), 0.0
+    if not calendar:
+        step = _step(np.diff(times))
+        at = np.round((times - times[0]) / step).astype(np.int64)
+        off = float((np.abs((times - times[0]) / step - at) > 0.1).mean())
     if at[-1] + 1 > MOST_STEPS * len(times) + 16:
-        place[known] = index
-        return Grid(place, len(times), float(times[0]), float(np.median(diffs)), "rows", unordered, doubled)
-    off = np.abs((times - times[0]) / step - at) > 0.1
+        calendar, at = "rows", np.arange(len(times))
+        step, off = float(np.median(np.diff(times))), 0.0
     doubled += int(len(at) - len(np.unique(at)))
     place[known] = at[index]
     holes = np.diff(at)
     gaps = tuple((int(at[k]) + 1, int(holes[k]) - 1) for k in np.flatnonzero(holes > 1))
-    return Grid(place, int(at[-1]) + 1, float(times[0]), step, "", unordered, doubled, gaps, float(off.mean()))
+    counted = _counted(times, at) if calendar else np.zeros(0)
+    start = float(times[0])
+    return Grid(place, int(at[-1]) + 1, start, step, calendar, unordered, doubled, gaps, off, counted)
 
 
 def _step(diffs: np.ndarray) -> float:
@@ -193,19 +196,48 @@ def _step(diffs: np.ndarray) -> float:
     return common if counts.max() * 2 > len(diffs) else float(np.median(diffs))
 
 
-def _calendar(times: np.ndarray, diffs: np.ndarray) -> str:
-    days = diffs / _DAY
-    if len(days) >= 3 and days.min() >= 28 and days.max() <= 31 and days.max() > days.min():
-        return "months"
-    if len(days) >= 3 and days.min() >= 89 and days.max() <= 92.1 and days.max() > days.min():
-        return "quarters"
-    if len(days) >= 3 and days.min() >= 365 and days.max() <= 366:
-        return "years"
+def _calendar(times: np.ndarray) -> tuple[str, np.ndarray]:
+    """(what counts the steps of these rising times, [n] the step of each); "" where no calendar does."""
+    days = np.diff(times) / _DAY
+    usual = float(np.median(days))
+    for name, months, low, high in _CALENDARS:
+        if len(days) < 3 or not low <= usual <= high:
+            continue
+        many = days / days.min()
+        is_even = months < 12 and bool((np.abs(many - np.round(many)) < 1e-6).all())  # every 30 days
+        since = _months(times) - _months(times)[0]
+        at = np.round(since / months).astype(np.int64)
+        if not is_even and float(np.abs(since - months * at).max()) <= _OFF:
+            return name, at
     weekday = (np.floor(times / _DAY) + 3) % 7  # 1970 began on a Thursday
-    is_daily = np.median(days) == 1 and days.min() >= 1
-    if len(times) >= 15 and is_daily and bool((weekday < 5).all()):
-        return "working days"
-    return ""
+    is_daily = usual == 1 and days.min() >= 1
+    is_working = len(times) >= 15 and is_daily and bool((weekday < 5).all())
+    return "working days" if is_working else "", np.arange(len(times))
+
+
+def _months(seconds: np.ndarray) -> np.ndarray:
+    """Months since 1970, with the share of the last one that is over: firsts of months and their ends, at whatever
+    offset from UTC, lie one apart but for days."""
+    month = np.floor(seconds).astype("datetime64[s]").astype("datetime64[M]")
+    begin, end = _begin(month), _begin(month + 1)
+    return month.astype(np.int64) + (seconds - begin) / (end - begin)
+
+
+def _begin(month: np.ndarray) -> np.ndarray:
+    return month.astype("datetime64[s]").astype(np.float64)
+
+
+def _counted(times: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """[steps] seconds of each step that a calendar counts; of one without a row, what lies between its neighbours."""
+    steps = np.arange(int(at[-1]) + 1)
+    if np.array_equal(at, steps):
+        return times
+    since = np.interp(steps, at, _months(times))
+    month = np.floor(since).astype("datetime64[M]")
+    begin, end = _begin(month), _begin(month + 1)
+    found = np.round(begin + (since - np.floor(since)) * (end - begin))
+    found[at] = times
+    return found
 
 
 def spelled(seconds: float) -> str:

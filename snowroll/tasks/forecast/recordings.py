@@ -260,13 +260,9 @@ def _on_grid(
     if marks is not None:
         flags = np.full(grid.steps, -1, np.int8)
         np.maximum.at(flags, place, marks[kept])
-    at = np.zeros(0)
-    if grid.calendar:
-        at = np.full(grid.steps, np.nan)
-        at[place] = seconds[kept]
     return _checked(
         Recording(
-            name, columns, even, grid.start, grid.step_s, times.is_dated, grid.calendar, flags, at,
+            name, columns, even, grid.start, grid.step_s, times.is_dated, grid.calendar, flags, grid.times,
             {**told, **_found(grid, int((~kept).sum()))},
         )
     )  # fmt: skip
