@@ -51,6 +51,25 @@ def test_reads_times_in_many_spellings(form: str, mark: str) -> None:
     assert one.start == utc
 
 
+@pytest.mark.parametrize(
+    ("form", "step"),
+    [
+        *((form, step) for form in ("%m/%d/%Y", "%d/%m/%Y", "%m/%d/%y") for step in ("month", "quarter")),
+        *((form, "hour") for form in ("%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M")),
+    ],
+)
+def test_a_day_is_told_from_a_month_by_even_steps(form: str, step: str) -> None:
+    """Where both readings rise: firsts of months, and the first days of one."""
+    months = 3 if step == "quarter" else 1
+    firsts = [datetime(1989 + months * k // 12, months * k % 12 + 1, 1) for k in range(60)]
+    whole = [datetime(2024, 2, 1) + timedelta(hours=k) for k in range(24 * 9)] if step == "hour" else firsts
+    for gone in ((), (7, 20)):
+        kept = [at for k, at in enumerate(whole) if k not in gone]
+        told = read_times([at.strftime(form) for at in kept])
+        assert told is not None
+        assert told.seconds.tolist() == [at.replace(tzinfo=UTC).timestamp() for at in kept]
+
+
 def test_reads_epochs_wide_long_lines_arrays_and_parquet(tmp_path: Path) -> None:
     one, other = plain(300), plain(300, 1)
     start = 1_700_000_000

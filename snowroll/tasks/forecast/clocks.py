@@ -76,7 +76,7 @@ def _from_numbers(cells: Sequence[Cell], name: str) -> Times | None:
 
 def _from_words(words: Sequence[str | None]) -> Times | None:
     some = [word for word in words if word][:: max(1, sum(word is not None for word in words) // 60)][:80]
-    best: tuple[float, float, Times] | None = None
+    best: tuple[tuple[float, float, float], Times] | None = None
     for read, how in _ways(some):
         values, offsets = np.full(len(words), np.nan), set()
         for place, word in enumerate(words):
@@ -93,9 +93,11 @@ def _from_words(words: Sequence[str | None]) -> Times | None:
         order = float((steps >= 0).mean()) if len(steps) else 1.0
         told_zones = offsets - {None}
         found = Times(values, True, "UTC" if told_zones else "local", len(told_zones), how)
-        if best is None or (told, order) > best[:2]:  # 01/02: the day or the month? the one that rises
-            best = (told, order, found)
-    return None if best is None else best[2]
+        # 01/02: the day or the month? the one that rises; firsts of months rise both ways, by even steps one way
+        rank = (told, order, _evenness(values[known]))
+        if best is None or rank > best[0]:
+            best = (rank, found)
+    return None if best is None else best[1]
 
 
 def _ways(some: Sequence[str]) -> list[tuple[Callable[[str], datetime | None], str]]:
@@ -194,6 +196,15 @@ def _step(diffs: np.ndarray) -> float:
     values, counts = np.unique(np.round(diffs, 6), return_counts=True)
     common = float(values[counts.argmax()])
     return common if counts.max() * 2 > len(diffs) else float(np.median(diffs))
+
+
+def _evenness(seconds: np.ndarray) -> float:
+    """The share of the steps that are as long as most are, all of them where a calendar counts them."""
+    times = np.unique(seconds)
+    if len(times) < 2 or _calendar(times)[0]:
+        return 1.0
+    counts = np.unique(np.round(np.diff(times), 6), return_counts=True)[1]
+    return float(counts.max() / counts.sum())
 
 
 def _calendar(times: np.ndarray) -> tuple[str, np.ndarray]:
