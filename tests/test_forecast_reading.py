@@ -227,6 +227,9 @@ def test_what_is_told_and_what_only_helps(tmp_path: Path) -> None:
         read(folder, targets=("laod",))
     with pytest.raises(UsageError, match="too few"):
         read(folder, horizon=500)
+    assert read(folder, horizon=24, every=24) is not None
+    with pytest.raises(UsageError, match="48 steps from one forecast to the next, and 24 are told"):
+        read(folder, every=48)  # a season of 24 is found
 
 
 @pytest.mark.slow

@@ -37,7 +37,7 @@ class Shape:
 def shape_of(
     recordings: Sequence[Recording], targets: Sequence[str], test: float, val: float, asked: Mapping[str, Json]
 ) -> Shape:
-    """Raises DataError or UsageError where the series are too short for what is asked."""
+    """Raises DataError or UsageError where the series are too short for what is asked, or that contradicts itself."""
     lengths = np.array([len(one.values) for one in recordings])
     season, like = _season(recordings, targets)
     length = int(np.median(lengths[lengths >= np.median(lengths)]))
@@ -61,6 +61,10 @@ def shape_of(
                 context = max(_LEAST_BACK, context * 3 // 4)
             else:
                 _refuse(length, horizon, context, asked)
+    every = int(asked.get("every", 1))
+    if every > horizon:  # the last of them would be judged by no forecast
+        told = f"{every:,} steps from one forecast to the next, and {horizon:,} are told"
+        raise UsageError(told, where="task.every", cure=f"set it to {horizon:,} at most, or task.horizon to more")
     stride = _stride(recordings, horizon, context, len(targets), test)
     return Shape(horizon, context, stride, season, like, by_series, why, why_context)
 
