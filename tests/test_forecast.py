@@ -69,11 +69,38 @@ def test_floors_are_what_they_are_called() -> None:
     past = np.arange(10, dtype=np.float32)[None, :, None] + np.zeros((3, 1, 1), np.float32)
     follows = np.arange(10, 14, dtype=np.float32)[None, :, None] + np.zeros((3, 1, 1), np.float32)
     rows = np.arange(3)
-    found = naive_errors({"past": past}, {"follows": follows}, rows, rows, {**SCHEMA, "season": 2})
-    spread = follows.std()
+    usual, scale = np.full(3, 1.5, np.float32), np.full((3, 1), 2.0, np.float32)
+    targets = {"follows": follows, "usual": usual, "scale": scale}
+    found = naive_errors({"past": past}, targets, rows, {**SCHEMA, "season": 2})
     assert found["going on straight from the first value to the last"] == pytest.approx(0, abs=1e-6)
-    assert found["repeating the last value"] == pytest.approx(2.5 / spread)
-    assert found["repeating the last season"] == pytest.approx(np.mean([2, 2, 4, 4]) / spread)
+    assert found["repeating the last value"] == pytest.approx(2.5 / 2)
+    assert found["repeating the last season"] == 1.5
+    assert "repeating the last season" not in naive_errors({"past": past}, targets, rows, SCHEMA)
+    told = {**targets, "usual": np.full(3, np.nan, np.float32)}
+    assert task.floor({"past": past}, told, {"test": rows}, SCHEMA) == (0.0, "repeating the last value")
+
+
+@pytest.mark.parametrize(("context", "season"), [(8, 24), (72, 24), (8, 1)])
+def test_the_floor_is_the_skill_that_its_forecast_would_have(tmp_path: Path, context: int, season: int) -> None:
+    """Also where a season is longer than what is looked back on, and where anomalies are labelled."""
+    rng = np.random.default_rng(0)
+    values = plain(700) if season > 1 else np.cumsum(rng.normal(0, 1, 700))
+    values = np.array([float(f"{v:.3f}") for v in values], np.float32)
+    marks = (rng.uniform(size=700) < 0.02).astype(np.float32)
+    reading = read(write(tmp_path / "d", {"load": values, "anomaly": marks}), horizon=6, context=context)
+    assert reading is not None
+    assert reading.schema["season"] == season
+    kept = [found for found in reading.found if found.split == "test"]
+    origins = [int(found.where.rpartition("@")[2].partition("-")[0]) for found in kept]
+    targets = [found.target for found in kept]
+    columns = {"past": np.stack([values[k - context : k, None] for k in origins])}
+    rows = {"test": np.arange(len(kept))}
+    floor, what = task.floor(columns, task.encode_targets(targets, reading.schema, {}), rows, reading.schema)
+    said = [Prediction({"follows": [[float(values[k - 1])]] * 6}, None, 0.0) for k in origins]
+    skill = scorer(said, targets, reading.schema)(None)["skill"]
+    assert floor == pytest.approx(max(0.0, skill), abs=1e-3)
+    names = {"repeating the last season"} if season > 1 else {"repeating the last value"}
+    assert what in names | {"repeating the last value (repeating the last season is 0)"}
 
 
 def test_bands_hold_what_they_say_and_fences_keep_the_rate() -> None:
@@ -183,7 +210,7 @@ def test_what_is_odd_or_missing_teaches_nothing_in_windows_that_begin_earlier_ei
     ]
     rows = [task.encode(as_bytes(cut(one, k, 10 + shift)), options, 1.0) for k in places]
     columns = {name: torch.from_numpy(np.stack([row[name] for row in rows])) for name in rows[0]}
-    columns["follows"] = torch.from_numpy(task.encode_targets(targets, {**SCHEMA, "horizon": 4}, {})["follows"])
+    columns |= {name: torch.from_numpy(column) for name, column in encode_targets(targets, SCHEMA).items()}
     batch = task.batch(columns, torch.arange(len(places)))
     moves = set()
     for epoch in range(20):
@@ -198,13 +225,15 @@ def test_what_is_odd_or_missing_teaches_nothing_in_windows_that_begin_earlier_ei
 
 def test_what_is_labelled_odd_teaches_nothing() -> None:
     targets = [told([1, 2, 3, 4], odd=[0, 1, 0, 0]), told([1, 2, 3, 4], odd=[1, 1, 1, 0]), told([None] * 4)]
-    follows = encode_targets(targets, SCHEMA)["follows"]
-    assert np.isnan(follows[0, 1, 0])
+    columns = {name: torch.from_numpy(column) for name, column in encode_targets(targets, SCHEMA).items()}
     assert taught(targets).tolist() == [True, False, False]
     options = ForecastOptions(horizon=4, context=8, columns=("a",), targets=("a",))
     network = Forecaster(options, SCHEMA)
     none = torch.zeros(3, 0, 1)
-    batch = Batch(Inputs(torch.randn(3, 8, 1)), Targets(torch.from_numpy(follows), none, none), torch.arange(3))
+    zeros = torch.zeros(3, dtype=torch.int64)
+    inputs = {"past": torch.randn(3, 8, 1), "came": torch.zeros(3, 1), "step": zeros, "row": zeros, "at_ms": zeros}
+    batch = task.batch({**inputs, **columns, "before": none, "told": none}, torch.arange(3))
+    assert batch.targets.follows[0].isnan().flatten().tolist() == [False, True, False, False]
     losses = loss(network, batch, options)
     losses.sum().backward()
     assert torch.isfinite(losses).all()

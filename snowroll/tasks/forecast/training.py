@@ -22,20 +22,26 @@ def as_batch(columns: Columns, ids: Tensor) -> Batch:
         columns["row"].flatten(),
         columns["at_ms"].flatten(),
     )
-    follows = columns.get("follows")
-    targets = None if follows is None else Targets(follows, columns["before"], columns["told"])
-    return Batch(inputs, targets, ids)
+    if "follows" not in columns:
+        return Batch(inputs, None, ids)
+    follows = columns["follows"].masked_fill(columns["odd"][..., None], torch.nan)
+    return Batch(inputs, Targets(follows, columns["before"], columns["told"]), ids)
 
 
 def encode_targets(targets: list[Json], schema: Mapping[str, Json]) -> Columns:
-    """{"follows": float32 [n, H, targets]}: NaN where nothing is known, or somebody labelled an anomaly."""
-    follows = np.full((len(targets), int(schema["horizon"]), len(schema["targets"])), np.nan, np.float32)
+    """follows float32 [n, H, targets], NaN where nothing is known; odd bool [n, H], where somebody labelled an anomaly;
+    usual float32 [n] and scale float32 [n, targets], see reading.target_of: NaN where nobody told."""
+    n, horizon, wide = len(targets), int(schema["horizon"]), len(schema["targets"])
+    follows, odd = np.full((n, horizon, wide), np.nan, np.float32), np.zeros((n, horizon), bool)
+    usual, scale = np.full(n, np.nan, np.float32), np.full((n, wide), np.nan, np.float32)
     for row, target in enumerate(targets):
-        told = array_of(target["follows"])[: follows.shape[1]]
+        told = array_of(target["follows"])[:horizon]
         follows[row, : len(told)] = told
-        odd = np.array(target.get("odd") or [], np.int8)[: follows.shape[1]]
-        follows[row, : len(odd)][odd == 1] = np.nan
-    return {"follows": follows}
+        marks = np.array(target.get("odd") or [], np.int8)[:horizon]
+        odd[row, : len(marks)] = marks == 1
+        if "scale" in target:
+            usual[row], scale[row] = target["usual"], target["scale"]
+    return {"follows": follows, "odd": odd, "usual": usual, "scale": scale}
 
 
 def array_of(told: Json) -> np.ndarray:
