@@ -145,6 +145,16 @@ def test_the_graph_says_what_the_arrays_say(rate: float, length: int, moment: fl
     np.testing.assert_allclose(timing[0].numpy(), expected["timing"], atol=1e-4)
 
 
+@pytest.mark.parametrize("length", [5_000, 60_000, 500_000])
+def test_the_graph_says_of_long_recordings_what_the_arrays_say(length: int) -> None:
+    """Also on a level far from zero: its running sums are large."""
+    rng = np.random.default_rng(length)
+    options = HeartbeatOptions(rate_hz=512 / length, before_s=length / 2, after_s=length / 2)
+    raw = raw_of(as_npz(Series((1_000 + rng.normal(size=(length, 1))).astype(np.float32), 1.0)), options, 1e7)
+    trace, _ = Fitted(options)(*(torch.from_numpy(array) for array in raw))
+    np.testing.assert_allclose(trace[0].numpy(), encoded(raw, options)["trace"], rtol=1e-6)
+
+
 def test_resampling_keeps_a_slow_wave() -> None:
     at = np.arange(720) / 360
     series = Series(np.sin(2 * np.pi * 3 * at)[:, None].astype(np.float32), 360.0, (), "", 1.0, np.array([1.0]))

@@ -36,10 +36,27 @@ class Fitted(nn.Module):
         out = torch.arange(self.points, dtype=torch.float64) - self.points_before
         at = (moment + out / self.rate_hz) * rate
         reach = (rate / self.rate_hz).clamp(min=1.0)
-        weights = (1.0 - (places - at[:, None]).abs() / reach).clamp(min=0.0)
+        # a triangle of weights is three ramps: two running sums stand for a matrix of all values by all weights
+        ramps = Ramps(torch.cat([signal.double(), torch.ones_like(signal[:, :1]).double()], dim=1), places)
+        told = ramps.under(at + reach) - 2 * ramps.under(at) + ramps.under(at - reach)  # [L, C + 1], the weights last
         known = ((at >= 0) & (at <= places[-1])).float()
-        weights = weights / weights.sum(dim=1, keepdim=True).clamp(min=1e-9)
-        return (weights.float() @ signal * known[:, None]).T, known[None]
+        values = told[:, :-1] / told[:, -1:].clamp(min=1e-9)
+        return (values.float() * known[:, None]).T, known[None]
+
+
+class Ramps:
+    """Sums of values [T, C], each times how far it lies below a place."""
+
+    def __init__(self, values: Tensor, places: Tensor) -> None:
+        none = torch.zeros_like(values[:1])
+        self.last = places[-1]
+        self.sums = torch.cat([none, values.cumsum(dim=0)])
+        self.firsts = torch.cat([none, (places[:, None] * values).cumsum(dim=0)])
+
+    def under(self, at: Tensor) -> Tensor:
+        """[L] -> [L, C]."""
+        n = torch.minimum(at.floor().clamp(min=-1.0), self.last).long() + 1  # values that lie there or below
+        return at[:, None] * self.sums[n] - self.firsts[n]
 
 
 def timing_of(intervals: Tensor) -> Tensor:
