@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
 
@@ -146,7 +147,7 @@ def test_until_validation_has_set_fences_nothing_is_an_alarm() -> None:
     assert [task.same(one, one) for one in (*said, *set_)] == [1] * 6
     assert [task.same(one, other) for one, other in zip(said, set_, strict=True)] == [0] * 3
     n = torch.zeros(3, dtype=torch.int64)
-    far = Batch(Inputs(past, torch.full((3, 2), 1e6), n + 1, n, n - 1), None, n)
+    far = Batch(Inputs(past, torch.full((3, 2), 1e6), n + 1, n, n), None, n)
     for value in (one.value for one in task.at_length(network, far, said, schema, options)):
         assert (value["score"], value["alarm"], value["low"] < value["high"]) == (None, False, True)
     assert all(one.value["alarm"] for one in task.at_length(network, far, set_, schema, options))
@@ -158,6 +159,22 @@ def test_until_validation_has_set_fences_nothing_is_an_alarm() -> None:
     assert all("fence_low" not in one.said for one in lines_of(window, truth[0], said[0].value, schema))
     assert all("fence_low" in one.said for one in lines_of(window, truth[0], set_[0].value, schema))
     task.draw(as_bytes(window), truth[0], said[0].value, schema)
+
+
+def test_a_row_is_told_with_its_time_before_1970_too() -> None:
+    options = ForecastOptions(horizon=4, context=8, columns=("a",), targets=("a",))
+    schema = {**SCHEMA, "dated": True}
+    times = (datetime(1949, 1, 31), datetime(2024, 1, 1), None)
+    rows = []
+    for at in times:
+        seconds = None if at is None else at.replace(tzinfo=UTC).timestamp()
+        window = Window(("a",), np.ones((9, 1), np.float32), 9, seconds, 60.0, True, judged=True)
+        rows.append(task.encode(as_bytes(window), options, 1.0))
+    columns = {name: torch.from_numpy(np.stack([row[name] for row in rows])) for name in rows[0]}
+    names = ("follows", "low", "high", "fence_low", "fence_high")
+    said = [Prediction({name: [[0.0]] * 4 for name in names}, None, 0.0)] * 3
+    judged = task.at_length(None, task.batch(columns, torch.arange(3)), said, schema, options)
+    assert [one.value["time"] for one in judged] == ["1949-01-31T00:00:00", "2024-01-01T00:00:00", 8]
 
 
 @pytest.mark.parametrize("model", ["linear", "mixer"])

@@ -9,7 +9,7 @@ import numpy as np
 
 from snowroll.base.nouns import Json, Prediction
 from snowroll.tasks.forecast.calibrating import score
-from snowroll.tasks.forecast.clocks import spelled
+from snowroll.tasks.forecast.clocks import UNTOLD_MS, spelled
 
 _A_YEAR_MS = 365 * 86_400_000
 NAMES = ("follows", "low", "high", "fence_low", "fence_high")
@@ -45,8 +45,8 @@ def judged(
     found = []
     for place, one in enumerate(said):
         step, at, row = (int(inputs[name][place]) for name in ("step", "at_ms", "row"))
-        is_dated = schema.get("dated") and at > _A_YEAR_MS  # a live signal begins at nothing
-        when: Json = row if at < 0 else spelled(at / 1000) if is_dated else at / 1000
+        is_dated = schema.get("dated") and abs(at) > _A_YEAR_MS  # a live signal begins at nothing
+        when: Json = row if at == UNTOLD_MS else spelled(at / 1000) if is_dated else at / 1000
         if not step:
             found.append(Prediction({"from": when, **one.value}, one.probability, one.doubt))
             continue

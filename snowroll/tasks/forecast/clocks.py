@@ -27,6 +27,7 @@ _FORMATS = (
 )  # fmt: skip
 _EPOCHS = ((1e8, 5e9, 1.0), (1e11, 5e12, 1e-3), (1e14, 5e15, 1e-6), (1e17, 5e18, 1e-9))  # s, ms, us, ns
 _DAY = 86_400.0
+UNTOLD_MS = -(1 << 62)  # stands for a time that nobody told
 _CALENDARS = (("months", 1, 28, 31.1), ("quarters", 3, 89, 92.1), ("years", 12, 365, 366.1))  # usual days of a step
 _OFF = 0.15  # of a month, that a row may lie off: of working days the first is at most the third or fourth
 

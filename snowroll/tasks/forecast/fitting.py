@@ -6,6 +6,7 @@ import numpy as np
 
 from snowroll.base.errors import DataError
 from snowroll.base.nouns import Json
+from snowroll.tasks.forecast.clocks import UNTOLD_MS
 from snowroll.tasks.forecast.options import ForecastOptions
 from snowroll.tasks.forecast.season import filled
 from snowroll.tasks.forecast.windows import Window, open_window
@@ -37,7 +38,7 @@ def encoded(raw: bytes, options: ForecastOptions, most_values: float) -> dict[st
         "came": came.astype(np.float32),
         "step": np.array([ahead]),
         "row": np.array([window.after - 1 if window.judged else window.after]),
-        "at_ms": np.array([-1 if seconds is None else round(1000 * seconds)]),
+        "at_ms": np.array([UNTOLD_MS if seconds is None else round(1000 * seconds)]),
     }
 
 

@@ -23,7 +23,7 @@ class Inputs(NamedTuple):
     came: Tensor | None = None  # float32 [B, targets], the row that is judged; zeros where none is
     step: Tensor | None = None  # int64 [B], how many steps after the past that row is; 0: none
     row: Tensor | None = None  # int64 [B], number of the row that is judged, or of the first that is forecast
-    at_ms: Tensor | None = None  # int64 [B], its time in milliseconds; -1: not told
+    at_ms: Tensor | None = None  # int64 [B], its time in milliseconds; clocks.UNTOLD_MS: not told
 
 
 class Targets(NamedTuple):
