@@ -17,6 +17,7 @@ from snowroll.prepare.index import index, stamp
 from snowroll.prepare.pack import Pack, Ragged
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.prepare.split import assign
+from snowroll.project.code import code_beside
 from snowroll.project.opened import Opened, Say
 from snowroll.project.placements import placements
 
@@ -227,10 +228,11 @@ def pack_version(opened: Opened, version: Version, options: Any, say: Say) -> Pa
 
 
 def packed_samples(opened: Opened, samples: Sequence[Sample], options: Any, say: Say) -> Pack:
-    """The samples as columns, from the cache if these contents were encoded this way before."""
+    """The samples as columns, from the cache if these contents were encoded this way, by this code, before."""
     task = opened.task
     limit = opened.prepare.megapixels
-    key = digest(task.name, canonical([task.pack_key(options), limit]), *[sample.content for sample in samples])
+    how = [task.pack_key(options), limit, code_beside(type(task), Pack)]
+    key = digest(task.name, canonical(how), *[sample.content for sample in samples])
     return Pack.cached(
         opened.store.packs / key,
         [(sample.where, sample.content) for sample in samples],
