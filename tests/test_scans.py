@@ -69,6 +69,49 @@ def test_colours_stay_colours() -> None:
     np.testing.assert_array_equal(scan.voxels[:, 0].transpose(1, 2, 0), rgb)
 
 
+@pytest.mark.parametrize("way", ["YBR_FULL", "YBR_FULL_422", "JPEG", "JPEG 2000"])
+def test_colours_are_the_same_however_they_are_stored(way: str) -> None:
+    """Ultrasound and endoscopy come as JPEG and YBR."""
+    from PIL import Image
+
+    rgb = np.repeat(np.array([[[200, 40, 30]], [[20, 160, 60]], [[30, 50, 210]]], np.uint8), 8, axis=1).repeat(
+        16, axis=0
+    )
+    ybr = np.asarray(Image.fromarray(rgb).convert("YCbCr"))
+    if way.startswith("YBR"):
+        raw = dicom(ybr, Modality="US", PhotometricInterpretation=way)
+        if way == "YBR_FULL_422":  # of two pixels both lights, and one of each colour
+            pairs = ybr.reshape(-1, 2, 3)
+            halved = np.stack([pairs[:, 0, 0], pairs[:, 1, 0], pairs[:, 0, 1], pairs[:, 0, 2]], axis=1)
+            raw = dicom(ybr, Modality="US", PhotometricInterpretation=way, PixelData=halved.tobytes())
+    else:
+        raw = compressed_colours(rgb, way)
+    scan = open_scan(raw)
+    assert np.abs(scan.voxels[:, 0].transpose(1, 2, 0) - rgb).max() <= 12
+    np.testing.assert_array_equal(open_scan(cleaned(raw)).voxels, scan.voxels)
+
+
+def compressed_colours(rgb: np.ndarray, way: str) -> bytes:
+    import io
+
+    import pydicom
+    from PIL import Image
+
+    stream = io.BytesIO()
+    if way == "JPEG":
+        Image.fromarray(rgb).save(stream, "JPEG", quality=95, subsampling=0)
+    else:
+        Image.fromarray(rgb).save(stream, "JPEG2000", no_jp2=True, mct=1, irreversible=False)
+    data = pydicom.dcmread(io.BytesIO(dicom(rgb, Modality="ES")))
+    data.PhotometricInterpretation = "YBR_FULL_422" if way == "JPEG" else "YBR_RCT"
+    data.PixelData = pydicom.encaps.encapsulate([stream.getvalue()])
+    data["PixelData"].VR = "OB"
+    data.file_meta.TransferSyntaxUID = pydicom.uid.JPEGBaseline8Bit if way == "JPEG" else pydicom.uid.JPEG2000Lossless
+    out = io.BytesIO()
+    data.save_as(out, enforce_file_format=True)
+    return out.getvalue()
+
+
 def test_missing_slices_are_counted() -> None:
     files = series(np.zeros((8, 4, 4), np.int16) + np.arange(8, dtype=np.int16)[:, None, None])
     scan = open_scan(as_bundle(files[:3] + files[5:]))
@@ -125,12 +168,23 @@ def of_an_absent_codec() -> bytes:
         (without_pixels, "without pixel data"),
         (of_an_absent_codec, "JPEG-LS"),
         (lambda: dicom(VOLUME[0])[:-20], "pixel data"),
+        (lambda: dicom(np.zeros((4, 4, 3), np.uint8), PhotometricInterpretation="YBR_PARTIAL_422"), "YBR_PARTIAL_422"),
         (lambda: nifti.written(VOLUME, (1, 1, 1))[:400], "NIfTI"),
         (lambda: gzip.compress(nifti.written(VOLUME, (1, 1, 1)))[:-30], "gzip"),
         (lambda: as_bundle([b"no scan"]), "not a picture"),
         (lambda: as_bundle([]), "empty zip"),
     ],
-    ids=["4-D", "no pixels", "no codec", "cut DICOM", "cut NIfTI", "cut gzip", "zip of junk", "empty zip"],
+    ids=[
+        "4-D",
+        "no pixels",
+        "no codec",
+        "cut DICOM",
+        "old colours",
+        "cut NIfTI",
+        "cut gzip",
+        "zip of junk",
+        "empty zip",
+    ],
 )
 def test_bad_scans_end_in_words(raw: object, told: str) -> None:
     with pytest.raises(DataError, match=told) as fault:

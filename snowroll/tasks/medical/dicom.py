@@ -218,20 +218,20 @@ def affine_of(parts: Sequence[bytes]) -> np.ndarray:
 
 def _numbers(data: Any) -> np.ndarray:
     """float32 [C, frames, H, W] in the modality's units: Hounsfield units for CT; white is high, whatever the file."""
-    from pydicom.pixels.processing import apply_color_lut, apply_rescale, convert_color_space
+    from pydicom.pixels.processing import apply_color_lut, apply_rescale
 
+    kind = str(data.get("PhotometricInterpretation", "MONOCHROME2"))
+    if kind.startswith("YBR_PARTIAL"):
+        raise DataError(f"colours as {kind}, which is not read", cure="save it as RGB")
     try:
-        pixels = data.pixel_array
+        pixels = data.pixel_array  # of other YBR it has made RGB, and left the tag as it was
     except (NotImplementedError, RuntimeError, AttributeError, ValueError, ImportError) as fault:
         raise DataError(_why_no_pixels(data, fault), cure=_codec(data)) from None
-    kind = str(data.get("PhotometricInterpretation", "MONOCHROME2"))
     frames = max(1, _whole(data.get("NumberOfFrames")))
     if kind == "PALETTE COLOR":
         pixels = apply_color_lut(pixels, data)
         if pixels.dtype == np.uint16:
             pixels = pixels // 257
-    elif kind.startswith("YBR"):
-        pixels = convert_color_space(pixels, kind, "RGB")
     if kind in ("MONOCHROME1", "MONOCHROME2"):
         values = np.asarray(apply_rescale(pixels, data), np.float32).reshape(1, frames, *pixels.shape[-2:])
         return values.max() + values.min() - values if kind == "MONOCHROME1" else values
