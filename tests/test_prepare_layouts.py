@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from prepare_kit import jpeg, mask, plant, tarred, zipped
+from prepare_kit import encoded, jpeg, mask, pixels, plant, tarred, zipped
 
 from snowroll.base.errors import UsageError
 from snowroll.base.task import Reading
@@ -123,6 +123,53 @@ def test_masks_beside_pictures_are_no_samples(tmp_path: Path, other: str) -> Non
     assert set(targets(reading).values()) == {"MT_Crack", "MT_Free"}
     assert all("a mask of" in reading.skipped[where] for where in masks)
     assert any(line.startswith("6 masks beside them are left out") for line in reading.evidence)
+
+
+def test_masks_of_pictures_that_a_list_names_are_no_samples(tmp_path: Path) -> None:
+    """As birds come: a list of all pictures, by a number each, and segmentations in class folders of the same names."""
+    pictures = {f"images/{n}.{c}/{c}_{i}.jpg": jpeg(i) for n, c in enumerate(("crow", "wren")) for i in range(4)}
+    masks = {where.replace("images", "segmentations").replace("jpg", "png"): mask() for where in pictures}
+    lines = [f"{n} {where.partition('/')[2]}" for n, where in enumerate(pictures, 1)]
+    reading = read(plant(tmp_path, {**pictures, **masks, "images.txt": "\n".join(lines).encode()}))
+    assert targets(reading) == {where: where.split("/")[1] for where in pictures}
+    assert all("a mask of" in reading.skipped[where] for where in masks)
+
+
+def test_names_without_endings_mean_pictures_and_not_their_masks(tmp_path: Path) -> None:
+    pictures = {f"images/a{i}.jpg": jpeg(i) for i in range(6)}
+    masks = {f"masks/a{i}.png": mask(i) for i in range(6)}
+    rows = [["image_id", "class"], *[[f"a{i}", "xy"[i % 2]] for i in range(6)]]
+    reading = read(plant(tmp_path, {**pictures, **masks, "labels.csv": table(rows)}))
+    assert targets(reading) == {f"images/a{i}.jpg": "xy"[i % 2] for i in range(6)}
+
+
+def test_a_manifest_that_names_masks_means_them(tmp_path: Path) -> None:
+    files = {f"images/a{i}.jpg": jpeg(i) for i in range(4)} | {f"masks/a{i}.png": mask(i) for i in range(4)}
+    rows = [["file", "class"], *[[where, where.split("/")[0]] for where in files]]
+    assert set(targets(read(plant(tmp_path, {**files, "labels.csv": table(rows)})))) == set(files)
+
+
+@pytest.mark.parametrize("home", ["annotations/trimaps/", "outlined/"])
+def test_masks_in_a_folder_of_any_name_are_told_by_names_and_pixels(tmp_path: Path, home: str) -> None:
+    """As pets come: classes in the names, trimaps under the same names."""
+    pictures = {f"images/{c}_{i}.jpg": jpeg(i) for c in ("pug", "manx") for i in range(6)}
+    masks = {f"{home}{c}_{i}.png": mask(i) for c in ("pug", "manx") for i in range(6)}
+    lists = {"annotations/test.txt": b"pug_1 1 1 1\nmanx_1 2 2 1\nmanx_2 2 2 1"}
+    reading = read(plant(tmp_path, {**pictures, **masks, **lists}))
+    assert targets(reading) == {where: where.split("/")[1].split("_")[0] for where in pictures}
+    tested = {where for where, split in splits(reading).items() if split == "test"}
+    assert tested == {"images/pug_1.jpg", "images/manx_1.jpg", "images/manx_2.jpg"}
+
+
+def test_a_class_of_drawings_is_no_class_of_masks(tmp_path: Path) -> None:
+    """Numbers count in every folder: only names, or sizes, that go together tie a file to another."""
+    files = {f"photo/{i:03}.jpg": jpeg(i) for i in range(6)} | {f"drawing/{i:03}.png": mask(i) for i in range(6)}
+    assert set(targets(read(plant(tmp_path / "1", files)))) == set(files)
+    sizes = {f"photo/{i:03}.jpg": encoded(pixels(i, 24 + i, 32)) for i in range(6)}
+    drawn = {
+        f"trimap/{i:03}.png": encoded((pixels(i, 24 + i, 32)[..., 0] > 120) * np.uint8(255), "PNG") for i in range(6)
+    }
+    assert set(targets(read(plant(tmp_path / "2", sizes | drawn), labels=("a", "b")))) == set(sizes)
 
 
 def test_pictures_of_one_name_in_two_formats_stay_samples(tmp_path: Path) -> None:

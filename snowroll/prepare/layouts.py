@@ -30,8 +30,9 @@ def read_images(folder: Folder, settings: PrepareSettings) -> Reading | None:
     """
     entries = folder.entries()
     pictures = [entry.where for entry in entries if format_of_name(entry.where)]
-    table = read_manifests(folder, pictures, settings)
-    masks = find_masks(folder, [where for where in pictures if where not in table.rows])
+    masks = find_masks(folder, pictures)
+    table = read_manifests(folder, pictures, settings, beside=masks)
+    masks = {where: why for where, why in masks.items() if where not in table.rows}
     samples = [where for where in pictures if where not in masks]
     reading = _choose(samples, table, settings) or read_image_arrays(folder, entries) or _unlabelled(samples, settings)
     if reading is None:

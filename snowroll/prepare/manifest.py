@@ -11,7 +11,7 @@ import json
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -79,11 +79,17 @@ class Lines:
 
 
 def read_manifests(
-    folder: Folder, pictures: Sequence[str], settings: PrepareSettings, label: str = "", is_text: bool = False
+    folder: Folder,
+    pictures: Sequence[str],
+    settings: PrepareSettings,
+    label: str = "",
+    is_text: bool = False,
+    beside: Collection[str] = (),
 ) -> Table:
     """What the manifests in the folder say about its pictures.
 
     label: names of the column that holds the target ("": of classes). is_text: it holds sentences, whatever its name.
+    beside: pictures that are not meant where a name is another's too, such as masks.
     """
     table, label = Table(), label or _NAMES["label"]
     found = [entry for entry in folder.entries() if entry.where.lower().endswith(ENDINGS)]
@@ -96,7 +102,7 @@ def read_manifests(
             table.skipped[entry.where] = f"{TOO_LARGE} ({entry.size >> 20:,} of {_LARGEST >> 20:,} MiB)"
     if not wheres:
         return table
-    shelf = Shelf(pictures)
+    shelf = Shelf(pictures, beside)
     parsed = [_folded(lines) for where, raw in folder.stream(wheres) if (lines := _parse(where, raw, shelf, table))]
     used = [
         (lines, columns) for lines in parsed if lines and (columns := _columns(lines, shelf, settings, label, is_text))
@@ -267,7 +273,9 @@ Find = Callable[[str], tuple[str | None, str]]  # cell -> (where, "") or (None, 
 class Shelf:
     """The pictures by their last name, to be found by any tail of their path."""
 
-    def __init__(self, pictures: Sequence[str]) -> None:
+    def __init__(self, pictures: Sequence[str], beside: Collection[str] = ()) -> None:
+        """beside: those that are not meant where their name is another's too."""
+        self._beside = beside
         self._by_name: dict[str, list[tuple[str, list[str]]]] = defaultdict(list)
         for where in pictures:
             parts = _parts(where)
@@ -301,6 +309,8 @@ class Shelf:
         if not parts:
             return None, "it is no path"
         found = [(where, have) for where, have in self._by_name.get(parts[-1], ()) if _ends(have, parts)]
+        if len(found) > 1:
+            found = [(where, have) for where, have in found if where not in self._beside] or found
         if len(found) > 1:  # the same tail in several places: the one that lies with the manifest
             found = [(where, have) for where, have in found if have[: len(home)] == list(home)] or found
         if len(found) > 1:
