@@ -98,6 +98,32 @@ def test_two_levels_that_vary(tmp_path: Path) -> None:
     assert set(targets(by_site).values()) == set("abcd")
 
 
+@pytest.mark.parametrize("few_lists", [True, False])
+def test_a_folder_of_pictures_beside_classes_is_no_class_and_a_list_tells_theirs(
+    tmp_path: Path, few_lists: bool
+) -> None:
+    """As Tiny ImageNet lies, with a list of boxes for each class."""
+    classes = ("cat", "dog", "fox")
+    train = [f"train/{c}/images/{c}_{i}.JPEG" for c in classes for i in range(4)]
+    val, test = [f"val/images/val_{i}.JPEG" for i in range(4)], [f"test/images/test_{i}.JPEG" for i in range(3)]
+    rows = [f"val_{i}.JPEG\t{classes[i % 3]}\t{i}\t1\t22\t{23 + i}" for i in range(4)]
+    boxes = {f"train/{c}/{c}_boxes.txt": f"{c}_0.JPEG\t1\t2\t3\t4\n{c}_1.JPEG\t1\t2\t4\t5" for c in classes}
+    boxes |= {} if few_lists else {f"notes/{n}.txt": f"cat_{n % 4}.JPEG {n}" for n in range(60)}
+    lists = {"val/val_annotations.txt": "\n".join(rows), "wnids.txt": "cat\ndog\nfox", **boxes}
+    files = {**names(*train, *val, *test), **{where: text.encode() for where, text in lists.items()}}
+    reading = read(plant(tmp_path, files))
+    told = {where: (where.split("/")[1], "train") for where in train}
+    told |= {where: (classes[i % 3], "val") for i, where in enumerate(val)}
+    assert {found.where: (found.target, found.split) for found in reading.found} == told
+    assert all("has no class" in reading.skipped[where] for where in test)
+
+
+@pytest.mark.parametrize("name", ["ALL", "raw"])
+def test_words_that_may_be_classes_are(tmp_path: Path, name: str) -> None:
+    reading = read(plant(tmp_path, names(*[f"{c}/{i}.jpg" for c in (name, "other") for i in range(3)])))
+    assert set(targets(reading).values()) == {name, "other"}
+
+
 def test_several_archives_and_one_inside_a_folder(tmp_path: Path) -> None:
     halves = {
         "train.zip": zipped(names("a/1.jpg", "b/1.jpg")),

@@ -15,6 +15,7 @@ from snowroll.prepare.settings import PrepareSettings
 
 _FILLER = frozenset({"set", "data", "dataset", "image", "images", "img", "imgs", "pictures", "photos", "split", "part"})
 _GENERIC = _FILLER | {"input", "inputs", "raw", "all", "jpg", "jpeg", "png"}  # a single folder of this name is no class
+_MAY_NAME = frozenset({"all", "raw", "part", "set", "split"})  # ALL is a leukaemia, raw a steak
 NO_CLASSES = _GENERIC | {"mask", "masks", "label", "labels", "annotation", "annotations", "gt", "ground_truth"}
 _UNLABELLED = frozenset({"unlabelled", "unlabeled", "unsup", "unsupervised"})
 Levels = tuple[str, ...]  # the folders over one picture, from the top; an archive counts as a folder
@@ -29,18 +30,22 @@ def read_class_folders(
     levels = {where: folder_levels(where) for where in pictures}
     skipped: dict[str, str] = {}
     splits: dict[str, Split] = {}
-    depth, names = _split_level(list(levels.values()))
+    depth, called = _split_level(list(levels.values()))
     if depth is not None:
-        levels, splits, skipped = _take_split_out(levels, depth, names)
+        levels, splits, skipped = _take_split_out(levels, depth, called)
     levels, beside = _without_strays(levels)
     skipped |= beside
     at = _class_level(list(levels.values()), settings.labels)
     if at is None:
         return None
+    names = {folders[at] for folders in levels.values() if len(folders) > at}
+    generic = {name for name in names if name.lower() in _GENERIC - _MAY_NAME and not settings.labels}
     found: list[Found] = []
     for where, folders in levels.items():
         if len(folders) <= at:
             skipped[where] = "lies beside the class folders, so it has no class"
+        elif folders[at] in generic < names:
+            skipped[where] = f"lies in '{folders[at]}' beside the class folders, so it has no class"
         else:
             found.append(Found(where, _target(folders[at], settings.labels), None, splits.get(where)))
     if {str(one.target).lower() for one in found} <= NO_CLASSES:

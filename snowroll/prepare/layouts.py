@@ -15,7 +15,7 @@ from dataclasses import replace
 from snowroll.base.task import Found, Reading
 from snowroll.prepare.class_names import matched, read_classes
 from snowroll.prepare.image_arrays import read_image_arrays
-from snowroll.prepare.manifest import Table, read_manifests
+from snowroll.prepare.manifest import Table, read_manifests, split_of_folders
 from snowroll.prepare.masks import find_masks
 from snowroll.prepare.names import take_apart
 from snowroll.prepare.pictures import format_of_name
@@ -65,13 +65,28 @@ def _choose(pictures: Sequence[str], table: Table, settings: PrepareSettings) ->
         return _by_manifest(pictures, table, {found.where: found for found in folders.found} if folders else {})
     if folders is None:
         return None
-    found = tuple(_overlaid(found, table) for found in folders.found)
+    found = [_overlaid(found, table) for found in folders.found if found.where not in table.skipped]
     told = [*folders.evidence, *table.evidence]
     if table.has_labels:
         told.append(
             f"the manifest names only {len(named):,} of {len(pictures):,} pictures, so the folders are followed"
         )
-    return replace(folders, found=found, evidence=tuple(told))
+    if lent := _classes_lent(folders, table):
+        told.append(f"{len(lent):,} pictures in no class folder have their classes from it")
+    left = {where: why for where, why in folders.skipped.items() if where not in {one.where for one in lent}}
+    return replace(folders, found=(*found, *lent), evidence=tuple(told), skipped=left)
+
+
+def _classes_lent(folders: Reading, table: Table) -> list[Found]:
+    """Pictures that lie in no class folder, and that a list gives one of the folders' classes: train/cat/1.jpg beside
+    val/1.jpg and val_labels.txt."""
+    names = {one.target for one in folders.found}
+    rows = ((where, row) for where, row in table.rows.items() if where in folders.skipped and row.label in names)
+    return [
+        Found(where, row.label, row.group, row.split or split_of_folders(where))
+        for where, row in rows
+        if where not in table.skipped
+    ]
 
 
 def _overlaid(found: Found, table: Table) -> Found:

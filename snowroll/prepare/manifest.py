@@ -24,6 +24,7 @@ from snowroll.prepare.settings import PrepareSettings
 
 ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson")
 LISTS = (".txt", ".lst")  # lines that name files, perhaps with a label: train.txt, testing_list.txt
+_NUMBER = re.compile(r"[-+]?\d+(\.\d*)?")
 _FLAGS = frozenset({"0", "1", "0.0", "1.0"})
 _MOST_LISTS = 50  # more of them are no lists
 _LARGEST = 256 << 20  # bytes; a manifest of ten million lines
@@ -95,6 +96,8 @@ def read_manifests(
     found = [entry for entry in folder.entries() if entry.where.lower().endswith(ENDINGS)]
     names = ((entry, entry.where.lower()) for entry in folder.entries())
     lists = [entry for entry, name in names if name.endswith(LISTS) and not name.endswith(".trans.txt")]
+    if len(lists) > _MOST_LISTS:  # texts of a picture or a class each; what is called after a split is a list still
+        lists = [entry for entry in lists if (_words(entry.where) or [""])[0] in SPLITS]
     found += lists if len(lists) <= _MOST_LISTS else []
     wheres = [entry.where for entry in found if entry.size <= _LARGEST]
     for entry in found:
@@ -117,10 +120,40 @@ def read_manifests(
     return table
 
 
+Used = tuple[Lines, dict[str, str]]  # a manifest, and what its columns mean
+
+
+def _of_one_round(used: Sequence[Used], table: Table) -> list[Used]:
+    """Without the lists of further rounds: train1 and test1, train2 and test2 ... of which each splits all anew."""
+    rounds: dict[str, int] = {}
+    seen: dict[str, set[Split]] = defaultdict(set)
+    for lines, columns in used:
+        split, numbers = split_of_name(lines.where), re.findall(r"\d+", _stem(lines.where))
+        if split and numbers:
+            rounds[lines.where] = int(numbers[-1])
+            for _, cells in lines.rows:
+                seen[cells[columns["path"]]].add(split)
+    if not any(len(splits) > 1 for splits in seen.values()):
+        return list(used)
+    first = min(rounds.values())
+    others = {where: f"a list of another round than {first}" for where, number in rounds.items() if number != first}
+    table.skipped |= others
+    if others:
+        table.evidence.append(f"lists of {len(set(rounds.values())):,} rounds: the splits are those of round {first}")
+    return [(lines, columns) for lines, columns in used if lines.where not in others]
+
+
+def _stem(where: str) -> str:
+    return where.replace("!", "/").rpartition("/")[2].rpartition(".")[0]
+
+
+def _words(where: str) -> list[str]:
+    return re.findall(r"[^\W\d_]+", _stem(where).lower())
+
+
 def split_of_name(where: str) -> Split | None:
     """The split that a manifest's file name declares: 'train.csv', 'Test_labels.csv'."""
-    stem = where.replace("!", "/").rpartition("/")[2].rpartition(".")[0]
-    found: set[Split] = {SPLITS[word] for word in re.findall(r"[^\W\d_]+", stem.lower()) if word in SPLITS}
+    found: set[Split] = {SPLITS[word] for word in _words(where) if word in SPLITS}
     return next(iter(found)) if len(found) == 1 else None
 
 
@@ -396,10 +429,35 @@ def _list_lines(where: str, text: str, shelf: Shelf) -> list[tuple[int, dict[str
     tried = [line for _, line in lines[:: max(1, len(lines) // _TRIED)]][:_TRIED]
     if shelf.share(where, tried) >= 0.5:
         return [(number, {"file": line}) for number, line in lines]
-    apart = [(number, re.split(r"[\s,;|]+(?=\S+$)", line)) for number, line in lines]
-    if shelf.share(where, [cells[0] for _, cells in apart][:_TRIED]) < 0.5:
+    apart = [(number, re.split(r"[\s,;|]+(?=\S+$)", line)) for number, line in lines]  # a name may have blanks
+    if shelf.share(where, [cells[0] for _, cells in apart][:_TRIED]) >= 0.5:
+        return [(number, dict(zip(("file", "label"), cells, strict=False))) for number, cells in apart]
+    apart = [(number, re.split(r"[\s,;|]+", line)) for number, line in lines]
+    if len({len(cells) for _, cells in apart}) > 1 or shelf.share(where, [c[0] for _, c in apart][:_TRIED]) < 0.5:
         return []
-    return [(number, dict(zip(("file", "label"), cells, strict=False))) for number, cells in apart]
+    words = [at for at in range(1, len(apart[0][1])) if not all(_NUMBER.fullmatch(cells[at]) for _, cells in apart)]
+    meanings = {"file": 0, **({"label": words[0]} if len(words) == 1 else {})}  # it may stand beside the sides of a box
+    return [(number, {name: cells[at] for name, at in meanings.items()}) for number, cells in apart]
+
+
+def _unnumbered(parsed: Sequence[Lines]) -> list[Lines]:
+    """Lists without their last column where that is a running number and no label: a whole number that is another one
+    in each row, and not only of those that another list gives to many."""
+    lists = {
+        lines.where: [cells["label"] for _, cells in lines.rows if cells["label"]]
+        for lines in parsed
+        if lines.where.lower().endswith(LISTS) and "label" in lines.columns
+    }
+    known = {label for labels in lists.values() if len(set(labels)) < len(labels) for label in labels}
+    return [
+        Lines(lines.where, ("file",), lines.rows) if _is_running(lists.get(lines.where, ()), known) else lines
+        for lines in parsed
+    ]
+
+
+def _is_running(labels: Sequence[str], known: Set[str]) -> bool:
+    are_whole = all(label.isdecimal() for label in labels)
+    return len(labels) > 2 and are_whole and len(set(labels)) == len(labels) and not known.issuperset(labels)
 
 
 def _json_lines(where: str, text: str, table: Table) -> list[tuple[int, dict[str, str]]]:
