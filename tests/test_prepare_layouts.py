@@ -309,7 +309,7 @@ def test_a_manifest_beside_class_folders(tmp_path: Path) -> None:
     assert set(targets(reading).values()) == {"cat", "dog"}
     few = read(plant(tmp_path / "2", {**files, "labels.csv": table([["path", "label"], ["cat/1.jpg", "odd"]])}))
     assert set(targets(few).values()) == {"cat", "dog"}
-    assert any("names only 1 of 16" in line for line in few.evidence)
+    assert any("labels only 1 of 16" in line for line in few.evidence)
     people = [["path", "patient"], *[[path, f"p{i % 4}"] for i, path in enumerate(files)]]
     groups = read(plant(tmp_path / "3", {**files, "people.csv": table(people)}))
     assert set(targets(groups).values()) == {"cat", "dog"}
@@ -431,6 +431,65 @@ def test_a_list_with_labels_is_a_manifest(tmp_path: Path) -> None:
         "3.jpg": ("0", "train"),
         "4.jpg": ("1", "test"),
     }
+
+
+def test_a_running_number_is_no_label(tmp_path: Path) -> None:
+    """As ImageNet's lists count their lines."""
+    pictures = [f"CLS-LOC/train/{c}/{c}_{i}.jpg" for c in ("n01", "n02") for i in range(6)]
+    all_of_them = "\n".join(f"{where[14:-4]} {n}" for n, where in enumerate(pictures, 1))
+    some = "\n".join(f"{where[14:-4]} {n}" for n, where in enumerate(pictures[3:9], 1))
+    lists = {"ImageSets/train_cls.txt": all_of_them.encode(), "ImageSets/train_loc.txt": some.encode()}
+    reading = read(plant(tmp_path, {**names(*pictures), **lists}))
+    assert targets(reading) == {where: where.split("/")[2] for where in pictures}
+    assert set(splits(reading).values()) == {"train"}
+
+
+def test_one_picture_of_each_class_is_a_list_of_labels_where_another_list_gives_many(tmp_path: Path) -> None:
+    listed = {
+        "train.txt": "\n".join(f"{n}.jpg {n % 3}" for n in range(9)).encode(),
+        "test.txt": b"9.jpg 0\n10.jpg 1\n11.jpg 2",
+    }
+    reading = read(plant(tmp_path, {**names(*(f"{n}.jpg" for n in range(12))), **listed}))
+    assert targets(reading) == {f"{n}.jpg": str(n % 3) for n in range(12)}
+
+
+def test_of_lists_in_several_rounds_the_first_is_read(tmp_path: Path) -> None:
+    """As textures come: train1, val1, test1 to train10, val10, test10, each of them a new split of all."""
+    pictures = [f"images/{c}/{c}_{i}.jpg" for c in ("dotted", "lined") for i in range(6)]
+    lists = {
+        f"labels/{split}{k}.txt": "\n".join(
+            where[7:] for n, where in enumerate(pictures) if (n + k) % 3 == part
+        ).encode()
+        for k in range(1, 4)
+        for part, split in enumerate(("train", "val", "test"))
+    }
+    reading = read(plant(tmp_path, {**names(*pictures), **lists}))
+    assert splits(reading) == {w: ("train", "val", "test")[(n + 1) % 3] for n, w in enumerate(pictures)}
+    assert "another round" in reading.skipped["labels/test2.txt"]
+
+
+def test_lists_in_several_parts_are_read_all(tmp_path: Path) -> None:
+    pictures = [f"{c}/{i}.jpg" for c in "ab" for i in range(6)]
+    parts = {"train1.txt": pictures[:4], "train2.txt": pictures[4:8], "test1.txt": pictures[8:]}
+    lists = {where: "\n".join(some).encode() for where, some in parts.items()}
+    reading = read(plant(tmp_path, {**names(*pictures), **lists}))
+    assert Counter(splits(reading).values()) == {"train": 8, "test": 4}
+
+
+def test_a_picture_that_lists_put_into_two_splits_is_left_out_of_class_folders_too(tmp_path: Path) -> None:
+    pictures = [f"{c}/{i}.jpg" for c in "ab" for i in range(4)]
+    lists = {"train.txt": "\n".join(pictures[:6]).encode(), "test.txt": "\n".join(pictures[5:]).encode()}
+    reading = read(plant(tmp_path, {**names(*pictures), **lists}))
+    assert set(targets(reading)) == set(pictures) - {pictures[5]}
+    assert reading.skipped[pictures[5]].startswith("two rows in different splits")
+
+
+def test_lists_of_splits_and_a_table_of_labels_go_together(tmp_path: Path) -> None:
+    rows = [["file", "class"], *[[f"{n}.jpg", "xy"[n % 2]] for n in range(8)]]
+    lists = {"train.txt": b"0.jpg\n1.jpg\n2.jpg\n3.jpg", "test.txt": b"4.jpg\n5.jpg", "labels.csv": table(rows)}
+    reading = read(plant(tmp_path, {**names(*(f"{n}.jpg" for n in range(8))), **lists}))
+    assert targets(reading) == {f"{n}.jpg": "xy"[n % 2] for n in range(8)}
+    assert splits(reading) == {f"{n}.jpg": "train" if n < 4 else "test" if n < 6 else None for n in range(8)}
 
 
 def idx(array: np.ndarray) -> bytes:

@@ -59,8 +59,9 @@ def _choose(pictures: Sequence[str], table: Table, settings: PrepareSettings) ->
     """Manifest or folders (or names); each adds what the other does not say. The user's pattern is asked first."""
     folders = read_classes(pictures, settings)
     if settings.label and folders is not None:
-        return replace(folders, found=tuple(_overlaid(found, table) for found in folders.found))
-    named = [where for where in pictures if where in table.rows]
+        found = (_overlaid(found, table) for found in folders.found if found.where not in table.skipped)
+        return replace(folders, found=tuple(found))
+    named = [where for where in pictures if where in table.rows and table.rows[where].label is not None]
     if table.has_labels and (len(named) * 2 >= len(pictures) or folders is None):
         return _by_manifest(pictures, table, {found.where: found for found in folders.found} if folders else {})
     if folders is None:
@@ -69,7 +70,7 @@ def _choose(pictures: Sequence[str], table: Table, settings: PrepareSettings) ->
     told = [*folders.evidence, *table.evidence]
     if table.has_labels:
         told.append(
-            f"the manifest names only {len(named):,} of {len(pictures):,} pictures, so the folders are followed"
+            f"the manifest labels only {len(named):,} of {len(pictures):,} pictures, so the folders are followed"
         )
     if lent := _classes_lent(folders, table):
         told.append(f"{len(lent):,} pictures in no class folder have their classes from it")

@@ -108,12 +108,17 @@ def read_manifests(
     shelf = Shelf(pictures, beside)
     parsed = [_folded(lines) for where, raw in folder.stream(wheres) if (lines := _parse(where, raw, shelf, table))]
     used = [
-        (lines, columns) for lines in parsed if lines and (columns := _columns(lines, shelf, settings, label, is_text))
+        (lines, columns)
+        for lines in _unnumbered(parsed)
+        if (columns := _columns(lines, shelf, settings, label, is_text))
     ]
+    used = _of_one_round(used, table)
     declared: dict[str, Split | None] = {lines.where: split_of_name(lines.where) for lines, _ in used}
+    labelled = any("label" in columns and declared[lines.where] for lines, columns in used)
     for lines, columns in used:
         split = declared[lines.where]
-        if split is None and any(declared.values()) and "split" not in columns:
+        lends = "split" in columns or ("label" in columns and not labelled)
+        if split is None and any(declared.values()) and not lends:
             table.skipped[lines.where] = "a manifest that is for no split, beside others that are"
             continue
         _add(table, lines, columns, shelf, split)
@@ -183,11 +188,14 @@ def _add(table: Table, lines: Lines, columns: Mapping[str, str], shelf: Shelf, s
         group = cells.get(columns.get("group", "")) or None
         its_split: Split | None = SPLITS.get(cells.get(columns.get("split", ""), "").lower()) or split
         row = Row(line, label, its_split, f"{label}/{group}" if group and qualify else group)
-        before = table.rows.setdefault(where, row)
-        if before.label != label:
-            table.skipped[where] = f"{TWO_ROWS}: labels '{before.label}' ({before.line}) and '{label}' ({line})"
-        elif before.split != its_split:
+        before = table.rows.get(where, row)
+        if _differ(before.split, its_split):
             table.skipped[where] = f"{TWO_SPLITS}: '{before.split}' ({before.line}) and '{its_split}' ({line})"
+        elif _differ(before.label, label):
+            table.skipped[where] = f"{TWO_ROWS}: labels '{before.label}' ({before.line}) and '{label}' ({line})"
+        table.rows[where] = Row(
+            before.line, before.label or label, before.split or its_split, before.group or row.group
+        )
         labels.update([label] if label else [])
     table.has_labels = table.has_labels or bool(labels)
     told = ", ".join(f"{meaning} from '{name}'" for meaning, name in columns.items())
@@ -199,6 +207,11 @@ def _add(table: Table, lines: Lines, columns: Mapping[str, str], shelf: Shelf, s
         table.evidence.append(
             f"{lines.where}: '{columns['group']}' is counted anew in each class, so it is read with it"
         )
+
+
+def _differ(one: str | None, other: str | None) -> bool:
+    """Whether both say something, and not the same."""
+    return None not in (one, other) and one != other
 
 
 def _restarts(lines: Lines, columns: Mapping[str, str]) -> bool:
