@@ -133,9 +133,24 @@ def bundle_of(where: str) -> Bundle | None:
     if not rest:
         return None
     if len(rest) > 1:
-        return Bundle(home_of(start), tuple(start + part for part in rest), False)
+        files = tuple(start + part for part in rest)
+        return Bundle(home_of(files[0]), files, False)
     home = start if not start or start.endswith("!") else f"{start}/"
     return Bundle(home, (home + rest[0],), True)
+
+
+def as_bundle_of(files: Sequence[str]) -> str:
+    """The `where` of several files of one folder as one sample.
+
+    >>> as_bundle_of(["mri/p1_t1.nii", "mri/p1_t2.nii"]), as_bundle_of(["p1/ct.nii", "p1/pet.nii"])
+    ('mri/p1_t//1.nii//2.nii', 'p//1/ct.nii//1/pet.nii')
+    """
+    shortest = min(len(name) for name in files) - 1
+    same = next((at for at in range(shortest) if len({name[at] for name in files}) > 1), shortest)
+    start = files[0][:same]
+    while start.endswith("/"):  # with BUNDLE it would be PIECE
+        start = start[:-2]
+    return BUNDLE.join([start, *(name[len(start) :] for name in files)])
 
 
 def home_of(where: str) -> str:

@@ -19,7 +19,7 @@ from snowroll.prepare.decode import limited
 from snowroll.prepare.layouts import with_groups
 from snowroll.prepare.manifest import split_of_folders
 from snowroll.prepare.mask_targets import BACKGROUND, FOREGROUND, IGNORED, all_classes
-from snowroll.prepare.names import BUNDLE, bundle_of, home_of
+from snowroll.prepare.names import BUNDLE, as_bundle_of, bundle_of, home_of
 from snowroll.prepare.pictures import format_of_name
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
@@ -150,18 +150,10 @@ def _cases(wheres: Sequence[str], masks: Sequence[str]) -> list[str]:
     usual = Counter(len(some) for some in by_case.values()).most_common(1)
     for some in by_case.values():
         if 1 < len(some) <= MOST_CHANNELS and usual[0][0] == len(some):
-            start = _shared(some)
-            found.append(BUNDLE.join([start, *(where[len(start) :] for where in some)]))
+            found.append(as_bundle_of(some))
         else:
             found += some
     return sorted(found)
-
-
-def _shared(names: Sequence[str]) -> str:
-    """How all names begin; nothing is left empty."""
-    shortest = min(len(name) for name in names) - 1
-    same = next((at for at in range(shortest) if len({name[at] for name in names}) > 1), shortest)
-    return names[0][:same].rstrip("/")
 
 
 def _pairs(images: Sequence[str], masks: Sequence[str]) -> dict[str, str]:
