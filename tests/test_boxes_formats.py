@@ -111,6 +111,33 @@ def test_boxes_of_an_absent_picture_and_a_picture_without_boxes(photos: Path) ->
     assert "there is no such file" in reading.skipped["7.png"]
 
 
+def test_splits_and_groups_of_manifests_and_lists_are_kept(photos: Path) -> None:
+    rows = "filename,class,xmin,ymin,xmax,ymax\n0.png,cat,1,2,3,4\n0.png,dog,1,2,3,4\n1.png,cat,1,2,3,4\n"
+    lists = {"train.txt": "images/0.png\n2.png\n", "test.txt": "images/1.png\n2.png\n"}
+    put(photos, {"boxes.csv": rows, "people.csv": "file,patient\n0.png,p1\n1.png,p2\n", **lists})
+    reading = read_boxes(Folder(photos), PrepareSettings())
+    assert reading is not None
+    assert {found.where: (found.split, found.group) for found in reading.found} == {
+        "images/0.png": ("train", "p1"),
+        "images/1.png": ("test", "p2"),
+    }
+    assert reading.skipped == {
+        "images/2.png": "two rows in different splits: 'test' (test.txt line 2) and 'train' (train.txt line 2)"
+    }
+
+
+@pytest.mark.parametrize("where", ["images/{}2017/{}.png", "{}_images/{}.png", "{}/images/{}.png"])
+def test_folders_called_after_splits_are_kept(where: str, tmp_path: Path) -> None:
+    pictures = {where.format(split, n): split for n, split in enumerate(("train", "val", "train"))}
+    for place in pictures:
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).write_bytes(blank((40, 30)))
+    put(tmp_path, {"boxes.csv": "filename,class,xmin,ymin,xmax,ymax\n0.png,cat,1,2,3,4\n1.png,cat,1,2,3,4\n"})
+    reading = read_boxes(Folder(tmp_path), PrepareSettings())
+    assert reading is not None
+    assert {found.where: found.split for found in reading.found} == pictures
+
+
 def test_two_formats_that_disagree_leave_the_picture_out(photos: Path) -> None:
     one = Marked("0.png", ({"class": "cat", "box": [1.0, 2.0, 9.0, 9.0]},), "", (40, 30))
     other = Marked("0.png", ({"class": "cat", "box": [20.0, 2.0, 29.0, 9.0]},), "", (40, 30))

@@ -43,6 +43,25 @@ def test_masks_are_found_in_any_common_layout(layout: str, tmp_path: Path) -> No
     assert reading.found[0].target["classes"] == ["0", "1", "2"]
 
 
+def test_splits_and_groups_of_manifests_and_lists_are_kept(tmp_path: Path) -> None:
+    for n in range(6):
+        write(tmp_path, f"JPEGImages/a{n}.jpg", photo(n))
+        write(tmp_path, f"SegmentationClass/a{n}.png", a_mask((0, 1, 2)))
+    for split, some in (("train", range(3)), ("val", range(3, 5))):
+        (tmp_path / "ImageSets/Segmentation").mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"ImageSets/Segmentation/{split}.txt").write_text("".join(f"a{n}\n" for n in some))
+    (tmp_path / "people.csv").write_text(
+        "image,mask,patient\n" + "".join(f"a{n}.jpg,a{n}.png,p{n % 2}\n" for n in range(6))
+    )
+    reading = read_masks(Folder(tmp_path), PrepareSettings())
+    assert reading is not None
+    splits = [*["train"] * 3, *["val"] * 2, None]
+    assert {found.where: (found.split, found.group) for found in reading.found} == {
+        f"JPEGImages/a{n}.jpg": (splits[n], f"p{n % 2}") for n in range(6)
+    }
+    assert not reading.skipped
+
+
 def read_pairs(folder: Path, settings: PrepareSettings = PrepareSettings()) -> dict[str, Json]:  # noqa: B008 (frozen)
     """Picture -> its target, with the numbers of its mask as they are told."""
     reading = read_masks(Folder(folder), settings)

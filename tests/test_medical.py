@@ -105,6 +105,65 @@ def test_what_is_no_picture_is_left_out_with_the_reason(tmp_path: Path) -> None:
     assert "notes.txt" in str(reading.skipped)
 
 
+def photographed(root: Path, n: int) -> list[str]:
+    """Scans of two classes, in class folders."""
+    names = [f"{('well', 'ill')[number % 2]}/{number}.dcm" for number in range(n)]
+    for number, name in enumerate(names):
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_bytes(dicom(np.full((8, 8), number, np.uint16), Modality="DX", PatientID=f"P{number}"))
+    return names
+
+
+def test_a_scan_about_which_rows_disagree_is_left_out(tmp_path: Path) -> None:
+    names = photographed(tmp_path, 6)
+    rows = [f"{name},{'ab'[number % 2]}" for number, name in enumerate(names)]
+    (tmp_path / "labels.csv").write_text("\n".join(["path,label", *rows, f"{names[0]},b", "gone.dcm,a"]))
+    reading = read_scans(Folder(tmp_path), PrepareSettings())
+    assert reading is not None
+    assert {one.where: one.target for one in reading.found} == {name: "ab"[n % 2] for n, name in enumerate(names) if n}
+    assert reading.skipped[names[0]].startswith("two rows that disagree")
+    assert "there is no such file" in reading.skipped["gone.dcm"]
+    assert "labels.csv" not in reading.skipped
+
+
+def test_a_manifest_beside_class_folders_tells_groups_and_splits(tmp_path: Path) -> None:
+    names = photographed(tmp_path, 6)
+    rows = [f"{name},{'train' if n < 4 else 'test'},q{n // 2}" for n, name in enumerate(names)]
+    (tmp_path / "people.csv").write_text("\n".join(["path,split,patient", *rows]))
+    reading = read_scans(Folder(tmp_path), PrepareSettings())
+    assert reading is not None
+    assert {one.where: (one.target, one.split, one.group) for one in reading.found} == {
+        name: (name.split("/")[0], "train" if n < 4 else "test", f"q{n // 2}") for n, name in enumerate(names)
+    }
+
+
+@pytest.mark.parametrize(
+    ("scans", "case"),
+    [
+        (("imagesTr/c{n}_0000.nii.gz", "imagesTr/c{n}_0001.nii.gz", "labelsTr/c{n}.nii.gz"), "c{n}"),
+        (("c{n}/t1.nii.gz", "c{n}/t2.nii.gz", "c{n}/seg.nii.gz"), "c{n}"),
+        (("c{n}/ct.nii.gz", "c{n}/pet.nii.gz", "c{n}/seg.nii.gz"), "c{n}/pet.nii.gz"),
+        (("c{n}.nii.gz", "c{n}_seg.nii.gz"), "c{n}"),
+    ],
+)
+def test_manifests_name_scans_with_masks_too(tmp_path: Path, scans: tuple[str, ...], case: str) -> None:
+    for n in range(4):
+        voxels, lesion = drawn(n, ill=True)
+        for name in scans:
+            path = tmp_path / name.format(n=n)
+            path.parent.mkdir(exist_ok=True)
+            raw = nifti.written(lesion.astype(np.uint8) if name == scans[-1] else voxels, (1, 1, 1))
+            path.write_bytes(gzip.compress(raw, 1))
+    rows = [f"{case.format(n=n)},{'train' if n < 3 else 'test'},p{n // 2}" for n in range(4)]
+    (tmp_path / "people.csv").write_text("\n".join(["scan,split,patient", *rows]))
+    folder = Folder(tmp_path)
+    reading = read_masked_scans(folder, PrepareSettings())
+    assert reading is not None
+    told = [(one.split, one.group) for one in sorted(reading.found, key=lambda one: one.where)]
+    assert told == [("train", "p0"), ("train", "p0"), ("train", "p1"), ("test", "p1")]
+    assert all(len(open_scan(folder.read(one.where)).voxels) == len(scans) - 1 for one in reading.found)
+
+
 LAYOUTS = {
     "nnU-Net": ("imagesTr/case_{n:02}_0000.nii.gz", "labelsTr/case_{n:02}.nii.gz"),
     "nnU-Net without channels": ("imagesTr/liver_{n:04}.nii.gz", "labelsTr/liver_{n:04}.nii.gz"),

@@ -8,13 +8,12 @@ from collections.abc import Callable, Collection, Sequence
 
 from snowroll.base.nouns import Split
 from snowroll.base.task import Found, Reading
-from snowroll.prepare.manifest import SPLITS
+from snowroll.prepare.manifest import FILLER, split_called
 from snowroll.prepare.names import bundle_of, take_apart, without_suffix
 from snowroll.prepare.pictures import format_of_name
 from snowroll.prepare.settings import PrepareSettings
 
-_FILLER = frozenset({"set", "data", "dataset", "image", "images", "img", "imgs", "pictures", "photos", "split", "part"})
-_GENERIC = _FILLER | {"input", "inputs", "raw", "all", "jpg", "jpeg", "png"}  # a single folder of this name is no class
+_GENERIC = FILLER | {"input", "inputs", "raw", "all", "jpg", "jpeg", "png"}  # a single folder of this name is no class
 _MAY_NAME = frozenset({"all", "raw", "part", "set", "split"})  # ALL is a leukaemia, raw a steak
 NO_CLASSES = _GENERIC | {"mask", "masks", "label", "labels", "annotation", "annotations", "gt", "ground_truth"}
 _UNLABELLED = frozenset({"unlabelled", "unlabeled", "unsup", "unsupervised"})
@@ -86,14 +85,9 @@ def split_names(names: Collection[str]) -> dict[str, Split]:
     >>> split_names(["seg_train", "seg_test", "seg_pred"])
     {'seg_train': 'train', 'seg_test': 'test'}
     """
-    words = {name: set(re.findall(r"[^\W\d_]+", name.lower())) for name in names}
-    shared = set.intersection(*words.values()) if len(words) > 1 else set()
-    found: dict[str, Split] = {}
-    for name, has in words.items():
-        left = has - (shared - SPLITS.keys()) - _FILLER
-        if len(left) == 1 and (word := left.pop()) in SPLITS:
-            found[name] = SPLITS[word]
-    return found
+    words = [set(re.findall(r"[^\W\d_]+", name.lower())) for name in names]
+    shared: set[str] = set.intersection(*words) if len(words) > 1 else set()
+    return {name: split for name in names if (split := split_called(name, shared))}
 
 
 def _split_level(levels: Sequence[Levels]) -> tuple[int | None, dict[str, Split]]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from snowroll.base.errors import UsageError
 from snowroll.base.task import Found, Reading
 from snowroll.prepare.class_folders import NO_CLASSES, read_class_folders
-from snowroll.prepare.manifest import SPLITS, split_of_folders
+from snowroll.prepare.manifest import SPLITS, splits_of_folders
 from snowroll.prepare.names import take_apart
 from snowroll.prepare.pictures import format_of_name
 from snowroll.prepare.settings import PrepareSettings
@@ -43,13 +43,14 @@ def read_classes(
 
 
 def _reading(wheres: Sequence[str], told: Mapping[str, str], evidence: str, settings: PrepareSettings) -> Reading:
+    splits = splits_of_folders(wheres)
     found = [
-        Found(where, None if settings.labels and label not in settings.labels else label, None, split_of_folders(where))
+        Found(where, None if settings.labels and label not in settings.labels else label, None, splits.get(where))
         for where, label in told.items()
     ]
     untold = dict.fromkeys((where for where in wheres if where not in told), "its name tells no class")
     if settings.labels:
-        found += [Found(where, None, None, split_of_folders(where)) for where in untold]
+        found += [Found(where, None, None, splits.get(where)) for where in untold]
         untold = {}
     return Reading("classes in the names of files", (evidence,), tuple(found), untold)
 

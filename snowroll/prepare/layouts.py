@@ -15,7 +15,7 @@ from dataclasses import replace
 from snowroll.base.task import Found, Reading
 from snowroll.prepare.class_names import matched, read_classes
 from snowroll.prepare.image_arrays import read_image_arrays
-from snowroll.prepare.manifest import Table, read_manifests, split_of_folders
+from snowroll.prepare.manifest import TWO_ROWS, Table, read_manifests, splits_of_folders
 from snowroll.prepare.masks import find_masks
 from snowroll.prepare.names import take_apart
 from snowroll.prepare.pictures import format_of_name
@@ -39,7 +39,7 @@ def read_images(folder: Folder, settings: PrepareSettings) -> Reading | None:
         return None
     reading = with_groups(reading, settings.group)
     used = {found.where for found in reading.found} | {take_apart(found.where).file for found in reading.found}
-    used |= {row.line.rpartition(" line ")[0] for row in table.rows.values()}
+    used |= table.used
     others = {entry.where: "not a picture" for entry in entries if entry.where not in used}
     told = [f"{len(masks):,} masks beside them are left out, such as {min(masks)}"] if masks else []
     skipped = {**others, **folder.refused, **masks, **table.skipped, **reading.skipped}
@@ -59,14 +59,12 @@ def _choose(pictures: Sequence[str], table: Table, settings: PrepareSettings) ->
     """Manifest or folders (or names); each adds what the other does not say. The user's pattern is asked first."""
     folders = read_classes(pictures, settings)
     if settings.label and folders is not None:
-        found = (_overlaid(found, table) for found in folders.found if found.where not in table.skipped)
-        return replace(folders, found=tuple(found))
+        return overlaid(folders, table)
     named = [where for where in pictures if where in table.rows and table.rows[where].label is not None]
     if table.has_labels and (len(named) * 2 >= len(pictures) or folders is None):
         return _by_manifest(pictures, table, {found.where: found for found in folders.found} if folders else {})
     if folders is None:
         return None
-    found = [_overlaid(found, table) for found in folders.found if found.where not in table.skipped]
     told = [*folders.evidence, *table.evidence]
     if table.has_labels:
         told.append(
@@ -75,7 +73,7 @@ def _choose(pictures: Sequence[str], table: Table, settings: PrepareSettings) ->
     if lent := _classes_lent(folders, table):
         told.append(f"{len(lent):,} pictures in no class folder have their classes from it")
     left = {where: why for where, why in folders.skipped.items() if where not in {one.where for one in lent}}
-    return replace(folders, found=(*found, *lent), evidence=tuple(told), skipped=left)
+    return replace(folders, found=(*overlaid(folders, table).found, *lent), evidence=tuple(told), skipped=left)
 
 
 def _classes_lent(folders: Reading, table: Table) -> list[Found]:
@@ -83,16 +81,44 @@ def _classes_lent(folders: Reading, table: Table) -> list[Found]:
     val/1.jpg and val_labels.txt."""
     names = {one.target for one in folders.found}
     rows = ((where, row) for where, row in table.rows.items() if where in folders.skipped and row.label in names)
+    splits = splits_of_folders([*(one.where for one in folders.found), *folders.skipped])
     return [
-        Found(where, row.label, row.group, row.split or split_of_folders(where))
+        Found(where, row.label, row.group, row.split or splits.get(where))
         for where, row in rows
         if where not in table.skipped
     ]
 
 
-def _overlaid(found: Found, table: Table) -> Found:
-    row = table.rows.get(found.where)
-    return found if row is None else replace(found, group=row.group or found.group, split=row.split or found.split)
+def overlaid(reading: Reading, table: Table) -> Reading:
+    """With the splits and groups that the table tells, and without the samples about which its rows disagree."""
+    found: list[Found] = []
+    for one in reading.found:
+        row = table.rows.get(one.where)
+        if one.where not in table.skipped:
+            found.append(
+                one if row is None else replace(one, group=row.group or one.group, split=row.split or one.split)
+            )
+    return replace(reading, found=tuple(found))
+
+
+def with_declared(reading: Reading, folder: Folder, settings: PrepareSettings) -> Reading:
+    """With the splits and groups that manifests and lists tell of samples whose targets stand elsewhere."""
+    known = [*(one.where for one in reading.found), *reading.skipped]
+    table = read_manifests(folder, known, replace(settings, label_column=""), beside=reading.skipped)
+    told = [row for one in reading.found if (row := table.rows.get(one.where)) and (row.split or row.group)]
+    if not told:
+        return reading
+    ours = {one.where for one in reading.found}
+    files = {entry.where for entry in folder.entries()} - ours - reading.skipped.keys()  # what was of use already
+    table.skipped = {
+        where: why for where, why in table.skipped.items() if where not in files and not why.startswith(TWO_ROWS)
+    }
+    n, groups = sum(row.split is not None for row in told), {row.group for row in told} - {None}
+    by = sorted({row.line.rpartition(" line ")[0] for row in told})
+    evidence = f"the splits of {n:,} samples and {len(groups):,} groups by {', '.join(by[:3])}{' ...' * (len(by) > 3)}"
+    skipped = {where: why for where, why in reading.skipped.items() if where not in table.used}
+    whole = replace(reading, evidence=(*reading.evidence, evidence), skipped={**table.skipped, **skipped})
+    return overlaid(whole, table)
 
 
 def _by_manifest(pictures: Sequence[str], table: Table, folders: Mapping[str, Found]) -> Reading:

@@ -11,13 +11,13 @@ import json
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import islice
 
 from snowroll.base.errors import UsageError, did_you_mean
 from snowroll.base.nouns import Split
-from snowroll.prepare.names import take_apart, unspell
+from snowroll.prepare.names import BUNDLE, bundle_of, take_apart, unspell
 from snowroll.prepare.pictures import format_of_name
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
@@ -42,6 +42,7 @@ _SPLIT_WORDS: dict[Split, str] = {
     "val": "val valid validation validate valset dev",
     "test": "test testing testset tst",
 }
+FILLER = frozenset({"set", "data", "dataset", "image", "images", "img", "imgs", "pictures", "photos", "split", "part"})
 SPLITS: dict[str, Split] = {word: split for split, words in _SPLIT_WORDS.items() for word in words.split()}
 
 
@@ -68,6 +69,7 @@ class Table:
     skipped: dict[str, str] = field(default_factory=dict)
     evidence: list[str] = field(default_factory=list)
     has_labels: bool = False
+    used: set[str] = field(default_factory=set)  # the manifests themselves
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,7 @@ def read_manifests(
     labelled = any("label" in columns and declared[lines.where] for lines, columns in used)
     for lines, columns in used:
         split = declared[lines.where]
-        lends = "split" in columns or ("label" in columns and not labelled)
+        lends = {"split", "group"} & columns.keys() or ("label" in columns and not labelled)
         if split is None and any(declared.values()) and not lends:
             table.skipped[lines.where] = "a manifest that is for no split, beside others that are"
             continue
@@ -172,6 +174,32 @@ def split_of_folders(where: str) -> Split | None:
     return next((SPLITS[name] for name in folders if name in SPLITS), None)
 
 
+def splits_of_folders(wheres: Iterable[str]) -> dict[str, Split]:
+    """Which of these files lie in folders that are called after a split; 'train2017' is one where there is a 'val2017'.
+
+    >>> splits_of_folders(["train2017/a.png", "val2017/b.png", "c.png"]), splits_of_folders(["test 1/a", "test 2/b"])
+    ({'train2017/a.png': 'train', 'val2017/b.png': 'val'}, {})
+    """
+    folders = {where: where.replace("!", "/").split("/")[:-1] for where in wheres}
+    called = {name: split_called(name) for names in folders.values() for name in names}
+    if len(set(called.values()) - {None}) < 2:
+        called = {name: SPLITS.get(name.lower()) for name in called}
+    found = {
+        where: next((split for name in names if (split := called[name])), None) for where, names in folders.items()
+    }
+    return {where: split for where, split in found.items() if split}
+
+
+def split_called(name: str, shared: Set[str] = frozenset()) -> Split | None:
+    """The split that is in a name, besides numbers and words that say nothing or that are `shared`.
+
+    >>> split_called("Train_Images"), split_called("val2017"), split_called("seg_test", {"seg"})
+    ('train', 'val', 'test')
+    """
+    left = set(re.findall(r"[^\W\d_]+", name.lower())) - (shared - SPLITS.keys()) - FILLER
+    return SPLITS.get(left.pop()) if len(left) == 1 else None
+
+
 def _add(table: Table, lines: Lines, columns: Mapping[str, str], shelf: Shelf, split: Split | None) -> None:
     find = shelf.finder(lines.where, [cells[columns["path"]] for _, cells in lines.rows])
     labels: Counter[str] = Counter()
@@ -197,6 +225,7 @@ def _add(table: Table, lines: Lines, columns: Mapping[str, str], shelf: Shelf, s
             before.line, before.label or label, before.split or its_split, before.group or row.group
         )
         labels.update([label] if label else [])
+    table.used.add(lines.where)
     table.has_labels = table.has_labels or bool(labels)
     told = ", ".join(f"{meaning} from '{name}'" for meaning, name in columns.items())
     several = f"; {len(labels):,} labels" if labels else ""
@@ -252,7 +281,7 @@ def _columns(lines: Lines, shelf: Shelf, settings: PrepareSettings, label: str, 
             return None
         found = {"path": path, **found}
     for meaning, name in wanted.items():
-        if name and name not in lines.columns:
+        if name and name not in lines.columns and not lines.where.lower().endswith(LISTS):  # no names are in lists
             cure = did_you_mean(name, list(lines.columns))
             raise UsageError(f"there is no column '{name}'", where=lines.where, cure=cure)
         left = [column for column in lines.columns if column not in found.values()]
@@ -324,9 +353,10 @@ class Shelf:
         self._beside = beside
         self._by_name: dict[str, list[tuple[str, list[str]]]] = defaultdict(list)
         for where in pictures:
-            parts = _parts(where)
-            self._by_name[parts[-1]].append((where, parts))
-            self._by_name[parts[-1].rpartition(".")[0]].append((where, parts))  # 'ISIC_001' for 'ISIC_001.jpg'
+            for parts in _spellings(where):
+                bare = parts[-1].removesuffix(".gz").rpartition(".")[0]  # 'ISIC_001' for 'ISIC_001.jpg'
+                for name in {parts[-1], bare}:
+                    self._by_name[name].append((where, parts))
 
     def share(self, manifest: str, cells: Sequence[str]) -> float:
         """Which share of the cells names a picture."""
@@ -362,7 +392,7 @@ class Shelf:
         if len(found) > 1:
             exact = [*home, *parts]
             found = [(where, have) for where, have in found if _ends(exact, have) and len(exact) == len(have)] or found
-        if len(found) == 1:
+        if len({where for where, _ in found}) == 1:
             return found[0][0], ""
         return None, f"{len(found):,} files have that name" if found else "there is no such file"
 
@@ -383,6 +413,15 @@ def _ends(have: Sequence[str], parts: Sequence[str]) -> bool:
     """Whether a path ends in these parts; its last one with or without the ending."""
     folders = len(parts) - 1
     return folders < len(have) and list(have[len(have) - 1 - folders : -1]) == list(parts[:-1])
+
+
+def _spellings(where: str) -> list[list[str]]:
+    """How a manifest may call a sample: of several files by each of them, by their folder, or by how all begin."""
+    bundle = bundle_of(where)
+    if bundle is None:
+        return [_parts(where)]
+    start = re.sub(r"[ _.-]+\d*$", "", where.partition(BUNDLE)[0])  # a_000 of a_0000.nii and a_0001.nii
+    return [parts for one in (*bundle.files, bundle.home, start) if (parts := _parts(one))]
 
 
 def _parts(where: str) -> list[str]:

@@ -15,8 +15,8 @@ from snowroll.base.errors import DataError
 from snowroll.base.nouns import Json, Split
 from snowroll.base.task import Found, Reading
 from snowroll.prepare.decode import limited
-from snowroll.prepare.layouts import count_formats, with_groups
-from snowroll.prepare.manifest import SPLITS, TWO_ROWS, Shelf
+from snowroll.prepare.layouts import count_formats, with_declared, with_groups
+from snowroll.prepare.manifest import TWO_ROWS, Shelf, splits_of_folders
 from snowroll.prepare.pictures import format_of_name, size_of
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
@@ -57,12 +57,13 @@ def read_boxes(folder: Folder, settings: PrepareSettings) -> Reading | None:
     if told and not marked:
         return None
     marked = _with_sizes(folder, marked, skipped, settings)
+    splits = splits_of_folders(pictures)
     found = []
     for where in pictures:
         if where in skipped:
             continue
         one = marked.get(where)
-        split = (one.split if one else None) or _split_of(where)
+        split = (one.split if one else None) or splits.get(where)
         found.append(Found(where, None if one is None else list(one.objects), None, split))
     counts = Counter(row["class"] for one in marked.values() for row in one.objects)
     evidence = [sentence for one in told for sentence in one.evidence[:4]]
@@ -85,7 +86,7 @@ def read_boxes(folder: Folder, settings: PrepareSettings) -> Reading | None:
         tuple(found),
         {**others, **folder.refused, **_spoken_of(told), **skipped},
     )
-    return with_groups(reading, settings.group)
+    return with_groups(with_declared(reading, folder, settings), settings.group)
 
 
 Row = tuple[str, Json, tuple[int, int], Split | None]  # where, target, width and height, split
@@ -163,12 +164,6 @@ def _with_sizes(
         else:
             found[where] = in_pixels(marked[where], size)
     return found
-
-
-def _split_of(where: str) -> Split | None:
-    """By the folders it lies in: 'images/train/1.jpg', 'valid/images/1.jpg'."""
-    parts = where.replace("!", "/").lower().split("/")[:-1]
-    return next((SPLITS[part] for part in parts if part in SPLITS), None)
 
 
 def all_classes(targets: Iterable[Json]) -> list[str]:

@@ -10,7 +10,7 @@ from snowroll.base.errors import DataError
 from snowroll.base.task import Found, Reading
 from snowroll.prepare.class_names import read_classes
 from snowroll.prepare.decode import limited
-from snowroll.prepare.layouts import read_images, with_groups
+from snowroll.prepare.layouts import overlaid, read_images, with_groups
 from snowroll.prepare.manifest import read_manifests
 from snowroll.prepare.names import BUNDLE, bundle_of, home_of
 from snowroll.prepare.pictures import format_of_name
@@ -113,12 +113,12 @@ def read_scans(folder: Folder, settings: PrepareSettings) -> Reading | None:
         return read_images(folder, settings)
     wheres = sorted(scans.groups)
     table = read_manifests(folder, wheres, settings)
-    named = {where: table.rows[where] for where in wheres if where in table.rows and table.rows[where].label}
+    named = {where: row for where in wheres if (row := table.rows.get(where)) and row.label}
     folders = read_classes(wheres, settings, kind_of)
     if named and len(named) * 2 >= len(wheres):
         found = tuple(Found(where, row.label, row.group, row.split) for where, row in named.items())
         left = {where: "not named in the manifest" for where in wheres if where not in named}
-        reading = Reading("a manifest of scans", tuple(table.evidence), found, left)
+        reading = Reading("a manifest of scans", (), found, left)
     elif folders is not None and len({one.target for one in folders.found}) > 1:
         reading = folders
     elif settings.labels:
@@ -126,11 +126,15 @@ def read_scans(folder: Folder, settings: PrepareSettings) -> Reading | None:
         reading = Reading("scans without labels", (told,), tuple(Found(where, None) for where in wheres))
     else:
         return None
-    found = tuple(replace(one, group=one.group or scans.groups.get(one.where)) for one in reading.found)
+    found = tuple(
+        replace(one, group=one.group or scans.groups.get(one.where)) for one in overlaid(reading, table).found
+    )
     is_used = files_of(one.where for one in found)
     others = {entry.where: "not a scan" for entry in folder.entries() if not is_used(entry.where)}
-    skipped = {**others, **folder.refused, **scans.skipped, **reading.skipped}
-    whole = replace(reading, found=found, evidence=(*reading.evidence, *scans.evidence), skipped=skipped)
+    others = {where: why for where, why in others.items() if where not in table.used}
+    skipped = {**others, **folder.refused, **scans.skipped, **table.skipped, **reading.skipped}
+    told = (*reading.evidence, *table.evidence, *scans.evidence)
+    whole = replace(reading, found=found, evidence=told, skipped=skipped)
     return with_groups(whole, settings.group)
 
 

@@ -17,8 +17,8 @@ from snowroll.base.nouns import Json
 from snowroll.base.task import Found, Reading
 from snowroll.prepare.class_names import matched
 from snowroll.prepare.decode import limited
-from snowroll.prepare.layouts import count_formats, with_groups
-from snowroll.prepare.manifest import split_of_folders
+from snowroll.prepare.layouts import count_formats, with_declared, with_groups
+from snowroll.prepare.manifest import splits_of_folders
 from snowroll.prepare.mask_targets import BACKGROUND, FOREGROUND, all_classes
 from snowroll.prepare.names import home_of
 from snowroll.prepare.pictures import format_of_name
@@ -50,6 +50,7 @@ def read_masks(folder: Folder, settings: PrepareSettings) -> Reading | None:
     seen = dict(_looked_at(folder, pairs, skipped, settings))
     names = _names(folder)
     meaning = _meaning(list(seen.values()), names, settings.ignore)
+    splits = splits_of_folders(pictures)
     found = []
     for where in pictures:
         if where in masks or where in skipped:
@@ -57,7 +58,7 @@ def read_masks(folder: Folder, settings: PrepareSettings) -> Reading | None:
         mask = seen.get(where)
         target = None if mask is None else {"mask": mask.png, "classes": [meaning[value] for value in mask.values]}
         target = _without(listed[where], settings.ignore) if where in listed else target
-        found.append(Found(where, target, None, split_of_folders(where)))
+        found.append(Found(where, target, None, splits.get(where)))
     classes = all_classes(one.target for one in found)
     marked = f"{len(listed):,} segmented in {spelled}" if listed else f"{len(seen):,} with a mask"
     evidence = [
@@ -85,7 +86,7 @@ def read_masks(folder: Folder, settings: PrepareSettings) -> Reading | None:
     if pairs or listed:
         layout = f"outlines in {spelled}" if listed else APART if _are_apart(pairs) else "pictures and masks"
     reading = Reading(layout, tuple(evidence), tuple(found), {**others, **folder.refused, **skipped})
-    return with_groups(reading, settings.group)
+    return with_groups(with_declared(reading, folder, settings), settings.group)
 
 
 def _outlined(

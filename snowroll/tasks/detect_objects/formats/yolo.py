@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 
-from snowroll.base.nouns import Json, Split
-from snowroll.prepare.manifest import SPLITS
+from snowroll.base.nouns import Json
+from snowroll.prepare.manifest import splits_of_folders
 from snowroll.prepare.read import Folder
 from snowroll.prepare.yolo import class_names, label_files
 from snowroll.tasks.detect_objects.formats.marks import Marked, Told, an_object, classes_of, stems_of
@@ -21,6 +21,7 @@ def read(folder: Folder) -> Told:
     labels = label_files(folder)
     if not labels:
         return told
+    splits = splits_of_folders(labels)
     names, where = class_names(folder)
     told.used |= {where} - {""}
     for where, raw in folder.stream(list(labels)):
@@ -30,7 +31,7 @@ def read(folder: Folder) -> Told:
             told.skipped[where] = f"no YOLO labels ({fault})"
             continue
         told.used.add(where)
-        told.pictures.append(Marked(labels[where], objects, where, None, _split(where), relative=True))
+        told.pictures.append(Marked(labels[where], objects, where, None, splits.get(where), relative=True))
     if not any(one.objects for one in told.pictures):  # empty texts beside pictures are no labels of anything
         return Told("YOLO")
     known = f"{len(names):,} class names" if names else "without class names, so they are called by number"
@@ -55,11 +56,6 @@ def _objects(raw: bytes, names: Mapping[int, str]) -> Iterator[Json]:
             box = (x - wide / 2, y - high / 2, x + wide / 2, y + high / 2)
         found = an_object(names.get(kind, str(kind)), box)
         yield {**found, "box": [round(side, 9) for side in box]}
-
-
-def _split(where: str) -> Split | None:
-    parts = where.replace("!", "/").lower().split("/")[:-1]
-    return next((SPLITS[part] for part in reversed(parts) if part in SPLITS), None)
 
 
 def write(pictures: Sequence[Marked]) -> dict[str, str]:

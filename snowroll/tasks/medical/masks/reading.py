@@ -16,8 +16,8 @@ from snowroll.base.errors import DataError
 from snowroll.base.nouns import Json
 from snowroll.base.task import Found, Reading
 from snowroll.prepare.decode import limited
-from snowroll.prepare.layouts import with_groups
-from snowroll.prepare.manifest import split_of_folders
+from snowroll.prepare.layouts import with_declared, with_groups
+from snowroll.prepare.manifest import splits_of_folders
 from snowroll.prepare.mask_targets import BACKGROUND, FOREGROUND, IGNORED, all_classes
 from snowroll.prepare.names import BUNDLE, as_bundle_of, bundle_of, home_of
 from snowroll.prepare.pictures import format_of_name
@@ -68,13 +68,14 @@ def read_masked_scans(folder: Folder, settings: PrepareSettings) -> Reading | No
         else:
             seen[mask] = result
     meaning = _meaning(seen.values(), _named(folder), settings.ignore)
+    splits = splits_of_folders(images)
     found = []
     for where in images:
         if where in skipped:
             continue
         labels = seen.get(pairs.get(where, ""))
         target = None if labels is None else {**labels.target, "classes": [meaning[v] for v in labels.values]}
-        found.append(Found(where, target, _group(where, scans.groups), split_of_folders(where)))
+        found.append(Found(where, target, _group(where, scans.groups), splits.get(where)))
     classes = all_classes(one.target for one in found)
     n = sum(one.target is not None for one in found)
     channels = Counter(len(bundle.files) for one in found if (bundle := bundle_of(one.where)) and not bundle.is_whole)
@@ -89,7 +90,7 @@ def read_masked_scans(folder: Folder, settings: PrepareSettings) -> Reading | No
     lonely = {mask: "a mask that goes with no scan" for mask in masks if mask not in pairs.values()}
     layout = "scans and masks" if pairs else "scans without masks"
     reading = Reading(layout, tuple(evidence), tuple(found), {**others, **folder.refused, **skipped, **lonely})
-    return with_groups(reading, settings.group)
+    return with_groups(with_declared(reading, folder, settings), settings.group)
 
 
 def scans_in(folder: Folder, settings: PrepareSettings) -> list[str]:
