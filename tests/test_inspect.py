@@ -11,6 +11,7 @@ from house_kit import snowroll
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from prepare_kit import encoded
 from sklearn.metrics import roc_auc_score
 
 from snowroll.base.errors import UsageError
@@ -27,7 +28,7 @@ from snowroll.tasks.inspect.faults import part_faults
 from snowroll.tasks.inspect.model import Calibrated, Said, build
 from snowroll.tasks.inspect.options import InspectOptions, inspect_plan
 from snowroll.tasks.inspect.parts import AT_ONE, mask_of
-from snowroll.tasks.inspect.reading import is_one_sided, read_parts
+from snowroll.tasks.inspect.reading import is_one_sided, open_mark, read_parts
 from snowroll.tasks.inspect.scoring import auroc, pro, scorer
 from snowroll.tasks.inspect.training import Wanted, loss
 
@@ -67,6 +68,21 @@ def test_the_layout_of_inspection_sets_is_read(tmp_path: Path) -> None:
     assert len(reading.found) == 16
     assert is_one_sided(reading)
     assert find_task("inspect").particularity(reading, PrepareSettings()) > 0
+
+
+@pytest.mark.parametrize("values", [(0, 1, 2), (0, 255), (0, 127, 255), (0, 1, 2, 3, 255)])
+def test_every_value_of_a_mask_but_the_goods_marks_a_fault(values: tuple[int, ...]) -> None:
+    kinds = np.array(values, np.uint8).repeat(8)[None].repeat(20, axis=0)
+    marked = mask_of({"class": "faulty", "mask": open_mark(encoded(kinds, "PNG"))})
+    assert np.array_equal(marked, kinds > 0)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_a_smoothed_border_is_cut_in_its_middle(kind: str) -> None:
+    slope = np.clip(np.arange(-160, 416, 12), 0, 255).astype(np.uint8)[None].repeat(20, axis=0).repeat(4, axis=1)
+    slope = np.where(slope % 255 == 0, slope, slope // 16 * 16) if kind == "PNG" else (slope > 127) * np.uint8(255)
+    marked = mask_of({"class": "faulty", "mask": open_mark(encoded(slope, kind))})
+    assert np.array_equal(marked, slope > 127)
 
 
 @pytest.mark.parametrize(

@@ -19,11 +19,12 @@ from snowroll.prepare.decode import limited
 from snowroll.prepare.layouts import read_images
 from snowroll.prepare.masks import has_few_values
 from snowroll.prepare.packed_png import packed
-from snowroll.prepare.pictures import format_of_name, open_rgb
+from snowroll.prepare.pictures import format_of_name, open_rgb, sniff
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.tasks.inspect.parts import GOOD, is_praise
 
+_SOFT = 16  # values from which on those between black and white are a smoothed border; fewer are kinds of faults
 _ENDING = re.compile(r"[ _.-]+(mask|masks|gt|label|seg|segmentation|groundtruth)$", re.IGNORECASE)
 
 
@@ -106,7 +107,8 @@ def open_mark(raw: bytes) -> str:
     if not has_few_values(raw):
         raise DataError("no mask: it has many values", cure="save 0 where the part is good and 255 where it is not")
     grey = open_rgb(raw).max(axis=2)
-    return packed(np.where(grey > int(grey.max()) / 2, 255, 0).astype(np.uint8))
+    is_soft = sniff(raw) == "JPEG" or len(np.unique(grey)) >= _SOFT
+    return packed(np.where(grey > (int(grey.max()) / 2 if is_soft else 0), 255, 0).astype(np.uint8))
 
 
 def _parts(where: str) -> set[str]:
