@@ -238,6 +238,24 @@ def test_files_of_one_case_are_channels(tmp_path: Path) -> None:
     assert len(scan.voxels) == 3
 
 
+def test_a_case_that_lacks_a_channel_is_left_out(tmp_path: Path) -> None:
+    for n in range(4):
+        voxels, lesion = drawn(n, ill=True)
+        for kind in ("t1", "t2", "flair", "seg"):
+            path = tmp_path / f"p{n}" / f"{kind}.nii.gz"
+            path.parent.mkdir(exist_ok=True)
+            if (n, kind) != (2, "t2"):
+                raw = nifti.written(lesion.astype(np.uint8) if kind == "seg" else voxels, (1, 1, 1))
+                path.write_bytes(gzip.compress(raw, 1))
+    folder = Folder(tmp_path)
+    reading = read_masked_scans(folder, PrepareSettings())
+    assert reading is not None
+    assert [len(open_scan(folder.read(one.where)).voxels) for one in reading.found] == [3, 3, 3]
+    assert all(
+        "of a case of 2 files where most have 3" in reading.skipped[f"p2/{kind}.nii.gz"] for kind in ("t1", "flair")
+    )
+
+
 @pytest.mark.slow
 def test_a_series_and_the_mask_in_its_folder(tmp_path: Path) -> None:
     for n in range(3):

@@ -56,12 +56,12 @@ def read_masked_scans(folder: Folder, settings: PrepareSettings) -> Reading | No
     if all(format_of_name(where) for where in scans.groups):
         return None  # pictures: their masks are another task's
     masks = [where for where in scans.groups if is_mask(where)]
-    images = _cases([where for where in sorted(scans.groups) if where not in set(masks)], masks)
+    images, lacking = _cases([where for where in sorted(scans.groups) if where not in set(masks)], masks)
     pairs = _pairs(images, masks)
     if not pairs and not settings.labels:
         return None
     seen: dict[str, Labels] = {}
-    skipped = dict(scans.skipped)
+    skipped = {**scans.skipped, **lacking}
     for mask, result in limited(open_labels, folder.stream(sorted(set(pairs.values()))), settings.workers):
         if isinstance(result, DataError):
             skipped |= {w: f"its mask {mask} cannot be used: {result.what}" for w, own in pairs.items() if own == mask}
@@ -97,7 +97,8 @@ def scans_in(folder: Folder, settings: PrepareSettings) -> list[str]:
     """The scans of a folder without masks that lie beside them, and whatever else is there: each is told of."""
     wheres = sorted(find_scans(folder, settings).groups)
     masks = [where for where in wheres if is_mask(where)]
-    return with_the_rest(folder, _cases([where for where in wheres if where not in set(masks)], masks), masks)
+    cases, _ = _cases([where for where in wheres if where not in set(masks)], masks)
+    return with_the_rest(folder, cases, masks)
 
 
 def is_mask(where: str) -> bool:
@@ -137,8 +138,9 @@ def _key(where: str, is_channel: bool = False) -> tuple[str, ...]:
     return tuple("-".join(part) for part in words if part)
 
 
-def _cases(wheres: Sequence[str], masks: Sequence[str]) -> list[str]:
-    """Files of one case in one folder as one scan of several channels; the rest as they are."""
+def _cases(wheres: Sequence[str], masks: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """(files of one case in one folder as one scan of several channels and the rest as they are, files left out: of
+    cases that have more or fewer of them than most)."""
     with_masks = {_key(mask) for mask in masks}
     by_case: dict[tuple[str, tuple[str, ...]], list[str]] = defaultdict(list)
     found = []
@@ -148,13 +150,17 @@ def _cases(wheres: Sequence[str], masks: Sequence[str]) -> list[str]:
             by_case[home_of(where), _key(where, is_channel=_key(where) not in with_masks)].append(where)
         else:
             found.append(where)
-    usual = Counter(len(some) for some in by_case.values()).most_common(1)
+    sizes = Counter(len(some) for some in by_case.values())
+    usual = max(sizes, key=lambda size: (sizes[size], size), default=1)
+    left: dict[str, str] = {}
     for some in by_case.values():
-        if 1 < len(some) <= MOST_CHANNELS and usual[0][0] == len(some):
+        if not 1 < usual <= MOST_CHANNELS:
+            found += some
+        elif len(some) == usual:
             found.append(as_bundle_of(some))
         else:
-            found += some
-    return sorted(found)
+            left |= dict.fromkeys(some, f"of a case of {len(some)} files where most have {usual}, a channel each")
+    return sorted(found), left
 
 
 def _pairs(images: Sequence[str], masks: Sequence[str]) -> dict[str, str]:
