@@ -18,6 +18,7 @@ from snowroll.base.errors import UsageError
 from snowroll.base.nouns import Prediction
 from snowroll.design.windows import starts_of
 from snowroll.evaluate.ranking import auroc, average_precision
+from snowroll.prepare.archives import Limits
 from snowroll.prepare.bundles import as_bundle
 from snowroll.prepare.duplicates import copy_groups, pairs_of
 from snowroll.prepare.packed_png import packed
@@ -75,6 +76,24 @@ def test_a_folder_of_series_is_read_by_patients(tmp_path: Path) -> None:
     assert "another orientation" in reading.skipped["clear/p0/IM0090"]
     folder = Folder(tmp_path)
     assert open_scan(folder.read("clear/p0//IM0001")).voxels.shape == (1, 5, 6, 7)
+
+
+def test_a_folder_of_several_series_may_be_larger_than_a_sample(tmp_path: Path) -> None:
+    volume = np.random.default_rng(0).integers(0, 4096, (5, 256, 256)).astype(np.int16)
+    for n in range(2):
+        write(tmp_path / "ct", series(volume + n, SeriesInstanceUID=f"1.2.{n}"), start=10 * n)
+    lesion = nifti.written((volume > 4000).astype(np.uint8), (2.5, 0.8, 0.8))
+    (tmp_path / "ct" / "mask.nii.gz").write_bytes(gzip.compress(lesion))
+    folder = Folder(tmp_path, Limits(file_mb=1))
+    reading = read_masked_scans(folder, PrepareSettings())
+    assert reading is not None
+    assert len(reading.found) == 2
+    for n, one in enumerate(reading.found):
+        np.testing.assert_array_equal(
+            open_scan(folder.read(one.where)).voxels[0], (volume + n).astype(np.float32) - 1024
+        )
+        assert one.target is not None
+        assert one.group is not None
 
 
 def test_two_pictures_of_a_patient_share_a_group(tmp_path: Path) -> None:

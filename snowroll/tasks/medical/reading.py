@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 from snowroll.base.errors import DataError
@@ -12,7 +12,7 @@ from snowroll.prepare.class_names import read_classes
 from snowroll.prepare.decode import limited
 from snowroll.prepare.layouts import overlaid, read_images, with_groups
 from snowroll.prepare.manifest import read_manifests
-from snowroll.prepare.names import BUNDLE, bundle_of, home_of
+from snowroll.prepare.names import BUNDLE, as_bundle_of, bundle_of, home_of
 from snowroll.prepare.pictures import format_of_name
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
@@ -47,7 +47,7 @@ def find_scans(folder: Folder, settings: PrepareSettings) -> Scans:
             skipped[where] = head.reason if head.reason != _NONE else "not a picture or scan"
         else:
             heads[where] = head
-    scans, lonely = _by_series(heads)
+    scans, lonely = _by_series(heads, _too_large(folder))
     told: list[str] = []
     if heads:
         usual = Counter(head.modality for head in heads.values())
@@ -59,7 +59,15 @@ def find_scans(folder: Folder, settings: PrepareSettings) -> Scans:
     return Scans(found | scans, skipped | lonely, told)
 
 
-def _by_series(heads: Mapping[str, Header]) -> tuple[dict[str, str | None], dict[str, str]]:
+def _too_large(folder: Folder) -> set[str]:
+    """Folders whose files cannot be read as one sample: the series in them must be named slice by slice."""
+    sizes: dict[str, int] = defaultdict(int)
+    for entry in folder.entries():
+        sizes[home_of(entry.where)] += entry.size
+    return {home for home, size in sizes.items() if size > folder.limits.file_mb << 20}
+
+
+def _by_series(heads: Mapping[str, Header], too_large: Set[str]) -> tuple[dict[str, str | None], dict[str, str]]:
     """(DICOM scans with their patients, files left out): slices of one series in one folder are one scan."""
     by_series: dict[tuple[str, str], list[str]] = defaultdict(list)
     for where, head in heads.items():
@@ -73,7 +81,8 @@ def _by_series(heads: Mapping[str, Header]) -> tuple[dict[str, str | None], dict
         slices = [heads[where] for where in wheres]
         patient = slices[0].patient or None
         if len(wheres) > 1 and not dicom.are_pictures(slices):
-            found[f"{home.rstrip('/')}{BUNDLE}{min(wheres)[len(home) :]}"] = patient
+            whole = f"{home.rstrip('/')}{BUNDLE}{min(wheres)[len(home) :]}"
+            found[as_bundle_of(sorted(wheres)) if home in too_large else whole] = patient
         elif longest[home] > 3 and len(wheres) == 1 and not dicom.are_pictures(slices):
             lonely[wheres[0]] = "a single slice of another orientation or size than the series beside it"
         else:

@@ -19,7 +19,7 @@ from snowroll.prepare.decode import limited
 from snowroll.prepare.layouts import with_declared, with_groups
 from snowroll.prepare.manifest import splits_of_folders
 from snowroll.prepare.mask_targets import BACKGROUND, FOREGROUND, IGNORED, all_classes
-from snowroll.prepare.names import BUNDLE, as_bundle_of, bundle_of, home_of
+from snowroll.prepare.names import BUNDLE, Bundle, as_bundle_of, bundle_of, home_of
 from snowroll.prepare.pictures import format_of_name
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
@@ -78,7 +78,8 @@ def read_masked_scans(folder: Folder, settings: PrepareSettings) -> Reading | No
         found.append(Found(where, target, _group(where, scans.groups), splits.get(where)))
     classes = all_classes(one.target for one in found)
     n = sum(one.target is not None for one in found)
-    channels = Counter(len(bundle.files) for one in found if (bundle := bundle_of(one.where)) and not bundle.is_whole)
+    bundles = (bundle for one in found if (bundle := bundle_of(one.where)) and not _are_slices(bundle))
+    channels = Counter(len(bundle.files) for bundle in bundles)
     evidence = [
         f"{len(found):,} scans, {n:,} with a mask as NIfTI",
         f"{len(classes)} classes of voxels: {', '.join(classes[:12])}{' ...' if len(classes) > 12 else ''}",
@@ -129,13 +130,18 @@ def _key(where: str, is_channel: bool = False) -> tuple[str, ...]:
     (('07',), ('07',), ('p1',))
     """
     bundle = bundle_of(where)
-    path = (bundle.home.rstrip("/") if bundle.is_whole else bundle.files[0]) if bundle else where
+    path = (bundle.home.rstrip("/") if _are_slices(bundle) else bundle.files[0]) if bundle else where
     parts = path.replace("!", "/").split("/")
     parts[-1] = _stem(parts[-1])
     words = [[word for word in _words(part) if word not in _KINDS] for part in parts]
     if is_channel and len(words[-1]) > 1 and _CHANNEL.match(words[-1][-1]):
         words[-1].pop()
     return tuple("-".join(part) for part in words if part)
+
+
+def _are_slices(bundle: Bundle) -> bool:
+    """Whether it is a series of DICOM files; else its files are channels."""
+    return not bundle.files[0].lower().endswith(NIFTI)
 
 
 def _cases(wheres: Sequence[str], masks: Sequence[str]) -> tuple[list[str], dict[str, str]]:
