@@ -70,9 +70,10 @@ def test_the_layout_of_inspection_sets_is_read(tmp_path: Path) -> None:
     assert find_task("inspect").particularity(reading, PrepareSettings()) > 0
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("values", [(0, 1, 2), (0, 255), (0, 127, 255), (0, 1, 2, 3, 255)])
-def test_every_value_of_a_mask_but_the_goods_marks_a_fault(values: tuple[int, ...]) -> None:
-    kinds = np.array(values, np.uint8).repeat(8)[None].repeat(20, axis=0)
+def test_every_value_of_a_mask_but_the_goods_marks_a_fault(values: tuple[int, ...], dtype: type) -> None:
+    kinds = np.array(values, dtype).repeat(8)[None].repeat(20, axis=0)
     marked = mask_of({"class": "faulty", "mask": open_mark(encoded(kinds, "PNG"))})
     assert np.array_equal(marked, kinds > 0)
 

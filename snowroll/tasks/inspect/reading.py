@@ -5,6 +5,7 @@ train/good, test/good, test/scratch and ground_truth/scratch is such a folder; s
 
 from __future__ import annotations
 
+import io
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -106,9 +107,17 @@ def open_mark(raw: bytes) -> str:
     """
     if not has_few_values(raw):
         raise DataError("no mask: it has many values", cure="save 0 where the part is good and 255 where it is not")
-    grey = open_rgb(raw).max(axis=2)
+    grey = _greys(raw)
     is_soft = sniff(raw) == "JPEG" or len(np.unique(grey)) >= _SOFT
     return packed(np.where(grey > (int(grey.max()) / 2 if is_soft else 0), 255, 0).astype(np.uint8))
+
+
+def _greys(raw: bytes) -> np.ndarray:
+    """[H, W], the numbers of 16 bits as they are: as a picture of 8 bits small ones would be black."""
+    from PIL import Image
+
+    image = Image.open(io.BytesIO(raw))
+    return np.asarray(image) if image.mode.startswith("I") else open_rgb(raw).max(axis=2)
 
 
 def _parts(where: str) -> set[str]:
