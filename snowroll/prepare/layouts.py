@@ -79,7 +79,7 @@ def _choose(pictures: Sequence[str], table: Table, settings: PrepareSettings) ->
 def _classes_lent(folders: Reading, table: Table) -> list[Found]:
     """Pictures that lie in no class folder, and that a list gives one of the folders' classes: train/cat/1.jpg beside
     val/1.jpg and val_labels.txt."""
-    names = {one.target for one in folders.found}
+    names = {one.target for one in folders.found} - {None}
     rows = ((where, row) for where, row in table.rows.items() if where in folders.skipped and row.label in names)
     splits = splits_of_folders([*(one.where for one in folders.found), *folders.skipped])
     return [

@@ -133,21 +133,25 @@ Used = tuple[Lines, dict[str, str]]  # a manifest, and what its columns mean
 def _of_one_round(used: Sequence[Used], table: Table) -> list[Used]:
     """Without the lists of further rounds: train1 and test1, train2 and test2 ... of which each splits all anew."""
     rounds: dict[str, int] = {}
-    seen: dict[str, set[Split]] = defaultdict(set)
+    told: dict[int, dict[str, Split]] = defaultdict(dict)
     for lines, columns in used:
         split, numbers = split_of_name(lines.where), re.findall(r"\d+", _stem(lines.where))
         if split and numbers:
             rounds[lines.where] = int(numbers[-1])
-            for _, cells in lines.rows:
-                seen[cells[columns["path"]]].add(split)
-    if not any(len(splits) > 1 for splits in seen.values()):
-        return list(used)
-    first = min(rounds.values())
-    others = {where: f"a list of another round than {first}" for where, number in rounds.items() if number != first}
-    table.skipped |= others
+            told[int(numbers[-1])] |= {cells[columns["path"]]: split for _, cells in lines.rows}
+    first = min(told, default=0)
+    others = {number for number, again in told.items() if _split_anew(told[first], again)}
     if others:
-        table.evidence.append(f"lists of {len(set(rounds.values())):,} rounds: the splits are those of round {first}")
-    return [(lines, columns) for lines, columns in used if lines.where not in others]
+        table.evidence.append(f"lists of {len(others) + 1:,} rounds: the splits are those of round {first}")
+    left = {where for where, number in rounds.items() if number in others}
+    table.skipped |= dict.fromkeys(left, f"a list of another round than {first}")
+    return [(lines, columns) for lines, columns in used if lines.where not in left]
+
+
+def _split_anew(first: Mapping[str, Split], again: Mapping[str, Split]) -> bool:
+    """Whether much the same files are split in another way, and not further ones."""
+    both = first.keys() & again.keys()
+    return 2 * len(both) >= min(len(first), len(again)) and any(first[name] != again[name] for name in both)
 
 
 def _stem(where: str) -> str:
