@@ -175,6 +175,13 @@ def test_a_manifest_that_names_masks_means_them(tmp_path: Path) -> None:
     assert set(targets(read(plant(tmp_path, {**files, "labels.csv": table(rows)})))) == set(files)
 
 
+def test_numbered_masks_in_folders_that_are_called_so_are_told(tmp_path: Path) -> None:
+    pictures = {f"{split}/{i:03}.png": encoded(pixels(i), "PNG") for split in ("train", "test") for i in range(6)}
+    masks = {f"{split}annot/{i:03}.png": mask(i) for split in ("train", "test") for i in range(6)}
+    reading = read(plant(tmp_path, {**pictures, **masks}), labels=("a", "b"))
+    assert set(targets(reading)) == set(pictures)
+
+
 @pytest.mark.parametrize("home", ["annotations/trimaps/", "outlined/"])
 def test_masks_in_a_folder_of_any_name_are_told_by_names_and_pixels(tmp_path: Path, home: str) -> None:
     """As pets come: classes in the names, trimaps under the same names."""

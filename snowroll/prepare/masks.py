@@ -23,6 +23,7 @@ _TOLD = "a mask of the picture of the same name: pixels of only a few values"
 _COLOURS = 32  # a mask has one value a class; a photo of any size has hundreds
 _IMAGES = {"image", "images", "img", "imgs", "picture", "pictures", "photo", "photos", "original", "originals", "raw"}
 _MASKS = {"mask", "masks", "label", "labels", "annotation", "annotations", "gt", "groundtruth", "seg", "segmentation"}
+_SAY_MASK = ("mask", "label", "annot", "seg", "truth")  # within a folder's name: trainannot
 _FOLDERS = frozenset({*_IMAGES, *_MASKS, "jpegimages", "rgb", "input", "inputs", "ground_truth", "segmentations"})
 T = TypeVar("T")
 _ENDING = re.compile(
@@ -61,7 +62,8 @@ def _by_names(folder: Folder, pictures: Sequence[str]) -> dict[str, str]:
     """Masks in a folder of any name: of the names and sizes of pictures elsewhere, `images/pug_1.jpg` and
     `trimaps/pug_1.png`.
 
-    Names that only count and pictures of one size tie nothing together: those may be classes of photos and drawings.
+    Names that only count and pictures of one size tie nothing together, unless the folder's name has a word for masks
+    in it: those may be classes of photos and drawings.
     """
     by_stem: dict[str, list[str]] = defaultdict(list)
     for where in pictures:
@@ -89,7 +91,8 @@ def _go_together(
         fits = sum(not one[0] and other[0] and one[1:] == other[1:] for one, other in looks)
         sizes = {tuple(one[1:]) for one, _ in looks}
         kinds = {re.sub(r"\d+", "#", _stem(picture)) for picture, _ in pairs[places]}
-        if looks and fits >= 0.9 * len(looks) and (most == 1 or len(sizes) > 1 or len(kinds) > 1):
+        is_called_so = any(word in places[1].lower() for word in _SAY_MASK)
+        if looks and fits >= 0.9 * len(looks) and (most == 1 or is_called_so or len(sizes) > 1 or len(kinds) > 1):
             kept[places] = pairs[places]
     return kept
 
