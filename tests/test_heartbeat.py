@@ -362,6 +362,35 @@ def test_class_folders_and_manifests_label_whole_recordings(tmp_path: Path) -> N
     ]
 
 
+def test_manifests_tell_splits_and_groups_beside_class_folders_and_of_beats(tmp_path: Path) -> None:
+    for kind in ("calm", "wild"):
+        (tmp_path / "folders" / kind).mkdir(parents=True)
+        for number in range(3):
+            (tmp_path / "folders" / kind / f"{number}.csv").write_text("1,2\n3,4\n5,6\n")
+    (tmp_path / "beats").mkdir()
+    for number in range(3):
+        write_record(tmp_path / "beats", f"r{number}", recorded(number, RHYTHM))
+    people = "file,patient,split\n" + "".join(
+        f"{kind}/{n}.csv,p{n},train\n" for kind in ("calm", "wild") for n in range(3)
+    )
+    (tmp_path / "folders" / "people.tsv").write_text(people.replace(",", "\t") + "calm/0.csv\tp0\ttest\n")
+    (tmp_path / "beats" / "people.tsv").write_text("file\tpatient\tsplit\nr0\tp0\ttrain\nr1\tp0\ttrain\nr2\tp2\ttest\n")
+    reading = read_recordings(Folder(tmp_path / "folders"), ONE)
+    assert reading is not None
+    assert {found.where: (found.group, found.split) for found in reading.found} == {
+        f"{kind}/{n}.csv": (f"p{n}", "train") for kind in ("calm", "wild") for n in range(3) if (kind, n) != ("calm", 0)
+    }
+    assert reading.skipped["calm/0.csv"].startswith("two rows in different splits")
+    reading = read_recordings(Folder(tmp_path / "beats"), ONE)
+    assert reading is not None
+    assert len({found.where for found in reading.found}) == 3 * len(RHYTHM)
+    assert {(found.where[:2], found.group, found.split) for found in reading.found} == {
+        ("r0", "p0", "train"),
+        ("r1", "p0", "train"),
+        ("r2", "p2", "test"),
+    }
+
+
 def test_other_folders_are_left_to_others(tmp_path: Path) -> None:
     (tmp_path / "table.csv").write_text("age,income,label\n1,2,3\n4,5,6\n")
     assert read_recordings(Folder(tmp_path), ONE) is None

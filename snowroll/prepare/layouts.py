@@ -17,7 +17,7 @@ from snowroll.prepare.class_names import matched, read_classes
 from snowroll.prepare.image_arrays import read_image_arrays
 from snowroll.prepare.manifest import TWO_ROWS, Table, read_manifests, splits_of_folders
 from snowroll.prepare.masks import find_masks
-from snowroll.prepare.names import take_apart
+from snowroll.prepare.names import take_apart, whole_of
 from snowroll.prepare.pictures import format_of_name
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
@@ -90,14 +90,15 @@ def _classes_lent(folders: Reading, table: Table) -> list[Found]:
 
 
 def overlaid(reading: Reading, table: Table) -> Reading:
-    """With the splits and groups that the table tells, and without the samples about which its rows disagree."""
+    """With the splits and groups that the table tells, of pieces by what they are cut from; without the samples about
+    which its rows disagree."""
     found: list[Found] = []
     for one in reading.found:
-        row = table.rows.get(one.where)
-        if one.where not in table.skipped:
-            found.append(
-                one if row is None else replace(one, group=row.group or one.group, split=row.split or one.split)
-            )
+        whole, _ = whole_of(one.where)
+        row = table.rows.get(whole)
+        if whole not in table.skipped:
+            split, group = (row.split, row.group) if row else (None, None)
+            found.append(replace(one, split=split or one.split, group=group or one.group))
     return replace(reading, found=tuple(found))
 
 

@@ -15,8 +15,8 @@ from snowroll.prepare import wfdb
 from snowroll.prepare.bundles import unbundled
 from snowroll.prepare.class_names import read_classes
 from snowroll.prepare.decode import limited
-from snowroll.prepare.layouts import with_groups
-from snowroll.prepare.manifest import ENDINGS, read_manifests
+from snowroll.prepare.layouts import overlaid, with_groups
+from snowroll.prepare.manifest import ENDINGS, TWO_ROWS, read_manifests
 from snowroll.prepare.names import BUNDLE, PIECE, bundle_of, home_of
 from snowroll.prepare.read import Entry, Folder
 from snowroll.prepare.series import kind_of_series, open_series
@@ -133,17 +133,18 @@ def read_recordings(folder: Folder, settings: PrepareSettings) -> Reading | None
     wheres = list(found.briefs)
     lead = {_files_of(where)[0]: where for where in wheres}
     table = read_manifests(_Lists(folder, found.used), list(lead), settings)  # type: ignore[arg-type]
-    named = {lead[file]: row for file, row in table.rows.items() if row.label and file in lead}
+    table.rows = {lead[file]: row for file, row in table.rows.items()}
+    table.skipped = {lead.get(file, file): why for file, why in table.skipped.items()}
+    named = {where: row for where, row in table.rows.items() if row.label}
     folders = read_classes(wheres, settings, kind_of_series)
     annotated = {where: told for where, told in found.briefs.items() if told.frames}
     if named and len(named) * 2 >= len(wheres):
         rows = tuple(Found(where, row.label, row.group, row.split) for where, row in named.items())
         left = {_files_of(where)[0]: "not named in the manifest" for where in wheres if where not in named}
-        reading = Reading("a manifest of recordings", tuple(table.evidence), rows, left)
+        reading = Reading("a manifest of recordings", (), rows, left)
     elif len(annotated) * 2 >= len(wheres):
         reading = _beats(annotated, settings)
-        groups = {lead[file]: row.group for file, row in table.rows.items() if file in lead and row.group}
-        reading = replace(reading, found=tuple(_regrouped(reading.found, groups)))
+        table.skipped = {where: why for where, why in table.skipped.items() if not why.startswith(TWO_ROWS)}
     elif folders is not None and len({one.target for one in folders.found}) > 1:
         reading = folders
     elif settings.labels:
@@ -154,9 +155,9 @@ def read_recordings(folder: Folder, settings: PrepareSettings) -> Reading | None
     left = {entry.where: "not a recording" for entry in folder.entries() if entry.where not in found.used}
     listed = {file for file in left if file.lower().endswith(ENDINGS) and table.evidence}
     left = {where: why for where, why in left.items() if where not in listed}
-    skipped = {**left, **folder.refused, **found.skipped, **reading.skipped}
-    whole = replace(reading, evidence=(*reading.evidence, *_of_rates(found.briefs)), skipped=skipped)
-    return with_groups(whole, settings.group)
+    skipped = {**left, **folder.refused, **found.skipped, **table.skipped, **reading.skipped}
+    evidence = (*reading.evidence, *table.evidence, *_of_rates(found.briefs))
+    return with_groups(overlaid(replace(reading, evidence=evidence, skipped=skipped), table), settings.group)
 
 
 def _worth(folder: Folder, found: Recordings) -> bool:
@@ -227,12 +228,6 @@ def _patients(annotated: Mapping[str, Brief], names: Sequence[str]) -> dict[str,
         own = _files_of(where)[0].rpartition(".")[0] if name in twice else name
         groups[where] = _TWO_OF_ONE[0] if is_mitbih and name == _TWO_OF_ONE[1] else own
     return groups
-
-
-def _regrouped(found: Sequence[Found], groups: Mapping[str, str | None]) -> Iterator[Found]:
-    """By the patients that a manifest names."""
-    for one in found:
-        yield replace(one, group=groups.get(one.where.partition(PIECE)[0]) or one.group)
 
 
 def _of_rates(briefs: Mapping[str, Brief]) -> list[str]:
