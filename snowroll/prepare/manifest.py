@@ -185,13 +185,15 @@ def splits_of_folders(wheres: Iterable[str]) -> dict[str, Split]:
     ({'train2017/a.png': 'train', 'val2017/b.png': 'val'}, {})
     """
     folders = {where: where.replace("!", "/").split("/")[:-1] for where in wheres}
-    called = {name: split_called(name) for names in folders.values() for name in names}
+    called: dict[str, Split | None] = {name: split_called(name) for names in folders.values() for name in names}
     if len(set(called.values()) - {None}) < 2:
         called = {name: SPLITS.get(name.lower()) for name in called}
-    found = {
-        where: next((split for name in names if (split := called[name])), None) for where, names in folders.items()
-    }
-    return {where: split for where, split in found.items() if split}
+    found: dict[str, Split] = {}
+    for where, names in folders.items():
+        for name in names:
+            if split := called[name]:
+                found.setdefault(where, split)
+    return found
 
 
 def split_called(name: str, shared: Set[str] = frozenset()) -> Split | None:
@@ -513,7 +515,7 @@ def _unnumbered(parsed: Sequence[Lines]) -> list[Lines]:
 
 def _is_running(labels: Sequence[str], known: Set[str]) -> bool:
     are_whole = all(label.isdecimal() for label in labels)
-    return len(labels) > 2 and are_whole and len(set(labels)) == len(labels) and not known.issuperset(labels)
+    return len(labels) > 2 and are_whole and len(set(labels)) == len(labels) and not set(labels) <= known
 
 
 def _json_lines(where: str, text: str, table: Table) -> list[tuple[int, dict[str, str]]]:
