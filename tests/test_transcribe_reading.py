@@ -47,6 +47,11 @@ def test_manifest_of_json_lines(tmp_path: Path) -> None:
     assert any("lost.wav" in where for where in reading.skipped)
 
 
+def test_numbers_that_are_said_are_texts(tmp_path: Path) -> None:
+    files = {**dict.fromkeys(("a.wav", "b.wav", "c.wav"), "~"), "said.txt": "a.wav 4711\nb.wav 12\nc.wav 380\n"}
+    assert [text for text, _, _ in told(reading_of(tmp_path, files)).values()] == ["4711", "12", "380"]
+
+
 def test_manifest_with_splits_and_both_columns(tmp_path: Path) -> None:
     rows = "path,label,sentence,split\na.wav,yes,yes please,train\nb.wav,no,no thanks,test\n"
     files = {"a.wav": "~", "b.wav": "~", "m.csv": rows}

@@ -111,7 +111,7 @@ def read_manifests(
     parsed = [_folded(lines) for where, raw in folder.stream(wheres) if (lines := _parse(where, raw, shelf, table))]
     used = [
         (lines, columns)
-        for lines in _unnumbered(parsed)
+        for lines in (parsed if is_text else _unnumbered(parsed))
         if (columns := _columns(lines, shelf, settings, label, is_text))
     ]
     used = _of_one_round(used, table)
