@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from snowroll.base.errors import DataError
-from snowroll.prepare.names import holds_rows, is_archive, is_idx, stretch_of, take_apart, whole_of
+from snowroll.prepare.names import BUNDLE, holds_rows, is_archive, is_idx, stretch_of, take_apart, whole_of
 from snowroll.prepare.read import Folder
 from snowroll.project.opened import Opened, stream_of
 
@@ -59,8 +59,8 @@ def _inside(opened: Opened, path: Path, unread: dict[str, str]) -> Iterator[tupl
 
 
 def _named(base: Path, where: str) -> str:
-    """A path would fold the marks of a piece."""
-    return f"{base}/{where}" if whole_of(where)[1] else str(base / where)
+    """A path would fold the marks of a piece, and those of several files."""
+    return f"{base}/{where}" if whole_of(where)[1] or BUNDLE in where else str(base / where)
 
 
 def _wheres(opened: Opened, folder: Folder) -> list[str]:

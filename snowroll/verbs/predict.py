@@ -7,9 +7,9 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import partial, reduce
 from hashlib import sha256
-from itertools import count, islice
+from itertools import count, islice, takewhile
 from pathlib import Path
 
 from snowroll.base import atomic
@@ -78,12 +78,20 @@ def plain_stem(name: str) -> str:
 
     >>> plain_stem("a/scan_01.nii.gz"), plain_stem("ct/p1//IM0001"), plain_stem("x.tar!b/1.png")
     ('scan_01', 'p1', '1')
+    >>> plain_stem("mri/p1_t//1.nii//2.nii"), plain_stem("p//1/ct.nii//1/pet.nii")
+    ('p1_t', 'p1')
     """
-    several = bundle_of(name)
-    if several is not None and several.is_whole:
-        name = several.home.rstrip("/!")
+    if several := bundle_of(name):
+        files = [file.rpartition("/")[2] for file in several.files]
+        shared = "" if several.is_whole else reduce(_shared, files).rstrip("_-. ")
+        name = shared or several.home.rstrip("/!")
     last = name.replace("!", "/").rpartition("/")[2]
     return re.sub(r"(\.nii)?\.[A-Za-z0-9]{1,5}$", "", last) or "answer"
+
+
+def _shared(one: str, other: str) -> str:
+    """What both begin with."""
+    return "".join(a for a, _ in takewhile(lambda both: both[0] == both[1], zip(one, other, strict=False)))
 
 
 def _lines(opened: Opened, trained: Trained, paths: list[Path], format: str, write: Write | None) -> Iterator[str]:
