@@ -222,3 +222,49 @@ def test_every_format_is_tried(photos: Path) -> None:
     reading = read_boxes(Folder(photos), PrepareSettings())
     assert reading is not None
     assert reading.layout == "COCO and Pascal VOC and CVAT and Label Studio and LabelMe and CSV boxes"
+
+
+def read_all(folder: Path) -> tuple[dict[str, Json], dict[str, str]]:
+    """(picture -> its boxes, what is passed over -> why)"""
+    reading = read_boxes(Folder(folder), PrepareSettings(workers=1))
+    assert reading is not None
+    return {found.where: found.target for found in reading.found}, dict(reading.skipped)
+
+
+CAT = {"class": "cat", "box": [20.0, 5.0, 38.0, 25.0]}
+PERSON = {"class": "person", "box": [1.0, 2.0, 9.0, 20.0]}
+
+
+def test_of_files_that_tell_more_and_less_of_a_picture_the_fuller_counts(photos: Path) -> None:
+    """As COCO is downloaded: the file of keypoints lists the same pictures, and of their objects the persons."""
+    sizes = {"size": (40, 30), "line": ""}
+    everything = [Marked("0.png", (CAT, PERSON), **sizes), Marked("1.png", (CAT,), **sizes)]
+    persons = [Marked("0.png", (PERSON,), **sizes), Marked("1.png", (), **sizes)]
+    other = [Marked("0.png", ({**PERSON, "class": "dog"},), **sizes)]
+    put(photos, {"annotations/instances.json": coco.write(everything)["annotations/instances.json"]})
+    put(photos, {"annotations/person_keypoints.json": coco.write(persons)["annotations/instances.json"]})
+    found, _ = read_all(photos)
+    assert found == {"images/0.png": [CAT, PERSON], "images/1.png": [CAT], "images/2.png": None}
+    put(photos, cvat.write(other))
+    found, skipped = read_all(photos)
+    assert "images/0.png" not in found
+    assert "disagree" in skipped["images/0.png"]
+
+
+def test_the_order_of_files_does_not_say_which_counts(photos: Path) -> None:
+    """Two that differ, and one that holds what both say."""
+    for name, objects in {"a": (CAT,), "b": (PERSON,), "c": (CAT, PERSON)}.items():
+        text = coco.write([Marked("0.png", objects, "", (40, 30))])["annotations/instances.json"]
+        put(photos, {f"{name}.json": text})
+    assert read_all(photos)[0]["images/0.png"] == [CAT, PERSON]
+
+
+def test_a_file_that_is_too_large_is_told_whatever_else_is_read(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("snowroll.prepare.trees._LARGEST_JSON", 50)
+    put(
+        photos, coco.write([Marked("0.png", (CAT,), "", (40, 30))]) | table.write([Marked("1.png", (CAT,), "", (9, 9))])
+    )
+    reading = read_boxes(Folder(photos), PrepareSettings(workers=1))
+    assert reading is not None
+    assert "too large to be read" in reading.skipped["annotations/instances.json"]
+    assert any("too large to be read" in line for line in reading.evidence)

@@ -1,12 +1,12 @@
 """A folder of pictures and annotation files, whoever wrote them, as samples with boxes.
 
-All formats are tried; where two of them mark the same picture and disagree, the picture is left out and named. A
-picture that no file speaks of has no label yet.
+All formats are tried; of a picture that several files mark, the one counts that holds all that the others say. Where
+none does, the picture is left out and named. A picture that no file speaks of has no label yet.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -16,7 +16,7 @@ from snowroll.base.nouns import Json, Split
 from snowroll.base.task import Found, Reading
 from snowroll.prepare.decode import limited
 from snowroll.prepare.layouts import count_formats, with_declared, with_groups
-from snowroll.prepare.manifest import TWO_ROWS, Shelf, splits_of_folders
+from snowroll.prepare.manifest import TOO_LARGE, TWO_ROWS, Shelf, splits_of_folders
 from snowroll.prepare.pictures import format_of_name, size_of
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
@@ -49,11 +49,12 @@ def read_boxes(folder: Folder, settings: PrepareSettings) -> Reading | None:
     pictures = [entry.where for entry in folder.entries() if format_of_name(entry.where)]
     if not pictures:
         return None
-    told = [found for reader in READERS if (found := reader(folder)).pictures]
+    read = [reader(folder) for reader in READERS]
+    told = [found for found in read if found.pictures]
     if not told and not settings.labels:
         return None
     skipped: dict[str, str] = {}
-    marked = _resolved(told, pictures, skipped)
+    marked, fuller = _resolved(told, pictures, skipped)
     if told and not marked:
         return None
     marked = _with_sizes(folder, marked, skipped, settings)
@@ -68,24 +69,20 @@ def read_boxes(folder: Folder, settings: PrepareSettings) -> Reading | None:
     counts = Counter(row["class"] for one in marked.values() for row in one.objects)
     evidence = [sentence for one in told for sentence in one.evidence[:4]]
     nothing = sum(not one.objects for one in marked.values())
-    evidence.append(f"{count_formats(pictures)}; {counts.total():,} boxes of {len(counts):,} classes")
+    evidence.append(f"{count_formats(one.where for one in found)}; {counts.total():,} boxes of {len(counts):,} classes")
     if nothing:
         evidence.append(f"{nothing:,} pictures are marked as holding nothing")
+    if fuller:
+        evidence.append(f"{fuller:,} pictures are marked by a file that knows more of them than another: it is taken")
     if settings.labels:
         evidence.append(f"labels to choose from: {', '.join(settings.labels)}")
     named = " and ".join(one.format for one in told) or "pictures without labels"
-    used = {where for one in told for where in one.used}
-    others = {
-        entry.where: "not a picture"
-        for entry in folder.entries()
-        if entry.where not in used and entry.where not in pictures
-    }
-    reading = Reading(
-        f"{named} boxes" if told else named,
-        tuple(evidence),
-        tuple(found),
-        {**others, **folder.refused, **_spoken_of(told), **skipped},
-    )
+    used = {*pictures, *(where for one in told for where in one.used)}
+    others = {entry.where: "not a picture" for entry in folder.entries() if entry.where not in used}
+    others |= {**folder.refused, **_spoken_of(read, told)}
+    evidence += [f"{where}: {why}" for where, why in others.items() if why.startswith(TOO_LARGE)]
+    layout = f"{named} boxes" if told else named
+    reading = Reading(layout, tuple(evidence), tuple(found), {**others, **skipped})
     return with_groups(with_declared(reading, folder, settings), settings.group)
 
 
@@ -102,13 +99,17 @@ def _writer(write: Callable[[Sequence[Marked]], dict[str, str]]) -> Callable[[Se
 WRITERS = {name: _writer(part.write) for name, part in _FORMATS.items()}
 
 
-def _spoken_of(told: Sequence[Told]) -> dict[str, str]:
-    return {where: why for one in told for where, why in one.skipped.items()}
+def _spoken_of(read: Sequence[Told], told: Sequence[Told]) -> dict[str, str]:
+    """What could not be used, of the formats that are here; and what was too large to see whose it is."""
+    return {
+        where: why for one in read for where, why in one.skipped.items() if one in told or why.startswith(TOO_LARGE)
+    }
 
 
-def _resolved(told: Sequence[Told], pictures: Sequence[str], skipped: dict[str, str]) -> dict[str, Marked]:
-    """Path of the picture -> what is said of it. What cannot be found, and what is contradicted, goes to `skipped`."""
-    shelf, marked = Shelf(pictures), dict[str, Marked]()
+def _resolved(told: Sequence[Told], pictures: Sequence[str], skipped: dict[str, str]) -> tuple[dict[str, Marked], int]:
+    """(path of the picture -> what is said of it; of how many one file knows more than another). What cannot be found,
+    and what is contradicted, goes to `skipped`."""
+    shelf, said = Shelf(pictures), defaultdict[str, list[Marked]](list)
     by_file: dict[str, list[Marked]] = {}
     for one in (one for part in told for one in part.pictures):
         home = one.line if one.line.lower().endswith((".xml", ".txt")) else one.line.partition(" task ")[0]
@@ -120,28 +121,33 @@ def _resolved(told: Sequence[Told], pictures: Sequence[str], skipped: dict[str, 
             where, why = (one.picture, "") if one.picture in known else find(one.picture)
             if where is None:
                 skipped[one.picture or one.line] = f"named in {one.line}, but {why}"
-                continue
-            before = marked.setdefault(where, one)
-            if before is not one:
-                if _agree(before, one):
-                    marked[where] = replace(before, split=before.split or one.split, size=before.size or one.size)
-                else:
-                    skipped[where] = f"{TWO_ROWS}: {before.line} and {one.line} mark other objects"
-    return {where: one for where, one in marked.items() if where not in skipped}
+            else:
+                said[where].append(one)
+    marked, fuller = dict[str, Marked](), 0
+    for where, some in said.items():
+        most = max(some, key=lambda one: len(one.objects))
+        other = next((one for one in some if not _holds(most, one)), None)
+        if other is not None:
+            skipped[where] = f"{TWO_ROWS}: {most.line} and {other.line} mark other objects"
+            continue
+        split, size = ((one.split for one in some if one.split), (one.size for one in some if one.size))
+        marked[where] = replace(most, split=most.split or next(split, None), size=most.size or next(size, None))
+        fuller += any(len(one.objects) < len(most.objects) for one in some)
+    return marked, fuller
 
 
-def _agree(one: Marked, other: Marked) -> bool:
-    """Whether both mark the same objects. Shares of sides cannot be compared with pixels: they are taken to agree where
-    they are as many of each class."""
-    if one.relative != other.relative or one.relative:
-        return Counter(row["class"] for row in one.objects) == Counter(row["class"] for row in other.objects)
-    left = list(other.objects)
-    for row in one.objects:
+def _holds(most: Marked, other: Marked) -> bool:
+    """Whether the one marks all objects of the other. Shares of sides cannot be compared with pixels: of them each
+    class is counted."""
+    if most.relative != other.relative or most.relative:
+        return Counter(row["class"] for row in other.objects) <= Counter(row["class"] for row in most.objects)
+    left = list(most.objects)
+    for row in other.objects:
         twin = next((place for place, there in enumerate(left) if _same(row, there)), None)
         if twin is None:
             return False
         del left[twin]
-    return not left
+    return True
 
 
 def _same(one: Json, other: Json) -> bool:

@@ -17,7 +17,7 @@ from snowroll.tasks.detect_objects.formats.marks import MOST, Marked, Told, an_o
 
 def read(folder: Folder) -> Told:
     told = Told("COCO")
-    for where, tree in json_trees(folder, told.skipped, b'"annotations"', b'"categories"'):
+    for where, tree in json_trees(folder, told.skipped, b'"annotations"', b'"categories"', thin=_thin):
         if not (isinstance(tree, dict) and isinstance(tree.get("images"), list) and "annotations" in tree):
             continue
         told.used.add(where)
@@ -30,6 +30,13 @@ def read(folder: Folder) -> Told:
         boxes = sum(len(one.objects) for one in found)
         told.evidence.append(f"{where}: COCO, {len(found):,} pictures, {boxes:,} boxes")
     return told
+
+
+def _thin(one: Json) -> Json:
+    """Outlines are most of a large file, and not needed where there are boxes."""
+    if one.get("bbox"):
+        one.pop("segmentation", None)
+    return one
 
 
 def _pictures(tree: Mapping[str, Any], where: str, told: Told) -> list[Marked]:
