@@ -70,9 +70,10 @@ def test_written_and_read_again_is_the_same(
         (folder / place).parent.mkdir(parents=True, exist_ok=True)
         (folder / place).write_text(text, encoding="utf-8")
     wanted = {one.picture: kept(name, one) for one in pictures}
-    if name == "yolo" and not any(wanted.values()):
-        return  # empty texts beside pictures are no labels
     reading = read_boxes(Folder(folder), PrepareSettings(workers=1))
+    if not any(wanted.values()):
+        assert reading is None  # no object anywhere: texts beside pictures, or another task's file
+        return
     assert reading is not None
     assert {found.where: found.target for found in reading.found} == wanted
     if name in KNOWS_SPLITS:
@@ -268,3 +269,115 @@ def test_a_file_that_is_too_large_is_told_whatever_else_is_read(photos: Path, mo
     assert reading is not None
     assert "too large to be read" in reading.skipped["annotations/instances.json"]
     assert any("too large to be read" in line for line in reading.evidence)
+
+
+OUTLINE = [[10.0, 5.0], [30.0, 5.0], [20.0, 25.0]]
+
+
+def as_cvat(shapes: str) -> str:
+    images = f'<image name="0.png" width="40" height="30">{shapes}</image>'
+    other = '<image name="1.png"><box label="leaf" xtl="1" ytl="2" xbr="3" ybr="4"/></image>'
+    return f"<annotations>{images}{other}</annotations>"
+
+
+def as_label_studio(*results: Json) -> str:
+    about = {"original_width": 40, "original_height": 30}
+    box = {"x": 10, "y": 10, "width": 10, "height": 10, "rectanglelabels": ["leaf"]}
+    other = [{"type": "rectanglelabels", "value": box, **about}]
+    told = [{**one, **about} for one in results]
+    tasks = [{"data": {"image": "0.png"}, "annotations": [{"result": told}]}]
+    return json.dumps([*tasks, {"data": {"image": "1.png"}, "annotations": [{"result": other}]}])
+
+
+def as_labelme(kind: str, points: Sequence[Sequence[float]]) -> str:
+    shapes = [{"label": "leaf", "points": points, "shape_type": kind}]
+    return json.dumps({"shapes": shapes, "imagePath": "0.png", "imageWidth": 40, "imageHeight": 30})
+
+
+def as_coco(**fields: Json) -> str:
+    box = {"id": 2, "image_id": 2, "category_id": 1, "bbox": [1, 2, 3, 4]}
+    tree = {
+        "images": [{"id": 1, "file_name": "0.png"}, {"id": 2, "file_name": "1.png"}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 1, **fields}, box],
+        "categories": [{"id": 1, "name": "leaf"}],
+    }
+    return json.dumps(tree)
+
+
+@pytest.mark.parametrize(
+    ("place", "text"),
+    [
+        ("a.xml", as_cvat('<polygon label="leaf" points="10,5;30,5;20,25"/><tag label="sharp"/>')),
+        ("a.xml", as_cvat('<ellipse label="leaf" cx="20" cy="15" rx="10" ry="10"/>')),
+        ("a.xml", as_cvat('<box label="leaf" xtl="12.929" ytl="7.929" xbr="27.071" ybr="22.071" rotation="45"/>')),
+        ("a.xml", as_cvat('<mask label="leaf" rle="0, 400" left="10" top="5" width="20" height="20"/>')),
+        (
+            "a.json",
+            as_label_studio(
+                {"type": "choices", "value": {"choices": ["sharp"]}},
+                {
+                    "type": "polygonlabels",
+                    "value": {"points": [[25, 100 / 6], [75, 100 / 6], [50, 250 / 3]], "polygonlabels": ["leaf"]},
+                },
+            ),
+        ),
+        (
+            "a.json",
+            as_label_studio(
+                {
+                    "type": "ellipselabels",
+                    "value": {"x": 50, "y": 50, "radiusX": 25, "radiusY": 100 / 3, "ellipselabels": ["leaf"]},
+                }
+            ),
+        ),
+        ("images/0.json", as_labelme("polygon", OUTLINE)),
+        ("images/0.json", as_labelme("mask", [[10, 5], [30, 25]])),
+        ("a.json", as_coco(segmentation=[[10, 5, 30, 5, 20, 25]])),
+    ],
+)
+def test_outlines_are_read_as_the_boxes_around_them(place: str, text: str, photos: Path) -> None:
+    put(photos, {place: text})
+    (row,) = read_all(photos)[0]["images/0.png"]
+    assert row["class"] == "leaf"
+    assert row["box"] == pytest.approx([10.0, 5.0, 30.0, 25.0], abs=0.001)
+
+
+@pytest.mark.parametrize(
+    ("place", "text"),
+    [
+        ("a.xml", as_cvat('<polyline label="leaf" points="10,5;30,5;20,25"/>')),
+        ("a.xml", as_cvat('<box label="leaf" xtl="1" ytl="5" xbr="30" ybr="25"/><points label="tip" points="1,2"/>')),
+        ("a.json", as_label_studio({"type": "brushlabels", "value": {"rle": [1, 2], "brushlabels": ["leaf"]}})),
+        ("a.json", as_label_studio({"type": "keypointlabels", "value": {"x": 1, "y": 2, "keypointlabels": ["leaf"]}})),
+        (
+            "a.json",
+            as_label_studio({"id": "r", "type": "rectangle", "value": {"x": 1, "y": 2, "width": 3, "height": 4}}),
+        ),
+        ("a.json", as_label_studio({"type": "rectanglelabels", "value": {"rectanglelabels": []}})),
+        ("images/0.json", as_labelme("linestrip", OUTLINE)),
+        ("a.json", as_coco()),
+        ("a.json", as_coco(bbox=[1, 2, 3])),
+    ],
+)
+def test_what_has_no_box_does_not_say_that_nothing_is_there(place: str, text: str, photos: Path) -> None:
+    put(photos, {place: text})
+    if place == "images/0.json":
+        put(photos, {"images/1.json": as_labelme("rectangle", [[1, 2], [3, 4]]).replace("0.png", "1.png")})
+    found, skipped = read_all(photos)
+    assert found["images/0.png"] is None
+    assert found["images/1.png"]
+    assert any(where.startswith(place) for where in skipped)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"a.json": as_coco().replace('"bbox"', '"area"')},
+        {"a.json": json.dumps([{"data": {"image": "0.png"}, "annotations": [{"result": [{"type": "choices"}]}]}])},
+        {"images/0.json": json.dumps({"shapes": [], "imagePath": "0.png"})},
+        {"images/0.xml": "<annotation></annotation>"},
+    ],
+)
+def test_files_without_an_object_are_no_boxes(files: dict[str, str], photos: Path) -> None:
+    put(photos, files)
+    assert read_boxes(Folder(photos), PrepareSettings(workers=1)) is None

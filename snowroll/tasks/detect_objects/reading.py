@@ -50,7 +50,8 @@ def read_boxes(folder: Folder, settings: PrepareSettings) -> Reading | None:
     if not pictures:
         return None
     read = [reader(folder) for reader in READERS]
-    told = [found for found in read if found.pictures]
+    # a format without any object is another task's file, or texts that happen to be called like pictures
+    told = [found for found in read if any(one.objects for one in found.pictures)]
     if not told and not settings.labels:
         return None
     skipped: dict[str, str] = {}

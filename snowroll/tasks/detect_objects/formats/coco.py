@@ -1,5 +1,5 @@
 """COCO JSON: one file with images, annotations and categories. Crowds are to be ignored; a picture that is listed
-without annotations holds nothing."""
+without annotations holds nothing, and one of whose annotations any cannot be used has no label."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from snowroll.base.nouns import Json, Split
 from snowroll.prepare.manifest import SPLITS, split_of_name
 from snowroll.prepare.read import Folder
 from snowroll.prepare.trees import json_trees
-from snowroll.tasks.detect_objects.formats.marks import MOST, Marked, Told, an_object, classes_of
+from snowroll.tasks.detect_objects.formats.marks import MOST, Marked, Told, an_object, classes_of, hull
 
 
 def read(folder: Folder) -> Told:
@@ -42,24 +42,34 @@ def _thin(one: Json) -> Json:
 def _pictures(tree: Mapping[str, Any], where: str, told: Told) -> list[Marked]:
     names = {one["id"]: str(one["name"]) for one in tree.get("categories", ())}
     objects: dict[Any, list[Json]] = defaultdict(list)
+    unknown = set[Any]()  # pictures that hold what cannot be used: what else they hold would be learnt as all
     if len(tree["annotations"]) > MOST:
         raise ValueError(f"{len(tree['annotations']):,} boxes, and {MOST:,} are read")
     for number, one in enumerate(tree["annotations"]):
         try:
-            x, y, wide, high = map(float, one["bbox"])
             kind = names[one["category_id"]]
-            objects[one["image_id"]].append(an_object(kind, (x, y, x + wide, y + high), bool(one.get("iscrowd"))))
+            objects[one["image_id"]].append(an_object(kind, _box(one), bool(one.get("iscrowd"))))
         except (ValueError, TypeError, KeyError) as fault:
             told.skipped[f"{where} annotation {number + 1}"] = f"a box that cannot be used ({fault!r})"
+            unknown.add(one.get("image_id") if isinstance(one, dict) else None)
     split = _split(where)
     found = []
     for image in tree["images"]:
         wide, high = image.get("width"), image.get("height")
         size = (int(wide), int(high)) if wide and high else None
-        found.append(Marked(str(image["file_name"]), tuple(objects.pop(image["id"], ())), where, size, split))
+        one = Marked(str(image["file_name"]), tuple(objects.pop(image["id"], ())), where, size, split)
+        found += [one] if image["id"] not in unknown else []
     for orphans in objects.values():
         told.skipped[f"{where} ({orphans[0]['class']})"] = "boxes of a picture that the file does not list"
     return found
+
+
+def _box(one: Mapping[str, Any]) -> Sequence[float]:
+    """As it is told, or around the outline."""
+    if one.get("bbox") is None and isinstance(one.get("segmentation"), list):
+        return hull((x, y) for line in one["segmentation"] for x, y in zip(line[::2], line[1::2], strict=True))
+    x, y, wide, high = map(float, one["bbox"])
+    return x, y, x + wide, y + high
 
 
 def _split(where: str) -> Split | None:

@@ -1,15 +1,17 @@
-"""CVAT for images 1.1: one XML with an <image> for each picture."""
+"""CVAT for images 1.1: one XML with an <image> for each picture; boxes, and the hulls of polygons, ellipses and masks.
+A picture with a shape that has no box has no label."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import cos, hypot, radians, sin
 from xml.etree import ElementTree
 
 from snowroll.base.errors import DataError
 from snowroll.prepare.manifest import SPLITS
 from snowroll.prepare.read import Folder
 from snowroll.prepare.trees import LARGEST
-from snowroll.tasks.detect_objects.formats.marks import Marked, Told, an_object, number_of
+from snowroll.tasks.detect_objects.formats.marks import Marked, Told, an_object, hull, number_of
 from snowroll.tasks.detect_objects.formats.xml import Element, parse
 
 SIDES = ("xtl", "ytl", "xbr", "ybr")
@@ -23,13 +25,15 @@ def read(folder: Folder) -> Told:
             continue
         try:
             root = parse(raw, where)
-            found = [_picture(image, where) for image in root.iter("image")]
         except DataError as fault:
             told.skipped[where] = fault.what
             continue
-        except ValueError as fault:
-            told.skipped[where] = f"CVAT that cannot be used ({fault})"
-            continue
+        found = []
+        for image in root.iter("image"):
+            try:
+                found.append(_picture(image, where))
+            except ValueError as fault:
+                told.skipped[f"{where} ({image.get('name', '')})"] = f"a picture that cannot be used ({fault})"
         if found:
             told.used.add(where)
             told.pictures += found
@@ -38,12 +42,37 @@ def read(folder: Folder) -> Told:
 
 
 def _picture(image: Element, where: str) -> Marked:
-    objects = tuple(
-        an_object(box.get("label", ""), [number_of(box.attrib, side) for side in SIDES]) for box in image.iter("box")
-    )
+    objects = tuple(an_object(shape.get("label", ""), _box(shape)) for shape in image if shape.tag != "tag")
     size = tuple(int(float(image.get(side, 0))) for side in ("width", "height"))
     split = SPLITS.get(image.get("subset", "").lower())
     return Marked(image.get("name", ""), objects, where, (size[0], size[1]) if min(size) > 0 else None, split)
+
+
+def _box(shape: Element) -> Sequence[float]:
+    """Around the shape as it lies: boxes and ellipses may be turned about their middle."""
+    told = shape.attrib
+    angle = radians(float(told.get("rotation", 0)))
+    match shape.tag:
+        case "box":
+            left, top, right, bottom = (number_of(told, side) for side in SIDES)
+            if not angle:
+                return left, top, right, bottom
+            x, y, wide, high = (left + right) / 2, (top + bottom) / 2, (right - left) / 2, (bottom - top) / 2
+            across = abs(wide * cos(angle)) + abs(high * sin(angle))
+            down = abs(wide * sin(angle)) + abs(high * cos(angle))
+        case "ellipse":
+            x, y, wide, high = (number_of(told, side) for side in ("cx", "cy", "rx", "ry"))
+            across = hypot(wide * cos(angle), high * sin(angle))
+            down = hypot(wide * sin(angle), high * cos(angle))
+        case "polygon":
+            points = (point.split(",") for point in told.get("points", "").split(";") if point)
+            return hull((float(x), float(y)) for x, y in points)
+        case "mask":
+            left, top, wide, high = (number_of(told, side) for side in ("left", "top", "width", "height"))
+            return left, top, left + wide, top + high
+        case other:
+            raise ValueError(f"a {other} has no box")
+    return x - across, y - down, x + across, y + down
 
 
 def write(pictures: Sequence[Marked]) -> dict[str, str]:

@@ -1,6 +1,8 @@
-"""Label Studio's JSON: a list of tasks; rectangles in per cent of the picture's sides.
+"""Label Studio's JSON: a list of tasks; rectangles, and the hulls of polygons and ellipses, in per cent of the
+picture's sides.
 
-Of several annotations of one task the last that was not cancelled counts. A task without one is not labelled.
+Of several annotations of one task the last that was not cancelled counts. A task without one is not labelled, nor is
+one with a region that has no box.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from snowroll.base.nouns import Json
 from snowroll.prepare.read import Folder
 from snowroll.prepare.trees import json_trees
-from snowroll.tasks.detect_objects.formats.marks import Marked, Told, an_object, in_pixels
+from snowroll.tasks.detect_objects.formats.marks import Marked, Told, an_object, hull, in_pixels
 
 
 def read(folder: Folder) -> Told:
@@ -26,7 +28,7 @@ def read(folder: Folder) -> Told:
         for number, task in enumerate(tree, 1):
             try:
                 told.pictures += _pictures(task, f"{where} task {number}")
-            except (ValueError, TypeError, KeyError, AttributeError) as fault:
+            except (ValueError, TypeError, LookupError, AttributeError) as fault:
                 told.skipped[f"{where} task {number}"] = f"a task that cannot be used ({fault!r})"
         told.evidence.append(f"{where}: Label Studio, {len(told.pictures) - before:,} pictures")
     return told
@@ -40,18 +42,34 @@ def _pictures(task: Mapping[str, Any], line: str) -> Iterator[Marked]:
         return
     objects: list[Json] = []
     size: tuple[int, int] | None = None
-    for one in given[-1]["result"]:
-        if one.get("type") == "rectanglelabels":
+    regions = given[-1]["result"]
+    labelled = {one.get("id") for one in regions if one.get("type", "").endswith("labels")}
+    for one in regions:
+        kind = one.get("type", "")
+        if kind.endswith("labels"):  # choices, ratings and words are of the picture, not of a region
             if "original_width" in one:
                 size = int(one["original_width"]), int(one["original_height"])
-            value = one["value"]
-            if value.get("rotation"):
-                raise ValueError("a rotated rectangle")
-            x, y, wide, high = (float(value[side]) / 100 for side in ("x", "y", "width", "height"))
-            found = an_object(value["rectanglelabels"][0], (x, y, x + wide, y + high))
-            objects.append({**found, "box": [x, y, x + wide, y + high]})
+            box = [side / 100 for side in _box(one["value"], kind)]
+            objects.append({**an_object(one["value"][kind][0], box), "box": box})
+        elif {"x", "points", "rle"} & one.get("value", {}).keys() and one.get("id") not in labelled:
+            raise ValueError("a region without a class")
     one = Marked(_file_name(named), tuple(objects), line, size, relative=True)
     yield in_pixels(one, size) if size is not None else one
+
+
+def _box(value: Mapping[str, Any], kind: str) -> Sequence[float]:
+    """In per cent."""
+    if "points" in value:
+        return hull((float(x), float(y)) for x, y in value["points"])
+    if value.get("rotation"):
+        raise ValueError("a rotated region")
+    if "radiusX" in value:
+        x, y, across, down = (float(value[side]) for side in ("x", "y", "radiusX", "radiusY"))
+        return x - across, y - down, x + across, y + down
+    if kind == "keypointlabels" or not {"x", "y", "width", "height"} <= value.keys():
+        raise ValueError(f"{kind} without a box")
+    x, y, wide, high = (float(value[side]) for side in ("x", "y", "width", "height"))
+    return x, y, x + wide, y + high
 
 
 def _file_name(named: str) -> str:

@@ -1,4 +1,5 @@
-"""LabelMe: one JSON a picture, beside it; rectangles, and the hulls of polygons and circles."""
+"""LabelMe: one JSON a picture, beside it; rectangles, and the hulls of polygons, circles and masks. A picture with a
+shape that has no box has no label."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from math import dist
 from snowroll.base.nouns import Json
 from snowroll.prepare.labelme import Shape, read_shapes
 from snowroll.prepare.read import Folder
-from snowroll.tasks.detect_objects.formats.marks import Marked, Told, an_object, paths_of
+from snowroll.tasks.detect_objects.formats.marks import Marked, Told, an_object, hull, paths_of
 
 
 def read(folder: Folder) -> Told:
@@ -32,10 +33,9 @@ def _objects(shapes: Sequence[Shape]) -> Iterator[Json]:
             (x, y), edge = points
             radius = dist((x, y), edge)
             points = ((x - radius, y - radius), (x + radius, y + radius))
-        elif shape.kind not in ("rectangle", "polygon"):  # points and lines have no box
-            continue
-        xs, ys = [x for x, _ in points], [y for _, y in points]
-        yield an_object(shape.label, (min(xs), min(ys), max(xs), max(ys)))
+        elif shape.kind not in ("rectangle", "polygon", "mask"):
+            raise ValueError(f"a {shape.kind} has no box")
+        yield an_object(shape.label, hull(points))
 
 
 def write(pictures: Sequence[Marked]) -> dict[str, str]:

@@ -50,6 +50,15 @@ def an_object(name: object, box: Iterable[Any], ignore: bool = False) -> Json:
     return {**found, "ignore": True} if ignore else found
 
 
+def hull(points: Iterable[tuple[float, float]]) -> list[float]:
+    """The box of an outline. Raises ValueError where it has no points."""
+    corners = list(points)
+    if not corners:
+        raise ValueError("an outline without points")
+    xs, ys = [x for x, _ in corners], [y for _, y in corners]
+    return [min(xs), min(ys), max(xs), max(ys)]
+
+
 def _plain(side: float) -> float:
     """To a thousandth of a pixel: what is lost is rounding in other people's arithmetic."""
     return round(side, 3) + 0.0

@@ -13,7 +13,7 @@ from snowroll.base.nouns import Json
 from snowroll.prepare.manifest import splits_of_folders
 from snowroll.prepare.read import Folder
 from snowroll.prepare.yolo import class_names, label_files
-from snowroll.tasks.detect_objects.formats.marks import Marked, Told, an_object, classes_of, stems_of
+from snowroll.tasks.detect_objects.formats.marks import Marked, Told, an_object, classes_of, hull, stems_of
 
 
 def read(folder: Folder) -> Told:
@@ -32,8 +32,6 @@ def read(folder: Folder) -> Told:
             continue
         told.used.add(where)
         told.pictures.append(Marked(labels[where], objects, where, None, splits.get(where), relative=True))
-    if not any(one.objects for one in told.pictures):  # empty texts beside pictures are no labels of anything
-        return Told("YOLO")
     known = f"{len(names):,} class names" if names else "without class names, so they are called by number"
     told.evidence.append(f"{len(told.pictures):,} YOLO label files, {known}")
     return told
@@ -50,10 +48,10 @@ def _objects(raw: bytes, names: Mapping[int, str]) -> Iterator[Json]:
         shares = [float(cell) for cell in cells[1:]]
         if len(shares) > 6 and len(shares) % 2 == 0:  # a polygon: its hull
             xs, ys = shares[::2], shares[1::2]
-            box = (min(xs), min(ys), max(xs), max(ys))
+            box = hull(zip(xs, ys, strict=True))
         else:
             x, y, wide, high = shares[:4]
-            box = (x - wide / 2, y - high / 2, x + wide / 2, y + high / 2)
+            box = [x - wide / 2, y - high / 2, x + wide / 2, y + high / 2]
         found = an_object(names.get(kind, str(kind)), box)
         yield {**found, "box": [round(side, 9) for side in box]}
 
