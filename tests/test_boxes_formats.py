@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from prepare_kit import encoded
 
 from snowroll.base.nouns import Json
 from snowroll.prepare.read import Folder
@@ -381,3 +383,38 @@ def test_what_has_no_box_does_not_say_that_nothing_is_there(place: str, text: st
 def test_files_without_an_object_are_no_boxes(files: dict[str, str], photos: Path) -> None:
     put(photos, files)
     assert read_boxes(Folder(photos), PrepareSettings(workers=1)) is None
+
+
+def drawing(seed: int, size: tuple[int, int] = (40, 30)) -> bytes:
+    """Noise: a picture of many values."""
+    rng = np.random.default_rng(seed)
+    return encoded(rng.integers(0, 255, (size[1], size[0], 3)).astype(np.uint8), "PNG")
+
+
+@pytest.mark.parametrize(
+    "masks", [("SegmentationClass/{}.png", "SegmentationObject/{}.png"), ("notes/trimaps/{}.png",)]
+)
+def test_masks_that_share_the_name_of_a_picture_take_no_boxes_from_it(masks: Sequence[str], tmp_path: Path) -> None:
+    """As Pascal VOC lies, where some pictures have masks; and Oxford's pets, where all have, and some have boxes."""
+    pictures = [Marked(f"{n}.jpg", (CAT,), "", (40, 30), "train") for n in range(4)]
+    put(tmp_path, voc.write(pictures))
+    for n in range(6):
+        put_bytes(tmp_path, {f"JPEGImages/{n}.jpg": drawing(n)})
+    for place in masks:
+        put_bytes(tmp_path, {place.format(n): blank((40, 30)) for n in range(3 if len(masks) > 1 else 6)})
+    found, skipped = read_all(tmp_path)
+    assert found == {f"JPEGImages/{n}.jpg": [CAT] if n < 4 else None for n in range(6)}
+    assert all("a mask of the picture" in skipped[place.format(0)] for place in masks)
+
+
+def test_pictures_of_another_split_that_are_called_alike_are_no_masks(tmp_path: Path) -> None:
+    for n in range(3):
+        put_bytes(tmp_path, {f"train/{n}.png": drawing(n), f"val/{n}.png": drawing(n + 10)})
+        put(tmp_path, {f"train/{n}.xml": voc.write([Marked(f"{n}.png", (CAT,), "")])[f"Annotations/{n}.xml"]})
+    assert read_all(tmp_path)[0].keys() == {f"{split}/{n}.png" for split in ("train", "val") for n in range(3)}
+
+
+def put_bytes(folder: Path, files: Mapping[str, bytes]) -> None:
+    for place, raw in files.items():
+        (folder / place).parent.mkdir(parents=True, exist_ok=True)
+        (folder / place).write_bytes(raw)

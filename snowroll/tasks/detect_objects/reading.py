@@ -17,6 +17,7 @@ from snowroll.base.task import Found, Reading
 from snowroll.prepare.decode import limited
 from snowroll.prepare.layouts import count_formats, with_declared, with_groups
 from snowroll.prepare.manifest import TOO_LARGE, TWO_ROWS, Shelf, splits_of_folders
+from snowroll.prepare.masks import find_masks
 from snowroll.prepare.pictures import format_of_name, size_of
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
@@ -60,9 +61,10 @@ def read_boxes(folder: Folder, settings: PrepareSettings) -> Reading | None:
         return None
     marked = _with_sizes(folder, marked, skipped, settings)
     splits = splits_of_folders(pictures)
+    masks = {where: why for where, why in find_masks(folder, pictures).items() if where not in marked} if marked else {}
     found = []
     for where in pictures:
-        if where in skipped:
+        if where in skipped or where in masks:
             continue
         one = marked.get(where)
         split = (one.split if one else None) or splits.get(where)
@@ -80,7 +82,7 @@ def read_boxes(folder: Folder, settings: PrepareSettings) -> Reading | None:
     named = " and ".join(one.format for one in told) or "pictures without labels"
     used = {*pictures, *(where for one in told for where in one.used)}
     others = {entry.where: "not a picture" for entry in folder.entries() if entry.where not in used}
-    others |= {**folder.refused, **_spoken_of(read, told)}
+    others |= {**masks, **folder.refused, **_spoken_of(read, told)}
     evidence += [f"{where}: {why}" for where, why in others.items() if why.startswith(TOO_LARGE)]
     layout = f"{named} boxes" if told else named
     reading = Reading(layout, tuple(evidence), tuple(found), {**others, **skipped})
@@ -120,6 +122,8 @@ def _resolved(told: Sequence[Told], pictures: Sequence[str], skipped: dict[str, 
         find = shelf.finder(home, [one.picture for one in some])
         for one in some:
             where, why = (one.picture, "") if one.picture in known else find(one.picture)
+            if where is None and one.also:
+                where = find(one.also)[0]
             if where is None:
                 skipped[one.picture or one.line] = f"named in {one.line}, but {why}"
             else:

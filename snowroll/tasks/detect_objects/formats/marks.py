@@ -25,6 +25,7 @@ class Marked:
     size: tuple[int, int] | None = None  # width and height, where they are told
     split: Split | None = None
     relative: bool = False  # the boxes are shares of the picture's sides: its size must be looked up
+    also: str = ""  # a longer name, to tell files apart that are called `picture`
 
 
 @dataclass(slots=True)

@@ -47,8 +47,11 @@ def _picture(root: Element, where: str, splits: dict[str, Split]) -> Marked:
     objects = tuple(_objects(root))
     size = tuple(int(float(text or 0)) for text in (text_of(root, "size/width"), text_of(root, "size/height")))
     split = splits.get(stem) or splits.get(parts[-1])
-    # its own name is the surer one: files are renamed, and what is written inside them is not
-    return Marked(stem, objects, where, (size[0], size[1]) if min(size) > 0 else None, split)
+    # its own name is the surer one: files are renamed, and what is written inside them is not; but only that tells
+    # a.jpg from its mask a.png
+    dot, ending = text_of(root, "filename").rpartition(".")[1:]
+    also = stem + dot + ending if dot else ""
+    return Marked(stem, objects, where, (size[0], size[1]) if min(size) > 0 else None, split, also=also)
 
 
 def _below_annotations(parts: Sequence[str]) -> int:
