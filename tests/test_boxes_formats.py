@@ -47,7 +47,8 @@ def marked_pictures(draw: st.DrawFn) -> list[Marked]:
         wide, high = draw(st.integers(8, 4000)), draw(st.integers(8, 4000))
         objects: list[Json] = []
         for _ in range(draw(st.integers(0, 4))):
-            x = sorted(draw(st.lists(st.integers(0, 100 * wide), min_size=2, max_size=2, unique=True)))
+            right = draw(st.integers(200, 100 * wide))  # boxes within the first pixel are shares of the sides
+            x = [draw(st.integers(0, right - 1)), right]
             y = sorted(draw(st.lists(st.integers(0, 100 * high), min_size=2, max_size=2, unique=True)))
             box = [x[0] / 100, y[0] / 100, x[1] / 100, y[1] / 100]
             one: Json = {"class": draw(st.sampled_from(known)), "box": box}
@@ -418,3 +419,17 @@ def put_bytes(folder: Path, files: Mapping[str, bytes]) -> None:
     for place, raw in files.items():
         (folder / place).parent.mkdir(parents=True, exist_ok=True)
         (folder / place).write_bytes(raw)
+
+
+@pytest.mark.parametrize(
+    "head", ["ImageID,LabelName,XMin,XMax,YMin,YMax", "filename,width,height,class,xmin,xmax,ymin,ymax"]
+)
+def test_a_table_of_shares(head: str, photos: Path) -> None:
+    """As Open Images has them: all sides lie between 0 and 1."""
+    about = "0,cat" if head.startswith("ImageID") else "0.png,40,30,cat"
+    rows = [f"{about},0.25,0.75,0.1,0.5", f"{about},0,1,0.123456,1"]
+    put(photos, {"boxes.csv": "\n".join([head, *rows, ""])})
+    boxes = [row["box"] for row in read_all(photos)[0]["images/0.png"]]
+    assert boxes == [[10.0, 3.0, 30.0, 15.0], [0.0, 3.704, 40.0, 30.0]]
+    put(photos, {"boxes.csv": "\n".join([head, *rows, f"{about},0.25,2,0,1", ""])})
+    assert read_all(photos)[0]["images/0.png"][0]["box"] == [0.25, 0.1, 0.75, 0.5]

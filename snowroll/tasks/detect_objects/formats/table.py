@@ -1,6 +1,7 @@
 """CSV with a line for each object: file, class and the sides of its box, under the names that tools give them.
 
-A line with a file and no box says that there is nothing in the picture.
+A line with a file and no box says that there is nothing in the picture. Where all sides of a file lie between 0 and 1
+they are shares of the picture's.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ _NAMES = {  # meaning -> column names, lower case, letters only
     "high": "bboxheight boxheight bheight h bh height",
     "split": "split subset set partition",
 }
+_SHARE = 1.01  # the largest side that may be a share: tools round
 _FRAME = {"wide": "imagewidth imgwidth width", "high": "imageheight imgheight height"}
 
 
@@ -87,10 +89,12 @@ def _pictures(rows: Sequence[Mapping[str, str]], columns: Mapping[str, str], whe
     splits: dict[str, Split | None] = {}
     by_corners = columns["by"] == "corners"
     declared = split_of_name(where)
+    ends = ("right", "bottom") if by_corners else ("wide", "high")
+    sides = [columns[side] for side in ("left", "top", *ends)]
+    relative = _are_shares(rows, sides)
     for number, row in enumerate(rows, 2):
         named = row.get(columns["file"], "")
-        ends = ("right", "bottom") if by_corners else ("wide", "high")
-        cells = [row.get(columns[side], "") for side in ("left", "top", *ends)]
+        cells = [row.get(side, "") for side in sides]
         here = objects[named]
         splits[named] = SPLITS.get(row.get(columns.get("split", ""), "").lower()) or declared
         try:
@@ -100,12 +104,28 @@ def _pictures(rows: Sequence[Mapping[str, str]], columns: Mapping[str, str], whe
                 continue
             left, top, *rest = map(float, cells)
             right, bottom = rest if by_corners else (left + rest[0], top + rest[1])
-            here.append(an_object(row.get(columns["class"], ""), (left, top, right, bottom)))
+            box = [left, top, right, bottom]
+            found = an_object(row.get(columns["class"], ""), box)
+            here.append({**found, "box": box} if relative else found)
         except (ValueError, TypeError) as fault:
             told.skipped[f"{where} line {number}"] = f"a line that cannot be used ({fault})"
     return [
-        Marked(named, tuple(rows), where, sizes.get(named), splits[named]) for named, rows in objects.items() if named
+        Marked(named, tuple(rows), where, sizes.get(named), splits[named], relative)
+        for named, rows in objects.items()
+        if named
     ]
+
+
+def _are_shares(rows: Sequence[Mapping[str, str]], sides: Sequence[str]) -> bool:
+    """Whether the sides of all boxes are told as shares: in pixels none would have a visible box."""
+    largest, is_broken = 0.0, False
+    for cell in (row.get(side, "") for row in rows for side in sides):
+        try:
+            number = float(cell or 0)
+        except ValueError:
+            continue
+        largest, is_broken = max(largest, number), is_broken or not number.is_integer()
+    return is_broken and largest <= _SHARE
 
 
 def write(pictures: Sequence[Marked]) -> dict[str, str]:
