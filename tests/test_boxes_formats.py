@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from prepare_kit import encoded
 
+from snowroll.base.errors import DataError
 from snowroll.base.nouns import Json
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
@@ -433,3 +434,30 @@ def test_a_table_of_shares(head: str, photos: Path) -> None:
     assert boxes == [[10.0, 3.0, 30.0, 15.0], [0.0, 3.704, 40.0, 30.0]]
     put(photos, {"boxes.csv": "\n".join([head, *rows, f"{about},0.25,2,0,1", ""])})
     assert read_all(photos)[0]["images/0.png"][0]["box"] == [0.25, 0.1, 0.75, 0.5]
+
+
+@pytest.mark.parametrize("name", ["voc", "yolo", "labelme"])
+@pytest.mark.parametrize(
+    "places", [("camA/0001.png", "camB/0001.png"), ("blob:" + "a" * 64, "blob:" + "b" * 64)], ids=["folders", "blobs"]
+)
+def test_each_picture_has_a_label_file_of_its_own(name: str, places: Sequence[str], tmp_path: Path) -> None:
+    """Pictures of several folders that are called the same, and what production sent: it has no name."""
+    boxes = [CAT, PERSON]
+    files = FORMATS[name].write([Marked(where, (box,), "", (40, 30)) for where, box in zip(places, boxes, strict=True)])
+    told = [text for place, text in files.items() if not place.endswith(".yaml")]
+    assert len(told) == 2
+    home = "images/" * (name == "yolo")  # where its tools look for pictures
+    named = [home + where.removeprefix("blob:").removesuffix(".png") + ".png" for where in places]
+    put_bytes(tmp_path, {place: blank((40, 30)) for place in named})
+    put(tmp_path, files)
+    if name == "labelme":  # it names the file that lies beside it
+        put(tmp_path, {place: text.replace('"imagePath": "blob:', '"imagePath": "') for place, text in files.items()})
+    found, _ = read_all(tmp_path)
+    assert found == {place: [box] for place, box in zip(named, boxes, strict=True)}
+
+
+@pytest.mark.parametrize("name", ["voc", "yolo", "labelme"])
+def test_endings_alone_do_not_tell_label_files_apart(name: str) -> None:
+    with pytest.raises(DataError, match="differ in their endings alone") as told:
+        FORMATS[name].write([Marked(f"x/a.{ending}", (CAT,), "", (40, 30)) for ending in ("jpg", "png")])
+    assert "\n" not in str(told.value)
