@@ -226,6 +226,108 @@ def test_outlines_of_labelme_and_yolo_are_the_same_mask(tmp_path: Path) -> None:
     assert told["images/train/a1.png"]["classes"] == ["background", "leaf"]
 
 
+def test_rectangles_among_outlines_are_painted_and_what_has_no_area_takes_its_picture_out(tmp_path: Path) -> None:
+    leaf = {"label": "leaf", "points": SQUARE, "shape_type": "polygon"}
+    others = {
+        0: {"label": "box", "points": [[0, 0], [10, 30]], "shape_type": "rectangle"},
+        1: {"label": "tip", "points": [[5, 5]], "shape_type": "point"},
+        2: {"label": "leaf", "points": [[1, 1], [9, 9]], "shape_type": "mask", "mask": "iVBORw0KGgo="},
+    }
+    outline = " ".join(["0", *(f"{x / 40:.6f} {y / 30:.6f}" for x, y in SQUARE)])
+    lines = {0: "1 0.125 0.5 0.25 1", 1: "1 0.5 0.5 0.5", 2: "1 0.5 0.5 0.1 0.1 0.2 0.2 0.9"}
+    for n in range(6):
+        shapes = [leaf, others[n]] if n in others else [leaf] * 3
+        tree = {"shapes": shapes, "imagePath": f"a{n}.png", "imageWidth": 40, "imageHeight": 30}
+        write(tmp_path, f"labelme/a{n}.png", photo(n))
+        (tmp_path / f"labelme/a{n}.json").write_text(json.dumps(tree))
+        write(tmp_path, f"yolo/a{n}.png", photo(n))
+        (tmp_path / f"yolo/a{n}.txt").write_text("\n".join([outline, lines.get(n, outline)]))
+    (tmp_path / "yolo/classes.txt").write_text("leaf\nbox\n")
+    for home in ("labelme", "yolo"):
+        reading = read_masks(Folder(tmp_path / home), PrepareSettings())
+        assert reading is not None
+        found = {one.where: one.target for one in reading.found}
+        assert found.keys() == {f"a{n}.png" for n in (0, 3, 4, 5)}
+        assert shares(found["a0.png"])["box"] == pytest.approx(0.25, abs=0.03)
+        assert all("cannot be used" in reading.skipped[f"a{n}.png"] for n in (1, 2))
+
+
+def as_coco(rows: dict[str, list[Json]]) -> str:
+    """rows: picture -> its annotations."""
+    names = {"cat": 1, "person": 2}
+    images = [{"id": n, "file_name": name, "width": 40, "height": 30} for n, name in enumerate(rows, 1)]
+    drawn = [
+        {"image_id": n, "iscrowd": 0, **one, "category_id": names[one["of"]]}
+        for n, some in enumerate(rows.values(), 1)
+        for one in some
+    ]
+    categories = [{"id": number, "name": name} for name, number in names.items()]
+    return json.dumps({"images": images, "annotations": drawn, "categories": categories})
+
+
+CAT = {"of": "cat", "segmentation": [[20, 0, 39, 0, 39, 29, 20, 29]]}
+PERSON = {"of": "person", "segmentation": [[0, 0, 9, 0, 9, 29, 0, 29]]}
+
+
+def test_of_files_that_outline_more_and_less_of_a_picture_the_fuller_counts(tmp_path: Path) -> None:
+    """As COCO is downloaded: the file of keypoints lists the same pictures, and of their objects the persons."""
+    for n in range(3):
+        write(tmp_path, f"val/a{n}.png", photo(n))
+    everything = {"a0.png": [CAT, PERSON], "a1.png": [CAT], "a2.png": [PERSON]}
+    persons = {"a0.png": [PERSON], "a1.png": [], "a2.png": [PERSON]}
+    for name, rows in {"instances": everything, "person_keypoints": persons}.items():
+        (tmp_path / f"{name}.json").write_text(as_coco(rows))
+    found = read_pairs(tmp_path)
+    assert [target["classes"] for target in found.values()] == [
+        ["background", "cat", "person"],
+        ["background", "cat"],
+        ["background", "person"],
+    ]
+    (tmp_path / "another.json").write_text(as_coco({"a2.png": [{**PERSON, "of": "cat"}]}))
+    reading = read_masks(Folder(tmp_path), PrepareSettings())
+    assert reading is not None
+    assert [one.where for one in reading.found] == ["val/a0.png", "val/a1.png"]
+    assert "disagree" in reading.skipped["val/a2.png"]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        [{"of": "cat"}],
+        [{"of": "cat", "segmentation": []}],
+        [{"of": "cat", "segmentation": [[1, 2], [3, 4]]}],
+        [{"of": "cat", "segmentation": [1, 2, 3, 4, 5, 6]}],
+        [{"of": "cat", "segmentation": None}],
+        [{"of": "cat", "segmentation": [[1, 2, 3, 4, 5, 6, 7]]}],
+        [{"of": "cat", "segmentation": {"counts": [7], "size": [30, 40]}}],
+        [{"of": "cat", "segmentation": {"counts": "1"}}],
+        [CAT] * 255,
+    ],
+)
+def test_one_broken_picture_of_a_coco_file_takes_no_other_with_it(broken: list[Json], tmp_path: Path) -> None:
+    for n in range(3):
+        write(tmp_path, f"a{n}.png", photo(n))
+    (tmp_path / "instances.json").write_text(as_coco({"a0.png": [CAT], "a1.png": [PERSON, *broken], "a2.png": [CAT]}))
+    reading = read_masks(Folder(tmp_path), PrepareSettings())
+    assert reading is not None
+    assert {one.where: one.target["classes"] for one in reading.found} == {
+        f"a{n}.png": ["background", "cat"] for n in (0, 2)
+    }
+    assert "cannot be used" in reading.skipped["a1.png"]
+
+
+def test_boxes_without_an_outline_take_no_mask_from_a_picture(tmp_path: Path) -> None:
+    """COCO files of boxes have empty outlines; the masks lie beside the pictures."""
+    for n in range(4):
+        write(tmp_path, f"images/a{n}.png", photo(n))
+        write(tmp_path, f"masks/a{n}.png", half(n % 4))
+    rows = {f"a{n}.png": [{"of": "cat", "bbox": [1, 2, 3, 4], "segmentation": []}] for n in range(4)}
+    (tmp_path / "instances.json").write_text(as_coco(rows))
+    found = read_pairs(tmp_path)
+    assert len(found) == 4
+    assert all(shares(target)["foreground"] == 0.25 for target in found.values())
+
+
 def test_a_circle_of_labelme_is_a_disc(tmp_path: Path) -> None:
     shape = {"label": "leaf", "points": [[20, 15], [28, 15]], "shape_type": "circle"}
     for n in range(3):

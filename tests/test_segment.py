@@ -181,7 +181,7 @@ def test_run_lengths_that_explode_end_in_words(bomb: Json, tmp_path: Path) -> No
     coco_file(tmp_path, bomb)
     skipped: dict[str, str] = {}
     assert read_coco(Folder(tmp_path), ["images/a.png"], "background", skipped) == {}
-    assert "cannot be used" in skipped["instances.json"]
+    assert "cannot be used" in skipped["images/a.png"]
 
 
 def test_masks_move_with_their_pixels() -> None:

@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from array import array
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
 from snowroll.base.nouns import Json, Split
-from snowroll.prepare.manifest import Shelf
+from snowroll.prepare.manifest import TWO_ROWS, Shelf
 from snowroll.prepare.mask_targets import BACKGROUND, IGNORED, as_target, mask_of
 from snowroll.prepare.read import Folder
 from snowroll.prepare.trees import json_trees
 
-MOST_PX = 100_000_000  # of a picture whose mask is painted
 _MOST = IGNORED - 1  # instances of one picture; 0 is the background
 
 
-def read_coco(folder: Folder, pictures: Sequence[str], background: str, skipped: dict[str, str]) -> dict[str, Json]:
-    """Picture -> target, for each that a COCO file with segmentations lists. Instances lie over those before them."""
+def read_coco(
+    folder: Folder, pictures: Sequence[str], background: str, skipped: dict[str, str], megapixels: float = 100.0
+) -> dict[str, Json]:
+    """Picture -> target, for each that a COCO file with segmentations lists. Instances lie over those before them.
+
+    Of a picture that several files list, the one counts that holds all instances of the others; where none does, and
+    where an instance cannot be painted, the picture goes to `skipped`: what is missing would be learnt as background.
+    """
     found: dict[str, Json] = {}
-    for where, tree in json_trees(folder, skipped, b'"segmentation"', b'"categories"'):
+    drawn: dict[str, tuple[str, tuple[int, ...]]] = {}  # picture -> file, and its instances as numbers to be compared
+    for where, tree in json_trees(folder, skipped, b'"segmentation"', b'"categories"', thin=_thin):
         if not (isinstance(tree, dict) and isinstance(tree.get("images"), list)):
             continue
         try:
@@ -30,17 +38,48 @@ def read_coco(folder: Folder, pictures: Sequence[str], background: str, skipped:
             by_picture: dict[Any, list[Mapping[str, Any]]] = defaultdict(list)
             for one in tree["annotations"]:
                 by_picture[one["image_id"]].append(one)
-            find = Shelf(pictures).finder(where, [str(image["file_name"]) for image in tree["images"]])
-            for image in tree["images"]:
-                picture, why = find(str(image["file_name"]))
-                if picture is None:
-                    skipped[str(image["file_name"])] = f"named in {where}, but {why}"
-                    continue
-                size = int(image["width"]), int(image["height"])
-                found[picture] = painted(by_picture.get(image["id"], []), names, size, background)
+            images = [(str(image["file_name"]), by_picture.get(image["id"], []), image) for image in tree["images"]]
+            find = Shelf(pictures).finder(where, [named for named, _, _ in images])
         except (KeyError, TypeError, ValueError, AttributeError) as fault:
             skipped[where] = f"COCO that cannot be used ({fault!r})"
-    return found
+            continue
+        for named, rows, image in images:
+            picture, why = find(named)
+            if picture is None:
+                skipped[named] = f"named in {where}, but {why}"
+                continue
+            try:
+                here = tuple(_number(one, names) for one in rows)
+                other, before = drawn.get(picture, ("", ()))
+                if other and Counter(here) <= Counter(before):
+                    continue
+                if not Counter(before) <= Counter(here):
+                    skipped[picture] = f"{TWO_ROWS}: {other} and {where} outline other things"
+                    continue
+                size = int(image["width"]), int(image["height"])
+                found[picture], drawn[picture] = painted(rows, names, size, background, megapixels), (where, here)
+            except (LookupError, TypeError, ValueError, AttributeError) as fault:
+                skipped[picture] = f"outlines that cannot be used ({_in_words(fault)}), in {where}"
+    return {picture: target for picture, target in found.items() if picture not in skipped}
+
+
+def _thin(one: Json) -> Json:
+    """Numbers of outlines as they lie in memory: Python's own take four times as much."""
+    if isinstance(told := one.get("segmentation"), list):
+        with suppress(TypeError, OverflowError):  # whatever else it is ends in words where it is painted
+            one["segmentation"] = [array("d", polygon) for polygon in told]
+    return one
+
+
+def _number(one: Mapping[str, Any], names: Mapping[Any, str]) -> int:
+    """The same for the same instance in another file."""
+    told = one["segmentation"]
+    outline = tuple(map(bytes, told)) if all(isinstance(part, array) for part in told) else repr(told)
+    return hash((names.get(one["category_id"]), bool(one.get("iscrowd")), outline))
+
+
+def _in_words(fault: Exception) -> str:
+    return f"no {fault}" if isinstance(fault, KeyError) else str(fault)
 
 
 Row = tuple[str, Json, tuple[int, int], Split | None]  # where, target, width and height, split
@@ -87,14 +126,18 @@ def _as_runs(inside: np.ndarray) -> Json:
 
 
 def painted(
-    rows: Sequence[Mapping[str, Any]], names: Mapping[Any, str], size: tuple[int, int], background: str
+    rows: Sequence[Mapping[str, Any]],
+    names: Mapping[Any, str],
+    size: tuple[int, int],
+    background: str,
+    megapixels: float = 100.0,
 ) -> Json:
     """The target of a picture: segmentations painted one after another, each an instance of its category.
 
     Raises ValueError where a picture claims to be enormous, or a segmentation does not fit it.
     """
     wide, high = size
-    if wide < 1 or high < 1 or wide * high > MOST_PX:
+    if wide < 1 or high < 1 or wide * high > megapixels * 1e6:
         raise ValueError(f"a picture of {wide:,} x {high:,} pixels")
     if len(rows) > _MOST:
         raise ValueError(f"{len(rows):,} instances in one picture, and {_MOST} are read")
@@ -123,9 +166,11 @@ def _inside(told: Any, wide: int, high: int) -> np.ndarray:
 
     canvas = Image.new("1", (wide, high))
     pen = ImageDraw.Draw(canvas)
-    for polygon in told:
-        if len(polygon) >= 6:
-            pen.polygon([float(value) for value in polygon], fill=1)
+    polygons = [polygon for polygon in told if len(polygon) >= 6]
+    if not polygons:
+        raise ValueError("an instance without an outline")
+    for polygon in polygons:
+        pen.polygon([float(value) for value in polygon], fill=1)
     return np.asarray(canvas)
 
 

@@ -18,7 +18,7 @@ from snowroll.base.task import Found, Reading
 from snowroll.prepare.class_names import matched
 from snowroll.prepare.decode import limited
 from snowroll.prepare.layouts import count_formats, with_declared, with_groups
-from snowroll.prepare.manifest import splits_of_folders
+from snowroll.prepare.manifest import TOO_LARGE, splits_of_folders
 from snowroll.prepare.mask_targets import BACKGROUND, FOREGROUND, all_classes
 from snowroll.prepare.names import home_of
 from snowroll.prepare.pictures import format_of_name
@@ -74,6 +74,7 @@ def read_masks(folder: Folder, settings: PrepareSettings) -> Reading | None:
         evidence.append(f"labels to choose from: {', '.join(settings.labels)}")
     if ignored := sorted({_spelled(value) for value, name in meaning.items() if not name}):
         evidence.append(f"pixels of value {', '.join(ignored)} are not judged")
+    evidence += [f"{where}: {why}" for where, why in skipped.items() if why.startswith(TOO_LARGE)]
     used = {*pictures}
     used_masks = {file for marked in pairs.values() for file in marked.files}
     others = dict.fromkeys(masks - used_masks, "a mask, and not the one that is learnt from")
@@ -93,12 +94,21 @@ def _outlined(
     folder: Folder, pictures: Sequence[str], skipped: dict[str, str], settings: PrepareSettings
 ) -> tuple[dict[str, Json], str]:
     """(picture -> target where files tell outlines, what files these are)."""
-    readers: dict[str, Callable[[], dict[str, Json]]] = {
-        "COCO files": lambda: read_coco(folder, pictures, BACKGROUND, skipped),
-        "LabelMe files": lambda: read_labelme(folder, pictures, BACKGROUND, skipped),
-        "YOLO files": lambda: read_yolo(folder, BACKGROUND, skipped, settings.workers),
+    largest = settings.megapixels
+    readers: dict[str, Callable[[dict[str, str]], dict[str, Json]]] = {
+        "COCO files": lambda why: read_coco(folder, pictures, BACKGROUND, why, largest),
+        "LabelMe files": lambda why: read_labelme(folder, pictures, BACKGROUND, why, largest),
+        "YOLO files": lambda why: read_yolo(folder, BACKGROUND, why, settings.workers, largest),
     }
-    return next(((found, spelled) for spelled, read in readers.items() if (found := read())), ({}, ""))
+    known = set(pictures)
+    for spelled, read in readers.items():
+        why: dict[str, str] = {}
+        if found := read(why):
+            skipped |= why
+            return found, spelled
+        # what says nothing of any picture takes none away: its masks may lie beside it
+        skipped |= {where: reason for where, reason in why.items() if where not in known}
+    return {}, ""
 
 
 def _are_apart(pairs: Mapping[str, Marked]) -> bool:
