@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from house_kit import snowroll
 from mask_kit import a_mask, photo, write
+from PIL import Image
 
 from snowroll.base.errors import UsageError
 from snowroll.base.nouns import Json
@@ -326,6 +327,29 @@ def test_boxes_without_an_outline_take_no_mask_from_a_picture(tmp_path: Path) ->
     found = read_pairs(tmp_path)
     assert len(found) == 4
     assert all(shares(target)["foreground"] == 0.25 for target in found.values())
+
+
+@pytest.mark.parametrize(
+    ("classes", "things"),
+    [
+        ("SegmentationClass/{n}.png", "SegmentationObject/{n}.png"),
+        ("gt/{n}_label.png", "gt/{n}_instance.png"),
+        ("a_labels/{n}.png", "b_label_objects/{n}.png"),
+    ],
+)
+def test_classes_are_learnt_from_and_not_the_numbers_of_things(classes: str, things: str, tmp_path: Path) -> None:
+    """As Pascal VOC and the tools that write like it have both."""
+    palette = [0, 0, 0, 128, 0, 0, 0, 128, 0, 128, 128, 0]
+    for n in range(6):
+        write(tmp_path, f"JPEGImages/{n}.jpg", photo(n))
+        for place, values in ((classes, (0, 3, 3)), (things, (0, 1, 2))):
+            mask = Image.fromarray(np.roll(a_mask(values), n * 3, axis=1)).convert("P")
+            mask.putpalette(palette + [0] * (768 - len(palette)))
+            (tmp_path / place.format(n=n)).parent.mkdir(exist_ok=True)
+            mask.save(tmp_path / place.format(n=n))
+    found = read_pairs(tmp_path)
+    assert len(found) == 6
+    assert all(target["classes"] == ["0", "3"] for target in found.values())
 
 
 def test_a_circle_of_labelme_is_a_disc(tmp_path: Path) -> None:

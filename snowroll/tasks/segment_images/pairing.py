@@ -26,6 +26,7 @@ from snowroll.prepare.read import Folder
 from snowroll.tasks.segment_images.mask_files import open_mask
 
 _WORDS = ("mask", "label", "annot", "gt", "seg", "truth", "colo", "ids")  # in the path of masks; no class is called so
+_THINGS = ("object", "instance")  # in the path of masks that number things, where others of them tell classes
 _MOST_KINDS = 8
 _LOOKED_AT = 8  # files of each kind that are decoded to see whether the kind is masks
 _GRID = 16  # places across
@@ -221,7 +222,8 @@ def _closest(
     """Every file of a picture where each is a class; else those of one kind.
 
     That is the one whose path goes longest the same way as the picture's: train/a.jpg goes with trainannot/a.png, not
-    with valannot/a.png. Of several, one that hardly differs from picture to picture tells little.
+    with valannot/a.png. Of several, one that hardly differs from picture to picture tells little, and one that numbers
+    the things of a picture does not say what they are.
     """
     by_kind: dict[str, list[str]] = defaultdict(list)
     for where, kind in marks:
@@ -232,7 +234,8 @@ def _closest(
     near = {kind: max(_alike(picture, mask) for mask in files) for kind, files in by_kind.items()}
     nearest = [kind for kind in near if near[kind] == max(near.values())]
     most = max(kinds[kind].spread for kind in nearest)
-    best = max(kind for kind in nearest if kinds[kind].spread >= _TELLING * most)
+    telling = [kind for kind in nearest if kinds[kind].spread >= _TELLING * most]
+    best = max(telling, key=lambda kind: (not _says_things(kind), kind))
     ordered = sorted(by_kind[best])
     return Marked(
         tuple(ordered) if kinds[best].values <= 2 else (max(ordered, key=lambda mask: _alike(picture, mask)),)
@@ -252,6 +255,10 @@ def _class_of(kind: str) -> str:
 
 def _says_mask(words: str) -> bool:
     return any(word in words.lower() for word in _WORDS)
+
+
+def _says_things(words: str) -> bool:
+    return any(word in words.lower() for word in _THINGS)
 
 
 def _alike(one: str, other: str) -> int:
