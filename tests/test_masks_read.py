@@ -378,6 +378,9 @@ def test_rectangles_of_labelme_and_boxes_of_yolo_are_no_outlines(tmp_path: Path)
         (a_mask((0, 1, 2, 255)), "", ["0", "1", "2", ""]),
         (a_mask((*range(21), 255)), "", [*map(str, range(21)), ""]),
         (a_mask((0, 1, 2)), "sky\nroad\nvoid\n", ["sky", "road", ""]),
+        (a_mask((0, 1, 2)), "sky\ntraffic light\nroad\n", ["sky", "traffic light", "road"]),
+        (a_mask((0, 1, 2)), "traffic light\nroad\n\nsky\n", ["traffic light", "road", "sky"]),
+        (a_mask((0, 1, 2)), "1 sky\n2 traffic light\n3 road\n", ["0", "1", "2"]),
         (a_mask((0, 1, 2, 3), np.uint16), "", ["background", "foreground", "foreground", "foreground"]),
     ],
 )
@@ -420,6 +423,16 @@ def test_colours_are_named_by_a_list(tmp_path: Path) -> None:
     ignoring = read_masks(Folder(tmp_path), PrepareSettings(ignore=("sky",)))
     assert ignoring is not None
     assert shares(ignoring.found[0].target) == {"road": 0.5, "": 0.5}
+
+
+def test_colours_are_named_by_lines_of_several_words(tmp_path: Path) -> None:
+    colours = np.zeros((30, 40, 3), np.uint8)
+    colours[:, 20:] = (128, 64, 128)
+    for n in range(4):
+        write(tmp_path, f"images/a{n}.png", photo(n))
+        write(tmp_path, f"labels/a{n}.png", colours)
+    (tmp_path / "label_colors.txt").write_text("128 64 128\ttraffic light\n0 0 0\tsky\n")
+    assert {name for target in read_pairs(tmp_path).values() for name in target["classes"]} == {"traffic light", "sky"}
 
 
 def test_pictures_of_few_values_have_masks_where_names_say_so(tmp_path: Path) -> None:

@@ -218,17 +218,26 @@ def _names(folder: Folder) -> dict[Value, str]:
     """From a list of classes: 'name,r,g,b' or 'r g b name', else a name a line, counted from 0."""
     lists = [entry.where for entry in folder.entries() if _is_list(entry.where) and entry.size < 1 << 20]
     for _, raw in folder.stream(lists):
-        text = raw.decode("utf-8-sig", "replace")
-        rows = [row for row in csv.reader(text.splitlines()) if row]
-        if rows and len(rows[0]) == 1:
-            rows = [re.split(r"\s+", row[0].strip()) for row in rows]
-        colours = {colour: name for row in rows if (told := _colour(row)) for colour, name in [told]}
-        if colours:
+        lines = [line.strip() for line in raw.decode("utf-8-sig", "replace").splitlines() if line.strip()]
+        rows = list(csv.reader(lines))
+        is_table = bool(rows) and len(rows[0]) > 1
+        if colours := dict(told for row in rows if (told := _colour(row if is_table else _apart(row[0])))):
             return dict(colours)
-        plain = [row[0] for row in rows if len(row) == 1]
-        if plain and len(plain) == len(rows):
-            return dict(enumerate(plain))
+        # "3 road" may count from anywhere: such lists are not read
+        is_numbered = all(re.match(r"\d+\s", line) for line in lines)
+        if all(len(row) == 1 for row in rows) and not is_numbered:
+            return dict(enumerate(row[0] for row in rows))
     return {}
+
+
+def _apart(line: str) -> list[str]:
+    """The numbers of a line, and what else stands in it as one name.
+
+    >>> _apart("128 64 0 traffic light")
+    ['128', '64', '0', 'traffic light']
+    """
+    cells = line.split()
+    return [cell for cell in cells if cell.isdecimal()] + [" ".join(cell for cell in cells if not cell.isdecimal())]
 
 
 def _colour(row: Sequence[str]) -> tuple[Value, str] | None:
