@@ -236,6 +236,16 @@ def test_faults_of_boxes_are_named() -> None:
     assert not list(box_faults(view_of([[good], [], None, [good]])))
 
 
+def test_boxes_of_pictures_that_exif_turns_are_compared_with_what_is_seen() -> None:
+    """Stored 100 x 80, seen 80 x 100."""
+    boxes = [[10.0, 10.0, 40.0, 95.0], [10.0, 10.0, 95.0, 40.0], [10.0, 10.0, 130.0, 40.0], [10.0, 10.0, 40.0, 40.0]]
+    view = view_of([[{"class": "a", "box": box}] for box in boxes])
+    turned = tuple(replace(look, rotated=True, turned=True) for look in view.looks if look)
+    found = {fault.code: fault.paths for fault in box_faults(replace(view, looks=turned))}
+    assert found == {"unturned_boxes": ("1.png",), "box_outside": ("2.png",)}
+    assert {fault.code: fault.paths for fault in box_faults(view)} == {"box_outside": ("0.png", "2.png")}
+
+
 def test_what_networks_say_against_boxes() -> None:
     """Believed while most of it was marked: one object is missing, one has another class, one is beside the matter."""
     targets, said = [], []

@@ -14,7 +14,8 @@ from PIL import Image, ImageFile
 from prepare_kit import encoded, jpeg, pixels
 
 from snowroll.base.errors import DataError
-from snowroll.prepare.pictures import geometry, open_rgb, resize, resize_weights, sniff
+from snowroll.prepare.look import look
+from snowroll.prepare.pictures import geometry, open_rgb, resize, resize_weights, size_of, sniff
 
 
 def npy(array: np.ndarray) -> bytes:
@@ -118,6 +119,9 @@ def test_exif_rotation_is_applied(orientation: int) -> None:
 
             upright = np.asarray(ImageOps.exif_transpose(opened))
         assert (open_rgb(file.getvalue()) == upright).all(), kind
+        seen = look(file.getvalue())
+        assert seen.upright == size_of(file.getvalue()) == upright.shape[1::-1]
+        assert seen.rotated == (orientation > 1)
     assert open_rgb(encoded(pixels(), "JPEG", exif=exif)).shape[0] == (32 if orientation > 4 else 24)
 
 

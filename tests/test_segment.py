@@ -213,6 +213,17 @@ def test_faults_of_masks_are_named() -> None:
     assert found == {"mask_size": ("1.png",), "empty_mask": ("2.png",), "rare_class": ("3.png",)}
 
 
+def test_masks_of_pictures_that_exif_turns_are_compared_with_what_is_seen() -> None:
+    """Stored 40 x 30, seen 30 x 40: a mask lies as the picture is seen, one as it is stored, one is of another size."""
+    targets = [as_target(mask, CLASSES) for mask in (a_mask((0, 1)).T, a_mask((0, 1)), a_mask((0, 1))[:20])]
+    samples = [Sample(f"{n:016x}", f"{n}.jpg", f"{n:064x}", "image", target) for n, target in enumerate(targets)]
+    thumbnail = np.zeros((32, 32, 3), np.uint8)
+    looks = {s.id: Look(10, width=40, height=30, rotated=True, turned=True, thumbnail=thumbnail) for s in samples}
+    view = View.of(samples, looks, {"type": "mask", "classes": CLASSES}, gist=str)
+    found = {fault.code: fault.paths for fault in mask_faults(view)}
+    assert found == {"unturned_mask": ("1.jpg",), "mask_size": ("2.jpg",)}
+
+
 def test_a_mask_drawn_in_a_browser_is_read() -> None:
     mask = a_mask((0, 1, 2))
     out = io.BytesIO()

@@ -39,11 +39,12 @@ class Look:
     format: str = ""  # by its first bytes, whatever it is called; "" for none that Snowroll reads
     reason: str = ""  # why it cannot be read; "" where it can
     cut_off: bool = False  # the file ends before its format says it does
-    width: int = 0  # pixels, as stored
+    width: int = 0  # pixels, as stored; see `upright`
     height: int = 0
     mode: str = ""  # PIL's name: L, RGB, CMYK, I;16, P ...
     frames: int = 1
     rotated: bool = False  # EXIF turns it: another reader may see it lying on its side
+    turned: bool = False  # ... by a quarter, so that its sides are swapped
     see_through: bool = False  # it has transparency: what is behind it is not in the file
     too_large: bool = False  # refused by the size in its header
     coarseness: float = 0.0  # of a JPEG: mean of its luminance quantisation table, 1 fine to 255 coarse; 0 for others
@@ -58,6 +59,11 @@ class Look:
     own: dict[str, float] = field(default_factory=dict)  # numbers that only the task knows: a scan's depth, its spacing
     thumbnail: np.ndarray = field(default_factory=lambda: np.zeros((THUMBNAIL_PX, THUMBNAIL_PX, 3), np.uint8))
     texture: np.ndarray = field(default_factory=lambda: np.zeros(TEXTURE, np.uint8))  # see features.texture
+
+    @property
+    def upright(self) -> tuple[int, int]:
+        """Width and height as it is seen: what boxes and masks lie on."""
+        return (self.height, self.width) if self.turned else (self.width, self.height)
 
 
 def look_of_no_picture(raw: bytes, format: str, own: dict[str, float], thumbnail: np.ndarray) -> Look:
@@ -122,9 +128,10 @@ def _origin(image: Image) -> dict[str, Any]:
     """How it was held, what made it and when, by its EXIF; nothing where that is damaged: the pixels may be whole."""
     try:
         exif = image.getexif()
-        rotated = exif.get(0x0112, 1) not in (0, 1)
+        rotated, turned = exif.get(0x0112, 1) not in (0, 1), pictures.swaps_sides(image)
         made_by = " ".join(str(exif.get(tag, "")).strip("\0 ") for tag in (0x010F, 0x0110, 0x0131))
-        return {"rotated": rotated, "made_by": made_by.strip()[:80], "taken_at": _taken_at(exif)}
+        about = {"made_by": made_by.strip()[:80], "taken_at": _taken_at(exif)}
+        return {"rotated": rotated, "turned": turned, **about}
     except Exception:  # PIL raises anything on a damaged directory: struct.error, SyntaxError, TypeError ...
         return {}
 

@@ -130,11 +130,17 @@ def size_of(raw: bytes, megapixels: float = 100.0) -> tuple[int, int]:
     try:
         image = _open(raw, kind)
         width, height = image.size
-        turned = _UPRIGHT.get(image.getexif().get(0x0112, 1), 0) in (2, 4, 5, 6)
+        turned = swaps_sides(image)
     except Exception as fault:  # as in `open_rgb`
         raise DataError(f"a damaged {kind} ({_in_words(fault)})", cure="replace or remove the file") from None
     check_size(width, height, megapixels)
     return (height, width) if turned else (width, height)
+
+
+def swaps_sides(image: Image) -> bool:
+    """Whether EXIF turns it by a quarter, from the size that it has now. Damaged EXIF raises anything."""
+    stored = getattr(image, "tag_v2", {}).get(256, image.width)  # Pillow opens a TIFF with the size it will have
+    return image.width == stored and _UPRIGHT.get(image.getexif().get(0x0112, 1), 0) in (2, 4, 5, 6)
 
 
 def check_size(width: int, height: int, megapixels: float) -> None:

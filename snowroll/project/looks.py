@@ -42,8 +42,8 @@ def columns(looks: Sequence[Look]) -> dict[str, np.ndarray]:
     """Looks of readable samples as the columns that `Task.facts` takes."""
     names = dict.fromkeys(name for seen in looks for name in seen.own)
     return {
-        "width": np.array([seen.width for seen in looks]),
-        "height": np.array([seen.height for seen in looks]),
+        "width": np.array([seen.upright[0] for seen in looks]),
+        "height": np.array([seen.upright[1] for seen in looks]),
         "grey": np.array([_is_grey(seen.thumbnail) for seen in looks]),
         "brightness": np.array([seen.brightness for seen in looks]),
         "thumbnail": np.stack([seen.thumbnail for seen in looks]) if looks else np.zeros((0, 32, 32, 3), np.uint8),

@@ -58,7 +58,7 @@ def export_labels(opened: Opened, format: str, out: Path | None, say: Say) -> An
     labelled = [sample for sample in stock.samples if sample.id in stock.targets]
     looks, splits = look_at(opened, labelled, say), placements(opened)
     rows = [
-        (s.where, stock.targets[s.id], (looks[s.id].width, looks[s.id].height), splits.get(s.id, s.split))
+        (s.where, stock.targets[s.id], looks[s.id].upright, splits.get(s.id, s.split))
         for s in labelled
         if not looks[s.id].reason
     ]

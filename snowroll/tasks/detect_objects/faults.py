@@ -21,7 +21,9 @@ _RARE, _FEW = 0.02, 50  # a picture without any object is odd where nearly all o
 
 
 def box_faults(view: View) -> Iterator[Fault]:
-    """Boxes outside their picture, without an area, told twice, too small to be seen; pictures that nobody marked."""
+    """Boxes outside their picture, drawn before it was turned, without an area, told twice, too small to be seen;
+    pictures that nobody marked."""
+    lying = dict.fromkeys(_lying(view))
     yield from _each(
         view,
         "empty_box",
@@ -32,7 +34,7 @@ def box_faults(view: View) -> Iterator[Fault]:
     yield from _each(
         view,
         "box_outside",
-        lambda boxes, row, size: [tuple(box) for box in boxes if _passes(box, size) > _BY_A_PIXEL],
+        lambda boxes, row, size: [tuple(box) for box in boxes if row not in lying and _passes(box, size) > _BY_A_PIXEL],
         "{n} reaching beyond the picture by more than a pixel",
         "they are cut at the border; where many are, the sizes or the format of the coordinates may be mistaken",
     )
@@ -67,6 +69,14 @@ def box_faults(view: View) -> Iterator[Fault]:
         "{n} over an object that has another class, too",
         "keep the right class of each",
     )
+    if lying:
+        turned = sum(seen is not None and seen.turned for seen in view.looks)
+        message = (
+            f"{count(len(lying), 'picture')} whose boxes fit only what the file stores, before EXIF turns it (as it "
+            f"turns {turned:,} here): {view.names([*lying])}"
+        )
+        cure = "export the boxes from a tool that turns pictures, or save all these pictures upright without EXIF"
+        yield view.fault("unturned_boxes", "warn", [*lying], message, cure, fix=view.leave_out([*lying]))
     yield from _unmarked(view)
     yield from _rare(view)
     yield from _spelt_twice(view)
@@ -92,9 +102,20 @@ def _each(view: View, code: str, find: Find, words: str, cure: str, severity: st
 def _size(view: View, row: int) -> tuple[int, int] | None:
     """Width and height as the picture is seen."""
     seen = view.looks[row]
-    if seen is None or seen.reason or seen.rotated:  # how far EXIF turns it is not kept
-        return None
-    return (seen.width, seen.height)
+    return None if seen is None or seen.reason else seen.upright
+
+
+def _lying(view: View) -> list[int]:
+    """Rows of turned pictures whose boxes pass the border, and would not if the picture were not turned."""
+    found = []
+    for row, sample in enumerate(view.samples):
+        seen, boxes = view.looks[row], np.array([one["box"] for one in sample.target or ()], float)
+        if seen is not None and not seen.reason and seen.turned and len(boxes):
+            passed, as_stored = (
+                max(_passes(box, size) for box in boxes) for size in (seen.upright, (seen.width, seen.height))
+            )
+            found += [row] if passed > _BY_A_PIXEL >= as_stored else []
+    return found
 
 
 def _passes(box: np.ndarray, size: tuple[int, int] | None) -> float:

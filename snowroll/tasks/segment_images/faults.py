@@ -17,14 +17,18 @@ _IN_FEW = 3  # pictures that show a class, below which it can be neither learnt 
 
 
 def mask_faults(view: View) -> Iterator[Fault]:
-    """Masks of another size than their picture, without a judged pixel, of one class only, of classes hardly there."""
+    """Masks of another size than their picture, or lying on their side, without a judged pixel, of one class only, of
+    classes hardly there.
+    """
+    lying = list[int]()
     other_size, empty, plain, shown = [], [], [], Counter[str]()
     labelled = [row for row, sample in enumerate(view.samples) if sample.target is not None]
     for row in labelled:
         target, seen = view.samples[row].target, view.looks[row]
         mask = mask_of(target)
-        if seen is not None and not seen.reason and not seen.rotated and mask.shape != (seen.height, seen.width):
-            other_size.append(row)
+        if seen is not None and not seen.reason and mask.shape[::-1] != seen.upright:
+            is_lying = seen.turned and mask.shape == (seen.height, seen.width)
+            (lying if is_lying else other_size).append(row)
         there = {name for name in shares(target) if name}
         shown.update(there)
         if not there:
@@ -36,6 +40,13 @@ def mask_faults(view: View) -> Iterator[Fault]:
         yield view.fault(
             "mask_size", "warn", other_size, told, "export the masks again; until then they are stretched", 1.0
         )
+    if lying:
+        told = (
+            f"{count(len(lying), 'mask')} drawn on the picture as its file stores it, before EXIF turns it: "
+            f"{view.names(lying)}"
+        )
+        cure = "export the masks from a tool that turns pictures, or save the pictures upright without EXIF"
+        yield view.fault("unturned_mask", "warn", lying, told, cure, fix=view.leave_out(lying))
     if empty:
         told = f"{count(len(empty), 'mask')} without a pixel that is judged: {view.names(empty)}"
         yield view.fault(
