@@ -435,6 +435,16 @@ def test_colours_are_named_by_lines_of_several_words(tmp_path: Path) -> None:
     assert {name for target in read_pairs(tmp_path).values() for name in target["classes"]} == {"traffic light", "sky"}
 
 
+def test_the_limit_of_a_mask_is_that_of_its_picture(tmp_path: Path) -> None:
+    for n in range(4):
+        write(tmp_path, f"images/a{n}.jpg", photo(n))
+        write(tmp_path, f"masks/a{n}.png", np.repeat(half(0), 1 + (n == 3), axis=0))
+    reading = read_masks(Folder(tmp_path), PrepareSettings(megapixels=0.002))
+    assert reading is not None
+    assert "2,400 pixels" not in str(reading.skipped)
+    assert "a mask of 40 x 60 pixels" in reading.skipped["images/a3.jpg"]
+
+
 def test_pictures_of_few_values_have_masks_where_names_say_so(tmp_path: Path) -> None:
     for n in range(8):
         write(tmp_path, f"images/a{n}.png", photo(n) if n % 2 else photo(n) // 128 * 128)

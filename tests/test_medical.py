@@ -214,6 +214,16 @@ def test_masks_are_found_in_common_layouts(tmp_path: Path, layout: str) -> None:
         )
 
 
+def test_the_limit_of_a_mask_is_that_of_its_scan(tmp_path: Path) -> None:
+    voxels, lesion = drawn(0, ill=True)
+    for name, values in {"p0.nii": voxels, "p0_seg.nii": lesion.astype(np.uint8)}.items():
+        (tmp_path / name).write_bytes(nifti.written(values, (2, 1, 1)))
+    for megapixels, is_read in ((voxels.size / 1e6, True), (voxels.size / 1.1e6, False)):
+        reading = read_masked_scans(Folder(tmp_path), PrepareSettings(megapixels=megapixels))
+        assert reading is not None
+        assert any("too large" in why for why in reading.skipped.values()) != is_read
+
+
 @pytest.mark.parametrize("kinds", [("healthy", "lesion"), ("no", "yes")])
 def test_classes_of_scans_are_no_masks(tmp_path: Path, kinds: tuple[str, str]) -> None:
     for n in range(12):

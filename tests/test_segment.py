@@ -23,6 +23,7 @@ from snowroll.base.task import Fingerprint, find_task
 from snowroll.prepare.augment import CounterDraw
 from snowroll.prepare.look import Look
 from snowroll.prepare.mask_targets import IGNORED, as_target, fitted, mask_of, numbered, shares, unfitted
+from snowroll.prepare.packed_png import by_value, places_of
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.prepare.view import View
@@ -128,6 +129,23 @@ def test_run_lengths_are_read_as_coco_writes_them(seed: int) -> None:
     mask = rng.random((30, 40)) < rng.random()
     counts = as_runs(mask)
     assert runs_of(as_letters(counts)) == counts
+
+
+@given(st.integers(0, 10_000), st.booleans())
+@settings(max_examples=30, deadline=None)
+def test_values_are_counted_a_band_at_a_time(seed: int, is_coloured: bool) -> None:
+    rng = np.random.default_rng(seed)
+    high, wide = rng.integers(1, 40, 2)
+    pixels = rng.choice(rng.integers(0, 60_000, 5), (high, wide, 2) if is_coloured else (high, wide))
+    coded = (lambda band: band[..., 0] * 60_000 + band[..., 1]) if is_coloured else (lambda band: band)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("snowroll.prepare.packed_png._BAND", int(rng.integers(1, 200)))
+        values = by_value(pixels, coded)
+        places, counts = places_of(pixels, coded, values)
+    known, numbers = np.unique(coded(pixels), return_counts=True)
+    assert values.tolist() == known.tolist()
+    assert counts.tolist() == numbers.tolist()
+    assert np.array_equal(values[places], coded(pixels))
 
 
 @pytest.mark.parametrize("way", ["polygon", "runs", "letters"])

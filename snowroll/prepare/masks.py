@@ -153,9 +153,9 @@ def _spread(wheres: Sequence[T], most: int = _LOOKED_AT) -> list[T]:
     return list(wheres[::step][:most])
 
 
-def has_few_values(raw: bytes) -> bool:
+def has_few_values(raw: bytes, megapixels: float = 100.0) -> bool:
     """Whether a picture is made of a few flat values, or (a mask saved as JPEG) of nearly black and nearly white."""
-    return _are_few(open_rgb(raw))
+    return _are_few(open_rgb(raw, megapixels=megapixels))
 
 
 def _are_few(rgb: np.ndarray) -> bool:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 import io
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from snowroll.base.errors import DataError
 
-MOST_PX = 100e6
+MOST_PX = 250e6  # bytes that one text from elsewhere may take; no larger mask is read either
+_BAND = 1 << 20  # values that are sorted at once: that takes many times the memory of the picture
 
 
 def packed(grey: np.ndarray) -> str:
@@ -39,3 +41,21 @@ def unpacked(text: object) -> np.ndarray:
     if values.ndim != 2 or values.dtype != np.uint8:
         raise DataError(f"a mask of {values.dtype} {list(values.shape)}", cure="send a grey PNG of 8 bits")
     return values
+
+
+def by_value(pixels: np.ndarray, coded: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """The values that occur, sorted. coded: what stands for the pixels of a band of rows, one value each."""
+    return np.unique(np.concatenate([np.unique(coded(pixels[at])) for at in _bands(pixels)]))
+
+
+def places_of(
+    pixels: np.ndarray, coded: Callable[[np.ndarray], np.ndarray], values: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """(uint8: each pixel's place in `values`; how many pixels have each of them)"""
+    bands = [np.searchsorted(values, coded(pixels[at])).astype(np.uint8) for at in _bands(pixels)]
+    return np.concatenate(bands), sum(np.bincount(band.ravel(), minlength=len(values)) for band in bands)  # type: ignore[return-value]
+
+
+def _bands(pixels: np.ndarray) -> Iterator[slice]:
+    rows = max(1, _BAND * len(pixels) // max(1, pixels.size))
+    return (slice(at, at + rows) for at in range(0, len(pixels), rows))

@@ -102,7 +102,7 @@ def open_rgb(
     from PIL import Image
 
     try:
-        image = _open(raw, kind)
+        image = open_as(raw, kind)
         check_size(*image.size, megapixels)
         if read_header:
             read_header(image)
@@ -128,7 +128,7 @@ def size_of(raw: bytes, megapixels: float = 100.0) -> tuple[int, int]:
         height, width = open_rgb(raw, megapixels=megapixels).shape[:2]
         return width, height
     try:
-        image = _open(raw, kind)
+        image = open_as(raw, kind)
         width, height = image.size
         turned = swaps_sides(image)
     except Exception as fault:  # as in `open_rgb`
@@ -234,7 +234,8 @@ def resize_weights(length: int, out: int) -> np.ndarray:
     return weights
 
 
-def _open(raw: bytes, kind: str) -> Image:
+def open_as(raw: bytes, kind: str) -> Image:
+    """Not decoded yet, and of any size: the caller checks it. kind: as `sniff` tells. PIL raises anything."""
     # The format's own class instead of Image.open: that one tries other formats and warns (process-wide) at a limit
     # of its own; ours is checked by the caller right after the header is read.
     from PIL import (

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from snowroll.base.errors import DataError, SnowrollError
+from snowroll.prepare.packed_png import by_value, places_of
 from snowroll.tasks.medical.scans import Scan, gunzipped, needs, refuse_many_voxels
 
 _FREE = ("db_name", "data_type", "descrip", "aux_file", "intent_name")  # fields in which anything may be written
@@ -56,14 +57,19 @@ def open_labels(raw: bytes, megapixels: float = 100.0) -> tuple[np.ndarray, tupl
         values = np.asarray(image.dataobj)
     except (OSError, ValueError, EOFError) as fault:
         raise _damaged(fault) from None
+    slices = values.T  # as they lie in the file
+    known = by_value(slices, _whole)
+    if len(known) > MOST_VALUES:
+        raise DataError(f"a mask of {len(known):,} values", cure="save one value for each class")
+    voxels, spacing = _upright(places_of(slices, _whole, known)[0].T, image)
+    return np.ascontiguousarray(voxels), spacing, known
+
+
+def _whole(values: np.ndarray) -> np.ndarray:
     whole = np.round(values)
     if not np.isfinite(values).all() or np.abs(values - whole).max(initial=0) > 1e-3:
         raise DataError("a mask with numbers that are no whole ones", cure="save one whole number for each class")
-    known, places = np.unique(whole.astype(np.int64), return_inverse=True)
-    if len(known) > MOST_VALUES:
-        raise DataError(f"a mask of {len(known):,} values", cure="save one value for each class")
-    voxels, spacing = _upright(places.reshape(values.shape).astype(np.uint8), image)
-    return np.ascontiguousarray(voxels), spacing, known
+    return whole.astype(np.int64)
 
 
 def written(voxels: np.ndarray, spacing: tuple[float, float, float]) -> bytes:

@@ -14,6 +14,7 @@ import numpy as np
 from snowroll.base.nouns import Json, Split
 from snowroll.prepare.manifest import TWO_ROWS, Shelf
 from snowroll.prepare.mask_targets import BACKGROUND, IGNORED, as_target, mask_of
+from snowroll.prepare.packed_png import MOST_PX
 from snowroll.prepare.read import Folder
 from snowroll.prepare.trees import json_trees
 
@@ -137,7 +138,7 @@ def painted(
     Raises ValueError where a picture claims to be enormous, or a segmentation does not fit it.
     """
     wide, high = size
-    if wide < 1 or high < 1 or wide * high > megapixels * 1e6:
+    if wide < 1 or high < 1 or wide * high > min(megapixels * 1e6, MOST_PX):
         raise ValueError(f"a picture of {wide:,} x {high:,} pixels")
     if len(rows) > _MOST:
         raise ValueError(f"{len(rows):,} instances in one picture, and {_MOST} are read")

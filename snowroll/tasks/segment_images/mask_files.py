@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from snowroll.base.errors import DataError
-from snowroll.prepare.packed_png import packed, unpacked
+from snowroll.prepare.packed_png import MOST_PX, by_value, packed, places_of, unpacked
+from snowroll.prepare.pictures import open_as, sniff
 
 _MOST_VALUES = 254  # of a mask; one that numbers more instances says only that they are there
 Value = (
@@ -30,12 +30,14 @@ class Mask:
 
 def open_mask(raw: bytes, megapixels: float = 100.0) -> Mask:
     """In a limited child. Raises DataError where the bytes are no mask."""
-    from PIL import Image
-
+    kind = sniff(raw)
+    if kind is None or kind == "NumPy":
+        raise DataError("a mask that is no picture", cure="export it again")
     try:
-        image = Image.open(io.BytesIO(raw))
-        if image.width * image.height > megapixels * 1e6:
-            raise DataError(f"a mask of {image.width:,} x {image.height:,} pixels", cure="raise --prepare.megapixels")
+        image = open_as(raw, kind)
+        if image.width * image.height > min(megapixels * 1e6, MOST_PX):
+            cure = f"raise --prepare.megapixels, up to {MOST_PX / 1e6:g}"
+            raise DataError(f"a mask of {image.width:,} x {image.height:,} pixels", cure=cure)
         image.load()
         is_jpeg, is_wide = image.format == "JPEG", image.mode.startswith("I")
         if is_jpeg and image.mode == "RGB" and _is_grey(np.asarray(image)):
@@ -43,33 +45,36 @@ def open_mask(raw: bytes, megapixels: float = 100.0) -> Mask:
         if image.mode not in ("L", "P", "1", "I", "I;16", "I;16B", "RGB"):
             image = image.convert("RGB" if image.mode in ("RGBA", "CMYK", "PA") else "L")
         pixels = np.asarray(image)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as fault:
+    except (OSError, ValueError, SyntaxError) as fault:
         raise DataError(f"a mask that cannot be read ({fault})", cure="export it again") from None
+    if pixels.ndim == 2:
+        if is_jpeg:  # compression blurs its two values
+            pixels = (pixels > 127).astype(np.uint8) * np.uint8(255)
+        if pixels.dtype == np.bool_:
+            pixels = pixels.astype(np.uint8) * np.uint8(255)
+    found = by_value(pixels, _coded)
     if pixels.ndim == 3:
-        flat = pixels.reshape(-1, 3).astype(np.int64) @ np.array([1 << 16, 1 << 8, 1])
-        found, places, counts = np.unique(flat, return_inverse=True, return_counts=True)
         values: tuple[Value, ...] = tuple((int(v) >> 16, int(v) >> 8 & 255, int(v) & 255) for v in found)
         greys = all(len(set(colour)) == 1 for colour in values if isinstance(colour, tuple))
         values = tuple(colour[0] for colour in values if isinstance(colour, tuple)) if greys else values
     else:
-        if is_jpeg:  # compression blurs its two values
-            pixels = np.where(pixels > 127, 255, 0)
-        if pixels.dtype == np.bool_:
-            pixels = pixels.astype(np.uint8) * 255
-        found, places, counts = np.unique(pixels, return_inverse=True, return_counts=True)
+        if len(found) > _MOST_VALUES:  # instances are numbered: what is common to them is that they are there
+            pixels, found = (pixels > 0).astype(np.uint8), np.array([0, 1])
         values = tuple(int(v) for v in found)
-        if len(values) > _MOST_VALUES:  # instances are numbered: what is common to them is that they are there
-            places, values = (pixels > 0).astype(np.int64), (0, 1)
-            counts = np.bincount(places.ravel(), minlength=2)
-    if len(values) > 254:
+    if len(values) > _MOST_VALUES:
         raise DataError(f"a mask of {len(values):,} values", cure="save one value for each class")
-    numbers = tuple(counts.tolist())
-    return Mask(packed(places.reshape(pixels.shape[:2])), values, numbers, (pixels.shape[1], pixels.shape[0]), is_wide)
+    places, counts = places_of(pixels, _coded, found)
+    return Mask(packed(places), values, tuple(counts.tolist()), (pixels.shape[1], pixels.shape[0]), is_wide)
+
+
+def _coded(band: np.ndarray) -> np.ndarray:
+    """[H, W] numbers, or [H, W, 3] colours as one number each."""
+    return band if band.ndim == 2 else band.astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], np.int32)
 
 
 def _is_grey(pixels: np.ndarray) -> bool:
     """uint8 [H, W, 3]: the same in all channels, but for what compression made of it."""
-    return int(np.ptp(pixels.astype(np.int16), axis=2).max(initial=0)) <= 16
+    return int((pixels.max(axis=2) - pixels.min(axis=2)).max(initial=0)) <= 16
 
 
 def together(masks: Sequence[Mask], names: Sequence[str] = ()) -> Mask:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import io
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import partial
 from itertools import takewhile
 
 import numpy as np
@@ -60,27 +61,31 @@ class Kind:
     spread: float  # how much they differ from one another, 0 to 1/2: the edge of a lens is the same in all
 
 
-def pair(folder: Folder, pictures: Sequence[str], meant: Set[str] = frozenset()) -> Pairing:
+def pair(folder: Folder, pictures: Sequence[str], meant: Set[str] = frozenset(), megapixels: float = 100.0) -> Pairing:
     """The pictures that have masks among `pictures`, in whatever folders and under whatever names.
 
     meant: the masks to learn from, where the user says which; none: found by looking.
     """
-    found = _paired(folder, pictures, meant, is_learnt=False)
+    masks = partial(_mask_kinds, folder, meant=meant, megapixels=megapixels)
+    found = _paired(pictures, meant, masks, is_learnt=False)
     left = len(pictures) - len(found.pairs) - len(found.masks)
     if not found.pairs or 4 * left > len(found.pairs):
         # what is left may be masks, too, whose names do not say so; of one picture those that tell more are meant
-        other = _paired(folder, pictures, meant, is_learnt=True)
+        other = _paired(pictures, meant, masks, is_learnt=True)
         is_more = other.pairs.keys() == found.pairs.keys() and len(other.masks) > len(found.masks)
         found = other if is_more or not found.pairs else found
-    return found if found.pairs else _by_folder(folder, pictures)
+    return found if found.pairs else _by_folder(pictures, partial(_mask_kinds, folder, megapixels=megapixels))
 
 
-def _paired(folder: Folder, pictures: Sequence[str], meant: Set[str], is_learnt: bool) -> Pairing:
+Masks = Callable[[Mapping[str, Sequence[str]]], dict[str, Kind]]  # some files of each kind -> the kinds that are masks
+
+
+def _paired(pictures: Sequence[str], meant: Set[str], masks_of: Masks, is_learnt: bool) -> Pairing:
     """By names that are the same, or the same but for a word that says "mask", or (is_learnt) for any other."""
     found: dict[str, Marked] = {}
     by_name = _by_name(pictures, is_learnt)
     groups = {name: some for name, some in by_name.items() if 1 < len({kind for _, kind in some}) <= _MOST_KINDS}
-    kinds = _mask_kinds(folder, _chosen(groups), meant)
+    kinds = masks_of(_chosen(groups))
     marks = {
         name: [(where, kind) for where, kind in some if kind in kinds and (not meant or where in meant)]
         for name, some in groups.items()
@@ -154,13 +159,15 @@ def _chosen(groups: Mapping[str, Sequence[tuple[str, str]]]) -> dict[str, list[s
     return {kind: some[:: max(1, len(some) // _LOOKED_AT)][:_LOOKED_AT] for kind, some in by_kind.items()}
 
 
-def _mask_kinds(folder: Folder, chosen: Mapping[str, Sequence[str]], meant: Set[str] = frozenset()) -> dict[str, Kind]:
+def _mask_kinds(
+    folder: Folder, chosen: Mapping[str, Sequence[str]], megapixels: float, meant: Set[str] = frozenset()
+) -> dict[str, Kind]:
     """The kinds that are of masks. Of those that the user means, only a tenth of the files need look so."""
     files = sorted({where for some in chosen.values() for where in some})
     seen: dict[str, tuple[int, bytes]] = {}
     fault: DataError | None = None
     if files:
-        for where, answer in limited(look, folder.stream(files), workers=1):
+        for where, answer in limited(partial(look, megapixels=megapixels), folder.stream(files), workers=1):
             if isinstance(answer, DataError):
                 fault = answer
             else:
@@ -183,7 +190,7 @@ def _kind_of(looks: Sequence[tuple[int, bytes]]) -> Kind:
     return Kind(max(values for values, _ in looks), float(small.std(axis=0).mean()))
 
 
-def look(raw: bytes) -> tuple[int, bytes]:
+def look(raw: bytes, megapixels: float = 100.0) -> tuple[int, bytes]:
     """(how many values a mask holds, where it is not 0 as uint8 [_GRID, _GRID]); (0, b"") for a picture.
 
     In a limited child. Raises DataError where it is neither.
@@ -194,10 +201,10 @@ def look(raw: bytes) -> tuple[int, bytes]:
     if sniff(raw) == "PNG":
         mode = Image.open(io.BytesIO(raw)).mode
         is_indexed = mode == "P" or mode.startswith("I;16")
-    if not is_indexed and not has_few_values(raw):
+    if not is_indexed and not has_few_values(raw, megapixels):
         return 0, b""
     try:
-        mask = open_mask(raw)
+        mask = open_mask(raw, megapixels)
     except DataError:  # an indexed picture of many colours
         return 0, b""
     marks = Image.fromarray((unpacked(mask.png) > 0).astype(np.uint8) * 255)
@@ -267,7 +274,7 @@ def _alike(one: str, other: str) -> int:
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
-def _by_folder(folder: Folder, pictures: Sequence[str]) -> Pairing:
+def _by_folder(pictures: Sequence[str], masks_of: Masks) -> Pairing:
     """Folders of one picture each, with the masks of its things in a folder beside: 7/images/a.png, 7/masks/*.png."""
     marks, others = defaultdict[str, list[str]](list), defaultdict[str, list[str]](list)
     for where in pictures:
@@ -279,7 +286,7 @@ def _by_folder(folder: Folder, pictures: Sequence[str]) -> Pairing:
             others[home].append(where)
     cases = {case: sorted(files) for case, files in marks.items() if len(others[case]) == 1}
     chosen = {"masks": [cases[case][0] for case in sorted(cases)[:: max(1, len(cases) // _LOOKED_AT)][:_LOOKED_AT]]}
-    if len(cases) < _FEWEST or not _mask_kinds(folder, chosen):
+    if len(cases) < _FEWEST or not masks_of(chosen):
         return Pairing({}, frozenset())
     pairs = {others[case][0]: Marked(tuple(files)) for case, files in cases.items()}
     return Pairing(pairs, frozenset(file for files in cases.values() for file in files))

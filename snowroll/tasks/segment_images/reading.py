@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from snowroll.base.errors import DataError
 from snowroll.base.nouns import Json
@@ -42,7 +43,7 @@ def read_masks(folder: Folder, settings: PrepareSettings) -> Reading | None:
     skipped: dict[str, str] = {}
     listed, spelled = _outlined(folder, pictures, skipped, settings)
     meant = matched(settings.masks, pictures, "prepare.masks").keys() if settings.masks else frozenset[str]()
-    paired = pair(folder, pictures, meant) if not listed else Pairing({}, frozenset())
+    paired = pair(folder, pictures, meant, settings.megapixels) if not listed else Pairing({}, frozenset())
     pairs = paired.pairs
     if not pairs and not listed and not settings.labels:
         return None
@@ -127,7 +128,8 @@ def _looked_at(
     folder: Folder, pairs: Mapping[str, Marked], skipped: dict[str, str], settings: PrepareSettings
 ) -> Iterable[tuple[str, Mask]]:
     files = dict.fromkeys(file for marked in pairs.values() for file in marked.files)
-    opened = dict(limited(open_mask, folder.stream(files), settings.workers))
+    read = partial(open_mask, megapixels=settings.megapixels)
+    opened = dict(limited(read, folder.stream(files), settings.workers))
     # where some pictures have several, a lone one marks one thing, or one class, too
     numbered = any(len(marked.files) > 1 for marked in pairs.values())
     for where, marked in pairs.items():

@@ -11,6 +11,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from snowroll.base.errors import DataError
 from snowroll.base.nouns import Json
@@ -62,7 +63,8 @@ def read_masked_scans(folder: Folder, settings: PrepareSettings) -> Reading | No
         return None
     seen: dict[str, Labels] = {}
     skipped = {**scans.skipped, **lacking}
-    for mask, result in limited(open_labels, folder.stream(sorted(set(pairs.values()))), settings.workers):
+    read = partial(open_labels, megapixels=settings.megapixels)
+    for mask, result in limited(read, folder.stream(sorted(set(pairs.values()))), settings.workers):
         if isinstance(result, DataError):
             skipped |= {w: f"its mask {mask} cannot be used: {result.what}" for w, own in pairs.items() if own == mask}
         else:
@@ -195,11 +197,11 @@ def _pairs(images: Sequence[str], masks: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def open_labels(raw: bytes) -> Labels:
+def open_labels(raw: bytes, megapixels: float = 100.0) -> Labels:
     """In a limited child. Raises DataError where the bytes are no mask."""
     from snowroll.tasks.medical import nifti
 
-    places, spacing, values = nifti.open_labels(raw)
+    places, spacing, values = nifti.open_labels(raw, megapixels)
     return Labels(as_volume(places, [str(value) for value in values], spacing), tuple(int(v) for v in values))
 
 
