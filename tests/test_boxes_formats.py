@@ -275,6 +275,16 @@ def test_a_file_that_is_too_large_is_told_whatever_else_is_read(photos: Path, mo
     assert any("too large to be read" in line for line in reading.evidence)
 
 
+def test_a_size_that_is_told_and_is_not_the_pictures_is_said(photos: Path) -> None:
+    for wide, told in ((40, []), (80, ["1 of 2 pictures looked at have another size"])):
+        put(photos, coco.write([Marked("0.png", (CAT,), "", (wide, 30)), Marked("1.png", (CAT,), "", (40, 30))]))
+        reading = read_boxes(Folder(photos), PrepareSettings(workers=1))
+        assert reading is not None
+        said = [line for line in reading.evidence if "another size" in line]
+        assert [line.split(" than ")[0] for line in said] == told
+        assert all("0.png has 40 x 30 pixels" in line and "told as 80 x 30" in line for line in said)
+
+
 OUTLINE = [[10.0, 5.0], [30.0, 5.0], [20.0, 25.0]]
 
 

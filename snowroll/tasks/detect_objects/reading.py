@@ -42,6 +42,7 @@ _FORMATS = {
     "labelme": labelme,
     "csv": table,
 }
+_MEASURED = 100  # pictures whose size is compared with the one that is told
 _SAME_PX = 1.5  # that two formats may differ in: VOC counts pixels from 1, others from 0
 
 
@@ -59,6 +60,7 @@ def read_boxes(folder: Folder, settings: PrepareSettings) -> Reading | None:
     marked, fuller = _resolved(told, pictures, skipped)
     if told and not marked:
         return None
+    resized = _resized(folder, marked, settings)
     marked = _with_sizes(folder, marked, skipped, settings)
     splits = splits_of_folders(pictures)
     masks = {where: why for where, why in find_masks(folder, pictures).items() if where not in marked} if marked else {}
@@ -77,6 +79,7 @@ def read_boxes(folder: Folder, settings: PrepareSettings) -> Reading | None:
         evidence.append(f"{nothing:,} pictures are marked as holding nothing")
     if fuller:
         evidence.append(f"{fuller:,} pictures are marked by a file that knows more of them than another: it is taken")
+    evidence += [resized] if resized else []
     if settings.labels:
         evidence.append(f"labels to choose from: {', '.join(settings.labels)}")
     named = " and ".join(one.format for one in told) or "pictures without labels"
@@ -175,6 +178,23 @@ def _with_sizes(
         else:
             found[where] = in_pixels(marked[where], size)
     return found
+
+
+def _resized(folder: Folder, marked: Mapping[str, Marked], settings: PrepareSettings) -> str:
+    """A sentence where pictures have another size than their labels tell, by some of them; "" where they have it."""
+    told = {where: one.size for where, one in marked.items() if one.size and one.objects and not one.relative}
+    some = [*told][:: max(1, len(told) // _MEASURED)][:_MEASURED]
+    look = partial(size_of, megapixels=settings.megapixels)
+    sizes = limited(look, folder.stream(some), settings.workers) if some else ()
+    found = {where: tuple(size) for where, size in sizes if not isinstance(size, DataError)}
+    other = [where for where in some if found.get(where, told[where]) != told[where]]
+    if not other:
+        return ""
+    has, tells = (f"{wide:,} x {high:,}" for wide, high in (found[other[0]], told[other[0]]))
+    return (
+        f"{len(other):,} of {len(some):,} pictures looked at have another size than their labels tell, so boxes may "
+        f"lie elsewhere: {other[0]} has {has} pixels as it is seen, and is told as {tells}"
+    )
 
 
 def all_classes(targets: Iterable[Json]) -> list[str]:
