@@ -408,15 +408,14 @@ def drawing(seed: int, size: tuple[int, int] = (40, 30)) -> bytes:
 )
 def test_masks_that_share_the_name_of_a_picture_take_no_boxes_from_it(masks: Sequence[str], tmp_path: Path) -> None:
     """As Pascal VOC lies, where some pictures have masks; and Oxford's pets, where all have, and some have boxes."""
-    pictures = [Marked(f"{n}.jpg", (CAT,), "", (40, 30), "train") for n in range(4)]
-    put(tmp_path, voc.write(pictures))
-    for n in range(6):
-        put_bytes(tmp_path, {f"JPEGImages/{n}.jpg": drawing(n)})
+    names = [f"{'pug' if n % 2 else 'siamese'}_{n}" for n in range(6)]
+    put(tmp_path, voc.write([Marked(f"{name}.jpg", (CAT,), "", (40, 30), "train") for name in names[:4]]))
+    put_bytes(tmp_path, {f"JPEGImages/{name}.jpg": drawing(n) for n, name in enumerate(names)})
     for place in masks:
-        put_bytes(tmp_path, {place.format(n): blank((40, 30)) for n in range(3 if len(masks) > 1 else 6)})
+        put_bytes(tmp_path, {place.format(name): blank((40, 30)) for name in names[: 3 if len(masks) > 1 else 6]})
     found, skipped = read_all(tmp_path)
-    assert found == {f"JPEGImages/{n}.jpg": [CAT] if n < 4 else None for n in range(6)}
-    assert all("a mask of the picture" in skipped[place.format(0)] for place in masks)
+    assert found == {f"JPEGImages/{name}.jpg": [CAT] if name in names[:4] else None for name in names}
+    assert all("a mask of the picture" in skipped[place.format(names[0])] for place in masks)
 
 
 def test_pictures_of_another_split_that_are_called_alike_are_no_masks(tmp_path: Path) -> None:
