@@ -48,12 +48,12 @@ def snowroll(*tokens: object) -> Said:
     return Said(code, out.getvalue(), err.getvalue())
 
 
-def outside(*tokens: object, path: Sequence[Path] = ()) -> Said:
+def outside(*tokens: object, path: Sequence[Path] = (), stdin: str = "") -> Said:
     """One command, in a process of its own; `path`: folders of modules that it finds first."""
     command = [sys.executable, "-m", "snowroll", *map(str, tokens)]
     known = [*map(str, path), *filter(None, [os.environ.get("PYTHONPATH")])]
     env = {**os.environ, "OMP_NUM_THREADS": "1"} | ({"PYTHONPATH": os.pathsep.join(known)} if known else {})
-    done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=300, input=stdin)
     return Said(done.returncode, done.stdout, done.stderr)
 
 

@@ -84,7 +84,7 @@ class Hears:
 
         return shown(batch.inputs, row)
 
-    def live(self, rate_hz: float, channels: Sequence[str]) -> Live:
+    def live(self, rate_hz: float, channels: Sequence[str], options: SpeechOptions) -> Live:
         """Each stretch of speech between two pauses."""
         from snowroll.tasks.transcribe.running import Utterances
 
