@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from snowroll.base.errors import DataError
 from snowroll.prepare.audio import as_wav, open_sound
 from snowroll.tasks.transcribe.example import spoken
-from snowroll.tasks.transcribe.options import TranscribeOptions
+from snowroll.tasks.transcribe.listening import heard
+from snowroll.tasks.transcribe.options import SpeechOptions, TranscribeOptions, WordOptions
 from snowroll.tasks.transcribe.running import PAUSE_S, Utterances, parts_of, transcribe
 
 RATE_HZ = 8_000
+OPTIONS = TranscribeOptions()
 SCHEMA = {"type": "transcript", "characters": "ab"}
 
 
@@ -36,8 +38,8 @@ def talk(gaps: list[float], seed: int = 0) -> tuple[np.ndarray, list[int]]:
     return np.concatenate(parts).astype(np.float32), starts
 
 
-def cut(signal: np.ndarray, sizes: list[int]) -> list[tuple[int, bytes]]:
-    live, found, at = Utterances(RATE_HZ), [], 0
+def cut(signal: np.ndarray, sizes: list[int], options: SpeechOptions = OPTIONS) -> list[tuple[int, bytes]]:
+    live, found, at = Utterances(RATE_HZ, options), [], 0
     for size in sizes:
         found += live.feed(signal[at : at + size, None])
         at += size
@@ -62,7 +64,7 @@ def test_portions_do_not_matter(sizes: list[int]) -> None:
 
 def test_it_is_told_soon_and_silence_says_nothing() -> None:
     signal, starts = talk([1.0])
-    live = Utterances(RATE_HZ)
+    live = Utterances(RATE_HZ, OPTIONS)
     end = starts[0] + len(spoken("ai", 1, 0))
     assert live.feed(signal[: end + round((PAUSE_S + 0.05) * RATE_HZ), None])
     assert cut(np.zeros(3 * RATE_HZ, np.float32), []) == []
@@ -70,10 +72,34 @@ def test_it_is_told_soon_and_silence_says_nothing() -> None:
 
 
 @settings(deadline=None, max_examples=20)
+@given(st.integers(1, 40), st.floats(0.2, 4.0), st.sampled_from([4_000, 8_000, 11_025, 44_100]), st.integers(1, 3_000))
+def test_who_never_pauses_is_cut_to_what_is_heard_at_once(n: int, seconds: float, to_hz: int, size: int) -> None:
+    """Each stretch can be heard, none is lost between two, and portions do not matter."""
+    options = TranscribeOptions(rate_hz=to_hz, seconds=round(seconds, 2))
+    quiet = np.random.default_rng(0).normal(0, 0.002, RATE_HZ)
+    signal = np.concatenate([quiet, spoken("aiue" * 10, 1, 0)[: n * RATE_HZ // 5], quiet]).astype(np.float32)
+    found = cut(signal, [], options)
+    assert found == cut(signal, [size] * 5, options)
+    stops = [first + len(open_sound(raw, 1e9).signal) for first, raw in found]
+    assert stops[:-1] == [first for first, _ in found[1:]]
+    assert found[0][0] <= RATE_HZ
+    assert stops[-1] >= len(signal) - 1.25 * RATE_HZ  # the last loud moment, and a little more
+    for _, raw in found:
+        heard(raw, options, 100.0)
+    assert len(cut(signal, [], WordOptions(rate_hz=to_hz, seconds=round(seconds, 2)))) == 1  # its loudest part is heard
+
+
+@pytest.mark.parametrize("rate_hz", [-8_000.0, 0.0, 50.0, 1e9, float("nan")])
+def test_a_rate_that_is_none_is_refused_at_the_door(rate_hz: float) -> None:
+    with pytest.raises(DataError, match="no rate of sound"):
+        Utterances(rate_hz, OPTIONS)
+
+
+@settings(deadline=None, max_examples=20)
 @given(st.integers(1, 100_000))
 def test_parts_are_the_whole(size: int) -> None:
     options = TranscribeOptions(rate_hz=RATE_HZ, seconds=2.0)
-    parts = parts_of(np.random.default_rng(size).normal(0, 0.1, size), options)
+    parts = parts_of(np.random.default_rng(size).normal(0, 0.1, size), options.length, RATE_HZ)
     assert (parts[0][0], parts[-1][1]) == (0, size)
     assert all(before[1] == after[0] for before, after in pairwise(parts))
     assert all(0 < stop - start <= options.length for start, stop in parts)

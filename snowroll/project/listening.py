@@ -10,6 +10,8 @@ from itertools import chain, islice
 import numpy as np
 
 from snowroll.base.errors import DataError, UsageError
+from snowroll.base.nouns import Json
+from snowroll.base.task import Columns
 from snowroll.project.answering import answers, row_of
 from snowroll.project.models import Trained, load_model
 from snowroll.project.opened import Opened
@@ -18,8 +20,9 @@ from snowroll.project.opened import Opened
 def live(opened: Opened, lines: Iterable[str], rate_hz: float, run: int | None) -> Iterator[str]:
     """A signal as it comes, a line of numbers each moment; a JSON line for each of its samples, as soon as it is sure.
 
-    {"at_s", "prediction", "probability", "doubt"}; at_s from the first line on. A first line that is no numbers names
-    the channels. Raises UsageError where the task knows no live signals, DataError for a line that cannot be read.
+    {"at_s", "prediction", "probability", "doubt"}, or {"at_s", "error", "where", "cure"} for one that cannot be
+    answered; at_s from the first line on. A first line that is no numbers names the channels. Raises UsageError where
+    the task knows no live signals, DataError for a line that cannot be read.
     """
     begin = getattr(opened.task, "live", None)
     if begin is None:
@@ -64,11 +67,21 @@ def _is_number(cell: str) -> bool:
 
 
 def _heard(opened: Opened, trained: Trained, found: list[tuple[int, bytes]], rate_hz: float) -> Iterator[str]:
-    if not found:
-        return
-    options, limit = trained.plan.task, opened.prepare.megapixels
-    encoded = [opened.task.encode(raw, options, limit) for _, raw in found]
-    for (moment, raw), answer in zip(found, answers(opened, trained, encoded), strict=True):
-        row = row_of("live", sha256(raw).hexdigest(), answer)
-        row = {"at_s": round(moment / rate_hz, 4), **{key: row[key] for key in ("prediction", "probability", "doubt")}}
-        yield json.dumps(row, ensure_ascii=False, allow_nan=False)
+    """A line for each sample; one that cannot be answered ends nothing: what follows may be whole again."""
+    encoded = [_encoded(opened, trained, raw) for _, raw in found]
+    good = [columns for columns in encoded if not isinstance(columns, DataError)]
+    said = iter(answers(opened, trained, good) if good else [])
+    for (moment, raw), columns in zip(found, encoded, strict=True):
+        if isinstance(columns, DataError):
+            told: dict[str, Json] = dict(columns.as_json())
+        else:
+            row = row_of("live", sha256(raw).hexdigest(), next(said))
+            told = {key: row[key] for key in ("prediction", "probability", "doubt")}
+        yield json.dumps({"at_s": round(moment / rate_hz, 4), **told}, ensure_ascii=False, allow_nan=False)
+
+
+def _encoded(opened: Opened, trained: Trained, raw: bytes) -> Columns | DataError:
+    try:
+        return opened.task.encode(raw, trained.plan.task, opened.prepare.megapixels)
+    except DataError as fault:
+        return fault

@@ -12,10 +12,10 @@ import numpy as np
 
 from snowroll.base.errors import DataError, did_you_mean
 from snowroll.base.nouns import Json, Prediction
-from snowroll.prepare.audio import as_wav, open_sound, resampled
+from snowroll.prepare.audio import FASTEST_HZ, SLOWEST_HZ, as_wav, open_sound, resampled
 from snowroll.tasks.transcribe.answers import read
 from snowroll.tasks.transcribe.listening import SHORTEST_S, heard, levels_db
-from snowroll.tasks.transcribe.options import TranscribeOptions
+from snowroll.tasks.transcribe.options import SpeechOptions, TranscribeOptions
 
 if TYPE_CHECKING:
     from snowroll.deploy.session import Loaded
@@ -25,7 +25,7 @@ Schema = Mapping[str, Json]
 STEP_S = 0.01
 PAUSE_S = 0.5  # of quiet ends what was said. A guess: speakers breathe in 0.3 to 0.6 s
 BEFORE_S = 0.15  # of what came before the first loud moment: soft consonants
-LONGEST_S = 10.0  # of one stretch: who never pauses is cut off there
+LONGEST_S = 10.0  # of one stretch: who never pauses is cut there, or earlier where the model hears less at once
 _ABOVE_DB = 12.0  # over the quietest moments so far: speech
 _FLOOR_DB = -65.0  # of full scale, the quietest that a microphone is taken to be
 _RISES_DB = 0.02  # a step, of what is taken to be quiet: a fan that starts is forgotten in some ten seconds
@@ -40,12 +40,19 @@ class Utterances:
     """base.task.Live: the stretches of speech, each as a WAV, known PAUSE_S after their end.
 
     Levels are taken in steps of STEP_S counted from the beginning, so that portions cannot matter. A pause inside a
-    stretch is shorter than PAUSE_S; what is kept of the past is BEFORE_S.
+    stretch is shorter than PAUSE_S; what is kept of the past is BEFORE_S. A stretch of more than the model hears at
+    once is cut at a quiet moment, as a recording is; of a model that hears the loudest part of it, at LONGEST_S.
     """
 
-    def __init__(self, rate_hz: float) -> None:
+    def __init__(self, rate_hz: float, options: SpeechOptions) -> None:
+        if not SLOWEST_HZ <= rate_hz <= FASTEST_HZ:
+            raise DataError(
+                f"{rate_hz:g} Hz is no rate of sound", cure=f"send {SLOWEST_HZ:,} to {FASTEST_HZ:,} a second"
+            )
         self.rate_hz = rate_hz
         self._step = max(1, round(STEP_S * rate_hz))
+        at_once_s = LONGEST_S if options.cut else min(LONGEST_S, (options.length - 1) / options.rate_hz)
+        self._longest = max(self._step, int(at_once_s * round(rate_hz)))  # a value less, for resampling rounds up
         self._kept = np.zeros(0, np.float32)  # from value `_first` on
         self._first, self._done = 0, 0
         self._start, self._loud = -1, -1  # of the stretch that is being said; the end of its last loud step
@@ -67,7 +74,7 @@ class Utterances:
         return found
 
     def close(self) -> list[tuple[int, bytes]]:
-        return self._cut() if self._start >= 0 else []
+        return self._cut(self._stop) if self._start >= 0 else []
 
     def _told(self, level_db: float) -> list[tuple[int, bytes]]:
         level_db = max(level_db, _FLOOR_DB)
@@ -76,16 +83,25 @@ class Utterances:
             if self._start < 0:
                 self._start = max(0, self._done - self._step - round(BEFORE_S * self.rate_hz))
             self._loud = self._done
-        if self._start < 0:
-            return []
-        is_over = self._done - self._loud >= PAUSE_S * self.rate_hz
-        return self._cut() if is_over or self._done - self._start >= LONGEST_S * self.rate_hz else []
+        found = []
+        while 0 <= self._start < self._done - self._longest:
+            part = self._kept[self._start - self._first : self._done - self._first]
+            goes_on = self._start + parts_of(part, self._longest, self.rate_hz)[0][1]
+            found += self._cut(goes_on)
+            self._start = goes_on
+        is_over = self._start >= 0 and self._done - self._loud >= PAUSE_S * self.rate_hz
+        return [*found, *self._cut(self._stop)] if is_over else found
 
-    def _cut(self) -> list[tuple[int, bytes]]:
-        stop = min(self._done, self._loud + round(BEFORE_S * self.rate_hz))
-        part = self._kept[max(0, self._start - self._first) : stop - self._first]
+    @property
+    def _stop(self) -> int:
+        """Where the stretch ends, if its last loud moment is behind it."""
+        return min(self._done, self._loud + round(BEFORE_S * self.rate_hz))
+
+    def _cut(self, stop: int) -> list[tuple[int, bytes]]:
         start, self._start = self._start, -1
-        return [(start, as_wav(part, round(self.rate_hz)))] if len(part) >= SHORTEST_S * self.rate_hz else []
+        part = self._kept[start - self._first : stop - self._first]
+        is_speech = self._loud > start and len(part) >= SHORTEST_S * self.rate_hz
+        return [(start, as_wav(part, round(self.rate_hz)))] if is_speech else []
 
 
 def transcribe(model: Loaded, asked: Json, schema: Schema, options: TranscribeOptions) -> tuple[bytes, Iterator[Any]]:
@@ -116,7 +132,7 @@ def _pieces(model: Loaded, whole: np.ndarray, schema: Schema, options: Transcrib
     between = " " if " " in str(schema["characters"]) else ""
     done: list[Prediction] = []
     step = round(EVERY_S * options.rate_hz)
-    for start, stop in parts_of(whole, options):
+    for start, stop in parts_of(whole, options.length, options.rate_hz):
         before = between.join(said.value for said in done if said.value)
         for until in range(start + step, stop, step):
             said = _said(model, whole[start:until], schema, options)
@@ -132,14 +148,14 @@ def _said(model: Loaded, signal: np.ndarray, schema: Schema, options: Transcribe
     return read(model.run(model.prepared([signal])), schema, options)[0]
 
 
-def parts_of(signal: np.ndarray, options: TranscribeOptions) -> list[tuple[int, int]]:
-    """(first, last + 1) values of parts that are heard at once, cut at the quietest moment near their end."""
+def parts_of(signal: np.ndarray, longest: int, rate_hz: float) -> list[tuple[int, int]]:
+    """(first, last + 1) values of parts of no more than `longest`, cut at the quietest moment near their end."""
     parts, start = [], 0
-    while len(signal) - start > options.length:
-        latest = start + options.length
-        earliest = max(start + options.length // 2, latest - round(_SEARCH_S * options.rate_hz))
-        step = max(1, round(STEP_S * options.rate_hz))
-        quietest = int(np.argmin(levels_db(signal[earliest:latest], options.rate_hz)))
+    while len(signal) - start > longest:
+        latest = start + longest
+        earliest = max(start + longest // 2, latest - round(_SEARCH_S * rate_hz))
+        step = max(1, round(STEP_S * rate_hz))
+        quietest = int(np.argmin(levels_db(signal[earliest:latest], rate_hz)))
         stop = min(latest, earliest + quietest * step + step // 2)
         parts.append((start, stop))
         start = stop

@@ -85,10 +85,10 @@ class Hears:
         return shown(batch.inputs, row)
 
     def live(self, rate_hz: float, channels: Sequence[str], options: SpeechOptions) -> Live:
-        """Each stretch of speech between two pauses."""
+        """Each stretch of speech between two pauses, no longer than what the network hears at once."""
         from snowroll.tasks.transcribe.running import Utterances
 
-        return Utterances(rate_hz)
+        return Utterances(rate_hz, options)
 
     def cautions(self, schema: Schema, options: SpeechOptions) -> list[str]:
         return list(CAUTIONS)
