@@ -305,7 +305,7 @@ def show(answer: Answer | Iterator[str] | None, as_json: bool) -> int:
         return 0
     if isinstance(answer, Iterator):  # predict: one line a sample, as it comes
         for line in answer:
-            print(line)
+            print(line, flush=True)
         return 0
     if as_json:
         print(json.dumps(answer.json, ensure_ascii=False, allow_nan=False))

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 from importlib import import_module
 from pathlib import Path
+from select import select
+from subprocess import PIPE, Popen
 
 import numpy as np
 import pytest
@@ -48,6 +51,21 @@ def test_speech_is_answered_as_it_comes(name: str, tmp_path: Path) -> None:
     heard = [row["at_s"] for row in rows]
     assert heard[:3] + heard[-1:] == pytest.approx(starts, abs=0.25)
     assert (len(heard) > 4) == (name == "transcribe")  # of a long word the loudest part
+    assert json.loads(first_line(project, written(signal))) == rows[0]
+
+
+def first_line(project: Path, text: str) -> bytes:
+    """What is said while the signal goes on: neither end of the pipe is closed."""
+    command = [sys.executable, "-m", "snowroll", "predict", str(project), "--live", str(RATE_HZ)]
+    with Popen(command, stdin=PIPE, stdout=PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(text.encode())
+        process.stdin.flush()
+        ready, _, _ = select([process.stdout], [], [], 60)
+        said = process.stdout.readline() if ready else b""
+        process.kill()
+    return said
 
 
 @pytest.mark.slow
