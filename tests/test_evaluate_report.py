@@ -52,7 +52,7 @@ def a_report(classes=("bolt", "nut", "washer"), n=240, gates_pass=True, verdict=
         floor=majority(truth),
         intervals=interval_in_words(n, n),
         verdict=promotion_test(old, credit, strata=[classes[c] for c in truth]) if verdict else None,
-        crossed=CrossValidated("accuracy", Metric(0.8, 0.7, 0.9, 400), (Metric(0.75, 0.6, 0.9, 200),) * 2),
+        crossed=CrossValidated("accuracy", Metric(0.8, 0.7, 0.9, 400), (Metric(0.75, 0.6, 0.9, 200), None)),
         beside=BesideRandom("accuracy", Metric(0.7, 0.6, 0.8, n), Metric(0.95, 0.9, 0.98, n)),
         ledger=Ledger(n + 1, {name: {"train": 7, "test": 3} for name in classes}, {"the file ends early": 1}),
         curves=[Curve("Loss", {"training": [(k, 1 / (k + 1)) for k in range(900)]}, "nats", log=True)],

@@ -43,3 +43,6 @@ def test_only_what_there_is_is_told() -> None:
     assert Compared(crossed).as_json().keys() == {"cross_validation"}
     assert [row["fold"] for row in crossed.as_json()["by_fold"]] == [0, 1]
     assert "2 folds by group: 0.800, 0.800" in crossed.lines()[0]
+    partly = CrossValidated("r2", share(8, 10), (share(4, 5), None))  # a fold of one number has no R2
+    assert partly.as_json()["by_fold"][1] == {"fold": 1, "value": None, "interval": None, "n": 0}
+    assert "2 folds by group: 0.800, -" in partly.lines()[0]

@@ -23,7 +23,7 @@ from snowroll.design.ensemble import Ensemble
 from snowroll.project.data import Packed, freeze, gather, pack_version, take_stock
 from snowroll.project.facts import measure_facts
 from snowroll.project.fitting import fit_into_time
-from snowroll.project.folding import fit_plan, folded, joined_knows, part_of
+from snowroll.project.folding import _mean_log, fit_plan, folded, joined_knows, part_of
 from snowroll.project.models import read_model, save_model
 from snowroll.project.opened import Opened, open_project
 from snowroll.project.plans import make_plan
@@ -105,12 +105,20 @@ def test_folds_are_a_function_of_version_and_plan(bench: Bench) -> None:
     assert len(drawn) > 1
 
 
+def test_a_figure_that_one_fold_lacks_is_no_mean_of_the_others(bench: Bench, tmp_path: Path) -> None:
+    for fold, told in enumerate(({"val_loss": 1.0, "val_r2": 0.5}, {"val_loss": 2.0})):
+        folder = tmp_path / "folds" / str(fold)
+        folder.mkdir(parents=True)
+        (folder / "metrics.jsonl").write_text(json.dumps({"step": 1, **told}) + "\n")
+    assert _mean_log(tmp_path, replace(bench.plan, folds=2)) == [{"step": 1, "val_loss": 1.5}]
+
+
 def test_every_sample_is_answered_once_by_a_model_that_never_saw_its_group(bench: Bench, tmp_path: Path) -> None:
     fitted, crossed = fit_plan(bench.opened, bench.packed, bench.plan, tmp_path, ignore)
     assert crossed is not None
     lines = [json.loads(line) for line in (tmp_path / "folds" / "out-of-fold.jsonl").read_text().splitlines()]
     free = {item.sample for item in bench.packed.version.items if item.split != "test"}
-    assert len(lines) == len(free) == crossed.metric.n == sum(fold.n for fold in crossed.by_fold)
+    assert len(lines) == len(free) == crossed.metric.n == sum(fold.n for fold in crossed.by_fold if fold)
     assert {line["sample"] for line in lines} == free
     assert crossed.metric.value == pytest.approx(np.mean([line["target"] == line["prediction"] for line in lines]))
     assert json.loads((tmp_path / "folds" / "folds.json").read_text()) == json.loads(json.dumps(crossed.as_json()))

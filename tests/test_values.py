@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from house_kit import MACHINE, snowroll
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -204,6 +205,53 @@ def rents(n: int = 80, *, last: str = "{rent}") -> str:
         told = last.format(rent=f"{9 * area + rng.normal() * 10:.2f}")
         lines.append(f"{area:.1f},{int(area // 25) + 1},2024-01-{rng.integers(1, 29):02},{told}")
     return "\n".join(lines) + "\n"
+
+
+def zero_inflated(path: Path, zeros: str, rows: int = 240) -> None:
+    """A table with a declared split; in the split `zeros`, if it is one, the target never varies."""
+    rng = np.random.default_rng(0)
+    lines = ["a,b,split,price"]
+    for row in range(rows):
+        a, b, split = rng.normal(), rng.normal(), ("train", "train", "train", "val", "test")[row % 5]
+        price = 0.0 if split == zeros or row % 3 == 0 else round(20 + 5 * a + b, 2)
+        lines.append(f"{a:.3f},{b:.3f},{split},{price}")
+    path.parent.mkdir(parents=True)
+    path.write_text("\n".join(lines) + "\n")
+
+
+FIXED = (*MACHINE, "--task", "tabular_values", "--prepare.label_column", "price", "--task.trees", "20")
+
+
+@pytest.mark.slow
+def test_a_headline_without_a_meaning_is_left_out_or_told_in_a_line(tmp_path: Path) -> None:
+    """R2 of validation rows of one number, and of an outside folder's."""
+    project = tmp_path / "project"
+    zero_inflated(project / "data" / "all.csv", "val")
+    assert snowroll("init", project, *FIXED).code == 0
+    trained = snowroll("train", project, "--json")
+    assert trained.code == 0, trained.err
+    swept = snowroll("train", project, "--sweep", "task.trees=10,20")
+    assert swept.code == 1
+    assert "validation samples: r2 has no meaning for these 48 targets" in swept.err
+    log = Path(trained.json["report"]).with_name("metrics.jsonl").read_text()
+    assert "val_loss" in log
+    assert "val_r2" not in log
+    assert snowroll("export", project, "--json").json["parity"]["before"] is None
+    zero_inflated(tmp_path / "outside" / "all.csv", "test", rows=60)
+    judged = snowroll("eval", project, "--data", tmp_path / "outside")
+    assert judged.code == 1
+    assert "r2 has no meaning for these 12 targets: all 12 are alike" in judged.err
+
+
+@pytest.mark.slow
+def test_a_test_set_of_one_number_is_refused_before_anything_is_spent(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    zero_inflated(project / "data" / "all.csv", "test")
+    assert snowroll("init", project, *FIXED).code == 0
+    trained = snowroll("train", project)
+    assert trained.code == 1
+    assert "the locked test set: r2 has no meaning for these 48 targets: all 48 are alike" in trained.err
+    assert not list((project / "runs").iterdir())
 
 
 @pytest.mark.slow

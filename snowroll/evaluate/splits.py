@@ -14,14 +14,14 @@ class CrossValidated:
 
     headline: str
     metric: Metric  # over all those answers
-    by_fold: tuple[Metric, ...]
+    by_fold: tuple[Metric | None, ...]  # None: it has no meaning there, R2 of numbers that are all alike
 
     def as_json(self) -> dict[str, Json]:
         by_fold = [{"fold": number, **_json(metric)} for number, metric in enumerate(self.by_fold)]
         return {"folds": len(self.by_fold), "metric": self.headline, **_json(self.metric), "by_fold": by_fold}
 
     def lines(self) -> list[str]:
-        each = ", ".join(f"{metric.value:.3f}" for metric in self.by_fold)
+        each = ", ".join(f"{metric.value:.3f}" if metric else "-" for metric in self.by_fold)
         return [
             f"folds     {self.headline} {self.metric} out of fold, {len(self.by_fold)} folds by group: {each}",
             "          the run's model is the folds' models as one, none of which saw the locked test set",
@@ -83,6 +83,8 @@ def difference(one: Metric, other: Metric) -> Metric:
     return Metric(value, low, high, min(one.n, other.n))
 
 
-def _json(metric: Metric) -> dict[str, Json]:
+def _json(metric: Metric | None) -> dict[str, Json]:
+    if metric is None:
+        return {"value": None, "interval": None, "n": 0}
     told = asdict(metric)
     return {"value": told["value"], "interval": [told["low"], told["high"]], "n": told["n"]}

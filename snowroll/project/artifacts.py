@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from math import isfinite
+from math import isfinite, nan
 from threading import Event, Thread
 
 import numpy as np
@@ -111,13 +111,14 @@ class Proof:
 
 
 def _headlines(opened: Opened, trained: Trained, loaded: Loaded, proof: Proof) -> dict[str, Json]:
-    """The headline metric on the proof's samples, before and after export."""
+    """The headline metric on the proof's samples, before and after export; None where it has no meaning for them."""
     headline = opened.task.headline
     before, after = (
-        opened.task.scorer(said, proof.targets, trained.schema)(None)[headline]
+        float(opened.task.scorer(said, proof.targets, trained.schema)(None).get(headline, nan))
         for said in _answers(opened, trained, proof, loaded)
     )
-    return {"metric": headline, "before": before, "after": after}
+    is_known = isfinite(before) and isfinite(after)
+    return {"metric": headline, "before": before if is_known else None, "after": after if is_known else None}
 
 
 def _answers(
@@ -265,6 +266,9 @@ def make_int8(opened: Opened, trained: Trained, packed: Packed, whole: Artifact,
     proof = _samples(opened, trained, packed, "val", 5 * PROVED_ON)
     loaded = load(small, f"{whole.id}-int8", *ways)
     measured = _headlines(opened, trained, loaded, proof)
+    if measured["before"] is None:
+        told = f"{measured['metric']} has no meaning for the {len(proof.raws)} samples that int8 is proved on"
+        raise PlanError(told, cure="use the fp32 export")
     is_same = loaded.same or (lambda a, b: float(a.value == b.value))
     same = [is_same(a, b) for a, b in zip(*_answers(opened, trained, proof, loaded), strict=True)]
     if loaded.same is None:

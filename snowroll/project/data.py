@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from math import isfinite, nan
 from typing import Any
 
 import numpy as np
 
 from snowroll.base.errors import DataError
-from snowroll.base.nouns import Batch, Item, Json, Plan, Sample, Split, Version, canonical, digest
+from snowroll.base.nouns import Batch, Item, Json, Plan, Prediction, Sample, Split, Version, canonical, digest
 from snowroll.base.task import Columns, Reading, Task
 from snowroll.prepare.index import index, stamp
 from snowroll.prepare.pack import Pack, Ragged
@@ -123,7 +124,7 @@ def freeze(
     parent = catalog.version(latest, opened.store.blobs) if latest else None
     strata, called = opened.task.strata(targets), "classes" if "classes" in stock.schema else "parts"
     items, words = assign(usable, targets, strata, opened.prepare, placements(opened), called)
-    _refuse_unjudged(opened, items)
+    _refuse_unjudged(opened, items, stock.schema)
     kept_out = {sample: code for sample, code in left_out.items() if sample in stock.targets}
     version = Version.freeze(items, stock.schema, parent.id if parent else None, kept_out)
     if parent and (parent.items, parent.schema, parent.left_out) == (version.items, version.schema, version.left_out):
@@ -140,13 +141,34 @@ def _declared(sample: Sample, stock: Stock) -> Split | None:
     return "train" if sample.origin == "production" else sample.split
 
 
-def _refuse_unjudged(opened: Opened, items: Sequence[Item]) -> None:
+def _refuse_unjudged(opened: Opened, items: Sequence[Item], schema: Mapping[str, Json]) -> None:
     """Refuse, before anything is spent, what would end as a model that nothing can judge."""
     if not any(item.split == "test" for item in items):
         share = opened.prepare.test
         where = opened.data if share else "prepare.test 0"
         cure = "put its files back, or label some for it with `snowroll label --test 60`" if share else "say 0.2"
         raise DataError("the locked test set is empty, so no model could be judged", where=where, cure=cure)
+    targets = [item.target for item in items if item.split == "test"]
+    refuse_without_figure(opened.task, targets, schema, "the locked test set")
+
+
+def refuse_without_figure(task: Task, targets: Sequence[Json], schema: Mapping[str, Json], where: str) -> None:
+    """Raise DataError where the headline has no meaning for these targets even of one who says them."""
+    if targets and _are_alike(targets):
+        truth = [Prediction(target, 1.0, 0.0) for target in targets]
+        if not isfinite(task.scorer(truth, targets, schema)(None).get(task.headline, nan)):
+            raise no_figure(task, targets, where)
+
+
+def no_figure(task: Task, targets: Sequence[Json], where: str = "") -> DataError:
+    """What to tell where the headline has no meaning: R2 of numbers that are all alike."""
+    alike = f": all {len(targets):,} are alike" if _are_alike(targets) else ""
+    told = f"{task.headline} has no meaning for these {len(targets):,} targets{alike}"
+    return DataError(told, where=where, cure="judge by samples whose targets differ")
+
+
+def _are_alike(targets: Sequence[Json]) -> bool:
+    return all(target == targets[0] for target in targets)
 
 
 LEAST = 5  # labelled samples: one to judge by, one to choose by, three to learn from; fewer cannot be split three ways

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from math import ceil
+from math import ceil, isfinite, nan
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from snowroll.base import atomic
+from snowroll.base.errors import GateError
 from snowroll.base.nouns import Batch, Json, Plan
 from snowroll.project.data import Packed, gather, rows_at_once, training_batches
 from snowroll.project.lost import Lost
@@ -160,7 +161,9 @@ def _eval_every(plan: Plan) -> int:
 
 
 def validate(opened: Opened, packed: Packed, model: nn.Module, plan: Plan) -> dict[str, float]:
-    """Mean loss and headline on all validation rows (nothing is smoothed over batches)."""
+    """Mean loss and headline on all validation rows (nothing is smoothed over batches); no headline where it has no
+    meaning, R2 of numbers that are all alike. Raises GateError where the loss is not finite.
+    """
     import torch
 
     task, rows, at_once = opened.task, packed.rows["val"], rows_at_once(plan)
@@ -183,8 +186,14 @@ def validate(opened: Opened, packed: Packed, model: nn.Module, plan: Plan) -> di
     ear.remove()
     model.train(was_training)
     targets = [packed.version.items[row].target for row in rows]
-    headline = task.scorer(said, targets, packed.schema)(None)[task.headline]
-    return {"val_loss": float(torch.cat(losses).mean()), f"val_{task.headline}": float(headline)}
+    loss = torch.cat(losses)
+    if not bool(torch.isfinite(loss).all()):
+        lost = [packed.version.items[row].sample for row in rows[~torch.isfinite(loss).cpu().numpy()][:3]]
+        told = f"the loss of validation samples such as {', '.join(lost)} is not finite"
+        raise GateError(told, cure="look at those samples, or lower --train.lr")
+    headline = float(task.scorer(said, targets, packed.schema)(None).get(task.headline, nan))
+    known = {f"val_{task.headline}": headline} if isfinite(headline) else {}
+    return {"val_loss": float(loss.mean()), **known}
 
 
 def calibrate(opened: Opened, parts: Sequence[tuple[Packed, nn.Module]], plan: Plan) -> Json:

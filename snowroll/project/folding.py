@@ -22,7 +22,7 @@ from snowroll.evaluate.splits import CrossValidated
 from snowroll.prepare.split import folds
 from snowroll.project.data import Packed
 from snowroll.project.fitting import Fitted, Log, calibrate, fit_run
-from snowroll.project.judging import beside_truth, metrics, predict_rows
+from snowroll.project.judging import beside_truth, metrics, metrics_with_meaning, predict_rows
 from snowroll.project.models import Trained
 from snowroll.project.opened import Opened, Say
 
@@ -116,8 +116,8 @@ def _judged(opened: Opened, parts: Sequence[Packed], answers: Sequence[list[Pred
     rows = np.concatenate([part.rows["val"] for part in parts])
     every = beside_truth(task, parts[0], rows, [said for some in answers for said in some], schema)
     each = [beside_truth(task, part, part.rows["val"], some, schema) for part, some in zip(parts, answers, strict=True)]
-    metric, *by_fold = (metrics(task, judged, schema)[task.headline] for judged in (every, *each))
-    return CrossValidated(task.headline, metric, tuple(by_fold))
+    by_fold = (metrics_with_meaning(task, judged, schema).get(task.headline) for judged in each)
+    return CrossValidated(task.headline, metrics(task, every, schema)[task.headline], tuple(by_fold))
 
 
 def _write_down(
@@ -156,7 +156,8 @@ def _mean_log(folder: Path, plan: Plan) -> list[dict[str, float]]:
     for fold in range(plan.folds):
         for row in Log(folder / "folds" / str(fold) / "metrics.jsonl", upto=plan.steps).rows:
             found[row["step"], "val_loss" in row].append(row)
-    mean = [{key: float(np.mean([row[key] for row in rows])) for key in rows[0]} for _, rows in sorted(found.items())]
+    known = [(set.intersection(*map(set, rows)), rows) for _, rows in sorted(found.items())]
+    mean = [{key: float(np.mean([row[key] for row in rows])) for key in rows[0] if key in keys} for keys, rows in known]
     log = [{**row, "step": int(row["step"])} for row in mean]
     atomic.write_text(folder / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in log))
     return log

@@ -11,7 +11,7 @@ from snowroll.base.device import device_here
 from snowroll.base.nouns import Json, Metric, Prediction, Split
 from snowroll.base.task import Task
 from snowroll.evaluate.interval import bootstrap
-from snowroll.project.data import Packed, gather, rows_at_once
+from snowroll.project.data import Packed, gather, no_figure, rows_at_once
 from snowroll.project.models import Trained
 from snowroll.project.opened import Opened
 
@@ -73,7 +73,15 @@ def outputs_of(opened: Opened, trained: Trained, packed: Packed, rows: np.ndarra
 
 
 def metrics(task: Task, judged: Judged, schema: Mapping[str, Json], seed: int = 0) -> dict[str, Metric]:
-    """Every score with its 95 % interval, resampled by group."""
+    """Every score with its 95 % interval, resampled by group. Raises DataError where the headline has no meaning."""
+    scores = metrics_with_meaning(task, judged, schema, seed)
+    if task.headline not in scores:
+        raise no_figure(task, judged.targets)
+    return scores
+
+
+def metrics_with_meaning(task: Task, judged: Judged, schema: Mapping[str, Json], seed: int = 0) -> dict[str, Metric]:
+    """Likewise, without those that these samples leave undefined."""
     score = task.scorer(judged.predictions, judged.targets, schema)
     worth = getattr(task, "trials", None)
     return bootstrap(

@@ -229,8 +229,8 @@ def _curves(headline: str, story: Story, unit: str) -> list[Curve]:
     losses = {"training": train, "validation": [(row["step"], row["val_loss"]) for row in curve if "val_loss" in row]}
     name = f"val_{headline}"
     found = [Curve("loss", {key: points for key, points in losses.items() if points}, unit)]
-    if any(name in row for row in curve):
-        found.append(Curve(f"validation {headline}", {headline: [(row["step"], row[name]) for row in curve]}))
+    if points := [(row["step"], row[name]) for row in curve if name in row]:
+        found.append(Curve(f"validation {headline}", {headline: points}))
     rates = [(row["step"], row["lr"]) for row in rows if "lr" in row]
     return found + ([Curve("learning rate", {"rate": rates})] if rates else [])
 

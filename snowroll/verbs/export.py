@@ -38,8 +38,9 @@ def export(opened: Opened, run: int | None, int8: bool, out: Path | None, say: S
         f"export    {target / name}  {artifact.bytes / 1e6:.1f} MB",
         f"parity    n={parity['n']}: outputs differ by {parity['mean']:.1e} on average, "
         f"{parity['largest']:.1e} at most; same answer {parity['agreement']:.1%}",
-        f"          {parity['metric']} {parity['before']:.4f} trained, {parity['after']:.4f} exported",
     ]
+    if parity["before"] is not None:  # else it has no meaning for those samples
+        lines.append(f"          {parity['metric']} {parity['before']:.4f} trained, {parity['after']:.4f} exported")
     answer = {"run": trained.run, "file": str(target / name), "bytes": artifact.bytes, "parity": dict(parity)}
     return Answer(answer, lines, next=f"snowroll serve {opened.root}")
 

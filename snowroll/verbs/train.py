@@ -21,7 +21,7 @@ from snowroll.base.nouns import Fault, Gate, Json, Metric, Plan, Version
 from snowroll.evaluate.compared import Compared
 from snowroll.project.artifacts import find_artifact
 from snowroll.project.beside import beside_random, refuse_ungrouped
-from snowroll.project.data import Packed, freeze, pack_version, take_stock
+from snowroll.project.data import Packed, freeze, pack_version, refuse_without_figure, take_stock
 from snowroll.project.facts import known_facts, measure_facts
 from snowroll.project.faults import Inspected, Inspection
 from snowroll.project.fitting import Fitted, fit_into_time
@@ -159,6 +159,8 @@ def prepare_job(opened: Opened, say: Say, time_s: float | None, fresh: bool = Fa
         refuse_curve(plan, len(version.of("train")))
     if wanted.sweep:
         variants(opened, plan, wanted.sweep)
+        validated = [item.target for item in version.of("val")]
+        refuse_without_figure(opened.task, validated, version.schema, "--sweep is judged on the validation samples")
     earlier = None if fresh else _earlier(opened, plan, version, wanted)
     if earlier is not None:
         known = opened.store.catalog.run(earlier.number)
