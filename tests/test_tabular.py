@@ -28,6 +28,7 @@ from snowroll.tasks.tabular.fitting import fit, rows_of
 from snowroll.tasks.tabular.model import Cells, Linear, Trees, build, rounded_down
 from snowroll.tasks.tabular.options import TabularOptions
 from snowroll.tasks.tabular.reading import read_tables
+from snowroll.tasks.tabular.values.reading import Values
 
 METALS = ("brass", "steel", "tin")
 
@@ -242,6 +243,50 @@ def test_splits_and_groups_are_those_of_the_table(tmp_path: Path) -> None:
         ("cold", "train", "p2"),
     }
     assert [column["name"] for column in reading.schema["columns"]] == ["a", "b"]
+
+
+@pytest.mark.parametrize("label_column", ["", "target"])
+@pytest.mark.parametrize("values", [None, Values()])
+def test_the_labelled_table_leads_however_many_rows_wait(
+    values: Values | None, label_column: str, tmp_path: Path
+) -> None:
+    """As competitions hand out: labelled rows, more rows without the label, and a list of answers to be filled in."""
+
+    def cells(n: int) -> tuple[str, str]:
+        return (f"{n * 0.7:.1f}", f"{n * 0.3:.1f}") if values else (f"{n * 0.7:.1f}", f"{n % 3}")
+
+    def target(n: int) -> str:
+        return f"{n * 1.37:.2f}" if values else "hot" if n % 7 > 3 else "cold"
+
+    some, others = range(60), range(60, 300)
+    folder = folder_of(
+        tmp_path,
+        train__csv="id,a,target,b\n" + "".join(f"{n},{cells(n)[0]},{target(n)},{cells(n)[1]}\n" for n in some),
+        new__csv="id,a,b\n" + "".join(f"{n},{','.join(cells(n))}\n" for n in others),
+        sample_submission__csv="id,target\n" + "".join(f"{n},{target(0)}\n" for n in others),
+    )
+    reading = read_tables(folder, PrepareSettings(label_column=label_column), values)
+    assert reading is not None
+    assert reading.schema["target"] == "target"
+    assert sum(found.target is not None for found in reading.found) == 60
+    assert sum(found.target is None for found in reading.found) == 240
+    assert reading.skipped.keys() == {"sample_submission.csv"}
+
+
+def test_a_legend_does_not_lead(tmp_path: Path) -> None:
+    houses = "rooms,zone,year,price\n" + "".join(f"{n % 9},{n % 5},{1900 + n},{n * 1.37:.2f}\n" for n in range(60))
+    legend = "zone,name\n" + "".join(f"{n},{'near' if n % 2 else 'far'}\n" for n in range(20))
+    folder = folder_of(tmp_path, houses__csv=houses, legend__csv=legend)
+    assert read_tables(folder, PrepareSettings()) is None
+    assert "'price', the last" in folder.refused["houses.csv"]
+
+
+def test_a_column_more_in_a_few_rows_moves_no_target(tmp_path: Path) -> None:
+    few = rows_text("a,b,note,y", 30, more=",x").replace("x,hot", "z,hot")
+    reading = read_tables(folder_of(tmp_path, old__csv=rows_text("a,b,y", 90), late__csv=few), PrepareSettings())
+    assert reading is not None
+    assert (reading.schema["target"], len(reading.found)) == ("y", 90)
+    assert "other columns than old.csv" in reading.skipped["late.csv"]
 
 
 def test_tables_of_a_folder_are_its_splits(tmp_path: Path) -> None:

@@ -116,6 +116,29 @@ def test_texts_without_labels_wait_for_them(tmp_path: Path) -> None:
     assert all(found.target is None for found in reading.found)
 
 
+@pytest.mark.parametrize("settings", [{}, {"label_column": "label"}, {"labels": ("good", "bad")}])
+def test_the_labelled_table_leads_however_many_rows_wait(settings: dict, tmp_path: Path) -> None:
+    """Beside 24 labelled rows, 200 without the label; another column of few values is in both."""
+    new = "".join(f'"a new text of the day number {n}",{"xyz"[n % 3]}\n' for n in range(200))
+    files = {
+        "train.csv": "text,shop,label\n" + "".join(f'"{t}",{"xyz"[n % 3]},{c}\n' for n, (t, c) in enumerate(ROWS)),
+        "new.csv": "text,shop\n" + new,
+        "sample_submission.csv": "id,label\n" + "".join(f"{n},good\n" for n in range(200)),
+    }
+    reading, _ = read(written(tmp_path, files), **settings)
+    assert [one.target for one in reading.found if one.target] == [label for _, label in ROWS]
+    assert sum(one.target is None for one in reading.found) == 200
+
+
+def test_without_any_label_the_largest_table_of_texts_leads(tmp_path: Path) -> None:
+    files = {
+        "few.csv": "id,text\n1,a short one here\n2,and another one\n",
+        "many.csv": "id,note\n" + "".join(f"{n},what was said at the time {n}\n" for n in range(30)),
+    }
+    reading, _ = read(written(tmp_path, files), labels=("good", "bad"))
+    assert len(reading.found) == 30
+
+
 def test_a_column_that_is_not_there_is_refused(tmp_path: Path) -> None:
     written(tmp_path, LAYOUTS["CSV"])
     with pytest.raises(UsageError, match="there is no column 'lable'; did you mean 'label'"):

@@ -12,9 +12,9 @@ import io
 import json
 import re
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
@@ -32,6 +32,21 @@ _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?")
 _COMMA = re.compile(r"[+-]?\d+,\d+")
 _COMPARED = 200  # rows that the first one is compared with
 _DELIMITERS = ",;\t|"
+
+
+class Headed(Protocol):
+    """What has named columns and a number of rows."""
+
+    @property
+    def where(self) -> str: ...
+
+    @property
+    def header(self) -> tuple[str, ...]: ...
+
+    def __len__(self) -> int: ...
+
+
+H = TypeVar("H", bound=Headed)
 
 
 @dataclass(slots=True)
@@ -116,6 +131,28 @@ def cell_of(text: str, delimiter: str = ",") -> Cell:
     if _NUMBER.fullmatch(text) and not re.match(r"[+-]?0\d", text) and abs(number := float(text)) < 1e300:
         return number
     return text
+
+
+def leading(tables: Sequence[H], named: Collection[str], target_of: Callable[[H], str]) -> H | None:
+    """The table that tells which column is what: the largest in which `target_of` finds a target ("": none).
+
+    A smaller one that has all of its columns and the target beside them comes before it: rows that are to be told lie
+    beside labelled ones. Where the largest offers none, a smaller one may lead that shares half of its columns: no
+    legend. Only tables with the columns `named` lead, where there are such.
+    """
+    fit = [table for table in tables if set(named) <= set(table.header)] or tables
+    by_size = sorted(fit, key=lambda table: (len(table), table.where), reverse=True)
+    found: H | None = None
+    for table in by_size:
+        header = set(table.header)
+        if found is not None and not set(found.header) < header:
+            continue
+        if not named and 2 * len(header.intersection(by_size[0].header)) < len(by_size[0].header):
+            continue
+        target = target_of(table)
+        if target and (found is None or target not in found.header):
+            found = table
+    return found
 
 
 def row_as_json(cells: Mapping[str, Cell], target: str) -> bytes:

@@ -94,8 +94,7 @@ class Roles:
 def roles_of(seen: Sequence[Seen], settings: PrepareSettings, where: str) -> Roles | None:
     """None where no column is a text, or none a label and nobody named the classes. Raises UsageError."""
     by_name = {column.name: column for column in seen}
-    asked = (settings.path_column, settings.label_column, settings.split_column, settings.group_column)
-    for setting in filter(None, asked):
+    for setting in named(settings):
         if setting not in by_name:
             raise UsageError(f"there is no column '{setting}'", where=where, cure=did_you_mean(setting, [*by_name]))
     split = settings.split_column or next((c.name for c in seen if _is_split(c)), "")
@@ -114,6 +113,12 @@ def roles_of(seen: Sequence[Seen], settings: PrepareSettings, where: str) -> Rol
     beside = sum(c.is_number and not _counts_up(c) for c in left if c.name != label)
     words = sum(by_name[name].mean_words for name in texts)
     return Roles(texts, label, split, group, why, beside, words)
+
+
+def named(settings: PrepareSettings) -> list[str]:
+    """The columns that the user names."""
+    asked = (settings.path_column, settings.label_column, settings.split_column, settings.group_column)
+    return list(filter(None, asked))
 
 
 def _texts(seen: Sequence[Seen], settings: PrepareSettings) -> tuple[str, ...]:

@@ -15,8 +15,9 @@ from snowroll.prepare.manifest import SPLITS, split_of_folders, split_of_name
 from snowroll.prepare.names import is_table
 from snowroll.prepare.pictures import format_of_name
 from snowroll.prepare.settings import PrepareSettings
+from snowroll.prepare.tables import leading
 from snowroll.tasks.classify_texts.class_files import LEAST, WORD, are_opposites, classes_of_files
-from snowroll.tasks.classify_texts.columns import Roles
+from snowroll.tasks.classify_texts.columns import Roles, named
 from snowroll.tasks.classify_texts.lines import NO_LINES, Line, labelled_lines, may_hold_lines, plain_lines
 from snowroll.tasks.classify_texts.objects import holds_objects
 from snowroll.tasks.classify_texts.sheets import Sheet, place_of, roles_of_sheet, sheets_in
@@ -98,10 +99,10 @@ def _of_sheets(folder: Any, wheres: Sequence[str], settings: PrepareSettings) ->
     sheets, skipped = sheets_in(folder, wheres, settings)
     if not sheets:
         return None
-    main = max(sheets, key=lambda sheet: (len(sheet.rows), sheet.where))
-    roles = roles_of_sheet(main, settings)
-    if roles is None or not (roles.label or settings.labels):
-        folder.refused.setdefault(main.where, "no column of texts beside one of few classes")
+    roles = _roles_in(sheets, settings)
+    if roles is None:
+        largest = max(sheets, key=lambda sheet: (len(sheet), sheet.where))
+        folder.refused.setdefault(largest.where, "no column of texts beside one of few classes")
         return None
     read = Read("rows of texts", roles=roles, skipped=skipped)
     for sheet in sheets:
@@ -115,6 +116,25 @@ def _of_sheets(folder: Any, wheres: Sequence[str], settings: PrepareSettings) ->
     told += f"; group from '{roles.group}': no split takes one apart" if roles.group else ""
     read.evidence.append(told)
     return read
+
+
+def _roles_in(sheets: Sequence[Sheet], settings: PrepareSettings) -> Roles | None:
+    """Those of the sheet that leads; where none has labels but the user names the classes, of the largest of texts."""
+    found: dict[str, Roles] = {}
+
+    def target_of(sheet: Sheet) -> str:
+        roles = roles_of_sheet(sheet, settings)
+        if roles is None:
+            return ""
+        found[sheet.where] = roles
+        said = (_whole(cells.get(roles.label, "").strip()) for _, cells in sheet.rows)
+        is_meant = settings.label_column or not settings.labels or any(label in settings.labels for label in said)
+        return roles.label if is_meant else ""
+
+    main = leading(sheets, named(settings), target_of)
+    if main is not None:
+        return found[main.where]
+    return next(iter(found.values()), None) if settings.labels else None
 
 
 def _add_rows(read: Read, sheet: Sheet, roles: Roles) -> None:

@@ -26,6 +26,9 @@ class Sheet:
     has_header: bool = True
     refused: Mapping[int, str] = field(default_factory=dict)
 
+    def __len__(self) -> int:
+        return len(self.rows)
+
 
 def roles_of_sheet(sheet: Sheet, settings: PrepareSettings) -> Roles | None:
     """Which columns hold the texts, classes, splits and groups; None where none holds texts."""

@@ -16,6 +16,7 @@ from snowroll.base.nouns import Json
 from snowroll.prepare.tables import Cell
 
 Kind = Literal["number", "date", "category", "flag", "id", "text", "constant", "secret", "copy", "mixed"]
+LEARNT: tuple[Kind, ...] = ("number", "category", "flag", "date")  # that a model learns from
 MOST_LEVELS = 64  # words of a category that are told apart; the rest is "another"
 MOST_DISTINCT = 20_000  # values of a column that are counted one by one
 LEAST_OF_A_WORD = 10  # rows; a column of rarer words is no category

@@ -11,6 +11,7 @@ import numpy as np
 from snowroll.base.nouns import Fault, Json
 from snowroll.prepare.tables import Cell
 from snowroll.prepare.view import View, count
+from snowroll.tasks.tabular.columns import LEARNT
 from snowroll.tasks.tabular.looking import values_of
 from snowroll.tasks.tabular.rules import Rule, allows, columns_in, holds, refuse_unknown_columns, refuse_unknown_words
 
@@ -20,7 +21,6 @@ _BINS = 64  # values of a number that are told apart when it is asked alone
 _FEWEST = 40  # rows; in fewer one column tells the target by chance
 _MOSTLY = 0.5  # share of missing cells that is told
 _KINDS = {"numbers": ("number", "date"), "words": ("category", "flag")}
-LEARNT = ("number", "category", "flag", "date")  # kinds of columns that a model learns from
 LEAKS = "leave it out with --task.leave_out unless it is known before the target is"
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,8 +19,8 @@ from snowroll.prepare.names import is_table, row_of_table
 from snowroll.prepare.pictures import format_of_name
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
-from snowroll.prepare.tables import Table, cell_of
-from snowroll.tasks.tabular.columns import NEARLY, Column, Seen, judge_columns, spelled
+from snowroll.prepare.tables import Table, cell_of, leading
+from snowroll.tasks.tabular.columns import LEARNT, NEARLY, Column, Seen, judge_columns, spelled
 
 MOST_CLASSES = 100  # of a target that nobody named
 LAST = "the last column; another with --prepare.label_column"
@@ -78,12 +78,10 @@ def read_tables(folder: Folder, settings: PrepareSettings, wanted: Wanted | None
     if not tables:
         return None
     wanted = wanted or Classes()
-    main = max(tables, key=lambda table: (len(table), table.where))
-    seen = {column.name: column for column in judge_columns(main.header, (row for _, row in main.rows()))}
-    roles, refusal = _roles(main, list(seen.values()), settings, wanted)
-    if roles is None:
-        folder.refused.setdefault(main.where, refusal)
+    led = _leading(folder, tables, settings, wanted)
+    if led is None:
         return None
+    main, seen, roles = led
     alike, told = [], []
     for table in tables:
         if set(table.header) - {roles.target, roles.split} == set(main.header) - {roles.target, roles.split}:
@@ -166,11 +164,49 @@ def _rows_of(table: Table, roles: Roles, read: Read, skipped: dict[str, str]) ->
 # which column is what -------------------------------------------------------------------------------------------------
 
 
+def _leading(
+    folder: Folder, tables: Sequence[Table], settings: PrepareSettings, wanted: Wanted
+) -> tuple[Table, dict[str, Seen], Roles] | None:
+    """The table that tells which column is what, and what was seen of them; None, and why in `folder.refused`."""
+    offers: dict[str, tuple[dict[str, Seen], Roles]] = {}
+    refusals: dict[str, str] = {}
+
+    def target_of(table: Table) -> str:
+        seen = {column.name: column for column in judge_columns(table.header, (row for _, row in table.rows()))}
+        is_part = any(set(table.header) < set(other.header) for other in tables)
+        if is_part and not _teaches(seen.values(), settings):  # answers alone, the rows they belong to lie beside them
+            refusals[table.where] = "no column to learn the target from"
+            return ""
+        roles, refusal = _roles(table, list(seen.values()), settings, wanted)
+        if roles is None:
+            refusals[table.where] = refusal
+            return ""
+        offers[table.where] = (seen, roles)
+        return roles.target
+
+    main = leading(tables, _named(settings), target_of)
+    if main is None:
+        folder.refused.update({where: why for where, why in refusals.items() if where not in folder.refused})
+        return None
+    return main, *offers[main.where]
+
+
+def _named(settings: PrepareSettings) -> list[str]:
+    """The columns that the user names."""
+    return [name for name in (settings.label_column, settings.split_column, settings.group_column) if name]
+
+
+def _teaches(seen: Iterable[Seen], settings: PrepareSettings) -> bool:
+    """Whether there is a column to learn from beside the target."""
+    learnt = [one for one in seen if one.name not in _named(settings) and one.judged().kind in LEARNT]
+    return len(learnt) > (0 if settings.label_column else 1)
+
+
 def _roles(table: Table, seen: Sequence[Seen], settings: PrepareSettings, wanted: Wanted) -> tuple[Roles | None, str]:
     """Or None and why."""
     names = list(table.header)
-    for setting in (settings.label_column, settings.split_column, settings.group_column):
-        if setting and setting not in names:
+    for setting in _named(settings):
+        if setting not in names:
             raise UsageError(f"there is no column '{setting}'", where=table.where, cure=did_you_mean(setting, names))
     by_name = {column.name: column for column in seen}
     split = settings.split_column or next((name for name in names if _is_split(by_name[name])), "")

@@ -9,7 +9,8 @@ import numpy as np
 
 from snowroll.base.nouns import Fault, Json
 from snowroll.prepare.view import View, count
-from snowroll.tasks.tabular.faults import LEAKS, LEARNT, alike, binned, column_faults, values_in
+from snowroll.tasks.tabular.columns import LEARNT
+from snowroll.tasks.tabular.faults import LEAKS, alike, binned, column_faults, values_in
 from snowroll.tasks.tabular.values.floors import r2_of
 from snowroll.tasks.tabular.values.options import LONG_TAIL, skewness
 
