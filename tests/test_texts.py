@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from snowroll.prepare.pieces import stream_pieces
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.prepare.view import View
+from snowroll.project.opened import open_project
 from snowroll.tasks.classify_texts.faults import text_faults
 from snowroll.tasks.classify_texts.floor import naive_bayes
 from snowroll.tasks.classify_texts.looking import look
@@ -96,6 +98,53 @@ def test_several_columns_of_text_are_one_text(tmp_path: Path) -> None:
     reading, texts = read(written(tmp_path, {"train.csv": rows}))
     assert texts[0].startswith("Title of number 0\nwe loved")
     assert len(reading.found) == len(ROWS)
+
+
+@pytest.mark.parametrize("learnt", [["text"], ["text", "product"]])
+def test_a_row_to_be_told_is_read_by_the_columns_that_were_learnt(learnt: list[str], tmp_path: Path) -> None:
+    """Whatever a table of few rows looks like: in one of a single row nothing repeats, in another all products do."""
+    files = {
+        "one.csv": "text,product\nwe loved the soup,Acme Phone Pro\n",
+        "two.csv": "text,product\nwe loved it all,Acme Phone Pro\nthey lost it again,Acme Phone Pro\n",
+        "less.csv": "note,product\nwe loved the soup,Acme Phone Pro\n",
+        "note.txt": "a whole file",
+    }
+    folder = Folder(written(tmp_path, files))
+    told = TASK.samples_in(folder, PrepareSettings(workers=1, path_column="note", asked={"texts": learnt}))  # type: ignore[attr-defined]
+    columns = "+".join(learnt)
+    assert told == [f"one.csv#={columns}/2", f"two.csv#={columns}/2", f"two.csv#={columns}/3", "note.txt"]
+    assert folder.refused == {"less.csv": "there is no column 'text'"}
+
+
+@pytest.mark.slow
+def test_a_project_reads_the_columns_that_it_learnt(tmp_path: Path) -> None:
+    def rows(items: Sequence[str], first: int = 0) -> str:
+        return "".join(f'"{t} {first}",{items[n % len(items)]},{c}\n' for n, (t, c) in enumerate(ROWS))
+
+    project, header = tmp_path / "project", "text,item,label\n"
+    few = ["Acme Phone Pro", "Acme Lamp Max", "Acme Pot Mini"]
+    written(project / "data", {"a.csv": header + rows(few)})
+    flags = (*MACHINE, "--train.steps", "30", "--prepare.test", "0.25", "--prepare.val", "0.25")
+    assert snowroll("init", project, *flags).code == 0
+    assert snowroll("train", project).code == 0
+    written(tmp_path / "new", {"a.csv": "text,item\nwe loved the soup,Acme Phone Pro\n", "b.txt": "we loved the soup"})
+    said = snowroll("predict", project, tmp_path / "new")
+    one, other = sorted((json.loads(line) for line in said.out.splitlines()), key=lambda row: row["path"])
+    assert "#=text/2" in one["path"]
+    assert one["probability"] == other["probability"]
+    earlier = sample_ids(project)
+    many = [f"Acme Thing {n}" for n in range(len(ROWS))]
+    written(
+        project / "data",
+        {"a.csv": header + rows(few), "b.csv": header + rows(many, 1), "c.csv": header + rows(many, 2)},
+    )
+    assert snowroll("check", project).code == 0
+    assert earlier < sample_ids(project)
+
+
+def sample_ids(project: Path) -> set[str]:
+    opened = open_project(project, {})
+    return set(opened.store.catalog.samples())
 
 
 def test_western_bytes_are_read_and_told(tmp_path: Path) -> None:

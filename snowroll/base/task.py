@@ -228,8 +228,8 @@ class Deployable:
 #   gist(target) -> str                                a target in a spelling that resized copies of a picture share
 #   pieces(raw, names) -> Mapping[str, bytes]          samples that lie in one file, by the names `recognise` gave them
 #   live(rate_hz, channels, options) -> Live            cuts a live signal into samples: see below
-#   reads: frozenset[str]                              fields of its Options that decide how a folder is read: those
-#                                                      that are settled come as `settings.asked`
+#   reads: frozenset[str]                              fields of its Options, or of its readings' schema, that decide
+#                                                      how a folder is read: those settled come as `settings.asked`
 #   sound(raw) -> bytes                                a sample as a WAV, played beside its picture on the label page
 #   text(raw) -> str                                   a sample as text, read in the place of its picture
 #   cleaned(raw) -> bytes                              what may be kept of a sample's bytes: names of patients may not

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -115,9 +115,10 @@ class Opened:
             return {name: self.guests[name] for name in ids}
         return self.store.catalog.samples(ids)
 
-    def as_learnt(self, options: Any) -> Opened:
-        """The same project, reading other data as a model with these options was taught to."""
-        told = {name: getattr(options, name) for name in getattr(self.task, "reads", ())}
+    def as_learnt(self, options: Any, schema: Mapping[str, Json]) -> Opened:
+        """The same project, reading other data as a model with these options and this schema was taught to."""
+        known = {**schema, **{option.name: getattr(options, option.name) for option in fields(options)}}
+        told = {name: known[name] for name in getattr(self.task, "reads", ()) if name in known}
         return replace(self, prepare=replace(self.prepare, asked=told))
 
     def section(self, name: str, kind: type[Any], **options: Any) -> Any:

@@ -83,7 +83,7 @@ def _outside(opened: Opened, trained: Trained, data: Path, say: Say) -> tuple[Op
         raise UsageError("there is no such folder", where=data, cure="check the spelling")
     folder = Folder(data)
     column = str(trained.schema.get("target", ""))  # of a table: which of its columns the model was taught
-    settings = opened.as_learnt(trained.plan.task).prepare.for_strangers()
+    settings = opened.as_learnt(trained.plan.task, trained.schema).prepare.for_strangers()
     reading = opened.task.recognise(folder, replace(settings, label_column=column))
     if reading is None or not reading.found:
         raise DataError(f"nothing here that task '{opened.task.name}' can read", where=data, cure="see the README")

@@ -44,7 +44,7 @@ def predict(opened: Opened, paths: list[Path], run: int | None, format: str, out
         if not (path.exists() or is_part(path)):
             raise UsageError("there is no such file or folder", where=path, cure="check the spelling")
     trained = load_model(opened, run)
-    opened = opened.as_learnt(trained.plan.task)
+    opened = opened.as_learnt(trained.plan.task, trained.schema)
     write = None if out is None else _writer(opened, out)
     return _lines(opened, trained, paths, format, write)
 

@@ -96,7 +96,10 @@ def roles_of(seen: Sequence[Seen], settings: PrepareSettings, where: str) -> Rol
     by_name = {column.name: column for column in seen}
     for setting in named(settings):
         if setting not in by_name:
-            raise UsageError(f"there is no column '{setting}'", where=where, cure=did_you_mean(setting, [*by_name]))
+            cure = did_you_mean(setting, [*by_name])
+            if setting in learnt(settings) and not settings.path_column:
+                cure = "texts were read from it: call it so again, or name another with --prepare.path_column"
+            raise UsageError(f"there is no column '{setting}'", where=where, cure=cure)
     split = settings.split_column or next((c.name for c in seen if _is_split(c)), "")
     group = settings.group_column or next((c.name for c in seen if _is_group(c)), "")
     taken = {split, group, settings.label_column}
@@ -116,14 +119,19 @@ def roles_of(seen: Sequence[Seen], settings: PrepareSettings, where: str) -> Rol
 
 
 def named(settings: PrepareSettings) -> list[str]:
-    """The columns that the user names."""
-    asked = (settings.path_column, settings.label_column, settings.split_column, settings.group_column)
+    """The columns that the user names, and those of texts as they were found the first time."""
+    asked = (*learnt(settings), settings.label_column, settings.split_column, settings.group_column)
     return list(filter(None, asked))
 
 
+def learnt(settings: PrepareSettings) -> tuple[str, ...]:
+    """The columns of texts, where that is decided."""
+    return (settings.path_column,) if settings.path_column else tuple(settings.asked.get("texts", ()))
+
+
 def _texts(seen: Sequence[Seen], settings: PrepareSettings) -> tuple[str, ...]:
-    if settings.path_column:
-        return (settings.path_column,)
+    if told := learnt(settings):
+        return told
     free = [c for c in seen if c.n and not c.is_number and c.differs and c.mean_words >= WORDS]
     if not free:  # words alone: names, queries
         alone = [c for c in seen if c.n and not c.is_number and c.differs]

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from snowroll.base.errors import UsageError
 from snowroll.base.nouns import Split
 from snowroll.base.task import Found, Reading
 from snowroll.prepare.class_folders import read_class_folders
@@ -63,7 +64,10 @@ def read_labelled(folder: Any, settings: PrepareSettings) -> Reading | None:
         return None
     files = {one.where.partition("#")[0].partition("///")[0] for one in found}
     others = {where: "no texts to be classified" for where in wheres if where not in files}
-    schema = {} if read.roles is None else {"beside": read.roles.beside, "words": round(read.roles.words, 1)}
+    roles = read.roles
+    schema = (
+        {} if roles is None else {"texts": list(roles.texts), "beside": roles.beside, "words": round(roles.words, 1)}
+    )
     evidence = (*read.evidence[:6], *told)
     return Reading(read.layout, evidence, tuple(found), {**others, **read.skipped}, schema)
 
@@ -77,12 +81,21 @@ def particularity(reading: Reading) -> int:
 
 
 def texts_in(folder: Any, settings: PrepareSettings) -> list[str]:
-    """What of a folder is to be told: the texts of its tables and JSON, every other file as a whole."""
+    """What of a folder is to be told: the texts of its tables and JSON, every other file as a whole.
+
+    A model that learnt columns is told the same ones: what else stands in a table is no text to it.
+    """
     wheres = [entry.where for entry in folder.entries()]
     found = []
     sheets, skipped = sheets_in(folder, wheres, settings)
+    path_column = "" if "texts" in settings.asked else settings.path_column
+    settings = replace(settings, path_column=path_column, label_column="", split_column="", group_column="")
     for sheet in sheets:
-        roles = roles_of_sheet(sheet, replace(settings, label_column="", split_column="", group_column=""))
+        try:
+            roles = roles_of_sheet(sheet, settings)
+        except UsageError as fault:
+            folder.refused[sheet.where] = fault.what
+            continue
         if roles is not None:
             found += [place_of(sheet, roles.texts, number) for number, _ in sheet.rows]
         else:

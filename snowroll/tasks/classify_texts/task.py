@@ -39,6 +39,7 @@ class ClassifyTexts(OneOfClasses):
     in_pixels = True  # a drawn text is read: never shrunk
     widget = Path(__file__).with_name("reading.js")
     ragged: frozenset[str] = frozenset({"codes"})
+    reads = frozenset({"texts"})  # of the schema: the columns, that a row to be told is read as those that were learnt
     waived: Mapping[str, str] = {
         "augment_is_a_function_of_its_draw": "texts are not changed at random: few changes leave the class as it is",
     }
