@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from snowroll.base.errors import DataError, UsageError
 from snowroll.base.nouns import Batch, Plan, Sample
+from snowroll.base.task import Fingerprint
 from snowroll.deploy.bodies import samples_in
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
@@ -26,7 +27,7 @@ from snowroll.tasks.tabular.explaining import as_rules
 from snowroll.tasks.tabular.faults import told_alone
 from snowroll.tasks.tabular.fitting import fit, rows_of
 from snowroll.tasks.tabular.model import Cells, Linear, Trees, build, rounded_down
-from snowroll.tasks.tabular.options import TabularOptions
+from snowroll.tasks.tabular.options import TabularOptions, row_plan
 from snowroll.tasks.tabular.reading import read_tables
 from snowroll.tasks.tabular.values.reading import Values
 
@@ -314,9 +315,9 @@ def test_tables_beside_pictures_are_not_meant(tmp_path: Path) -> None:
 # what is wrong with them ----------------------------------------------------------------------------------------------
 
 
-def faults_of(path: Path, text: str) -> dict[str, Any]:
+def faults_of(path: Path, text: str, **asked: Any) -> dict[str, Any]:
     folder = folder_of(path, t__csv=text)
-    reading = read_tables(folder, PrepareSettings())
+    reading = read_tables(folder, PrepareSettings(asked=asked))
     assert reading is not None
     raws = dict(folder.stream([found.where for found in reading.found]))
     samples = [
@@ -324,7 +325,61 @@ def faults_of(path: Path, text: str) -> dict[str, Any]:
     ]
     looks = {sample.id: task.look(raws[sample.where], 100) for sample in samples}
     schema = {**reading.schema, **task.schema([found.target for found in reading.found])}
-    return {fault.code: fault for fault in task.faults(View.of(samples, looks, schema))}
+    view = View.of(samples, looks, schema, options=TabularOptions(**asked))
+    return {fault.code: fault for fault in task.faults(view)}
+
+
+def coded(n: int = 120) -> str:
+    """A region by number, a word that is mostly a row's own, one that always is, and what only the region tells."""
+    lines = ["age,region,shop,key,mail,y"]
+    for row in range(n):
+        shop = "Main Street" if row % 5 == 0 else f"shop {row}"
+        lines.append(f"{row % 13},{row % 4},{shop},k{row},p{row}@example.org,{'hot' if row % 4 in (0, 2) else 'cold'}")
+    return "\n".join(lines) + "\n"
+
+
+def test_columns_that_are_named_are_learnt_as_words(tmp_path: Path) -> None:
+    """Numbers that are codes, and a column that was left out for its many rare words."""
+    folder = folder_of(tmp_path, t__csv=coded())
+    assert task.reads == {"categories"}
+    asked = {"categories": ("region", "shop")}
+    bare, told = (read_tables(folder, PrepareSettings(asked=some)) for some in ({}, asked))
+    assert bare is not None
+    assert told is not None
+    kinds, named = ({one["name"]: one for one in reading.schema["columns"]} for reading in (bare, told))
+    assert (kinds["region"]["kind"], kinds["shop"]["kind"]) == ("number", "text")
+    assert named["region"]["levels"] == ["0", "1", "2", "3"]
+    assert named["shop"]["levels"] == ["Main Street"]
+    schema = {**told.schema, **task.schema(["hot", "cold"])}
+    facts = {"asked": {"model": "logistic"}}
+    plan = {one.key: one.value for one in row_plan(Fingerprint({"train": 120}, schema, facts, "cpu", 1, False, None))}
+    assert plan["task.numbers"] == ["age"]
+    options = TabularOptions(model="logistic", numbers=("age",), categories=("region", "shop"))
+    raws = dict(folder.stream([one.where for one in told.found]))
+    rows = [encoded(raws[one.where], options) for one in told.found]
+    cells = Cells.of({name: torch.from_numpy(np.stack([row[name] for row in rows])) for name in rows[0]})
+    truth = torch.tensor([int(one.target == "hot") for one in told.found])
+    batch = Batch(cells, truth, torch.arange(len(rows)))
+    model = build(options, schema)
+    fit(model, batch, batch, Plan(options))
+    assert (model(cells).argmax(dim=1) == truth).all()  # no line over the numbers 0 to 3 tells it
+    assert "text_column" not in faults_of(tmp_path, coded(), **asked)
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"categories": ("key",)}, "'key' nothing can be learnt: nearly every row has a word of its own"),
+        ({"categories": ("mail",)}, "'mail' nothing can be learnt: it holds e-mail addresses"),
+        ({"categories": ("regoin",)}, "no column 'regoin' to learn from; did you mean 'region'?"),
+        ({"categories": ("y",)}, "no column 'y' to learn from"),
+        ({"numbers": ("agee",)}, "no column 'agee' to learn from; did you mean 'age'?"),
+    ],
+)
+def test_columns_that_teach_nothing_are_refused_by_name(asked: dict[str, Any], told: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as fault:
+        faults_of(tmp_path, coded(), **asked)
+    assert told in str(fault.value)
 
 
 def test_what_is_wrong_with_columns_is_found(tmp_path: Path) -> None:

@@ -123,7 +123,10 @@ class Seen:
             self.counts[cell] += 1
             self.is_counted = len(self.counts) <= MOST_DISTINCT
 
-    def judged(self) -> Column:
+    def judged(self, are_words: bool = False) -> Column:
+        """are_words: the user says so, of numbers that are codes, say: its common words are told apart, however many
+        others there are.
+        """
         known = self.n - self.missing
         if not known:
             return Column(self.name, "constant", missing=self.missing, why="empty")
@@ -136,6 +139,8 @@ class Seen:
         secret, hits = next(iter(self.secrets.most_common(1)), ("", 0))
         if hits > known / 2:
             return Column(self.name, "secret", missing=self.missing, why=f"it holds {secret}")
+        if are_words and (told := self._as_words(known, is_said=True)).levels:
+            return told
         if self.numbers >= NEARLY * known:
             return self._as_numbers(known)
         if self.dates >= NEARLY * known:
@@ -151,8 +156,8 @@ class Seen:
             return Column(self.name, "id", missing=self.missing, why="a number of its own for each row")
         return Column(self.name, "number", missing=self.missing, why=_odd(known - self.numbers, "no number"))
 
-    def _as_words(self, known: int) -> Column:
-        if not self.is_counted or (len(self.counts) > 0.9 * known and known >= 20):
+    def _as_words(self, known: int, is_said: bool = False) -> Column:
+        if not is_said and (not self.is_counted or (len(self.counts) > 0.9 * known and known >= 20)):
             kind: Kind = "text" if self.letters > 30 * known else "id"
             told = "sentences" if kind == "text" else "nearly every row has a word of its own"
             return Column(self.name, kind, missing=self.missing, why=told)
@@ -162,11 +167,11 @@ class Seen:
         least = min(LEAST_OF_A_WORD, max(2, known // 20))
         often = [word for word, count in words.most_common(MOST_LEVELS) if count >= least]
         share = sum(words[word] for word in often) / known
-        if share < 0.5:
+        if share < 0.5 and not is_said:
             told = f"{len(words):,} different words, most of them rare"
             return Column(self.name, "text", missing=self.missing, why=told)
         mixed = min(self.numbers, known - self.numbers) if self.numbers > 0.05 * known else 0
-        why = f"numbers in {self.numbers:,} rows and words in {known - self.numbers:,}" if mixed else ""
+        why = f"numbers in {self.numbers:,} rows and words in {known - self.numbers:,}" if mixed and not is_said else ""
         return Column(self.name, "flag" if len(words) == 2 else "category", tuple(sorted(often)), self.missing, why)
 
 

@@ -8,11 +8,13 @@ from typing import Any, cast
 
 import numpy as np
 
+from snowroll.base.errors import UsageError, did_you_mean
 from snowroll.base.nouns import Fault, Json
 from snowroll.prepare.tables import Cell
 from snowroll.prepare.view import View, count
 from snowroll.tasks.tabular.columns import LEARNT
 from snowroll.tasks.tabular.looking import values_of
+from snowroll.tasks.tabular.options import RowOptions
 from snowroll.tasks.tabular.rules import Rule, allows, columns_in, holds, refuse_unknown_columns, refuse_unknown_words
 
 TELLS_ALL = 0.95  # of the rows that one column alone gets right, above which it may give the target away
@@ -35,12 +37,29 @@ def row_faults(view: View) -> Iterator[Fault]:
 
 def column_faults(view: View, columns: Sequence[Mapping[str, Json]]) -> Iterator[Fault]:
     """What is wrong whatever the targets are."""
+    if view.options is not None:
+        refuse_empty_columns(view.options, columns)
     yield from _columns_left_out(view, columns)
     yield from _missing(view, columns)
     yield from _mixed(columns)
     yield from _spelt_twice(columns)
     yield from _unlabelled(view)
     yield from _broken_rules(view)
+
+
+def refuse_empty_columns(options: RowOptions, columns: Sequence[Mapping[str, Json]]) -> None:
+    """Raise UsageError for a column that the user names and the table has not, or whose words cannot be learnt."""
+    known = {column["name"]: column for column in columns}
+    for setting, names in (("numbers", options.used_numbers), ("categories", options.used_categories)):
+        for name in names:
+            if name not in known:
+                cure = did_you_mean(name, [*known])
+                raise UsageError(f"there is no column '{name}' to learn from", where=f"task.{setting}", cure=cure)
+    for name in options.used_categories:
+        if not known[name].get("levels"):
+            why = known[name].get("why") or "no word comes often enough"
+            told = f"from the words of column '{name}' nothing can be learnt: {why}"
+            raise UsageError(told, where="task.categories", cure="leave it out")
 
 
 def _broken_rules(view: View) -> Iterator[Fault]:

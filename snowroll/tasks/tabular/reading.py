@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -98,10 +98,10 @@ def read_tables(folder: Folder, settings: PrepareSettings, wanted: Wanted | None
         told.append(_evidence(table))
     read, of_target = wanted.reader(alike, roles.target)
     found = [one for table in alike for one in _rows_of(table, roles, read, skipped)]
-    columns = [
-        column.judged() for column in seen.values() if column.name not in (roles.target, roles.split, roles.group)
-    ]
-    columns = _without_copies(columns, main)
+    rest = [column for column in seen.values() if column.name not in (roles.target, roles.split, roles.group)]
+    words = settings.asked.get("categories", ())
+    columns = [column.judged(are_words=column.name in words) for column in rest]
+    columns = _without_copies(columns, main, words)
     told += _evidence_of_roles(roles, columns)
     told += [str(of_target["spelling"])] if "spelling" in of_target else []
     skipped |= dict.fromkeys(others, "not a table") | folder.refused
@@ -198,7 +198,9 @@ def _named(settings: PrepareSettings) -> list[str]:
 
 def _teaches(seen: Iterable[Seen], settings: PrepareSettings) -> bool:
     """Whether there is a column to learn from beside the target."""
-    learnt = [one for one in seen if one.name not in _named(settings) and one.judged().kind in LEARNT]
+    words = settings.asked.get("categories", ())
+    free = [one for one in seen if one.name not in _named(settings)]
+    learnt = [one for one in free if one.judged(are_words=one.name in words).kind in LEARNT]
     return len(learnt) > (0 if settings.label_column else 1)
 
 
@@ -277,8 +279,8 @@ def plain(name: str) -> str:
     return re.sub(r"[^a-z]", "", name.lower())
 
 
-def _without_copies(columns: Sequence[Column], table: Table) -> list[Column]:
-    """Columns that say in every row what an earlier one says are left out."""
+def _without_copies(columns: Sequence[Column], table: Table, named: Collection[str]) -> list[Column]:
+    """Columns that say in every row what an earlier one says are left out, but for those that the user names."""
     place = {name: number for number, name in enumerate(table.header)}
     first: dict[int, str] = {}
     prints: dict[str, int] = {column.name: 0 for column in columns}
@@ -288,7 +290,7 @@ def _without_copies(columns: Sequence[Column], table: Table) -> list[Column]:
     kept = []
     for column in columns:
         same = first.setdefault(prints[column.name], column.name)
-        if same != column.name and column.kind not in ("constant", "id", "secret"):
+        if same != column.name and column.name not in named and column.kind not in ("constant", "id", "secret"):
             column = Column(column.name, "copy", missing=column.missing, why=f"the same as '{same}' in every row")
         kept.append(column)
     return kept

@@ -34,6 +34,7 @@ class Rows:
     wants = "put a CSV, TSV or Parquet file there and name the column to predict with --prepare.label_column"
     in_pixels = True  # a drawn row is read: never shrunk
     ragged: frozenset[str] = frozenset()
+    reads = frozenset({"categories"})  # words of other columns are not kept in the schema
     waived: Mapping[str, str] = {}
 
     def look(self, raw: bytes, megapixels: float) -> Look:
