@@ -148,6 +148,14 @@ def test_monotone_columns_never_turn(sign: int) -> None:
         assert (sign * np.diff(odds) >= -1e-9).all()
 
 
+@pytest.mark.parametrize("model", ["boosted", "tree"])
+def test_a_direction_among_three_classes_is_refused_before_anything_is_fitted(model: str) -> None:
+    options = TabularOptions(model=model, numbers=("a", "b"), monotone=("a:1",))  # type: ignore[arg-type]
+    build(options, schema_of(2))
+    with pytest.raises(UsageError, match="between two classes, and there are 3"):
+        task.build(options, schema_of(3))
+
+
 def test_options_name_columns_that_there_are() -> None:
     columns = ({"columns": ("agee",)}, {"leave_out": ("age",)})
     directions = ({"monotone": ("sex:1",)}, {"monotone": ("age",)}, {"model": "logistic", "monotone": ("age:1",)})

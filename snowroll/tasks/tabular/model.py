@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from snowroll.base.errors import DataError
+from snowroll.base.errors import DataError, UsageError
 from snowroll.base.nouns import Json
 from snowroll.tasks.tabular.cells import hash_of
 from snowroll.tasks.tabular.options import RowOptions, TabularOptions
@@ -269,8 +269,11 @@ class Together(nn.Module):
 
 
 def build(options: TabularOptions, schema: Mapping[str, Json]) -> nn.Module:
-    """An unfitted model: it says every class alike."""
+    """An unfitted model: it says every class alike. Raises UsageError for directions among more than two classes."""
     classes = len(schema["classes"])
+    if options.directions and classes > 2:
+        told = f"a column is held to a direction between two classes, and there are {classes}"
+        raise UsageError(told, where="task.monotone", cure="leave it out, or ask about one class against the rest")
     if options.model == "mlp":
         return Network(options, schema, classes)
     if options.model == "logistic":
