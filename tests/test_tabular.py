@@ -224,6 +224,25 @@ def test_the_target_is_proposed_with_its_reason(tmp_path: Path) -> None:
         read_tables(folder, PrepareSettings(label_column="heet"))
 
 
+def test_the_column_that_is_missing_where_answers_are_wanted_is_the_target(tmp_path: Path) -> None:
+    rows = [(n, int(n % 3 == 0), n * 1.5 % 7, "SCQ"[n % 5 % 3]) for n in range(1, 61)]
+    train = "".join(f"{n},{lives},{fare},{port}\n" for n, lives, fare, port in rows)
+    test = "".join(f"{n + 900},{fare},{port}\n" for n, _, fare, port in rows * 2)
+    given = "".join(f"{n + 900},{lives}\n" for n, lives, _, _ in rows)
+    folder = folder_of(
+        tmp_path,
+        train__csv="id,survived,fare,port\n" + train,
+        test__csv="id,fare,port\n" + test,
+        gender_submission__csv="id,survived\n" + given,
+    )
+    reading = read_tables(folder, PrepareSettings())
+    assert reading is not None and reading.schema["target"] == "survived"
+    assert any("the only column that test.csv has not" in told for told in reading.evidence)
+    assert [one.target for one in reading.found].count(None) == 120
+    assert {one.target for one in reading.found} == {"0", "1", None}
+    assert read_tables(folder, PrepareSettings(label_column="port")).schema["target"] == "port"  # type: ignore[union-attr]
+
+
 def test_without_names_the_class_may_stand_first(tmp_path: Path) -> None:
     """As in the archives of time series: the class, then the values."""
     rows = "\n".join(f"{n % 2 + 1}\t{n * 0.37:.4f}\t{n * 1.73 % 5:.4f}" for n in range(60))

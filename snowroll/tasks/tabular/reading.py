@@ -177,7 +177,7 @@ def _leading(
         if is_part and not _teaches(seen.values(), settings):  # answers alone, the rows they belong to lie beside them
             refusals[table.where] = "no column to learn the target from"
             return ""
-        roles, refusal = _roles(table, list(seen.values()), settings, wanted)
+        roles, refusal = _roles(table, list(seen.values()), settings, wanted, tables)
         if roles is None:
             refusals[table.where] = refusal
             return ""
@@ -204,7 +204,16 @@ def _teaches(seen: Iterable[Seen], settings: PrepareSettings) -> bool:
     return len(learnt) > (0 if settings.label_column else 1)
 
 
-def _roles(table: Table, seen: Sequence[Seen], settings: PrepareSettings, wanted: Wanted) -> tuple[Roles | None, str]:
+def _lacked(whole: Table, part: Table) -> str:
+    """The only column of `whole` that `part` has not, where all others are theirs alike: what is to be predicted."""
+    gap = set(whole.header) - set(part.header)
+    is_less = len(gap) == 1 and set(part.header) < set(whole.header)
+    return gap.pop() if is_less and len(part.header) > 1 and whole.has_header else ""
+
+
+def _roles(
+    table: Table, seen: Sequence[Seen], settings: PrepareSettings, wanted: Wanted, tables: Sequence[Table]
+) -> tuple[Roles | None, str]:
     """Or None and why."""
     names = list(table.header)
     for setting in _named(settings):
@@ -219,7 +228,12 @@ def _roles(table: Table, seen: Sequence[Seen], settings: PrepareSettings, wanted
             return None, refusal
     else:
         left = [by_name[name] for name in names if name not in (split, group)]
+        lacked = {name: other.where for other in tables if (name := _lacked(table, other)) not in ("", split, group)}
+        if len(lacked) == 1:  # as in train.csv and test.csv
+            left = [by_name[name] for name in lacked]
         target, why = wanted.proposed(left, table.has_header)
+        if target in lacked:
+            why = f"the only column that {lacked[target]} has not; another with --prepare.label_column"
     if not target:
         return None, wanted.refusal(by_name[names[-1]])
     return Roles(target, split, group, why), ""
