@@ -236,11 +236,14 @@ def test_the_column_that_is_missing_where_answers_are_wanted_is_the_target(tmp_p
         gender_submission__csv="id,survived\n" + given,
     )
     reading = read_tables(folder, PrepareSettings())
-    assert reading is not None and reading.schema["target"] == "survived"
+    assert reading is not None
+    assert reading.schema["target"] == "survived"
     assert any("the only column that test.csv has not" in told for told in reading.evidence)
     assert [one.target for one in reading.found].count(None) == 120
     assert {one.target for one in reading.found} == {"0", "1", None}
-    assert read_tables(folder, PrepareSettings(label_column="port")).schema["target"] == "port"  # type: ignore[union-attr]
+    other = read_tables(folder, PrepareSettings(label_column="port"))
+    assert other is not None
+    assert other.schema["target"] == "port"
 
 
 def test_without_names_the_class_may_stand_first(tmp_path: Path) -> None:

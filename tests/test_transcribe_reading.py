@@ -92,6 +92,84 @@ def test_texts_beside_recordings(tmp_path: Path) -> None:
     assert reading.skipped["train/lost.txt"] == "a transcript without its recording"
 
 
+def test_texts_in_a_folder_of_their_own(tmp_path: Path) -> None:
+    """As VCTK has it: folders of speakers under wav48 and under txt; of some one text for two microphones."""
+    ids = [(speaker, f"{speaker}_{n:03d}") for speaker in ("p1", "p2", "p3") for n in range(1, 4)]
+    texts = {f"txt/{speaker}/{name}.txt": f"he says {name}" for speaker, name in ids}
+    files = texts | {f"wav48/{speaker}/{name}.wav": "~" for speaker, name in ids}
+    expected = {f"wav48/{speaker}/{name}.wav": (f"he says {name}", speaker, None) for speaker, name in ids}
+    assert told(reading_of(tmp_path / "one", files)) == expected
+    files = texts | {f"flac/{s}/{name}_mic{mic}.wav": "~" for s, name in ids for mic in (1, 2)}
+    found = told(reading_of(tmp_path / "two", files))
+    assert len(found) == 18
+    assert found["flac/p2/p2_003_mic2.wav"] == ("he says p2_003", "p2", None)
+
+
+def test_notes_about_speakers_are_no_texts(tmp_path: Path) -> None:
+    files = {f"wav/{speaker}/{speaker}_{n}.wav": "~" for speaker in ("p1", "p2", "p3") for n in range(9)}
+    files |= {f"about/{speaker}.txt": "born in York" for speaker in ("p1", "p2", "p3")}
+    reading = reading_of(tmp_path, files)
+    assert reading is None or "born in York" not in {target for target, *_ in told(reading).values()}
+
+
+def test_timit(tmp_path: Path) -> None:
+    """Times stand before each text, words and phones lie beside it, speakers are folders."""
+    files: dict[str, str] = {}
+    for part, speakers in (("TRAIN", ("MA0", "FB0", "FC0")), ("TEST", ("MD0", "FE0"))):
+        for home in (f"{part}/DR1/{speaker}" for speaker in speakers):
+            for name in ("SA1", "SX2"):
+                files |= {f"{home}/{name}.WAV": "~", f"{home}/{name}.TXT": f"0 4000 She had {name}.\n"}
+                files |= {f"{home}/{name}.PHN": "0 4000 sh\n", f"{home}/{name}.WRD": "0 4000 she\n"}
+    found = told(reading_of(tmp_path, files))
+    assert len(found) == 10
+    assert found["TRAIN/DR1/FB0/SX2.WAV"] == ("She had SX2.", "FB0", "train")
+    assert found["TEST/DR1/FE0/SA1.WAV"] == ("She had SA1.", "FE0", "test")
+
+
+def test_splits_in_the_names_of_folders(tmp_path: Path) -> None:
+    """As LibriSpeech calls them."""
+    parts = {"train-clean-100": 1, "train-other-500": 2, "dev-clean": 3, "test-other": 4}
+    files = {f"{part}/{n}/7/{n}-7-0.wav": "~" for part, n in parts.items()}
+    files |= {f"{part}/{n}/7/{n}-7.trans.txt": f"{n}-7-0 GO ON" for part, n in parts.items()}
+    splits = {group: split for _, group, split in told(reading_of(tmp_path, files)).values()}
+    assert splits == {"1": "train", "2": "train", "3": "val", "4": "test"}
+
+
+def test_sphinx_lists(tmp_path: Path) -> None:
+    """The text, then the recording's name in brackets."""
+    files: dict[str, str] = {}
+    for part in ("train", "test"):
+        lines = ""
+        for name in (f"an{n}-{part}{n % 3}" for n in range(6)):
+            files[f"wav/{part}_clstk/{name[-6:]}/{name}.wav"] = "~"
+            lines += f"<s> GO ON {name[2]} </s> ({name})\n"
+        files[f"etc/an4_{part}.transcription"] = lines
+    found = told(reading_of(tmp_path, files))
+    assert len(found) == 12
+    assert {split for *_, split in found.values()} == {"train", "test"}
+    assert {text for text, *_ in found.values()} == {f"GO ON {n}" for n in range(6)}
+
+
+def test_kaldi_folders(tmp_path: Path) -> None:
+    """`text`, `wav.scp` and `utt2spk` name utterances; the paths are those of another machine."""
+    files: dict[str, str] = {}
+    for part in ("train", "test"):
+        ids = [f"{part}-s{n % 2}-u{n}" for n in range(4)]
+        files |= {f"audio/{part}{n}.wav": "~" for n in range(4)}
+        files[f"data/{part}/text"] = "".join(f"{name} HE SAID {name[-1]}\n" for name in ids)
+        files[f"data/{part}/wav.scp"] = "".join(f"{name} /old/audio/{part}{n}.wav\n" for n, name in enumerate(ids))
+        files[f"data/{part}/utt2spk"] = "".join(f"{name} {name[:-3]}\n" for name in ids)
+    found = told(reading_of(tmp_path, files))
+    assert len(found) == 8
+    assert found["audio/test3.wav"] == ("HE SAID 3", "test-s1", "test")
+
+
+def test_prompts_of_festival(tmp_path: Path) -> None:
+    files = {f"wav/arctic_a000{n}.wav": "~" for n in range(4)}
+    files["etc/txt.done.data"] = "".join(f'( arctic_a000{n} "He said {n}, again." )\n' for n in range(4))
+    assert told(reading_of(tmp_path, files))["wav/arctic_a0002.wav"][0] == "He said 2, again."
+
+
 def test_lists_of_what_is_for_testing(tmp_path: Path) -> None:
     """As Speech Commands has it."""
     files = {f"{word}/{n}.wav": "~" for word in ("yes", "no") for n in range(3)}

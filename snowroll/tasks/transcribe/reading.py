@@ -5,11 +5,10 @@ In falling order of trust. Nothing is opened by a path that a file names.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 
-from snowroll.base.nouns import Split
 from snowroll.base.task import Found, Reading
 from snowroll.evaluate.edits import plain
 from snowroll.prepare.audio import kind_of_sound
@@ -20,37 +19,30 @@ from snowroll.prepare.manifest import ENDINGS, Table, read_manifests, split_of_f
 from snowroll.prepare.names import home_of
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
+from snowroll.tasks.transcribe.lists import Told, decoded, read_lists, speakers_of, splits_of
 
 TEXT_COLUMNS = "text transcript transcription sentence normalizedtext utterance label word class target"
 WORD_COLUMNS = "word label class keyword command target category text transcript transcription sentence"
 _BESIDE = (".txt", ".lab")
+_MICROPHONES = 4  # recordings of one text: a guess
 _LONGEST = 1 << 20  # bytes of a text that is read beside a recording
 _OF_CHAPTER = ".trans.txt"  # LibriSpeech: a line for each recording of the folder
 FEW_WORDS = 64  # kinds of targets up to which they are classes: a guess
 OFTEN = 5  # recordings of each kind on the average, from which on they are
 
 
-@dataclass(slots=True)
-class Told:
-    """What is known of recordings, by where they lie."""
-
-    texts: dict[str, str] = field(default_factory=dict)
-    groups: dict[str, str] = field(default_factory=dict)
-    splits: dict[str, Split] = field(default_factory=dict)
-    evidence: list[str] = field(default_factory=list)
-    skipped: dict[str, str] = field(default_factory=dict)
-    used: set[str] = field(default_factory=set)  # files that are no recordings, and were read
-    layout: str = ""
-
-
 def read_speech(folder: Folder, settings: PrepareSettings, columns: str) -> Reading | None:
     """The recordings with what is said in each; None where nothing says so. columns: names of a manifest's column."""
     entries = folder.entries()
     recordings = [entry.where for entry in entries if kind_of_sound(entry.where)]
-    if not recordings or 2 * len(recordings) < len([e for e in entries if not e.where.lower().endswith(_BESIDE)]):
+    stems = {where.rpartition(".")[0] for where in recordings}
+    strange = [e.where for e in entries if not e.where.lower().endswith(_BESIDE)]
+    strange = [where for where in strange if kind_of_sound(where) or where.rpartition(".")[0] not in stems]
+    if not recordings or 2 * len(recordings) < len(strange):
         return None
     table = read_manifests(folder, recordings, settings, columns, is_text=True)
-    told = _by_manifest(folder, recordings, table) or _beside(folder, recordings)
+    told = _by_manifest(folder, recordings, table) or _beside(folder, recordings) or read_lists(folder, recordings)
+    declared = splits_of(recordings) if told else {}
     told = told or _by_folders(recordings, settings, table)
     if told is None:
         if not settings.labels:
@@ -62,7 +54,7 @@ def read_speech(folder: Folder, settings: PrepareSettings, columns: str) -> Read
         if told.layout == "recordings without labels":
             found.append(Found(where, None))
         elif where in told.texts:
-            split = told.splits.get(where) or split_of_folders(where)
+            split = told.splits.get(where) or declared.get(where) or split_of_folders(where)
             found.append(Found(where, told.texts[where], told.groups.get(where), split))
         else:
             skipped.setdefault(where, "a recording of which nothing tells what is said")
@@ -111,32 +103,58 @@ def _beside(folder: Folder, recordings: Sequence[str]) -> Told | None:
         told.evidence.append(f"{len(chapters):,} files of transcripts, such as {min(chapters)}")
     else:
         told.layout = "recordings with texts beside them"
-        texts = [e.where for e in entries if e.where.lower().endswith(_BESIDE)]
-        paired = [where for where in texts if where.rpartition(".")[0] in stems]
-        if 2 * len(paired) < len(recordings):
+        texts = sorted(e.where for e in entries if e.where.lower().endswith(_BESIDE))
+        pairs = _pairs(recordings, texts)
+        if 2 * len(pairs) < len(recordings):
             return None
-        for where, raw in folder.stream(paired):
-            told.used.add(where)
-            told.texts[stems[where.rpartition(".")[0]]] = plain(_decoded(raw))
-        lone = sorted(set(texts) - set(paired))
+        told.used = set(pairs.values())
+        read = _untimed({where: plain(decoded(raw)) for where, raw in folder.stream(sorted(told.used))})
+        told.texts = {where: read[text] for where, text in pairs.items() if text in read}
+        told.groups = speakers_of(list(told.texts))
+        lone = [where for where in texts if where not in told.used]
         told.skipped.update(dict.fromkeys(lone, "a transcript without its recording"))
-        told.evidence.append(f"{len(paired):,} texts beside recordings of the same name, such as {min(paired)}")
+        told.evidence.append(f"{len(told.used):,} texts of the recordings' names, such as {min(told.used)}")
     return told if 2 * len(told.texts) >= len(recordings) else None
+
+
+def _pairs(recordings: Sequence[str], texts: Sequence[str]) -> dict[str, str]:
+    """Recording -> its text: of the same name beside it; else of the same name elsewhere, or of the name without what
+    stands behind its last `_`: which microphone it was."""
+    beside: dict[str, str] = {}
+    for text in texts:  # a.normalized.txt before a.original.txt
+        stem = text.rpartition(".")[0]
+        beside.setdefault(stem, text)
+        beside.setdefault(stem.rpartition(".")[0], text)
+    pairs = {where: beside[stem] for where in recordings if (stem := where.rpartition(".")[0]) in beside}
+    if 2 * len(pairs) >= len(recordings):
+        return pairs
+    names = Counter(map(_name, texts))
+    alone = {_name(text): text for text in texts if names[_name(text)] == 1}
+    of_one = {where: alone[_name(where)] for where in recordings if _name(where) in alone}
+    if 2 * len(of_one) >= len(recordings):
+        return of_one if len(set(of_one.values())) == len(of_one) else {}
+    short = {where: re.sub(r"[_.-][^_.-]*$", "", _name(where)) for where in recordings}
+    of_several = {where: alone[name] for where, name in short.items() if name in alone}
+    # more recordings of each are a speaker's, and the texts are notes about speakers
+    return of_several if len(of_several) <= _MICROPHONES * len(set(of_several.values())) else {}
+
+
+def _name(where: str) -> str:
+    return where.replace("!", "/").rpartition("/")[2].rpartition(".")[0].lower()
+
+
+def _untimed(texts: dict[str, str]) -> dict[str, str]:
+    """Without the first and the last sample that stand before the words, where all texts begin so: 0 46797 She had"""
+    timed = [re.match(r"0 \d+ ", text) for text in texts.values()]
+    return {where: text.split(" ", 2)[2] for where, text in texts.items()} if all(timed) else texts
 
 
 def _lines(raw: bytes) -> Iterator[tuple[str, str]]:
     """(a recording's name, what is said in it)"""
-    for line in _decoded(raw).splitlines():
+    for line in decoded(raw).splitlines():
         name, _, text = line.strip().partition(" ")
         if name:
             yield name, plain(text)
-
-
-def _decoded(raw: bytes) -> str:
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")
 
 
 def _speaker(where: str) -> str:
