@@ -44,7 +44,9 @@ def test_wav_as_libsndfile_reads_it(subtype: str, channels: int) -> None:
     np.testing.assert_allclose(sound.signal, expected.mean(axis=1), atol=1e-6)
 
 
-@pytest.mark.parametrize(("format", "atol"), [("FLAC", 1e-4), ("OGG", 0.05), ("MP3", 0.05)])
+@pytest.mark.parametrize(
+    ("format", "atol"), [("FLAC", 1e-4), ("OGG", 0.05), ("MP3", 0.05), ("NIST", 1e-4), ("AU", 1e-4), ("AIFF", 1e-4)]
+)
 def test_other_formats(format: str, atol: float) -> None:
     sound = open_sound(written(tone(16_000), 16_000, format), 1e6)
     assert (sound.rate_hz, sound.format) == (16_000, format)

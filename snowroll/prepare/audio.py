@@ -1,4 +1,4 @@
-"""Recorded sound as one channel of numbers: WAV by our own reader, FLAC, OGG and MP3 through libsndfile. No torch.
+"""Recorded sound as one channel of numbers: WAV by our own reader, all others through libsndfile. No torch.
 
 Files are foreign: what a header claims is compared with the bytes that are there before anything is allocated.
 """
@@ -17,7 +17,10 @@ from snowroll.base.errors import DataError
 
 SLOWEST_HZ, FASTEST_HZ = 1_000, 384_000
 MOST_CHANNELS = 32
-ENDINGS = {"wav": "WAV", "wave": "WAV", "flac": "FLAC", "ogg": "OGG", "oga": "OGG", "opus": "OGG", "mp3": "MP3"}
+ENDINGS = {
+    "wav": "WAV", "wave": "WAV", "flac": "FLAC", "ogg": "OGG", "oga": "OGG", "opus": "OGG", "mp3": "MP3", "au": "AU",
+    "aif": "AIFF", "aiff": "AIFF", "sph": "NIST",
+}  # fmt: skip
 _INSTALL = "pip install 'snowroll[audio]', or convert it to WAV"
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _LARGEST_RATIO = 1_000  # of two sampling rates without common divisors: beyond it the nearest fraction is taken
@@ -56,7 +59,10 @@ def sniff(raw: bytes) -> str | None:
         return "OGG"
     if raw[:3] == b"ID3" or (len(raw) > 2 and raw[0] == 0xFF and raw[1] & 0xE6 == 0xE2):
         return "MP3"
-    return None
+    if raw[:4] == b"FORM" and raw[8:12] in (b"AIFF", b"AIFC"):
+        return "AIFF"
+    # SPHERE, also in files called .WAV
+    return "AU" if raw[:4] == b".snd" else "NIST" if raw[:7] == b"NIST_1A" else None
 
 
 def open_sound(raw: bytes, most_values: float) -> Sound:
@@ -65,7 +71,9 @@ def open_sound(raw: bytes, most_values: float) -> Sound:
         raise DataError("the file is empty", cure="remove it")
     format = sniff(raw)
     if format is None:
-        raise DataError("not a recording that is read (WAV, FLAC, OGG, MP3)", cure="convert it to WAV")
+        raise DataError(
+            "not a recording that is read (WAV, FLAC, OGG, MP3, AIFF, AU, SPHERE)", cure="convert it to WAV"
+        )
     values, rate = _own_wav(raw, most_values) or _by_library(raw, format, most_values)
     if not len(values):
         raise DataError("a recording of no length", cure="remove it")
