@@ -232,6 +232,16 @@ def test_what_is_told_and_what_only_helps(tmp_path: Path) -> None:
         read(folder, every=48)  # a season of 24 is found
 
 
+def test_classes_of_rows_are_no_series(tmp_path: Path) -> None:
+    """As y_train.txt and subject_train.txt lie beside X_train.txt."""
+    (tmp_path / "y_train.txt").write_text("".join(f"{n % 6 + 1}\n" for n in range(120)))
+    assert read(tmp_path) is None
+    (tmp_path / "counts.txt").write_text("".join(f"{50 + n % 12 * 9 + n % 7}\n" for n in range(120)))
+    reading = read(tmp_path)
+    assert reading is not None
+    assert {one.where.partition("///")[0] for one in reading.found} == {"counts.txt"}
+
+
 @pytest.mark.slow
 def test_takes_no_table_for_a_series(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)

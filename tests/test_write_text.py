@@ -140,6 +140,28 @@ def test_few_texts_are_split_by_place_and_many_by_text(tmp_path: Path) -> None:
     assert {found.group for found in one.found} == {None}
 
 
+def test_corpora_are_read_whatever_they_are_called(tmp_path: Path) -> None:
+    """As WikiText, the Penn Treebank and enwik8 are called."""
+    text = "the same words again and again\n" * 60
+    for name in ("wiki.train.tokens", "wiki.valid.tokens", "ptb.test.txt", "enwik8"):
+        (tmp_path / name).write_text(text)
+    (tmp_path / "codes").write_bytes(bytes(range(256)) * 4)
+    reading = read_texts(Folder(tmp_path), PrepareSettings(test=0.2, val=0.0))
+    assert reading is not None
+    splits = {(one.where.partition("#")[0], one.split) for one in reading.found}
+    assert {("wiki.train.tokens", "train"), ("wiki.valid.tokens", "val"), ("ptb.test.txt", "test")} < splits
+    assert {split for where, split in splits if where == "enwik8"} == {"train", "test"}
+    assert "codes" in reading.skipped
+
+
+def test_tables_of_numbers_are_no_corpus(tmp_path: Path) -> None:
+    (tmp_path / "x.txt").write_text("  2.8858451e-001 -2.0294171e-002\n" * 90)
+    (tmp_path / "features.txt").write_text("1 tBodyAcc-mean()-X\n" * 60)
+    assert read_texts(Folder(tmp_path), PrepareSettings()) is None
+    (tmp_path / "x.txt").write_text("".join(f"{n % 9}+{n % 7}={n % 9 + n % 7}\n" for n in range(600)))
+    assert read_texts(Folder(tmp_path), PrepareSettings()) is not None
+
+
 def test_pictures_with_a_note_are_no_corpus(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"\x89PNG" + bytes(5_000))
     (tmp_path / "notes.txt").write_text("taken in spring\n" * 20)

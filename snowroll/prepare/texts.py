@@ -2,21 +2,49 @@
 
 from __future__ import annotations
 
+import re
+import zlib
+
 import numpy as np
 
 from snowroll.base.errors import DataError
 from snowroll.prepare.look import THUMBNAIL_PX
 
+MOST_BYTES = 1 << 30  # of a file, unpacked
 _PLAIN = "\t\n\r\f"
 _CURE = "save it as UTF-8 text"
 SHINGLE = 8  # bytes of a piece
 MARKS = 16  # smallest hashes of pieces that are kept: two texts share as many of them as they share pieces
+_NUMBER = re.compile(rb"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:nan|inf)", re.I)
 _BITS = 52  # what a float holds exactly
 _SCRIPTS = {
     "latin": (0x41, 0x24F), "greek": (0x370, 0x3FF), "cyrillic": (0x400, 0x52F), "hebrew": (0x590, 0x5FF),
     "arabic": (0x600, 0x6FF), "indic": (0x900, 0xDFF), "kana": (0x3040, 0x30FF), "han": (0x4E00, 0x9FFF),
     "hangul": (0xAC00, 0xD7A3),
 }  # fmt: skip
+
+
+def unpacked(raw: bytes) -> bytes:
+    """What gzip packed; other bytes as they are. Raises DataError beyond MOST_BYTES."""
+    if not raw.startswith(b"\x1f\x8b"):
+        return raw
+    parts, total, is_whole = [], 0, False
+    try:
+        while raw:
+            member = zlib.decompressobj(31)
+            while raw and not member.eof:
+                part = member.decompress(raw, 1 << 24)
+                total += len(part)
+                if total > MOST_BYTES:
+                    raise DataError(f"more than {MOST_BYTES >> 20:,} MiB unpacked", cure="split the file")
+                parts.append(part)
+                raw = member.unconsumed_tail
+            is_whole, raw = member.eof, member.unused_data.lstrip(b"\0")
+    except zlib.error:
+        raise DataError("damaged: gzip cannot unpack it", cure="copy it again") from None
+    if not is_whole:
+        raise DataError("cut off: it ends within what gzip packed", cure="copy it again")
+    return b"".join(parts)
 
 
 def read_text(raw: bytes) -> str:
@@ -38,6 +66,17 @@ def read_text(raw: bytes) -> str:
 
 def _empty() -> str:
     raise DataError("the text is empty", cure="give at least one character")
+
+
+def is_of_numbers(raw: bytes) -> bool:
+    """Whether all but few of the first lines are numbers with blanks, tabs, commas or semicolons between them.
+
+    >>> is_of_numbers(b"  2.5e-001 -3\\n4;5\\n"), is_of_numbers(b"1+2=3\\n"), is_of_numbers(b"in 1903\\n")
+    (True, False, False)
+    """
+    lines = [line for line in raw[:8192].splitlines() if line.strip()][:100]
+    numbers = [all(_NUMBER.fullmatch(cell) for cell in re.split(rb"[\s,;]+", line.strip(b" \t,;"))) for line in lines]
+    return sum(numbers) > 0.9 * len(numbers)
 
 
 def is_control(character: str) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from snowroll.prepare.manifest import SPLITS
+from snowroll.prepare.texts import is_of_numbers
 
 NEARLY = 0.95  # of the lines must be of the file's form
 LEAST = 4  # lines
@@ -59,7 +60,8 @@ def labelled_lines(raw: bytes) -> Lines | None:
     for read in (_fast, _tabbed, _marked):
         found = read(raw, lines)
         if found is not None:
-            return found
+            some = b"\n".join(raw[line.start : line.stop] for line in found.lines[:100])
+            return None if is_of_numbers(some) else found  # a class and a series after it
     return None
 
 

@@ -28,6 +28,7 @@ _LINES = (".jsonl", ".ndjson", ".txt", ".dat")
 _OTHERS = (".wav", ".flac", ".mp3", ".ogg", ".dcm", ".nii", ".nii.gz", ".edf", ".hea", ".atr", ".xml")
 _ORDERED = 0.9  # share of the steps from row to row that do not go back, from which on rows are in order
 _SMOOTH = 0.5  # likeness of a value to the one before it, from which on rows without a time are a series. A guess
+_FEW = 30  # different whole numbers that may be classes, or subjects. A guess
 _LEAST = 24  # values in the longest series
 _KNOWN = 0.3  # share of a window's values that must be measured
 
@@ -161,8 +162,14 @@ def _why_no_series(where: str, one: Recording) -> str:
         length, wide = one.values.shape
         return "" if wide <= 64 and length >= max(64, 4 * wide) else "an array that does not look like a series"
     if one.values.shape[1] == 1 and not one.told.get("words"):
-        return ""
+        return "a column of few whole numbers without a time: classes, it seems" if _are_classes(one.values) else ""
     return "" if _smooth(one.values) >= _SMOOTH and not one.told.get("words") else "no column of times"
+
+
+def _are_classes(values: np.ndarray) -> bool:
+    """As y_train.txt beside X_train.txt, or the subjects of its rows."""
+    known = values[np.isfinite(values)]
+    return bool(len(known)) and bool((known == np.rint(known)).all()) and len(np.unique(known)) <= _FEW
 
 
 def _smooth(values: np.ndarray) -> float:

@@ -12,9 +12,9 @@ from typing import Any
 from snowroll.base.nouns import Json, Split
 from snowroll.base.task import Found, Reading
 from snowroll.prepare.settings import PrepareSettings
-from snowroll.prepare.texts import is_control
+from snowroll.prepare.texts import is_control, is_of_numbers
 
-ENDINGS = (".txt", ".text", ".md", ".rst", ".tex", ".adoc")
+ENDINGS = (".txt", ".text", ".md", ".rst", ".tex", ".adoc", ".tokens", ".raw")  # and files without one
 PASSAGE = 512  # bytes
 MOST_PASSAGES = 100_000  # of longer corpora passages are longer
 LEAST = 2 * PASSAGE  # bytes of all texts: a note beside nothing else is no corpus
@@ -58,7 +58,7 @@ def read_texts(folder: Any, settings: PrepareSettings) -> Reading | None:
             ]
         if len(found) == before:
             skipped[where] = "a text too short to be told what follows"
-    if not found:
+    if not found or 2 * sum(entry.size for entry in texts if entry.where not in skipped) < whole:
         return None
     others = {entry.where: "no text: one of " + " ".join(ENDINGS) for entry in entries if entry.where not in read}
     how = "whole texts" if by_text else "stretches of each text: first training, then validation, the last is the test"
@@ -131,7 +131,7 @@ def _decoded(raw: bytes) -> str:
 
 def _is_text(where: str) -> bool:
     name = where.rpartition("/")[2].lower()
-    return name.endswith(ENDINGS) and not name.startswith(_BESIDE)
+    return (name.endswith(ENDINGS) or "." not in name) and not name.startswith(_BESIDE)
 
 
 def _why_not(raw: bytes) -> str:
@@ -141,13 +141,15 @@ def _why_not(raw: bytes) -> str:
         return "UTF-16, not UTF-8: save it as UTF-8"
     if b"\0" in raw[:4096]:
         return "no text: it holds zero bytes"
+    if is_of_numbers(raw):
+        return "a table of numbers, no text"
     return ""
 
 
 def _declared(where: str) -> Split | None:
-    """The split that a folder's or the file's name says."""
+    """The split that a folder's name says, or a part of the file's: wiki.train.tokens."""
     *folders, name = where.replace("!", "/").lower().split("/")
-    for part in (*folders, name.rpartition(".")[0]):
+    for part in (*folders, *name.split(".")[:-1]):
         if part in _SPLITS:
             return _SPLITS[part]
     return None
