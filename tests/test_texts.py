@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -41,13 +42,16 @@ def table(separator: str, header: str = "") -> str:
     return header + "".join(f'"{text}"{separator}{label}\n' for text, label in ROWS)
 
 
-LAYOUTS: dict[str, dict[str, str]] = {
+LAYOUTS: dict[str, Mapping[str, str | bytes]] = {
     "CSV": {"a.csv": table(",", "text,label\n")},
     "CSV without a header": {"a.csv": table(",")},
     "TSV": {"a.tsv": table("\t", "sentence\tclass\n")},
     "a byte order mark": {"a.csv": "\ufeff" + table(",", "text,label\n")},
     "quotes, and lines within them": {"a.csv": "text,label\n" + "".join(f'"{t}\n""so""",{c}\n' for t, c in ROWS)},
     "JSON lines": {"a.jsonl": "".join(json.dumps({"text": t, "label": c}) + "\n" for t, c in ROWS)},
+    "JSON lines, packed": {
+        "a.json.gz": gzip.compress("".join(json.dumps({"text": t, "label": c}) + "\n" for t, c in ROWS).encode())
+    },
     "a JSON list": {"a.json": json.dumps([{"id": n, "text": t, "intent": c} for n, (t, c) in enumerate(ROWS)])},
     "fastText": {"a.txt": "".join(f"__label__{c} {t}\n" for t, c in ROWS)},
     "a label, a tab": {"Collection": "".join(f"{c}\t{t}\n" for t, c in ROWS)},
@@ -197,10 +201,21 @@ def test_a_column_that_is_not_there_is_refused(tmp_path: Path) -> None:
 PASSENGERS = "id,name,age,fare,siblings,parents,class,survived\n" + "".join(
     f'{n},"Braund, Mr. Owen {n}",{20 + n % 50},{n * 1.7:.2f},{n % 5},{n % 3},{n % 3 + 1},{n % 2}\n' for n in range(60)
 )
-FOLDERS: dict[str, tuple[str, dict[str, str]]] = {
+FOLDERS: dict[str, tuple[str, Mapping[str, str | bytes]]] = {
     "texts": ("classify_texts", LAYOUTS["CSV"]),
     "a name beside many numbers": ("tabular", {"titanic.csv": PASSENGERS}),
     "numbers alone": ("tabular", {"a.csv": "x,y,label\n" + "".join(f"{n},{n * 7 % 13},{n % 2}\n" for n in range(60))}),
+    "series with a class before each, no texts": (
+        "tabular",
+        {"A_TRAIN.tsv": "".join(f"{n % 2 + 1}\t{n * 0.7 % 3:.4f}\t{n * 1.3 % 2:.4f}\n" for n in range(60))},
+    ),
+    "tables of numbers in .txt": (
+        "forecast",
+        {
+            f"{part}/a.txt": "".join(f"{n % 24 / 24:.4f},{n * 2 % 24}\n" for n in range(200))
+            for part in ("train", "test")
+        },
+    ),
     "sentences in two languages": (
         "translate",
         {"a.tsv": "".join(f"the dog number {n} barks\tder Hund Nummer {n} bellt\n" for n in range(40))},
@@ -365,10 +380,10 @@ def test_a_run_tells_the_words_that_it_goes_by(tmp_path: Path) -> None:
 # ----------------------------------------------------------------------------------------------------------------------
 
 
-def written(folder: Path, files: dict[str, str]) -> Path:
+def written(folder: Path, files: Mapping[str, str | bytes]) -> Path:
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text, encoding="utf-8", newline="")
+        (folder / name).write_bytes(text.encode() if isinstance(text, str) else text)
     return folder
 
 

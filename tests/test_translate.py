@@ -21,12 +21,13 @@ from snowroll.evaluate.bleu import bleu, bleu_counts, chrf, chrf_counts
 from snowroll.prepare.bytepairs import BytePairs, counted, learn_merges, neat
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
+from snowroll.prepare.texts import unpacked
 from snowroll.prepare.view import View
 from snowroll.project.opened import stream_of
 from snowroll.tasks.translate import task
 from snowroll.tasks.translate.faults import pair_faults
 from snowroll.tasks.translate.floor import floors, lexicon
-from snowroll.tasks.translate.formats import MOST_RECORDS, pieces, records_of, unpacked
+from snowroll.tasks.translate.formats import MOST_RECORDS, pieces, records_of
 from snowroll.tasks.translate.looking import look
 from snowroll.tasks.translate.options import TranslateOptions
 from snowroll.tasks.translate.reading import read_corpus
@@ -335,7 +336,7 @@ def test_hostile_files_end_in_words(raw: bytes, told: str) -> None:
 
 
 def test_what_unpacks_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("snowroll.tasks.translate.formats.MOST_BYTES", 1 << 20)
+    monkeypatch.setattr("snowroll.prepare.texts.MOST_BYTES", 1 << 20)
     with pytest.raises(DataError, match="more than 1 MiB"):
         unpacked(gzip.compress(b"\0" * (1 << 26)))
     assert unpacked(gzip.compress(b"a") + gzip.compress(b"b")) == b"ab"

@@ -1,4 +1,4 @@
-"""JSON with a text in each object: lines of objects, or one list of them. No torch."""
+"""JSON with a text in each object, packed or not: lines of objects, or one list of them. No torch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from urllib.parse import quote, unquote
 
 from snowroll.base.errors import DataError
 from snowroll.prepare.names import PIECE
-from snowroll.prepare.texts import read_text
+from snowroll.prepare.texts import read_text, unpacked
 
 ENDINGS = (".jsonl", ".ndjson", ".json")
 Row = dict[str, str]
@@ -16,15 +16,15 @@ Row = dict[str, str]
 
 def holds_objects(name: str) -> bool:
     """
-    >>> holds_objects("a.jsonl"), holds_objects("a.txt")
-    (True, False)
+    >>> holds_objects("a.jsonl"), holds_objects("a.json.gz"), holds_objects("a.txt")
+    (True, True, False)
     """
-    return name.lower().endswith(ENDINGS)
+    return name.lower().removesuffix(".gz").endswith(ENDINGS)
 
 
 def rows_of(raw: bytes) -> tuple[list[tuple[int, Row]], dict[int, str]]:
     """((number from 1, its plain cells) of every object, number -> why it is none). Raises DataError."""
-    text = read_text(raw)
+    text = read_text(unpacked(raw))
     refused: dict[int, str] = {}
     if text.lstrip()[:1] == "[":
         try:

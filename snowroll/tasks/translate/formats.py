@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import json
 import re
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from xml.parsers import expat
 
 from snowroll.base.errors import DataError
-from snowroll.prepare.texts import read_text
+from snowroll.prepare.texts import read_text, unpacked
 from snowroll.tasks.translate.sentences import MOST
 
 Record = dict[str, str]
-MOST_BYTES = 1 << 30  # of a file, unpacked
 MOST_RECORDS = 5_000_000
 _DEPTH = 32  # of XML
 _TABBED = 200  # lines that must all have a tab for a text to be two columns
@@ -55,29 +53,6 @@ def pieces(raw: bytes, names: Sequence[str]) -> Mapping[str, bytes]:
         if text is not None:
             found[name] = text.encode("utf-8", "surrogatepass")
     return found
-
-
-def unpacked(raw: bytes) -> bytes:
-    """What gzip packed; other bytes as they are. Raises DataError beyond MOST_BYTES."""
-    if not raw.startswith(b"\x1f\x8b"):
-        return raw
-    parts, total, is_whole = [], 0, False
-    try:
-        while raw:
-            member = zlib.decompressobj(31)
-            while raw and not member.eof:
-                part = member.decompress(raw, 1 << 24)
-                total += len(part)
-                if total > MOST_BYTES:
-                    raise DataError(f"more than {MOST_BYTES >> 20:,} MiB unpacked", cure="split the file")
-                parts.append(part)
-                raw = member.unconsumed_tail
-            is_whole, raw = member.eof, member.unused_data.lstrip(b"\0")
-    except zlib.error:
-        raise DataError("damaged: gzip cannot unpack it", cure="copy it again") from None
-    if not is_whole:
-        raise DataError("cut off: it ends within what gzip packed", cure="copy it again")
-    return b"".join(parts)
 
 
 def lines_of(raw: bytes) -> list[str]:
