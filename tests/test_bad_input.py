@@ -54,7 +54,7 @@ def test_an_empty_folder(inside: tuple[str, ...], tmp_path: Path) -> None:
 
 def test_a_folder_of_something_else(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("nothing to see")
-    refused(snowroll("init", tmp_path), tmp_path, "no data that any task recognises", code=1)
+    refused(snowroll("init", tmp_path), tmp_path, "no data that any task recognises among 1 .txt file", code=1)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 

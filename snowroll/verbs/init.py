@@ -119,7 +119,15 @@ def _recognise(source: Path, settings: Settings, wanted: str) -> tuple[str, dict
         cure = getattr(task, "wants", cure)
     unread = next((f"; {where} was not read: {why}" for where, why in folder.refused.items()), "")
     who = f"task '{wanted}'" if wanted else "any task"
-    raise DataError(f"no data that {who} recognises{unread}", where=source, cure=cure)
+    raise DataError(f"no data that {who} recognises{_kinds(folder)}{unread}", where=source, cure=cure)
+
+
+def _kinds(folder: Folder) -> str:
+    """What there is, by the endings of names: " among 16 .mat files and 2 without an ending"."""
+    names = [entry.where.replace("!", "/").rpartition("/")[2].lower() for entry in folder.entries()]
+    often = Counter(f".{name.rpartition('.')[2]}" if "." in name[1:] else "" for name in names).most_common(3)
+    told = [f"{n:,} {ending} file{'s' * (n > 1)}" if ending else f"{n:,} without an ending" for ending, n in often]
+    return f" among {', '.join(told)}" if told else ""
 
 
 def _family(wanted: str) -> list[str]:
