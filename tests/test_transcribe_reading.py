@@ -170,6 +170,18 @@ def test_prompts_of_festival(tmp_path: Path) -> None:
     assert told(reading_of(tmp_path, files))["wav/arctic_a0002.wav"][0] == "He said 2, again."
 
 
+def test_classes_in_words_and_folds(tmp_path: Path) -> None:
+    """As ESC-50 has them: a number and a word for each class, and a fold that holds what was cut from one recording."""
+    kinds = ("dog", "rain", "cow")
+    files = {f"audio/{n}.wav": "~" for n in range(30)}
+    rows = [f"{n}.wav,{n // 3 % 5 + 1},{n % 3},{kinds[n % 3]},{1000 + n // 3}" for n in range(30)]
+    files["meta/esc.csv"] = "\n".join(["filename,fold,target,category,src_file", *rows])
+    found = told(reading_of(tmp_path, files, WORD_COLUMNS))
+    assert found["audio/4.wav"] == ("rain", "2", None)
+    asked = told(reading_of(tmp_path / "again", files, WORD_COLUMNS, label_column="target"))
+    assert asked["audio/4.wav"][0] == "1"
+
+
 def test_lists_of_what_is_for_testing(tmp_path: Path) -> None:
     """As Speech Commands has it."""
     files = {f"{word}/{n}.wav": "~" for word in ("yes", "no") for n in range(3)}

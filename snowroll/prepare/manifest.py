@@ -35,7 +35,7 @@ _NAMES = {  # normalised: lower case, letters only
     "label": "label class category target classname labelname classid labelid categoryid y diagnosis species type",
     "split": "split subset set partition usage phase fold part dataset",
     "group": "group groupid patient patientid subject subjectid case caseid person speaker scene sceneid track trackid "
-    "sequence session sessionid video machine lot batch participant site camera speakerid spk clientid",
+    "sequence session sessionid video machine lot batch participant site camera speakerid spk clientid fold stratfold",
 }
 _SPLIT_WORDS: dict[Split, str] = {
     "train": "train training trainset trn",
@@ -297,7 +297,23 @@ def _columns(lines: Lines, shelf: Shelf, settings: PrepareSettings, label: str, 
     by_content = _text_by_content if is_text else _label_by_content
     if "label" not in found and (column := by_content(left, tried)):
         found["label"] = column
+    if "label" in found and not settings.label_column:
+        left = [column for column in lines.columns if column not in found.values()]
+        found["label"] = _in_words(found["label"], left, lines)
     return found
+
+
+def _in_words(label: str, columns: Sequence[str], lines: Lines) -> str:
+    """Where classes are numbers, the column that has a word for each of them."""
+    kinds = {cells[label] for _, cells in lines.rows}
+    if not all(kind.isdecimal() for kind in kinds):
+        return label
+    for name in columns:
+        pairs = {(cells[label], cells[name]) for _, cells in lines.rows}
+        words = {word for _, word in pairs}
+        if len(pairs) == len(words) == len(kinds) > 1 and all(re.search(r"[^\W\d_]", word) for word in words):
+            return name
+    return label
 
 
 def _find(meaning: str, columns: Sequence[str], tried: Sequence[Mapping[str, str]], label: str) -> str | None:

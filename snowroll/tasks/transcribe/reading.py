@@ -63,7 +63,7 @@ def read_speech(folder: Folder, settings: PrepareSettings, columns: str) -> Read
     speakers = sorted({one.group for one in found if one.group})
     evidence = [f"{kinds} recordings", *told.evidence]
     if speakers:
-        evidence.append(f"each speaker is a group ({len(speakers):,}): no split takes one apart")
+        evidence.append(f"{len(speakers):,} groups, speakers or what is named as one: no split takes one apart")
     whole = {**others, **folder.refused, **skipped, **told.skipped}
     return with_groups(Reading(told.layout, tuple(evidence), tuple(found), whole), settings.group)
 
