@@ -205,9 +205,11 @@ def _teaches(seen: Iterable[Seen], settings: PrepareSettings) -> bool:
 
 
 def _lacked(whole: Table, part: Table) -> str:
-    """The only column of `whole` that `part` has not, where all others are theirs alike: what is to be predicted."""
+    """The only column of `whole` that `part` has not, where all others are theirs alike: what is to be predicted. Not
+    so where what `part` ends with is called like a target: then something was measured later.
+    """
     gap = set(whole.header) - set(part.header)
-    is_less = len(gap) == 1 and set(part.header) < set(whole.header)
+    is_less = len(gap) == 1 and set(part.header) < set(whole.header) and plain(part.header[-1]) not in _TARGETS
     return gap.pop() if is_less and len(part.header) > 1 and whole.has_header else ""
 
 

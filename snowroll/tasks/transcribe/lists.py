@@ -100,7 +100,7 @@ def splits_of(recordings: Sequence[str]) -> dict[str, Split]:
     found: dict[str, Split] = {}
     for where in recordings:
         for name in folder_levels(where):
-            told = {SPLITS[word] for word in re.findall(r"[^\W\d_]+", name.lower()) if word in SPLITS}
+            told: set[Split] = {SPLITS[word] for word in re.findall(r"[^\W\d_]+", name.lower()) if word in SPLITS}
             if len(told) == 1:
                 found[where] = told.pop()
                 break
