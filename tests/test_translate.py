@@ -7,6 +7,7 @@ import json
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -219,6 +220,28 @@ def test_folders_of_languages_and_splits_by_name(tmp_path: Path) -> None:
     found = read(tmp_path).found  # type: ignore[attr-defined]
     assert {one.split for one in found} == {"train", "val", "test"}
     assert {one.where.split("/")[0] for one in found} == {"en"}
+
+
+def test_talks_with_lines_about_them_and_test_sets_in_xml(tmp_path: Path) -> None:
+    """As IWSLT has them: no line about a talk is a sentence."""
+    said = {
+        "en": ["the dog barks", "go &amp; see", "we sleep"],
+        "de": ["der Hund bellt", "geh &amp; sieh", "wir ruhen"],
+    }
+    for language, lines in said.items():
+        about = f"<url>http://x/{language}</url>\n<keywords>dogs, {language}</keywords>\n<transcript>\n"
+        (tmp_path / f"train.tags.de-en.{language}").write_text(f"{about} {lines[0]} \n {lines[2]} \n</transcript>\n")
+        segments = "".join(f'<seg id="{n}"> {line} </seg>\n' for n, line in enumerate(lines, 1))
+        xml = f'<?xml version="1.0"?>\n<mteval>\n<doc docid="1">\n<title>Of dogs</title>\n{segments}</doc>\n</mteval>\n'
+        (tmp_path / f"TED.dev2010.de-en.{language}.xml").write_text(xml)
+        (tmp_path / f"other.{language}.xml").write_text('<?xml version="1.0"?>\n<a>\n<b>x</b>\n</a>\n')
+    reading: Any = read(tmp_path, label_column="en")
+    pairs = [(one.target, one.split) for one in reading.found]
+    assert sorted(pairs) == [
+        ("go & see", "val"), ("the dog barks", "train"), ("the dog barks", "val"), ("we sleep", "train"),
+        ("we sleep", "val"),
+    ]  # fmt: skip
+    assert "neither a translation memory" in reading.skipped["other.de.xml"]
 
 
 def test_of_three_languages_two_are_chosen_and_may_be(tmp_path: Path) -> None:

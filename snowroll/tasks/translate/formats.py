@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from html import unescape
 from typing import Any
 from xml.parsers import expat
 
@@ -20,6 +21,10 @@ Record = dict[str, str]
 MOST_RECORDS = 5_000_000
 _DEPTH = 32  # of XML
 _TABBED = 200  # lines that must all have a tab for a text to be two columns
+_SEGMENT = re.compile(r"<seg id=[^<>]{1,40}>([^<]*)</seg>")
+# talks and debates with lines about them between the sentences: <url>http://...</url>, <SPEAKER ID=1 NAME="...">
+_TAGGED = re.compile(rb"<(?:doc|url|chapter)\b", re.I)
+_TAGS = re.compile(r"\s*<[A-Za-z/][^<>]*>(?:[^<>]*</\w+>)?\s*")
 _IDS = re.compile(r"[a-z]{2,3}(?:[-_][a-z0-9]{2,8})*", re.I)
 
 
@@ -29,12 +34,24 @@ def records_of(raw: bytes) -> list[tuple[int, Record]]:
     head = raw[:4096].lstrip(b"\xef\xbb\xbf \t\r\n")
     if head.startswith(b"<") and b"<tmx" in raw[:65536]:
         return list(_of_tmx(raw))
+    if head.startswith(b"<") and b"<seg id=" in raw[:65536]:
+        return [(number, {"": text}) for number, text in enumerate(_of_segments("\n".join(lines_of(raw))), 1)]
+    if head.startswith(b"<?xml"):
+        raise DataError("XML that is neither a translation memory (TMX) nor segments", cure="export it as TMX or text")
     lines = lines_of(raw)
+    if _TAGGED.match(head):
+        return [(number, {"": line}) for number, line in enumerate(lines, 1) if not _TAGS.fullmatch(line)]
     if head.startswith(b"{"):
         return list(_of_json_lines(lines))
     if all("\t" in line for line in lines[:_TABBED]):
         return [(number, _of_tabs(line)) for number, line in enumerate(lines, 1)]
     return [(number, {"": line}) for number, line in enumerate(lines, 1)]
+
+
+def _of_segments(text: str) -> Iterator[str]:
+    """The sentences of a test set as NIST's mteval and IWSLT have it: <seg id="1"> Go on. </seg>."""
+    for match in _SEGMENT.finditer(text):
+        yield " ".join(unescape(match[1]).split())
 
 
 def _of_tabs(line: str) -> Record:

@@ -141,7 +141,7 @@ def language_of(where: str) -> tuple[str, str] | None:
     (('train.', 'en'), ('a/news_', 'de'), ('/dev.txt', 'de'), None)
     """
     plain = re.sub(r"\.gz$", "", where, flags=re.I)
-    stem = re.sub(r"\.(txt|text)$", "", plain, flags=re.I)
+    stem = re.sub(r"\.(txt|text|xml)$", "", plain, flags=re.I)
     match = re.fullmatch(r"(.*?)([A-Za-z]{2,6}(?:[-_][A-Za-z]{2,4})?)", stem, re.S)
     while match:
         before, code = match[1], match[2]
