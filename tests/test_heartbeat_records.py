@@ -11,8 +11,11 @@ import pytest
 from wfdb_kit import write_record
 
 from snowroll.cli import run
+from snowroll.prepare.read import Folder
+from snowroll.prepare.settings import PrepareSettings
 from snowroll.project.opened import open_project
 from snowroll.tasks.heartbeat.example import recorded
+from snowroll.tasks.heartbeat.reading import read_recordings
 
 pytestmark = pytest.mark.slow
 RHYTHM = "NNNVNNSNNNVNSNNVNNNSNN"
@@ -64,3 +67,17 @@ def test_records_are_learnt_from_and_a_live_signal_is_answered_as_its_recording(
     monkeypatch.setattr("sys.stdin", io.StringIO(text[:200] + "\nwords\n"))
     assert run(["predict", str(project), "--live", "100"]) == 1
     assert "is no line of 2 numbers" in capsys.readouterr().err
+
+
+def test_a_table_of_records_without_a_class_is_told(tmp_path: Path) -> None:
+    """As PTB-XL has it: codes in a dictionary, and numbers of all kinds."""
+    for number in range(12):
+        write_record(tmp_path / "records", f"r{number}", recorded(number, RHYTHM), annotated=False)
+    rows = "".join(f"{n},records/r{n},{n % 2},{n % 3},{{'NORM': {n}.0}}\n" for n in range(12))
+    (tmp_path / "database.csv").write_text("ecg_id,filename,sex,device,scp_codes\n" + rows)
+    folder = Folder(tmp_path)
+    assert read_recordings(folder, PrepareSettings()) is None
+    assert "it names 12 recordings, and no column of it offers itself as their class" in folder.refused["database.csv"]
+    told = read_recordings(Folder(tmp_path), PrepareSettings(label_column="sex"))
+    assert told is not None
+    assert {one.target for one in told.found} == {"0", "1"}

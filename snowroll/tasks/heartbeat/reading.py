@@ -151,6 +151,10 @@ def read_recordings(folder: Folder, settings: PrepareSettings) -> Reading | None
         told = f"{len(wheres):,} recordings without labels; labels to choose from: {', '.join(settings.labels)}"
         reading = Reading("recordings without labels", (told,), tuple(Found(where, None) for where in wheres))
     else:
+        for told in table.evidence:  # PTB-XL: what it says of recordings is no class
+            where = told.partition(": ")[0]
+            why = f"it names {len(table.rows):,} recordings, and no column of it offers itself as their class"
+            folder.refused.setdefault(where, f"{why}: --prepare.label_column names one")
         return None
     left = {entry.where: "not a recording" for entry in folder.entries() if entry.where not in found.used}
     listed = {file for file in left if file.lower().endswith(ENDINGS) and table.evidence}
