@@ -151,6 +151,13 @@ def sample_ids(project: Path) -> set[str]:
     return set(opened.store.catalog.samples())
 
 
+def test_columns_that_could_be_the_class_as_well_are_named(tmp_path: Path) -> None:
+    rows = [f'{n},"{text}",{n % 2},{n % 3 % 2},{n % 5 % 2}' for n, (text, _) in enumerate(ROWS)]
+    written(tmp_path, {"train.csv": "\n".join(["id,comment,toxic,obscene,insult", *rows])})
+    told = " ".join(read(tmp_path)[0].evidence)
+    assert "'insult': one of 3 columns of few values (toxic, obscene, insult), the last" in told
+
+
 def test_western_bytes_are_read_and_told(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes("".join(f"{c}\tthe café, {t}\n" for t, c in ROWS).encode("cp1252"))
     _, texts = read(tmp_path)

@@ -147,7 +147,9 @@ def _label(seen: Sequence[Seen]) -> tuple[str, str]:
             if wanted in (_plain(column.name), *re.findall("[a-z0-9]+", column.name.lower())):
                 return column.name, "for its name; another with --prepare.label_column"
     if fits:
-        what = "the only column of few values" if len(fits) == 1 else f"the last of {len(fits)} columns of few values"
+        names = ", ".join(column.name for column in fits[:8])
+        many = f"one of {len(fits)} columns of few values ({names}), the last"
+        what = "the only column of few values" if len(fits) == 1 else many
         return fits[-1].name, f"{what}; another with --prepare.label_column"
     return "", ""
 
