@@ -54,9 +54,8 @@ def small(rounds: int) -> None:
     taken: dict[str, list[dict[str, float]]] = {leg: [] for leg in LEGS}
     for turn in range(rounds):
         for leg in sorted(LEGS, reverse=bool(turn % 2)):
-            done = subprocess.run(
-                [sys.executable, __file__, "--leg", leg, "--data", data], check=True, capture_output=True, text=True
-            )
+            command = [sys.executable, __file__, "--leg", leg, "--data", data]
+            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
             taken[leg].append(json.loads(done.stdout.splitlines()[-1]))
     once = [sum(leg.values()) for leg in taken["decode"]]
     print(f"\n50,000 pictures of 32 x 32, {rounds} rounds in turns; decoding all of them once: {median(once):.1f} s\n")
@@ -88,6 +87,7 @@ def _decoded(path: Path) -> int:
 
 def check_leg(data: Path) -> dict[str, float]:
     """The stages of `snowroll check` on a project that has seen nothing yet."""
+    from snowroll.base.settings import as_toml
     from snowroll.prepare.check import check
     from snowroll.prepare.duplicates import duplicate_faults, pairs_of, scene_groups
     from snowroll.prepare.files_check import file_faults
@@ -97,11 +97,12 @@ def check_leg(data: Path) -> dict[str, float]:
     from snowroll.project.data import take_stock
     from snowroll.project.looks import look_at
     from snowroll.project.opened import open_project
+    from snowroll.store.project import Project
 
     root = PLACE / "small"
     shutil.rmtree(root, ignore_errors=True)
-    root.mkdir(parents=True)
-    (root / "snowroll.toml").write_text(f'data = "{data}"\n\n[task]\nname = "classify_images"\n')
+    sections = {"task": {"name": "classify_images"}, "prepare": {"data": str(data)}}
+    Project.create(root, data, as_toml(sections)).close()
     opened = open_project(root, {})
     seconds: dict[str, float] = {}
 
