@@ -10,13 +10,18 @@ _GRAIN_PX = 128  # pictures are made about so large before their texture is desc
 _SCALES = (1, 2, 4)
 _BINS = 59  # the uniform patterns, and one for all others
 TEXTURE = len(_SCALES) * _BINS
-_AT_ONCE = 4_000  # pictures whose edges are found together
+_AT_ONCE = 4_000  # pictures that are taken together
 _FITTED = 20_000  # rows that the components are fitted on; more change them little
 
 
 def grey(thumbnails: np.ndarray) -> np.ndarray:
     """[..., 3] uint8 to [...] float32 luma, 0 to 255 (ITU-R BT.601)."""
-    return thumbnails.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
+    weights = np.array([0.299, 0.587, 0.114], np.float32)
+    found = np.empty(thumbnails.shape[:-1], np.float32)
+    for start in range(0, len(thumbnails), _AT_ONCE):  # all at once three colours in float32 would stand beside them
+        part = slice(start, start + _AT_ONCE)
+        found[part] = thumbnails[part].astype(np.float32) @ weights
+    return found
 
 
 def shrink(pictures: np.ndarray, size_px: int) -> np.ndarray:

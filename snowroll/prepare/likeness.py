@@ -49,10 +49,10 @@ def find_pairs(thumbnails: np.ndarray, sides_px: np.ndarray | None = None) -> Pa
     if n < 2:
         nothing = np.zeros(0, np.int64)
         return Pairs(nothing, nothing, np.zeros(0), np.zeros(0, bool))
-    mirrored, pictures = np.ascontiguousarray(thumbnails[:, :, ::-1]), grey(thumbnails)
+    mirrored, pictures = thumbnails[:, :, ::-1], grey(thumbnails)
     near, beside = _neighbours(shape(thumbnails), shape(mirrored))
-    straight = _fitting(thumbnails, thumbnails, pictures, *_unique(near[:, 1 : _PARTNERS + 1]))
-    turned = _fitting(mirrored, thumbnails, pictures, *_unique(beside[:, :_MIRRORED]))
+    straight = _fitting(thumbnails, thumbnails, pictures, pictures, *_unique(near[:, 1 : _PARTNERS + 1]))
+    turned = _fitting(mirrored, thumbnails, pictures[:, :, ::-1], pictures, *_unique(beside[:, :_MIRRORED]))
     a, b, detail = _once(straight, turned, n)
     usual = _crowd(pictures, near, a, b)
     left = 1 - detail
@@ -64,13 +64,12 @@ def find_pairs(thumbnails: np.ndarray, sides_px: np.ndarray | None = None) -> Pa
 
 
 def _fitting(
-    firsts: np.ndarray, seconds: np.ndarray, pictures: np.ndarray, a: np.ndarray, b: np.ndarray
+    firsts: np.ndarray, seconds: np.ndarray, one: np.ndarray, other: np.ndarray, a: np.ndarray, b: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of the pairs, row a of `firsts` and row b of `seconds`, those that fit: (a, b, detail)."""
-    one = grey(firsts) if firsts is not seconds else pictures
-    likely = _broadly(one, pictures, a, b) & same_colours(firsts, seconds, a, b)
+    """Of the pairs, row a of `firsts` and row b of `seconds`, those that fit: (a, b, detail). one, other: in grey."""
+    likely = _broadly(one, other, a, b) & same_colours(firsts, seconds, a, b)
     a, b = a[likely], b[likely]
-    whole, detail = compare(one[a], pictures[b])
+    whole, detail = _compared(one, other, a, b)
     fits = (whole > _BROAD) & (detail > ALIKE)
     return a[fits], b[fits], detail[fits]
 
@@ -99,6 +98,15 @@ def compare(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarr
         if len(back):
             broad, fine = _one_way(second[back], first[back])
             whole[back], detail[back] = np.minimum(whole[back], broad), np.minimum(detail[back], fine)
+    return whole, detail
+
+
+def _compared(firsts: np.ndarray, seconds: np.ndarray, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`compare` of rows a of `firsts` and b of `seconds`: of many pairs no more pictures are held than are compared."""
+    whole, detail = np.ones(len(a)), np.ones(len(a))
+    for start in range(0, len(a), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        whole[part], detail[part] = compare(firsts[a[part]], seconds[b[part]])
     return whole, detail
 
 
@@ -203,7 +211,7 @@ def _crowd(pictures: np.ndarray, near: np.ndarray, a: np.ndarray, b: np.ndarray)
 def _left(pictures: np.ndarray, rows: np.ndarray, far: np.ndarray) -> np.ndarray:
     """[r] median over three of the farther neighbours of 1 - detail."""
     picks = far[:, np.linspace(0, far.shape[1] - 1, 3).astype(int)]
-    left = [1 - compare(pictures[rows], pictures[picks[:, k]])[1] for k in range(3)]
+    left = [1 - _compared(pictures, pictures, rows, picks[:, k])[1] for k in range(3)]
     return np.median(left, axis=0) if len(rows) else np.zeros(0)
 
 
