@@ -9,18 +9,16 @@ from __future__ import annotations
 import csv
 import json
 import re
-import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from itertools import islice
 
 from snowroll.base.errors import UsageError, did_you_mean
 from snowroll.base.nouns import Split
-from snowroll.prepare.names import BUNDLE, bundle_of, take_apart, unspell
 from snowroll.prepare.pictures import format_of_name
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
+from snowroll.prepare.shelf import TRIED, Shelf
 
 ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson")
 LISTS = (".txt", ".lst")  # lines that name files, perhaps with a label: train.txt, testing_list.txt
@@ -28,7 +26,6 @@ _NUMBER = re.compile(r"[-+]?\d+(\.\d*)?")
 _FLAGS = frozenset({"0", "1", "0.0", "1.0"})
 _MOST_LISTS = 50  # more of them are no lists
 _LARGEST = 256 << 20  # bytes; a manifest of ten million lines
-_TRIED = 200  # rows that decide what a column is
 _NAMES = {  # normalised: lower case, letters only
     "path": "path filepath filename file image imagepath imagefile imagename img imgpath imageid name picture photo "
     "audiofilepath audiopath audiofile audiofilename audio wav wavpath wavfile sound recording clip",
@@ -276,7 +273,7 @@ def _columns(lines: Lines, shelf: Shelf, settings: PrepareSettings, label: str, 
     wanted = {"path": settings.path_column, "label": settings.label_column}
     wanted |= {"split": settings.split_column, "group": settings.group_column}
     found = {meaning: name for meaning, name in wanted.items() if name in lines.columns and name}
-    tried = [cells for _, cells in lines.rows[:: max(1, len(lines.rows) // _TRIED)]][:_TRIED]
+    tried = [cells for _, cells in lines.rows[:: max(1, len(lines.rows) // TRIED)]][:TRIED]
     if "path" not in found:
         share = {name: shelf.share(lines.where, [cells[name] for cells in tried]) for name in lines.columns}
         path = max(share, key=lambda name: (share[name], _by_name(_NAMES["path"], [name]) is not None), default=None)
@@ -362,101 +359,6 @@ def _by_name(names: str, columns: Sequence[str]) -> str | None:
     return next((plain[name] for name in names.split() if name in plain), None)
 
 
-# which file a cell names ------------------------------------------------------------------------------------------
-
-Find = Callable[[str], tuple[str | None, str]]  # cell -> (where, "") or (None, why)
-
-
-class Shelf:
-    """The pictures by their last name, to be found by any tail of their path."""
-
-    def __init__(self, pictures: Sequence[str], beside: Collection[str] = ()) -> None:
-        """beside: those that are not meant where their name is another's too."""
-        self._beside = beside
-        self._by_name: dict[str, list[tuple[str, list[str]]]] = defaultdict(list)
-        for where in pictures:
-            for parts in _spellings(where):
-                bare = parts[-1].removesuffix(".gz").rpartition(".")[0]  # 'ISIC_001' for 'ISIC_001.jpg'
-                for name in {parts[-1], bare}:
-                    self._by_name[name].append((where, parts))
-
-    def share(self, manifest: str, cells: Sequence[str]) -> float:
-        """Which share of the cells names a picture."""
-        if not cells:
-            return 0.0
-        find = self.finder(manifest, cells)
-        return sum(find(cell)[0] is not None for cell in cells) / len(cells)
-
-    def finder(self, manifest: str, cells: Sequence[str]) -> Find:
-        """How this manifest's paths are to be read: how many leading folders to leave out is decided once for all."""
-        home = _parts(manifest)[:-1]
-        tried = list(islice((cell for cell in cells if cell), _TRIED))
-        deepest = max((len(_split(cell)) for cell in tried), default=1)
-        hits = [sum(self._find(cell, home, strip)[0] is not None for cell in tried) for strip in range(deepest)]
-        strip = hits.index(max(hits)) if hits else 0
-        return lambda cell: self._find(cell, home, strip)
-
-    def _find(self, cell: str, home: Sequence[str], strip: int) -> tuple[str | None, str]:
-        parts = _split(cell)
-        if ".." in parts:  # relative to the manifest
-            climbed = _climb(home, parts)
-            if climbed is None:
-                return None, "the path leaves the folder"
-            parts = climbed
-        parts = parts[strip:]
-        if not parts:
-            return None, "it is no path"
-        found = [(where, have) for where, have in self._by_name.get(parts[-1], ()) if _ends(have, parts)]
-        if len(found) > 1:
-            found = [(where, have) for where, have in found if where not in self._beside] or found
-        if len(found) > 1:  # the same tail in several places: the one that lies with the manifest
-            found = [(where, have) for where, have in found if have[: len(home)] == list(home)] or found
-        if len(found) > 1:
-            exact = [*home, *parts]
-            found = [(where, have) for where, have in found if _ends(exact, have) and len(exact) == len(have)] or found
-        if len({where for where, _ in found}) == 1:
-            return found[0][0], ""
-        return None, f"{len(found):,} files have that name" if found else "there is no such file"
-
-
-def _climb(home: Sequence[str], parts: Sequence[str]) -> list[str] | None:
-    at = list(home)
-    for part in parts:
-        if part != "..":
-            at.append(part)
-        elif at:
-            at.pop()
-        else:
-            return None
-    return at
-
-
-def _ends(have: Sequence[str], parts: Sequence[str]) -> bool:
-    """Whether a path ends in these parts; its last one with or without the ending."""
-    folders = len(parts) - 1
-    return folders < len(have) and list(have[len(have) - 1 - folders : -1]) == list(parts[:-1])
-
-
-def _spellings(where: str) -> list[list[str]]:
-    """How a manifest may call a sample: of several files by each of them, by their folder, or by how all begin."""
-    bundle = bundle_of(where)
-    if bundle is None:
-        return [_parts(where)]
-    start = re.sub(r"[ _.-]+\d*$", "", where.partition(BUNDLE)[0])  # a_000 of a_0000.nii and a_0001.nii
-    return [parts for one in (*bundle.files, bundle.home, start) if (parts := _parts(one))]
-
-
-def _parts(where: str) -> list[str]:
-    place = take_apart(where)
-    return _split("/".join(unspell(part).decode("utf-8", "replace") for part in (place.file, place.member) if part))
-
-
-def _split(path: str) -> list[str]:
-    """One spelling: NFC (a Mac writes 'é' as two characters), without case, '/' between folders."""
-    plain = unicodedata.normalize("NFC", path.strip()).casefold().replace("\\", "/")
-    return [part for part in plain.split("/") if part not in ("", ".")]
-
-
 # reading a file's rows --------------------------------------------------------------------------------------------
 
 
@@ -500,14 +402,14 @@ def _csv_lines(where: str, text: str, shelf: Shelf) -> Iterator[tuple[int, dict[
 def _list_lines(where: str, text: str, shelf: Shelf) -> list[tuple[int, dict[str, str]]]:
     """Lines that name a file, or a file and its label after it; none where they name none."""
     lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
-    tried = [line for _, line in lines[:: max(1, len(lines) // _TRIED)]][:_TRIED]
+    tried = [line for _, line in lines[:: max(1, len(lines) // TRIED)]][:TRIED]
     if shelf.share(where, tried) >= 0.5:
         return [(number, {"file": line}) for number, line in lines]
     apart = [(number, re.split(r"[\s,;|]+(?=\S+$)", line)) for number, line in lines]  # a name may have blanks
-    if shelf.share(where, [cells[0] for _, cells in apart][:_TRIED]) >= 0.5:
+    if shelf.share(where, [cells[0] for _, cells in apart][:TRIED]) >= 0.5:
         return [(number, dict(zip(("file", "label"), cells, strict=False))) for number, cells in apart]
     apart = [(number, re.split(r"[\s,;|]+", line)) for number, line in lines]
-    if len({len(cells) for _, cells in apart}) > 1 or shelf.share(where, [c[0] for _, c in apart][:_TRIED]) < 0.5:
+    if len({len(cells) for _, cells in apart}) > 1 or shelf.share(where, [c[0] for _, c in apart][:TRIED]) < 0.5:
         return []
     words = [at for at in range(1, len(apart[0][1])) if not all(_NUMBER.fullmatch(cells[at]) for _, cells in apart)]
     meanings = {"file": 0, **({"label": words[0]} if len(words) == 1 else {})}  # it may stand beside the sides of a box

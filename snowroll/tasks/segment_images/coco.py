@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from snowroll.base.nouns import Json, Split
-from snowroll.prepare.manifest import TWO_ROWS, Shelf
+from snowroll.prepare.manifest import TWO_ROWS
 from snowroll.prepare.mask_targets import BACKGROUND, IGNORED, as_target, mask_of
 from snowroll.prepare.packed_png import MOST_PX
 from snowroll.prepare.read import Folder
+from snowroll.prepare.shelf import Shelf
 from snowroll.prepare.trees import json_trees
 
 _MOST = IGNORED - 1  # instances of one picture; 0 is the background
