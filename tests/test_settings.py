@@ -107,32 +107,26 @@ def test_flags_are_taken_out_of_a_command() -> None:
         split_flags(["train", "--train.lr"])
 
 
-@given(
-    st.builds(
+def ovens(names: st.SearchStrategy[str]) -> st.SearchStrategy[Oven]:
+    text = st.text(st.characters(exclude_categories=["Cs", "Cc"]))
+    return st.builds(
         Oven,
         heat=st.floats(allow_nan=False, allow_infinity=False),
         trays=st.integers(-(2**63), 2**63 - 1),
         fan=st.booleans(),
-        names=st.lists(st.text(st.characters(exclude_categories=["Cs", "Cc"]))).map(tuple),
-        note=st.none() | st.text(st.characters(exclude_categories=["Cs", "Cc"])).filter(lambda text: text != "none"),
+        names=st.lists(names).map(tuple),
+        note=st.none() | text.filter(lambda text: text != "none"),
     )
-)
+
+
+@given(oven=ovens(st.text(st.characters(exclude_categories=["Cs", "Cc"]))))
 def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, oven: Oven) -> None:
     path = tmp_path_factory.mktemp("toml") / "snowroll.toml"
     path.write_text(as_toml({"oven": oven}), encoding="utf-8")
     assert read_settings(path).section("oven", Oven)[0] == oven
 
 
-@given(
-    st.builds(
-        Oven,
-        heat=st.floats(allow_nan=False, allow_infinity=False),
-        trays=st.integers(-(2**63), 2**63 - 1),
-        fan=st.booleans(),
-        names=st.lists(st.text(st.characters(categories=["L", "N"]), min_size=1)).map(tuple),
-        note=st.none() | st.text(st.characters(exclude_categories=["Cs", "Cc"])).filter(lambda text: text != "none"),
-    )
-)
+@given(oven=ovens(st.text(st.characters(categories=["L", "N"]), min_size=1)))  # commas and blanks part a flag's names
 def test_what_is_spelled_as_flags_is_read(oven: Oven) -> None:
     flags = {f"oven.{f.name}": as_flag(getattr(oven, f.name)) for f in fields(Oven)}
     assert Settings().over(flags).section("oven", Oven)[0] == oven
