@@ -139,9 +139,9 @@ def _uniform() -> np.ndarray:
 _UNIFORM = _uniform()
 
 
-def shape(thumbnails: np.ndarray) -> np.ndarray:
-    """[n, 64] float32: 8 x 8 grey without its mean and contrast, so that brightness and gain do not count."""
-    flat = shrink(grey(thumbnails), 8).reshape(len(thumbnails), -1)
+def shape(small: np.ndarray) -> np.ndarray:
+    """[n, 8, 8] grey to [n, 64] float32, without its mean and contrast: brightness and gain do not count."""
+    flat = small.reshape(len(small), -1)
     flat = flat - flat.mean(axis=1, keepdims=True)
     # 8 grey levels over 64 cells: below that a picture has no shape, only noise to be blown up
     return flat / (np.linalg.norm(flat, axis=1, keepdims=True) + 8.0)

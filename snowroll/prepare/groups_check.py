@@ -10,7 +10,7 @@ import numpy as np
 
 from snowroll.base.nouns import Fault, Fix
 from snowroll.prepare.duplicates import scene_groups
-from snowroll.prepare.features import shape
+from snowroll.prepare.features import grey, shape, shrink
 from snowroll.prepare.likeness import Pairs
 from snowroll.prepare.view import View, count
 
@@ -48,7 +48,7 @@ def hinted_groups(view: View) -> Hint | None:
     rows = view.readable()
     if len(rows) < _FEWEST or any(view.samples[row].group is not None for row in rows):
         return None
-    looks = shape(view.thumbnails(rows))
+    looks = shape(shrink(grey(view.thumbnails(rows)), 8))
     labels = [view.labels[row] for row in rows]
     keys = {pattern: _keys(pattern, [view.where(row) for row in rows]) for pattern in _PATTERNS}
     keys[""] = _bursts([view.times[row] for row in rows])

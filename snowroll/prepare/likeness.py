@@ -7,10 +7,14 @@ stretch, fine detail included. Two photos of one scene agree in the broad shapes
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from snowroll.prepare.features import components, grey, shape, shrink
+from snowroll.prepare.features import Components, components, grey, shape, shrink
+
+if TYPE_CHECKING:
+    from scipy.spatial import KDTree
 
 # Chosen on trashnet, cifar10, gtsrb, brain_mri, magnetic_tile and the digits, by looking at pairs on both sides:
 COPY = 0.93  # detail correlation; above it, 14 of 14 drawn cifar10 pairs showed one picture, at 0.90 about 12
@@ -49,12 +53,13 @@ def find_pairs(thumbnails: np.ndarray, sides_px: np.ndarray | None = None) -> Pa
     if n < 2:
         nothing = np.zeros(0, np.int64)
         return Pairs(nothing, nothing, np.zeros(0), np.zeros(0, bool))
-    mirrored, pictures = thumbnails[:, :, ::-1], grey(thumbnails)
-    near, beside = _neighbours(shape(thumbnails), shape(mirrored))
-    straight = _fitting(thumbnails, thumbnails, pictures, pictures, *_unique(near[:, 1 : _PARTNERS + 1]))
-    turned = _fitting(mirrored, thumbnails, pictures[:, :, ::-1], pictures, *_unique(beside[:, :_MIRRORED]))
+    seen = _Seen.of(thumbnails)
+    near = _Neighbours.among(shape(seen.small))
+    straight = _fitting(seen, seen, *_unique(near.of(slice(None), 1 + _PARTNERS)[:, 1:]))
+    mirrored = seen.mirrored
+    turned = _fitting(mirrored, seen, *_unique(near.to(shape(mirrored.small), _MIRRORED)))
     a, b, detail = _once(straight, turned, n)
-    usual = _crowd(pictures, near, a, b)
+    usual = _crowd(seen.grey, near, a, b)
     left = 1 - detail
     sides = np.full(n, 32) if sides_px is None else np.asarray(sides_px)
     needed = np.where(np.minimum(sides[a], sides[b]) < 16, _COPY_SMALL, COPY)
@@ -63,13 +68,34 @@ def find_pairs(thumbnails: np.ndarray, sides_px: np.ndarray | None = None) -> Pa
     return Pairs(a[kept], b[kept], detail[kept], copy[kept])
 
 
-def _fitting(
-    firsts: np.ndarray, seconds: np.ndarray, one: np.ndarray, other: np.ndarray, a: np.ndarray, b: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of the pairs, row a of `firsts` and row b of `seconds`, those that fit: (a, b, detail). one, other: in grey."""
-    likely = _broadly(one, other, a, b) & same_colours(firsts, seconds, a, b)
-    a, b = a[likely], b[likely]
-    whole, detail = _compared(one, other, a, b)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """What n pictures are compared by."""
+
+    grey: np.ndarray  # [n, 32, 32] float32
+    small: np.ndarray  # [n, 8, 8] the same, broadly
+    chroma: np.ndarray  # [n, 8, 8, 3] how far each place is from grey
+
+    @classmethod
+    def of(cls, thumbnails: np.ndarray) -> _Seen:
+        """thumbnails: [n, 32, 32, 3] uint8."""
+        light = grey(thumbnails)
+        colours = shrink(thumbnails, 8)
+        mean = colours.mean(axis=-1, keepdims=True)
+        return cls(light, shrink(light, 8), (colours - mean) / (mean + 16))
+
+    @property
+    def mirrored(self) -> _Seen:
+        """Views of the same arrays."""
+        return _Seen(self.grey[:, :, ::-1], self.small[:, :, ::-1], self.chroma[:, :, ::-1])
+
+
+def _fitting(firsts: _Seen, seconds: _Seen, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of the pairs, row a of `firsts` and row b of `seconds`, those that fit: (a, b, detail)."""
+    for is_likely in (_same_colours, _broadly):
+        likely = is_likely(firsts, seconds, a, b)
+        a, b = a[likely], b[likely]
+    whole, detail = _compared(firsts.grey, seconds.grey, a, b)
     fits = (whole > _BROAD) & (detail > ALIKE)
     return a[fits], b[fits], detail[fits]
 
@@ -110,26 +136,20 @@ def _compared(firsts: np.ndarray, seconds: np.ndarray, a: np.ndarray, b: np.ndar
     return whole, detail
 
 
-def same_colours(firsts: np.ndarray, seconds: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """[p] whether rows a and b of two sets [n, 32, 32, 3] uint8 are coloured alike, place by place; grey fits any.
+def _same_colours(firsts: _Seen, seconds: _Seen, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """[p] whether rows a and b are coloured alike, place by place; grey fits any.
 
     Brighter, paler, compressed again: copies differ by 0.38 of their colour at most (95 % of trashnet and cifar10).
     """
-    one, other = _chroma(firsts), _chroma(seconds)
-    colour_a, colour_b = np.abs(one).mean(axis=1)[a], np.abs(other).mean(axis=1)[b]
+    one, other = firsts.chroma, seconds.chroma
+    colour_a, colour_b = (np.abs(chroma).mean(axis=(1, 2, 3)) for chroma in (one, other))
+    colour_a, colour_b = colour_a[a], colour_b[b]
     alike = np.minimum(colour_a, colour_b) < _GREY
     for start in range(0, len(a), 4 * _CHUNK):
         part = slice(start, start + 4 * _CHUNK)
-        apart = np.abs(one[a[part]] - other[b[part]]).mean(axis=1)
+        apart = np.abs(one[a[part]] - other[b[part]]).mean(axis=(1, 2, 3))
         alike[part] |= apart < _TINGE * ((colour_a[part] + colour_b[part]) / 2 + _GREY)
     return alike
-
-
-def _chroma(thumbnails: np.ndarray) -> np.ndarray:
-    """[n, 192]: how far each of 8 x 8 places is from grey."""
-    small = shrink(thumbnails, 8)
-    mean = small.mean(axis=-1, keepdims=True)
-    return ((small - mean) / (mean + 16)).reshape(len(small), -1)
 
 
 def _one_way(fixed: np.ndarray, moving: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -157,19 +177,39 @@ def groups(n: int, a: np.ndarray, b: np.ndarray) -> list[list[int]]:
     return list(found.values())
 
 
-def _neighbours(shapes: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """([n, k], [m, k]) of `shapes` [n, 64], the rows nearest to each of them, itself mostly first, and to the others.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Neighbours:
+    """Which of n shapes are near, by their twelve broadest components."""
 
-    Near by the twelve broadest components.
-    """
-    from scipy.spatial import KDTree
+    by: Components
+    places: np.ndarray  # [n, D]
+    tree: KDTree
 
-    found = components(shapes, 12)
-    low, asked = found.apply(shapes), found.apply(others)
-    if low.shape[1] == 0:  # all pictures are alike to the last bit
-        low, asked = np.zeros((len(shapes), 1), np.float32), np.zeros((len(others), 1), np.float32)
-    tree, k = KDTree(low), min(_CROWD + 1, len(shapes))
-    return np.asarray(tree.query(low, k, workers=-1)[1]), np.asarray(tree.query(asked, k, workers=-1)[1])
+    @classmethod
+    def among(cls, shapes: np.ndarray) -> _Neighbours:
+        """shapes: [n, 64]."""
+        from scipy.spatial import KDTree
+
+        by = components(shapes, 12)
+        places = _places(by, shapes)
+        return cls(by, places, KDTree(places, leafsize=64))  # in so many dimensions most small leaves are visited
+
+    def of(self, rows: slice | np.ndarray, k: int) -> np.ndarray:
+        """[r, k] the nearest to each of these rows, itself mostly first; fewer where there are fewer."""
+        return self._nearest(self.places[rows], k)
+
+    def to(self, shapes: np.ndarray, k: int) -> np.ndarray:
+        """[m, k] the nearest to other shapes [m, 64]."""
+        return self._nearest(_places(self.by, shapes), k)
+
+    def _nearest(self, asked: np.ndarray, k: int) -> np.ndarray:
+        firsts = range(1, min(k, len(self.places)) + 1)  # a list of them: a single one alone would lose its axis
+        return np.asarray(self.tree.query(asked, firsts, workers=-1)[1])
+
+
+def _places(by: Components, shapes: np.ndarray) -> np.ndarray:
+    """[n, width + 1]: a constant beside the components, for where all pictures are alike there are none."""
+    return np.pad(by.apply(shapes), ((0, 0), (0, 1)))
 
 
 def _unique(partners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -181,38 +221,39 @@ def _unique(partners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return a[a != b], b[a != b]
 
 
-def _broadly(firsts: np.ndarray, seconds: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def _broadly(firsts: _Seen, seconds: _Seen, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Which pairs agree at 8 x 8 after the best small shift: cheap, and lets all real ones through."""
-    small_a, small_b = shrink(firsts, 8), shrink(seconds, 8)
     kept = np.zeros(len(a), bool)
     for start in range(0, len(a), 4 * _CHUNK):
         part = slice(start, start + 4 * _CHUNK)
-        one, other = small_a[a[part]], small_b[b[part]]
+        one, other = firsts.small[a[part]], seconds.small[b[part]]
         fitted = np.einsum("npk,nk->np", *_fit(one, other), optimize=True).reshape(one.shape)
         kept[part] = _correlation(one, fitted, 0.0) > 0.9
     return kept
 
 
-def _crowd(pictures: np.ndarray, near: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def _crowd(pictures: np.ndarray, near: _Neighbours, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """[p] how much detail is left unexplained between a picture of the pair and those a little farther off.
 
     In a set of pictures that are all alike (digits, X-rays) this is small, and a copy must be nearer still.
     Never below a third of what is usual in the whole set: a burst of thirty copies is its own neighbourhood.
     """
-    far = near[:, near.shape[1] // 2 :]
-    drawn = np.linspace(0, len(near) - 1, min(len(near), 300)).astype(int)
-    usual = float(np.median(_left(pictures, drawn, far[drawn])))
+    drawn = np.linspace(0, len(pictures) - 1, min(len(pictures), 300)).astype(int)
+    usual = float(np.median(_left(pictures, near, drawn)))
     rows = np.unique(np.concatenate([a, b]))
-    local = np.maximum(_left(pictures, rows, far[rows]), usual / 3)
+    local = np.maximum(_left(pictures, near, rows), usual / 3)
     at = dict(zip(rows.tolist(), local.tolist(), strict=True))
     return np.array([min(at[i], at[j]) for i, j in zip(a.tolist(), b.tolist(), strict=True)])
 
 
-def _left(pictures: np.ndarray, rows: np.ndarray, far: np.ndarray) -> np.ndarray:
+def _left(pictures: np.ndarray, near: _Neighbours, rows: np.ndarray) -> np.ndarray:
     """[r] median over three of the farther neighbours of 1 - detail."""
-    picks = far[:, np.linspace(0, far.shape[1] - 1, 3).astype(int)]
+    if not len(rows):
+        return np.zeros(0)
+    far = near.of(rows, _CROWD + 1)
+    picks = far[:, np.linspace(far.shape[1] // 2, far.shape[1] - 1, 3).astype(int)]
     left = [1 - _compared(pictures, pictures, rows, picks[:, k])[1] for k in range(3)]
-    return np.median(left, axis=0) if len(rows) else np.zeros(0)
+    return np.median(left, axis=0)
 
 
 def _register(fixed: np.ndarray, moving: np.ndarray) -> np.ndarray:
