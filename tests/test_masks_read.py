@@ -28,18 +28,22 @@ LAYOUTS = {
     "other words": ("images/2{n}_training.png", "1st_manual/2{n}_manual1.png"),
     "beginnings": ("img_{n}.jpg", "seg_{n}.png"),
     "more letters": ("a_{n}.jpg", "a_{n}_segmentation.png"),
+    "films": ("img/film{n}/0.jpg", "gt/film{n}/0.png"),
+    "films of their own": ("film{n}/img/0.jpg", "film{n}/gt/0.png"),
+    "films beside": ("film{n}/0.png", "film{n}/0_mask.png"),
+    "films deep": ("train/film{n}/frames/0.png", "train/film{n}/frames/0_mask.png"),
 }
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_masks_are_found_in_any_common_layout(layout: str, tmp_path: Path) -> None:
     picture, mask = LAYOUTS[layout]
-    for n in range(6):
+    for n in range(10):
         write(tmp_path, picture.format(n=n), photo(n))
         write(tmp_path, mask.format(n=n), a_mask((0, 1, 2)))
     reading = read_masks(Folder(tmp_path), PrepareSettings())
     assert reading is not None
-    assert {found.where for found in reading.found} == {picture.format(n=n) for n in range(6)}
+    assert {found.where for found in reading.found} == {picture.format(n=n) for n in range(10)}
     assert all(np.array_equal(mask_of(found.target), a_mask((0, 1, 2))) for found in reading.found)
     assert reading.found[0].target["classes"] == ["0", "1", "2"]
 
@@ -161,6 +165,34 @@ def test_folders_of_cases_are_no_classes_and_folders_of_classes_are(home: str, m
     said = snowroll("init", tmp_path, "--json")
     assert said.json["task"] == meant
     assert said.json["other_tasks"] == (["segment_images"] if meant == "classify_images" else [])
+
+
+@pytest.mark.parametrize(
+    ("home", "groups"),
+    [
+        ("scans/TCGA_{site}_{n}/TCGA_{site}_{n}_{k}", 12),  # two sites, a folder a patient
+        ("train/seq{n}/images/{k}", 12),
+        ("case{n}/{k}", 12),
+        ("{site}/{n}_{k}", 0),  # hospitals
+        ("part{half}/{n}_{k}", 0),  # too few to draw splits of
+        ("case{n}_{k}/a", 0),  # a folder a picture
+    ],
+)
+def test_pictures_in_a_folder_of_their_patient_or_film_stay_within_one_split(
+    home: str, groups: int, tmp_path: Path
+) -> None:
+    for n in range(12):
+        for k in range(3):
+            place = home.format(n=n + 10, k=k, site="ab"[n % 2], half=n % 2)
+            write(tmp_path, f"{place}.png", photo(n))
+            write(tmp_path, f"{place}_mask.png", a_mask((0, 1)))
+    asked = r"(\d)(/a)?\.png$"
+    for pattern, told in (("", groups), (asked, 3)):
+        reading = read_masks(Folder(tmp_path), PrepareSettings(group=pattern))
+        assert reading is not None and len({found.group for found in reading.found} - {None}) == told
+    if groups:
+        begun = snowroll("init", tmp_path / "p", "--data", tmp_path, "--json").json
+        assert begun["task"] == "segment_images" and not begun["other_tasks"]
 
 
 def test_the_user_says_which_masks_are_meant(tmp_path: Path) -> None:

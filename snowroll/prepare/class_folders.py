@@ -16,6 +16,7 @@ from snowroll.prepare.settings import PrepareSettings
 _GENERIC = FILLER | {"input", "inputs", "raw", "all", "jpg", "jpeg", "png"}  # a single folder of this name is no class
 _MAY_NAME = frozenset({"all", "raw", "part", "set", "split"})  # ALL is a leukaemia, raw a steak
 NO_CLASSES = _GENERIC | {"mask", "masks", "label", "labels", "annotation", "annotations", "gt", "ground_truth"}
+_CASES = 10  # folders from which on splits can be drawn of whole ones
 _UNLABELLED = frozenset({"unlabelled", "unlabeled", "unsup", "unsupervised"})
 Levels = tuple[str, ...]  # the folders over one picture, from the top; an archive counts as a folder
 
@@ -55,11 +56,29 @@ def read_class_folders(
 def name_classes(wheres: Sequence[str], settings: PrepareSettings) -> bool:
     """Whether the folders that these files lie in name classes: then masks beside them are an extra.
 
-    A folder for each file is no class, nor are names that differ in their numbers alone: those are patients or cases.
+    A folder for each file is no class, nor are names most of which differ in their numbers alone ('TCGA_CS_4941',
+    'TCGA_DU_5855'): those are patients or cases.
     """
     folders = read_class_folders(wheres, settings)
     sizes = Counter(str(found.target) for found in folders.found) if folders else Counter[str]()
-    return len({re.sub(r"\d+", "#", name) for name in sizes}) > 1 and max(sizes.values()) > 1
+    return bool(sizes) and not _are_cases(sizes) and max(sizes.values()) > 1
+
+
+def case_folders(wheres: Sequence[str]) -> dict[str, str]:
+    """where -> the folder of its patient, case or film; nothing where folders tell none: ten of them at least, several
+    files in most.
+    """
+    levels = {where: folder_levels(where) for where in wheres}
+    for depth in _varying(list(levels.values())):
+        sizes = Counter(folders[depth] for folders in levels.values() if len(folders) > depth)
+        if len(sizes) >= _CASES and _are_cases(sizes) and sorted(sizes.values())[len(sizes) // 2] > 1:
+            return {where: "/".join(folders[: depth + 1]) for where, folders in levels.items() if len(folders) > depth}
+    return {}
+
+
+def _are_cases(names: Collection[str]) -> bool:
+    """Whether most of them differ in their numbers alone."""
+    return len({re.sub(r"\d+", "#", name) for name in names}) <= max(1, len(names) // 2)
 
 
 def folder_levels(where: str) -> Levels:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from snowroll.base.task import Found, Reading
+from snowroll.prepare.class_folders import case_folders
 from snowroll.prepare.class_names import matched, read_classes
 from snowroll.prepare.image_arrays import read_image_arrays
 from snowroll.prepare.manifest import TWO_ROWS, Table, read_manifests, splits_of_folders
@@ -161,6 +162,19 @@ def _unlabelled(pictures: Sequence[str], settings: PrepareSettings) -> Reading |
         return None
     told = (f"{count_formats(pictures)} without labels", f"labels to choose from: {', '.join(settings.labels)}")
     return Reading("pictures without labels", told, tuple(Found(where, None) for where in pictures))
+
+
+def with_cases(reading: Reading) -> Reading:
+    """With a group for each patient's, case's or film's folder, where nothing else tells groups and folders name no
+    classes.
+    """
+    cases = case_folders([one.where for one in reading.found])
+    if not cases or any(one.group is not None for one in reading.found):
+        return reading
+    found = tuple(replace(one, group=cases.get(one.where)) for one in reading.found)
+    names = sorted({*cases.values()})
+    evidence = f"{len(names):,} folders such as {names[0]} are taken for cases, each stays within one split; "
+    return replace(reading, found=found, evidence=(*reading.evidence, evidence + "prepare.group says otherwise"))
 
 
 def with_groups(reading: Reading, pattern: str) -> Reading:

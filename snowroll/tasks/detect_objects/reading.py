@@ -15,7 +15,7 @@ from snowroll.base.errors import DataError
 from snowroll.base.nouns import Json, Split
 from snowroll.base.task import Found, Reading
 from snowroll.prepare.decode import limited
-from snowroll.prepare.layouts import count_formats, with_declared, with_groups
+from snowroll.prepare.layouts import count_formats, with_cases, with_declared, with_groups
 from snowroll.prepare.manifest import TOO_LARGE, TWO_ROWS, splits_of_folders
 from snowroll.prepare.masks import find_masks
 from snowroll.prepare.pictures import format_of_name, size_of
@@ -90,7 +90,7 @@ def read_boxes(folder: Folder, settings: PrepareSettings) -> Reading | None:
     evidence += [f"{where}: {why}" for where, why in others.items() if why.startswith(TOO_LARGE)]
     layout = f"{named} boxes" if told else named
     reading = Reading(layout, tuple(evidence), tuple(found), {**others, **skipped})
-    return with_groups(with_declared(reading, folder, settings), settings.group)
+    return with_groups(with_cases(with_declared(reading, folder, settings)), settings.group)
 
 
 Row = tuple[str, Json, tuple[int, int], Split | None]  # where, target, width and height, split

@@ -118,7 +118,23 @@ def _by_name(pictures: Sequence[str], is_learnt: bool) -> dict[str, list[tuple[s
         ]:
             if _says_mask(word) or (is_learnt and words[word.lower()] >= enough):
                 found[shared].append((where, f"{home}/{pattern.format(word)}.{ending}"))
-    return found
+    return {key: part for name, some in found.items() for key, part in _told_apart(name, some).items()}
+
+
+def _told_apart(name: str, some: list[tuple[str, str]]) -> dict[str, list[tuple[str, str]]]:
+    """Files of one name in very many folders, films that each begin with frame 0, by the folder that tells their film:
+    img/bear/0.jpg and gt/bear/0.png, bear/img/0.jpg and bear/gt/0.png, bear/0.jpg and bear/0_mask.png.
+    """
+    if len({kind for _, kind in some}) <= _MOST_KINDS:
+        return {name: some}
+    for part_of in (lambda home: home.rpartition("/")[2], lambda home: home.rpartition("/")[0], str):
+        films: dict[str, list[tuple[str, str]]] = defaultdict(list)
+        for where, kind in some:
+            films[f"{name} of {part_of(_taken_apart(where)[0])}"].append((where, kind))
+        sizes = [len({kind for _, kind in film}) for film in films.values()]
+        if sum(1 < size <= _MOST_KINDS for size in sizes) >= 0.9 * len(sizes):
+            return films
+    return {name: some}
 
 
 def _taken_apart(where: str) -> tuple[str, str, str]:

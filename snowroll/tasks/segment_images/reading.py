@@ -18,7 +18,7 @@ from snowroll.base.nouns import Json
 from snowroll.base.task import Found, Reading
 from snowroll.prepare.class_names import matched
 from snowroll.prepare.decode import limited
-from snowroll.prepare.layouts import count_formats, with_declared, with_groups
+from snowroll.prepare.layouts import count_formats, with_cases, with_declared, with_groups
 from snowroll.prepare.manifest import TOO_LARGE, splits_of_folders
 from snowroll.prepare.mask_targets import BACKGROUND, FOREGROUND, all_classes
 from snowroll.prepare.names import home_of
@@ -88,7 +88,7 @@ def read_masks(folder: Folder, settings: PrepareSettings) -> Reading | None:
     if pairs or listed:
         layout = f"outlines in {spelled}" if listed else APART if _are_apart(pairs) else "pictures and masks"
     reading = Reading(layout, tuple(evidence), tuple(found), {**others, **folder.refused, **skipped})
-    return with_groups(with_declared(reading, folder, settings), settings.group)
+    return with_groups(with_cases(with_declared(reading, folder, settings)), settings.group)
 
 
 def _outlined(
