@@ -189,10 +189,12 @@ def test_pictures_in_a_folder_of_their_patient_or_film_stay_within_one_split(
     asked = r"(\d)(/a)?\.png$"
     for pattern, told in (("", groups), (asked, 3)):
         reading = read_masks(Folder(tmp_path), PrepareSettings(group=pattern))
-        assert reading is not None and len({found.group for found in reading.found} - {None}) == told
+        assert reading is not None
+        assert len({found.group for found in reading.found} - {None}) == told
     if groups:
         begun = snowroll("init", tmp_path / "p", "--data", tmp_path, "--json").json
-        assert begun["task"] == "segment_images" and not begun["other_tasks"]
+        assert begun["task"] == "segment_images"
+        assert not begun["other_tasks"]
 
 
 def test_the_user_says_which_masks_are_meant(tmp_path: Path) -> None:
