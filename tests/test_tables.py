@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,62 @@ def test_how_a_file_is_written_is_found(raw: bytes, encoding: str, delimiter: st
         assert list(table.rows()) == [(2, ["ä", 1.5])]
 
 
+PLAIN = st.text(st.characters(codec="ascii", exclude_characters="\0\r\n"), min_size=1, max_size=8)
+
+
+@settings(max_examples=60, deadline=None)
+@given(names=st.lists(PLAIN, min_size=2, max_size=4, unique=True), rows=st.data(), quote=st.sampled_from("'\""))
+def test_arff_is_read_by_its_lines(names: list[str], rows: st.DataObject, quote: str) -> None:
+    """Names that look like numbers, quotes and commas within cells, comments and empty lines included."""
+
+    def written(cell: str) -> str:
+        return quote + re.sub(f"([{quote}\\\\])", r"\\\1", cell) + quote
+
+    cells = rows.draw(st.lists(st.lists(PLAIN, min_size=len(names), max_size=len(names)), min_size=1, max_size=5))
+    head = [
+        "% made up",
+        "@RELATION r",
+        *(f"@attribute {written(name)} string" for name in names),
+        "",
+        "@data",
+        "% rows",
+    ]
+    table = table_of("\n".join([*head, *(", ".join(map(written, row)) for row in cells)]), "t.arff")
+    assert [name for name, called in zip(table.header, names, strict=True) if called.strip()] == [
+        name.strip() for name in names if name.strip()
+    ] or len({name.strip() for name in names}) < len(names)
+    assert list(table.rows()) == [(len(head) + 1 + at, [cell_of(cell) for cell in row]) for at, row in enumerate(cells)]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "spelled", "rows"),
+    [
+        ("t.arff", "@relation r\n@attribute 1 real\n@attribute 2 {a,'b c'}\n@data\n1,a\n?,'b c'\n", "ARFF",
+         [(5, [1, "a"]), (6, [None, "b c"])]),
+        ("housing.data", "  0.1   2 3\n 0.25 14 1\n", "spaces", [(1, [0.1, 2, 3]), (2, [0.25, 14, 1])]),
+        ("cars.data", '18.0   8   307.0 1 2\t"a long name"\n15.0   8   350.0 1 ?\t"b"\n', "spaces",
+         [(1, [18.0, 8, 307.0, 1, 2, "a long name"]), (2, [15.0, 8, 350.0, 1, None, "b"])]),
+        ("adult.test", "|1x3 Cross validator\n39, 7, Male, <=50K.\n50, 8, Male, >50K.\n\n", "",
+         [(2, [39, 7, "Male", "<=50K"]), (3, [50, 8, "Male", ">50K"])]),
+        ("t.data", "1,a,0.\n2,b,1\n", "", [(1, [1, "a", 0.0]), (2, [2, "b", 1])]),  # a full stop of some rows only
+    ],
+)  # fmt: skip
+def test_tables_of_older_tools_keep_their_lines(name: str, text: str, spelled: str, rows: list) -> None:
+    table = table_of(text, name)
+    assert (table.spelled, list(table.rows())) == (spelled, rows)
+    assert table.has_header == (spelled == "ARFF")
+
+
+def test_words_of_one_column_are_not_parted() -> None:
+    """Lists of names, and texts behind a tab."""
+    assert table_of("first last\t23\nother one\t24\n").header == ("column 1", "column 2")
+    for text in ("name\nJohn Ronald Tolkien\nClive Staples Lewis\n", "a b\nc d\n"):
+        with pytest.raises(DataError, match="fewer than two columns"):
+            table_of(text)
+    with pytest.raises(DataError, match="sparse ARFF"):
+        table_of("@attribute a real\n@data\n{0 1, 3 2}\n", "t.arff")
+
+
 def test_columns_of_one_name_are_told_apart() -> None:
     assert table_of("a,a,,b,c\n1,2,3,4,5\n").header == ("a", "a.1", "column 3", "b", "c")
 
@@ -152,10 +209,10 @@ def test_parquet_is_read_like_a_csv(tmp_path: Path) -> None:
 
     import pyarrow.parquet as parquet
 
-    columns = {"a": [1, None], "b": ["x,y", "z"], "c": [True, False], "d": [datetime.date(2024, 1, 2), None]}
+    columns = {"0": [1, None], "b": ["x,y", "z"], "c": [True, False], "d": [datetime.date(2024, 1, 2), None]}
     parquet.write_table(arrow.table(columns), tmp_path / "t.parquet")
     table = Folder(tmp_path).table("t.parquet")
-    assert table.header == ("a", "b", "c", "d")
+    assert table.header == ("0", "b", "c", "d")
     assert [cells for _, cells in table.rows()] == [[1, "x,y", "true", "2024-01-02"], [None, "z", "false", None]]
     (tmp_path / "bad.parquet").write_bytes(b"PAR1" + b"\0" * 60 + b"PAR1")
     parquet.write_table(arrow.table({"a": [[1, 2]], "b": [1]}), tmp_path / "nested.parquet")

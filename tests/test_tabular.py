@@ -224,6 +224,17 @@ def test_the_target_is_proposed_with_its_reason(tmp_path: Path) -> None:
         read_tables(folder, PrepareSettings(label_column="heet"))
 
 
+def test_of_nameless_columns_the_only_one_of_words_is_the_target(tmp_path: Path) -> None:
+    """Before measures that end in fractions: behind an id, diagnoses as UCI's are."""
+    rows = [f"{842302 + 7 * n},{'MB'[n % 2]},{n % 5 + 0.25},{n % 7 + n % 3 / 8}" for n in range(60)]
+    (tmp_path / "w.data").write_text("\n".join(rows) + "\n")
+    (tmp_path / "w.test").write_text("\n".join(rows[:20]) + "\n")
+    reading = read_tables(Folder(tmp_path), PrepareSettings())
+    assert reading is not None
+    assert {found.target for found in reading.found} == {"M", "B"}
+    assert [found.split for found in reading.found] == [*[None] * 60, *["test"] * 20]
+
+
 def test_the_column_that_is_missing_where_answers_are_wanted_is_the_target(tmp_path: Path) -> None:
     rows = [(n, int(n % 3 == 0), n * 1.5 % 7, "SCQ"[n % 5 % 3]) for n in range(1, 61)]
     train = "".join(f"{n},{lives},{fare},{port}\n" for n, lives, fare, port in rows)

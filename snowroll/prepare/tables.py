@@ -21,6 +21,7 @@ import numpy as np
 from snowroll.base.errors import DataError
 from snowroll.base.nouns import canonical
 from snowroll.prepare.archives import Limits
+from snowroll.prepare.respelled import respelled
 
 Cell = str | float | int | bool | None  # None: nothing is known
 LONGEST = 1 << 20  # characters of a row: more is no row of a table
@@ -31,6 +32,7 @@ _WHOLE = re.compile(r"[+-]?(?:0|[1-9]\d{0,14})")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?")
 _COMMA = re.compile(r"[+-]?\d+,\d+")
 _COMPARED = 200  # rows that the first one is compared with
+_NAMED = ("Parquet", "ARFF")  # have a header whatever it looks like
 _DELIMITERS = ",;\t|"
 
 
@@ -62,6 +64,7 @@ class Table:
     delimiter: str
     encoding: str
     has_header: bool
+    spelled: str = ""  # what it was before: Parquet, ARFF, spaces; "": delimited text as it stands
     refused: dict[int, str] = field(default_factory=dict)  # line -> why it is no row
 
     @staticmethod
@@ -70,10 +73,10 @@ class Table:
         if where.lower().endswith(".parquet"):
             from snowroll.prepare.parquet import as_csv
 
-            text, encoding = as_csv(where, file, size, limits), "Parquet"
-        else:
-            text, encoding = _decoded(where, _bytes(where, file, size, limits))
-        return _parsed(where, text, encoding)
+            return _parsed(where, as_csv(where, file, size, limits), "utf-8", "Parquet")
+        text, encoding = _decoded(where, _bytes(where, file, size, limits))
+        text, spelled = respelled(where, text)
+        return _parsed(where, text, encoding, spelled)
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -251,7 +254,7 @@ def _decoded(where: str, raw: bytes) -> tuple[str, str]:
 # rows -----------------------------------------------------------------------------------------------------------------
 
 
-def _parsed(where: str, text: str, encoding: str) -> Table:
+def _parsed(where: str, text: str, encoding: str, spelled: str) -> Table:
     head = list(_some_lines(text, 60))
     delimiter = _delimiter(head)
     refused: dict[int, str] = {}
@@ -272,14 +275,14 @@ def _parsed(where: str, text: str, encoding: str) -> Table:
         raise DataError("no table: it has fewer than two columns", where=where, cure="separate cells with commas")
     if width > MOST_COLUMNS:
         raise DataError(f"{width:,} columns, and {MOST_COLUMNS:,} are the most", where=where, cure="split the table")
-    has_header = _is_header(first) and not _is_row(first, next_ones)
+    has_header = spelled in _NAMED or (_is_header(first) and not _is_row(first, next_ones))
     names = _names(first) if has_header else tuple(f"column {place}" for place in range(1, width + 1))
     if len(refused) > len(places):
         why = f"{len(refused):,} of its lines do not have the {width} cells of the first"
         raise DataError(f"no table: {why}", where=where, cure="save it with one delimiter")
     rows = np.array(places[has_header:], np.int64).reshape(-1, 3)
     lines, starts, ends = rows.T.copy()
-    return Table(where, names, lines, text, starts, ends, delimiter, encoding, has_header, refused)
+    return Table(where, names, lines, text, starts, ends, delimiter, encoding, has_header, spelled, refused)
 
 
 class _Row(NamedTuple):

@@ -27,6 +27,7 @@ LAST = "the last column; another with --prepare.label_column"
 _TARGETS = ["label", "class", "target", "y", "outcome", "classification", "category", "response", "income", "diagnosis"]
 _SPLITS = ("split", "subset", "partition", "fold", "usage")
 _GROUPS = ("group", "groupid", "patient", "patientid", "subject", "subjectid", "customerid", "personid", "userid")
+_ENDINGS: Mapping[str, Split] = {"tra": "train", "trn": "train", "test": "test", "tes": "test", "tst": "test"}
 _OTHERS_DATA = (".npz", ".npy", ".wav", ".flac", ".mp3", ".ogg", ".dcm", ".nii", ".nii.gz", ".edf", ".hea", ".atr")
 
 
@@ -139,7 +140,8 @@ def _tables(folder: Folder) -> tuple[list[Table], dict[str, str]]:
 def _rows_of(table: Table, roles: Roles, read: Read, skipped: dict[str, str]) -> Iterator[Found]:
     """Rows whose target cannot be read go into `skipped`, with their line."""
     place = {name: number for number, name in enumerate(table.header)}
-    declared = split_of_name(table.where) or split_of_folders(table.where)
+    ending = table.where.lower().removesuffix(".gz").rpartition(".")[2]
+    declared = split_of_name(table.where) or split_of_folders(table.where) or _ENDINGS.get(ending)
     target, split, group = (place.get(name) for name in (roles.target, roles.split, roles.group))
 
     def said(row: Sequence[str], column: int | None) -> str | None:
@@ -256,7 +258,9 @@ class Classes:
         raise UsageError(told, where=table.where, cure="name a column of few values with --prepare.label_column")
 
     def proposed(self, seen: Sequence[Seen], is_named: bool) -> tuple[str, str]:
-        """One that is called so, else the last, where it holds few classes; without names the first, too."""
+        """One that is called so, else the last, where it holds few classes; without names the first, too, or the only
+        one of words.
+        """
         for wanted in _TARGETS:
             for column in seen:
                 if plain(column.name) == wanted and _holds_classes(column):
@@ -265,6 +269,9 @@ class Classes:
             return seen[-1].name, LAST
         if seen and not is_named and _holds_classes(seen[0]):
             return seen[0].name, "the first column; another with --prepare.label_column"
+        worded = [column for column in seen if column.numbers == 0]
+        if not is_named and len(worded) == 1 and _holds_classes(worded[0]):
+            return worded[0].name, "the only column of words; another with --prepare.label_column"
         return "", ""
 
     def refusal(self, last: Seen) -> str:
@@ -316,7 +323,9 @@ def _evidence(table: Table) -> str:
     marks = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
     header = "" if table.has_header else ", no header"
     refused = f"; {len(table.refused):,} lines are no rows" if table.refused else ""
-    how = f"{marks[table.delimiter]}, {table.encoding}" if table.encoding != "Parquet" else "Parquet"
+    how = (
+        table.spelled if table.spelled == "Parquet" else f"{table.spelled or marks[table.delimiter]}, {table.encoding}"
+    )
     return f"{table.where}: {len(table):,} rows of {len(table.header)} columns ({how}{header}){refused}"
 
 
