@@ -78,8 +78,9 @@ def _from_c45(text: str) -> str:
 
 
 def _is_parted_by_spaces(text: str) -> bool:
-    """Whether as many words stand in every one of the first lines, and no other mark could part them. Beside tabs, spaces
-    part numbers only (those before the names of auto-mpg).
+    """Whether as many words stand in every one of the first lines, and no other mark could part them.
+
+    Beside tabs, spaces part numbers only (those before the names of auto-mpg).
     """
     lines = [line for line in text[: 1 << 20].split("\n")[: _LOOKED_AT + 1][:-1] if line.strip()]
     widths = {len(_WORD.findall(line)) for line in lines}
