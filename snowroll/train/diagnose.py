@@ -11,7 +11,7 @@ from snowroll.base.nouns import Batch
 from snowroll.train.nested import leaves
 
 
-def why_not_finite(model: nn.Module, batch: Batch, objective: object, losses: Tensor) -> str:
+def why_not_finite(model: nn.Module, batch: Batch, losses: Tensor) -> str:
     """One sentence naming the origin. Looks, in order of cause: weights, inputs, layers, loss, gradients.
 
     Called before the optimiser's step, with the gradients still in place.

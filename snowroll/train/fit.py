@@ -89,44 +89,38 @@ def fit(
 
     for step in range(state.step, plan.steps):
         model.train()  # the caller may have evaluated in between
-        model.zero_grad(set_to_none=True)  # so early, because gradients beside activations would be the peak of memory
-        batch = _lay_out(batches(step), plan)
+        model.zero_grad(set_to_none=True)  # so early: gradients beside activations would be the peak of memory
+        batch = _laid_out(batches(step), plan)
         if plan.compile and network is model:
             network = compiled(model, batch, objective, plan)
 
-        # -- forward: one loss a sample, then their weighted mean over all processes
+        # forward: a loss for each sample, and their weighted mean over all processes
         seed_step(plan.seed, step)
         with torch.autocast(torch.device(plan.device).type, torch.bfloat16, enabled=plan.precision == "bf16"):
             losses = objective(network, batch)
         weight = torch.ones_like(losses) if weights is None else weights.to(losses)[batch.ids]
-        (total,) = add_up([weight.sum()])
-        loss = (losses * weight).sum() / total
-
+        (total_weight,) = add_up([weight.sum()])
+        loss = (losses * weight).sum() / total_weight  # this process's share of the mean
         if not loss.requires_grad:
             raise GateError("the loss depends on no trainable parameter", cure="look for detach() or frozen layers")
 
-        # -- backward: the gradient of that mean
+        # backward: the gradient of that mean
         loss.backward()
-        gradients = [p.grad for p in parameters if p.grad is not None]
-        add_up(gradients)
-        norm = nn.utils.get_total_norm(gradients)
-        del gradients
-        (whole,) = add_up([loss.detach().clone()])
-        if not (math.isfinite(whole.item()) and math.isfinite(norm.item())):
-            fault = why_not_finite(model, batch, objective, losses.detach())
-            fault = words_of_the_one(fault, not bool(torch.isfinite(losses).all()), losses.device)
-            raise GateError(f"step {step + 1}: {fault}", cure="look at those samples, or lower --train.lr")
+        grad_norm = _share_gradients(parameters)
+        (mean_loss,) = add_up([loss.detach().clone()])
+        if not (math.isfinite(mean_loss.item()) and math.isfinite(grad_norm.item())):
+            raise _not_finite(step, model, batch, losses.detach())
         if plan.clip:
-            nn.utils.clip_grads_with_norm_(parameters, plan.clip, norm)
+            nn.utils.clip_grads_with_norm_(parameters, plan.clip, grad_norm)
 
-        # -- update
+        # update
         lr = lr_at(step, plan)
         state.optimizer.step(lr)
         share_buffers(model)
         if state.average is not None:
             _blend(state.average, model, plan.ema, step)
         state.step = step + 1
-        yield Step(state.step, whole.item(), lr, norm.item(), losses.detach(), batch.ids)
+        yield Step(state.step, mean_loss.item(), lr, grad_norm.item(), losses.detach(), batch.ids)
 
 
 def lr_at(step: int, plan: Plan) -> float:
@@ -155,14 +149,27 @@ def seed_step(seed: int, step: int) -> None:
     seed_torch(((seed << 40) + (step << 10) + rank()) % 2**63)
 
 
-def _lay_out(batch: Batch, plan: Plan) -> Batch:
-    """Images in the memory order that convolutions like best."""
+def _laid_out(batch: Batch, plan: Plan) -> Batch:
+    """The batch with its images in the memory order that convolutions like best."""
     return replace(batch, inputs=each(batch.inputs, _channels_last)) if plan.channels_last else batch
 
 
 def _channels_last(tensor: Tensor) -> Tensor:
     # volumes stay as they are: convolutions over them are no faster so (measured)
     return tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
+
+
+def _share_gradients(parameters: list[nn.Parameter]) -> Tensor:
+    """Add the gradients up over all processes, in place. Returns the norm of all of them."""
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    return nn.utils.get_total_norm(add_up(gradients))
+
+
+def _not_finite(step: int, model: nn.Module, batch: Batch, losses: Tensor) -> GateError:
+    """What to raise: the step, and where the NaN or infinity came from, the same words on every process."""
+    mine = why_not_finite(model, batch, losses)
+    told = words_of_the_one(mine, not bool(torch.isfinite(losses).all()), losses.device)
+    return GateError(f"step {step + 1}: {told}", cure="look at those samples, or lower --train.lr")
 
 
 @torch.no_grad()
