@@ -13,8 +13,9 @@ from pathlib import Path
 from snowroll.base.settings import split_flags
 from snowroll.cli import run
 from snowroll.project.data import pack_version, training_batches
-from snowroll.project.fitting import new_model, objective_of, validate
+from snowroll.project.fitting import new_model, objective_of
 from snowroll.project.opened import open_project
+from snowroll.project.validating import validate
 from snowroll.verbs.train import prepare_job
 
 

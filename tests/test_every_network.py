@@ -13,9 +13,9 @@ from bench_kit import answers_of, ignore, make_bench, one_thread, rows_of
 from snowroll.base.nouns import Json
 from snowroll.deploy.export import export_onnx
 from snowroll.deploy.parity import parity
-from snowroll.project.fitting import validate
 from snowroll.project.gating import pass_gates
 from snowroll.project.models import read_model, save_model
+from snowroll.project.validating import validate
 
 pytestmark = pytest.mark.slow
 

@@ -20,9 +20,9 @@ from snowroll.base.errors import UsageError
 from snowroll.base.nouns import Json, Plan
 from snowroll.base.settings import split_flags
 from snowroll.design.ensemble import Ensemble
+from snowroll.project.budget import fit_into_time
 from snowroll.project.data import Packed, freeze, gather, pack_version, take_stock
 from snowroll.project.facts import measure_facts
-from snowroll.project.fitting import fit_into_time
 from snowroll.project.folding import _mean_log, fit_plan, folded, joined_knows, part_of
 from snowroll.project.models import read_model, save_model
 from snowroll.project.opened import Opened, open_project

@@ -14,10 +14,12 @@ import numpy as np
 from snowroll.base.errors import PlanError
 from snowroll.base.nouns import Batch, Plan
 from snowroll.base.task import Task
-from snowroll.project.data import Packed, gather, rows_at_once
-from snowroll.project.fitting import Fitted, Log, calibrate, new_model, validate
+from snowroll.project.data import Packed, batches_of, gather
+from snowroll.project.fitting import Fitted, new_model
+from snowroll.project.log import Log
 from snowroll.project.lost import Lost
 from snowroll.project.opened import Opened, Say
+from snowroll.project.validating import calibrate, validate
 
 if TYPE_CHECKING:
     from torch import nn
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 def fit_whole(opened: Opened, packed: Packed, plan: Plan, folder: Path, say: Say) -> Fitted:
     """As `fit_run`, for plans whose task fits at once. Logs one step: what training and validation rows lose."""
     model = new_model(opened, packed, plan).to(plan.device)
-    train, val = (_whole(opened, packed, packed.rows[split], plan) for split in ("train", "val"))
+    train, val = (gather(opened, packed, packed.rows[split], plan.device) for split in ("train", "val"))
     say(f"fitting {len(train.ids):,} rows at once ...")
     fit_of(opened.task)(model, train, val, plan)
     model.eval()
@@ -52,17 +54,12 @@ def fit_of(task: Task) -> Callable[[nn.Module, Batch, Batch, Plan], None]:
     return fit
 
 
-def _whole(opened: Opened, packed: Packed, rows: np.ndarray, plan: Plan) -> Batch:
-    return gather(opened, packed, rows, plan.device)
-
-
 def _losses(opened: Opened, packed: Packed, model: nn.Module, plan: Plan) -> np.ndarray:
     """[n] of each training row."""
     import torch
 
-    rows, size, parts = packed.rows["train"], rows_at_once(plan), []
+    parts = []
     with torch.inference_mode():
-        for start in range(0, len(rows), size):
-            batch = gather(opened, packed, rows[start : start + size], plan.device)
+        for batch in batches_of(opened, packed, packed.rows["train"], plan, plan.device):
             parts.append(opened.task.loss(model, batch, plan.task).float().cpu().numpy())
     return np.concatenate(parts)

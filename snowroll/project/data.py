@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from math import isfinite, nan
@@ -285,6 +285,13 @@ def gather(opened: Opened, packed: Packed, rows: np.ndarray, device: str) -> Bat
     columns = packed.pack.gather(rows, device)
     columns |= {name: torch.from_numpy(column[rows]).to(device) for name, column in packed.targets.items()}
     return opened.task.batch(columns, torch.from_numpy(np.ascontiguousarray(rows)).to(device))
+
+
+def batches_of(opened: Opened, packed: Packed, rows: np.ndarray, plan: Plan, device: str) -> Iterator[Batch]:
+    """These rows in their order, as many at once as the plan's samples allow; not augmented."""
+    size = rows_at_once(plan)
+    for start in range(0, len(rows), size):
+        yield gather(opened, packed, rows[start : start + size], device)
 
 
 def stacked(rows: Sequence[Columns], ragged: frozenset[str]) -> Columns:

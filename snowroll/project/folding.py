@@ -21,10 +21,12 @@ from snowroll.base.task import ensemble_of
 from snowroll.evaluate.splits import CrossValidated
 from snowroll.prepare.split import folds
 from snowroll.project.data import Packed
-from snowroll.project.fitting import Fitted, Log, calibrate, fit_run
+from snowroll.project.fitting import Fitted, fit_run
 from snowroll.project.judging import beside_truth, metrics, metrics_with_meaning, predict_rows
+from snowroll.project.log import Log
 from snowroll.project.models import Trained
 from snowroll.project.opened import Opened, Say
+from snowroll.project.validating import calibrate
 
 if TYPE_CHECKING:
     from torch import nn

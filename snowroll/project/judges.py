@@ -19,10 +19,11 @@ from snowroll.base.errors import DataError, UsageError
 from snowroll.base.memory import give_back
 from snowroll.base.nouns import Item, Json, Plan, Version, canonical, digest
 from snowroll.prepare.split import folds
+from snowroll.project.budget import fit_into_time
 from snowroll.project.data import Packed, Stock, pack_version
 from snowroll.project.facts import measure_facts
 from snowroll.project.faults import Inspected
-from snowroll.project.fitting import fit_into_time, fit_run
+from snowroll.project.fitting import fit_run
 from snowroll.project.folding import part_of
 from snowroll.project.judging import predict_rows
 from snowroll.project.models import Trained, calibrated

@@ -1,4 +1,4 @@
-"""A model against a split, and two models against each other: predictions, report, promotion test."""
+"""A model against a split: what it says of the rows, beside the truth, and what that is worth."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from snowroll.base.device import device_here
 from snowroll.base.nouns import Json, Metric, Prediction, Split
 from snowroll.base.task import Task
 from snowroll.evaluate.interval import bootstrap
-from snowroll.project.data import Packed, gather, no_figure, rows_at_once
+from snowroll.project.data import Packed, batches_of, no_figure
 from snowroll.project.models import Trained
 from snowroll.project.opened import Opened
 
@@ -63,10 +63,8 @@ def outputs_of(opened: Opened, trained: Trained, packed: Packed, rows: np.ndarra
     device = device_here(plan.device)
     model = trained.model.to(device)
     parts: dict[str, list[np.ndarray]] = {}
-    at_once = rows_at_once(plan)
     with torch.inference_mode():
-        for start in range(0, len(rows), at_once):
-            batch = gather(opened, packed, rows[start : start + at_once], device)
+        for batch in batches_of(opened, packed, rows, plan, device):
             for name, value in task.postprocess(model(batch.inputs), plan.task).items():
                 parts.setdefault(name, []).append(value.cpu().numpy())
     return {name: np.concatenate(some) for name, some in parts.items()}

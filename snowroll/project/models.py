@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,10 +39,7 @@ def save_model(
     folder: Path, task: Task, model: nn.Module, plan: Plan, schema: Mapping[str, Json], version: str, calibration: Json
 ) -> None:
     """config.json last: a folder without it is no model."""
-    from safetensors.torch import save_file
-
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    atomic.publish(folder / "model.safetensors", lambda temp: save_file(state, temp))
+    write_weights(folder / "model.safetensors", model)
     config = {
         "format": FORMAT,
         "task": task.name,
@@ -53,6 +50,14 @@ def save_model(
         "version": version,
     }
     atomic.write_json(folder / "config.json", config)
+
+
+def write_weights(path: Path, model: nn.Module) -> None:
+    """Parameters and buffers by name as safetensors, from whatever device."""
+    from safetensors.torch import save_file
+
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    atomic.publish(path, lambda temp: save_file(state, temp))
 
 
 def load_model(opened: Opened, run: int | None = None, say: Say = lambda text: None) -> Trained:
@@ -102,7 +107,7 @@ def read_model(folder: Path, task: Task) -> tuple[nn.Module, dict[str, Any]]:
 
 
 def calibrated(task: Task, model: nn.Module, calibration: Json) -> nn.Module:
-    """The model with what `fitting.calibrate` found; the model itself where that is nothing."""
+    """The model with what `validating.calibrate` found; the model itself where that is nothing."""
     wrap = getattr(task, "calibrated", None)
     return wrap(model, calibration) if wrap is not None and calibration is not None else model
 
@@ -123,8 +128,6 @@ def options_of(task: Task, config: Mapping[str, Json]) -> Any:
 
 def build_blank(task: Task, options: Any, schema: Mapping[str, Json]) -> nn.Module:
     """The architecture without a download or a file: the weights are about to be replaced."""
-    from dataclasses import replace
-
     if hasattr(options, "pretrained"):
         options = replace(options, pretrained="")
     return task.build(options, schema)

@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from snowroll.base import atomic
 from snowroll.base.errors import SnowrollError
 from snowroll.base.nouns import Item, Json, Plan, Version
 from snowroll.project.data import Packed, pack_version, training_batches
 from snowroll.project.fitting import fit_rank, new_model, objective_of
+from snowroll.project.models import write_weights
 from snowroll.project.opened import Opened, Say, open_project
 from snowroll.project.plans import read_plan
 from snowroll.project.ranks import KEPT, MEET, ORDER
 
 if TYPE_CHECKING:
-    from torch import nn
+    pass
 
 Tell = Callable[[dict[str, Json]], None]
 
@@ -62,7 +62,7 @@ def main(desk: Path) -> None:
         with opened.store.lock("fit") if rank == 0 else nullcontext():  # an earlier run's first process is gone
             model = fit_rank(opened, packed, plan, Path(order["folder"]), say)
             if rank == 0:
-                _keep(desk, model)
+                write_weights(desk / KEPT, model)
 
 
 def _packed(opened: Opened, plan: Plan, order: Json) -> Packed:
@@ -80,13 +80,6 @@ def _step_seconds(opened: Opened, packed: Packed, plan: Plan, rank: int, world: 
 
     batches = training_batches(opened, packed, packed.rows["train"], plan, rank, world)
     return step_seconds(new_model(opened, packed, plan), batches, objective_of(opened, plan), plan, monotonic)
-
-
-def _keep(desk: Path, model: nn.Module) -> None:
-    from safetensors.torch import save_file
-
-    state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    atomic.publish(desk / KEPT, lambda temp: save_file(state, temp))
 
 
 def _line_to_starter() -> Tell:

@@ -21,10 +21,11 @@ from snowroll.base.nouns import Fault, Gate, Json, Metric, Plan, Version
 from snowroll.evaluate.compared import Compared
 from snowroll.project.artifacts import find_artifact
 from snowroll.project.beside import beside_random, refuse_ungrouped
+from snowroll.project.budget import fit_into_time
 from snowroll.project.data import Packed, freeze, pack_version, refuse_without_figure, take_stock
 from snowroll.project.facts import known_facts, measure_facts
 from snowroll.project.faults import Inspected, Inspection
-from snowroll.project.fitting import Fitted, fit_into_time
+from snowroll.project.fitting import Fitted
 from snowroll.project.folding import fit_plan, folded
 from snowroll.project.gating import gates_of_trained, gates_to_accept, pass_gates
 from snowroll.project.judging import Judged, judge, metrics
