@@ -23,12 +23,13 @@ from snowroll.base.errors import PlanError, SnowrollError, StoreError
 from snowroll.base.nouns import Json
 from snowroll.demo_data import Production, write_digits
 from snowroll.deploy.asking import ask
+from snowroll.deploy.process import running
 from snowroll.deploy.settings import ServeSettings
 from snowroll.project.opened import Answer, Opened, Say, open_project
 from snowroll.roll import roll
 from snowroll.verbs.check import check
 from snowroll.verbs.init import init
-from snowroll.verbs.serve import address, make_service
+from snowroll.verbs.serve import make_service
 from snowroll.verbs.train import train
 
 if TYPE_CHECKING:
@@ -118,24 +119,6 @@ def _served(opened: Opened) -> Iterator[str]:
     settings = ServeSettings(port=0, poll_s=0.2)
     with running(make_service(opened, settings), settings) as url:
         yield url
-
-
-@contextmanager
-def running(app: Starlette, settings: ServeSettings) -> Iterator[str]:
-    """An app behind a real socket, on a thread of this process."""
-    from snowroll.deploy.process import bind, make_server
-
-    sock, up = bind(settings), Event()
-    server = make_server(app, settings, up.set)
-    thread = Thread(target=server.run, args=([sock],), daemon=True)
-    thread.start()
-    try:
-        if not up.wait(30):
-            raise StoreError("the server did not come up within 30 s", cure="repeat the command")
-        yield address(settings, sock)
-    finally:
-        server.should_exit = True
-        thread.join()
 
 
 def _send(url: str, production: Production) -> None:

@@ -15,7 +15,7 @@ from house_kit import png, shape, snowroll
 from snowroll.base import atomic
 from snowroll.base.errors import StoreError
 from snowroll.base.nouns import Record
-from snowroll.demo import running
+from snowroll.deploy.process import running
 from snowroll.deploy.session import self_test
 from snowroll.deploy.settings import ServeSettings
 from snowroll.project.artifacts import load_artifact, make_artifact

@@ -14,7 +14,7 @@ from PIL import Image
 
 from snowroll.base.task import find_task, task_names
 from snowroll.cli import run
-from snowroll.demo import running
+from snowroll.deploy.process import running
 from snowroll.deploy.settings import ServeSettings
 from snowroll.project.mining import samples_of
 from snowroll.project.opened import Opened, open_project

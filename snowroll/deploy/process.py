@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
 
 import uvicorn
 from starlette.applications import Starlette
 
-from snowroll.base.errors import UsageError
+from snowroll.base.errors import PlanError, UsageError
 from snowroll.deploy.protocol import bounded_protocol
 from snowroll.deploy.settings import ServeSettings
 
+STARTS_WITHIN_S = 30.0  # else a server on a thread is given up
 _SPARE_FILES = 256  # for models, the catalog and logs, beside one file a connection
 
 
@@ -30,11 +33,34 @@ def bind(settings: ServeSettings) -> socket.socket:
     return sock
 
 
+def address(settings: ServeSettings, sock: socket.socket) -> str:
+    """Where the socket is reached."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http://{host}:{sock.getsockname()[1]}"
+
+
 def run_server(
     app: Starlette, settings: ServeSettings, sock: socket.socket, started: Callable[[], None] = lambda: None
 ) -> None:
     """Serve until SIGINT or SIGTERM. started: called once requests are answered."""
     make_server(app, settings, started).run(sockets=[sock])
+
+
+@contextmanager
+def running(app: Starlette, settings: ServeSettings) -> Iterator[str]:
+    """The app behind a real socket, on a thread of this process: gives its address, and stops it at the end."""
+    sock, up = bind(settings), Event()
+    server = make_server(app, settings, up.set)
+    thread = Thread(target=server.run, args=([sock],), daemon=True)
+    thread.start()
+    try:
+        if not up.wait(STARTS_WITHIN_S):
+            told = f"the server did not come up within {STARTS_WITHIN_S:.0f} s"
+            raise PlanError(told, cure="repeat the command")
+        yield address(settings, sock)
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 class Server(uvicorn.Server):
@@ -51,7 +77,7 @@ class Server(uvicorn.Server):
 
 
 def make_server(app: Starlette, settings: ServeSettings, started: Callable[[], None] = lambda: None) -> Server:
-    """A uvicorn server, for callers that run it on a thread of their own."""
+    """A uvicorn server over the app."""
     _allow_files(settings.connections + _SPARE_FILES)
     config = uvicorn.Config(
         app,

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from math import isfinite, nan
-from threading import Event, Thread
 
 import numpy as np
 
@@ -132,23 +131,12 @@ def _answers(
 
 def same_over_http(loaded: Loaded, raws: Sequence[bytes]) -> dict[str, Json]:
     """Send the bytes to a real server on loopback. Raises PlanError unless it answers as the file does."""
-    from snowroll.deploy.process import bind, make_server
+    from snowroll.deploy.process import running
     from snowroll.deploy.serve import make_app
 
     settings = _as_patient_as_it_takes(raws)
-    sock = bind(settings)
-    up = Event()
-    server = make_server(make_app(lambda: loaded.id, lambda id: loaded, settings), settings, up.set)
-    thread = Thread(target=server.run, args=([sock],), daemon=True)
-    thread.start()
-    try:
-        if not up.wait(30):
-            raise PlanError("the server did not come up within 30 s", cure="repeat the command")
-        url = f"http://127.0.0.1:{sock.getsockname()[1]}/v1/predict"
-        said = [ask(url, raw, RAW, PATIENCE_S)["predictions"][0] for raw in raws]
-    finally:
-        server.should_exit = True
-        thread.join()
+    with running(make_app(lambda: loaded.id, lambda id: loaded, settings), settings) as url:
+        said = [ask(f"{url}/v1/predict", raw, RAW, PATIENCE_S)["predictions"][0] for raw in raws]
     mine = [loaded.predict([raw])[0] for raw in raws]
     gaps = [abs((a.probability or 0.0) - (b["probability"] or 0.0)) for a, b in zip(mine, said, strict=True)]
     is_same = loaded.same or (lambda a, b: float(a.value == b.value))

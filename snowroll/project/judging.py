@@ -8,12 +8,22 @@ from dataclasses import dataclass
 import numpy as np
 
 from snowroll.base.device import device_here
+from snowroll.base.errors import StoreError
 from snowroll.base.nouns import Json, Metric, Prediction, Split
 from snowroll.base.task import Task
 from snowroll.evaluate.interval import bootstrap
-from snowroll.project.data import Packed, batches_of, no_figure
+from snowroll.project.data import Packed, batches_of, no_figure, pack_version
 from snowroll.project.models import Trained
-from snowroll.project.opened import Opened
+from snowroll.project.opened import Opened, Say
+
+
+def packed_of(opened: Opened, trained: Trained, say: Say) -> Packed:
+    """The data that the model was trained on, as it takes them. Raises StoreError where their version is gone."""
+    version = opened.store.catalog.version(trained.version, opened.store.blobs)
+    if version is None:
+        told = f"the data version of run {trained.run} is gone"
+        raise StoreError(told, where=opened.root, cure=f"run `snowroll train {opened.root}` again")
+    return pack_version(opened, version, trained.plan.task, say)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from snowroll.base.errors import DataError, StoreError
+from snowroll.base.errors import DataError
 from snowroll.prepare.features import colours
 from snowroll.prepare.look import Look
-from snowroll.project.data import pack_version
-from snowroll.project.judging import predict_rows
+from snowroll.project.judging import packed_of, predict_rows
 from snowroll.project.looks import look_at
 from snowroll.project.models import load_model
 from snowroll.project.opened import Opened, Say
@@ -30,16 +29,14 @@ class Reference:
 def reference(opened: Opened, say: Say) -> Reference:
     """Looks at the test items, and the champion's doubt of them. Raises DataError where no collected one is left."""
     trained = load_model(opened, None, say)
-    version = opened.store.catalog.version(trained.version, opened.store.blobs)
-    if version is None:
-        raise StoreError("the champion's data version is gone", where=opened.root, cure="run `snowroll train` again")
-    packed = pack_version(opened, version, trained.plan.task, say)
-    samples = opened.samples([item.sample for item in version.items])
-    rows = [row for row in packed.rows["test"] if samples[version.items[row].sample].origin == "collected"]
+    packed = packed_of(opened, trained, say)
+    items = packed.version.items
+    samples = opened.samples([item.sample for item in items])
+    rows = [row for row in packed.rows["test"] if samples[items[row].sample].origin == "collected"]
     if not rows:
         cure = "nothing: it is judged again once a champion's locked test set holds files of the folder"
         raise DataError("no collected sample is in the locked test set", where=opened.data, cure=cure)
-    own = [samples[version.items[row].sample] for row in rows]
+    own = [samples[items[row].sample] for row in rows]
     looks = look_at(opened, own, say)
     said = predict_rows(opened, trained, packed, np.array(rows))
     seen = [looks[sample.id] for sample in own]

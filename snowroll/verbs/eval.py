@@ -8,12 +8,12 @@ from shlex import quote
 from time import monotonic
 from time import time as utc_seconds
 
-from snowroll.base.errors import DataError, StoreError, UsageError, did_you_mean
+from snowroll.base.errors import DataError, UsageError, did_you_mean
 from snowroll.base.nouns import Item, Sample, Version, digest
 from snowroll.prepare.index import index
 from snowroll.prepare.read import Folder
 from snowroll.project.data import Packed, pack_version
-from snowroll.project.judging import judge, metrics
+from snowroll.project.judging import judge, metrics, packed_of
 from snowroll.project.models import Trained, load_model
 from snowroll.project.opened import Answer, Opened, Say
 from snowroll.project.plans import read_told
@@ -25,14 +25,11 @@ def evaluate(opened: Opened, data: Path | None, run: int | None, say: Say) -> An
     began = monotonic()
     trained = load_model(opened, run, say)
     if data is None:
-        reader, packed, on = opened, _own(opened, trained, say), "the locked test set, which nothing was trained on"
-        folder = trained.folder / "eval"
+        reader, packed = opened, packed_of(opened, trained, say)
+        folder, on = trained.folder / "eval", "the locked test set, which nothing was trained on"
     else:
         reader, packed = _outside(opened, trained, data, say)
-        on, folder = (
-            f"{data}, which the project does not hold",
-            trained.folder / f"eval-{digest(str(data.resolve()))[:8]}",
-        )
+        folder, on = trained.folder / f"eval-{_short(data)}", f"{data}, which the project does not hold"
     asked = [*(["--run", str(run)] if run is not None else []), *(["--data", quote(str(data))] if data else [])]
     judged = judge(reader, trained, packed, "test")
     scores = metrics(opened.task, judged, trained.schema)
@@ -70,11 +67,9 @@ def evaluate(opened: Opened, data: Path | None, run: int | None, say: Say) -> An
     return Answer(answer, lines, next=f"snowroll export {opened.root}")
 
 
-def _own(opened: Opened, trained: Trained, say: Say) -> Packed:
-    version = opened.store.catalog.version(trained.version, opened.store.blobs)
-    if version is None:
-        raise StoreError("the run's data version is gone", where=opened.root, cure="train again")
-    return pack_version(opened, version, trained.plan.task, say)
+def _short(data: Path) -> str:
+    """A short name for a folder, by which its report is told from another's."""
+    return digest(str(data.resolve()))[:8]
 
 
 def _outside(opened: Opened, trained: Trained, data: Path, say: Say) -> tuple[Opened, Packed]:

@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 from snowroll.base.errors import UsageError, did_you_mean
-from snowroll.base.nouns import Json, Plan
-from snowroll.deploy.settings import ServeSettings
-from snowroll.evaluate.settings import PromotionSettings
-from snowroll.prepare.settings import PrepareSettings
-from snowroll.project.opened import Answer, Opened
+from snowroll.base.nouns import Json
+from snowroll.project.opened import Answer, Opened, every_section
 from snowroll.project.plans import Told, briefly, make_plan, read_told
-from snowroll.project.settings import LabelSettings
 
 
 def explain(opened: Opened, key: str) -> Answer:
     """Settings that decide a run come from the rules on the latest version, or as the last run resolved them."""
-    told: Told = {}
-    for name, kind in (
-        ("prepare", PrepareSettings),
-        ("promotion", PromotionSettings),
-        ("serve", ServeSettings),
-        ("label", LabelSettings),
-    ):
-        made = {"asked": {}} if kind is PrepareSettings else None
-        told |= {f"{name}.{k}": v for k, v in opened.settings.section(name, kind, made=made)[1].items()}
+    sections = every_section(opened.settings, opened.task)
+    told = {f"{name}.{k}": value for name, settings in sections.items() for k, value in settings.items()}
     told |= planned(opened)
     if key:
         chosen = {k: v for k, v in told.items() if k == key or k.startswith(f"{key}.")}
@@ -51,11 +38,8 @@ def planned(opened: Opened) -> Told:
     runs = catalog.runs()
     if runs:
         return read_told(opened.store.run_folder(runs[-1].number))
-    options, told_task = opened.settings.section("task", opened.task.Options, beside=("name",))
-    _, told_train = opened.settings.section("train", Plan, made={"task": options})
-    names = {f.name for f in fields(Plan)} - {"task"}
-    told = {f"train.{k}": _until_planned(v) for k, v in told_train.items() if k in names}
-    return told | {f"task.{k}": _until_planned(v) for k, v in told_task.items()}
+    sections = every_section(opened.settings, opened.task)
+    return {f"{name}.{k}": _until_planned(v) for name in ("train", "task") for k, v in sections[name].items()}
 
 
 def _until_planned(value: tuple[Json, str]) -> tuple[Json, str]:

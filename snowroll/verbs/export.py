@@ -6,9 +6,10 @@ import shutil
 from pathlib import Path
 
 from snowroll.base import atomic
-from snowroll.base.errors import StoreError, UsageError, did_you_mean
+from snowroll.base.errors import UsageError, did_you_mean
 from snowroll.project.artifacts import make_artifact, make_int8
-from snowroll.project.data import pack_version, take_stock
+from snowroll.project.data import take_stock
+from snowroll.project.judging import packed_of
 from snowroll.project.looks import look_at
 from snowroll.project.models import load_model
 from snowroll.project.opened import Answer, Opened, Say
@@ -18,10 +19,7 @@ from snowroll.project.placements import placements
 def export(opened: Opened, run: int | None, int8: bool, out: Path | None, say: Say) -> Answer:
     """ONNX (raw RGB pixels in, answers out) beside the safetensors model folder with its card."""
     trained = load_model(opened, run, say)
-    version = opened.store.catalog.version(trained.version, opened.store.blobs)
-    if version is None:
-        raise StoreError("the run's data version is gone", where=opened.root, cure="train again")
-    packed = pack_version(opened, version, trained.plan.task, say)
+    packed = packed_of(opened, trained, say)
     artifact = make_artifact(opened, trained, packed, say)
     if int8:
         artifact = make_int8(opened, trained, packed, artifact, say)

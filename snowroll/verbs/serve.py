@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import time
 from typing import TYPE_CHECKING
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 def serve(opened: Opened, run: int | None, say: Say, as_json: bool = False) -> None:
     """Serve until interrupted. Prints one line (or one JSON object) once requests are answered."""
-    from snowroll.deploy.process import bind, run_server
+    from snowroll.deploy.process import address, bind, run_server
 
     settings = opened.section("serve", ServeSettings)
     app = make_service(opened, settings, run)
@@ -75,11 +74,6 @@ def current_artifact(opened: Opened, run: int | None = None) -> str:
     if artifact is None:
         raise StoreError(f"run {number} has not been exported", where=opened.root, cure="run `snowroll export` first")
     return artifact.id
-
-
-def address(settings: ServeSettings, sock: socket.socket) -> str:
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return f"http://{host}:{sock.getsockname()[1]}"
 
 
 def capturing(settings: ServeSettings) -> str:
