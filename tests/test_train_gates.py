@@ -43,6 +43,7 @@ def caught(gate: str, planned: Trial) -> str:
     """What this one gate says, which must be a failure."""
     (hypothesis,) = [one for one in hypotheses(draw) if one.name == gate]
     found = hypothesis.measure(planned)
+    assert found is not None, "it was not asked"
     assert not found.holds, found.words
     return found.words
 

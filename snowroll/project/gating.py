@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor, nn
 
-    from snowroll.train.gates import Hypothesis, Write
-    from snowroll.train.trial import Measured
+    from snowroll.train.gates import Write
+    from snowroll.train.hypothesis import Hypothesis
+    from snowroll.train.trial import Measured, Trial
 
 NOTHING_TO_DO = (
     "steps",
@@ -155,7 +156,7 @@ def _measure(opened: Opened, packed: Packed, plan: Plan, folder: Path, say: Say)
     return gates
 
 
-def _asked_at_once(opened: Opened, packed: Packed, plan: Plan, write: Write) -> list[Hypothesis]:
+def _asked_at_once(opened: Opened, packed: Packed, plan: Plan, write: Write) -> list[Hypothesis[Trial]]:
     """Of a fit without gradients, on two halves of some training rows."""
     from snowroll.train import order
     from snowroll.train.at_once import ROWS, Rows, hypotheses_at_once

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from snowroll.base.nouns import Batch
 from snowroll.train.fit import Objective
-from snowroll.train.gates import Hypothesis, Write, answers_apart, sees
+from snowroll.train.gates import Write, answers_apart, sees
+from snowroll.train.hypothesis import Hypothesis
 from snowroll.train.learns import others_inputs
 from snowroll.train.trial import Measured, Trial, few, outputs_of
 
@@ -31,7 +32,7 @@ class Rows:
     unseen: Batch
 
 
-def hypotheses_at_once(rows: Rows, write: Write) -> list[Hypothesis]:
+def hypotheses_at_once(rows: Rows, write: Write) -> list[Hypothesis[Trial]]:
     """The gates of a fit at once, cheapest first."""
     return [
         Hypothesis(

@@ -7,18 +7,17 @@ Every gate spends a fixed number of steps on a few rows, never a share of the cl
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from snowroll.base.errors import GateError, PlanError
 from snowroll.base.nouns import Batch, Gate
 from snowroll.train.begins import SLACK, SLACK_NATS, bias_at_prior, loss_at_init
 from snowroll.train.course import schedule
 from snowroll.train.fit import fit
 from snowroll.train.foresight import no_foresight
+from snowroll.train.hypothesis import Hypothesis, verdict
 from snowroll.train.learns import CLEARLY, DEAD, beats_blind, everything_learns, overfits_two
 from snowroll.train.nested import leaves
 from snowroll.train.rate import POOR, learning_rate
@@ -32,43 +31,19 @@ if TYPE_CHECKING:
 Write = Callable[[Sequence["Image"], Sequence[int]], str]  # pictures and their ids -> path in the run folder
 
 
-@dataclass(frozen=True, slots=True)
-class Hypothesis:
-    """A gate before it is measured."""
-
-    name: str
-    says: str
-    expected: str
-    measure: Callable[[Trial], Measured]
-
-
 def pass_through(
-    trial: Trial, write: Write, now: Callable[[], float], asked: Sequence[Hypothesis] | None = None
+    trial: Trial, write: Write, now: Callable[[], float], asked: Sequence[Hypothesis[Trial]] | None = None
 ) -> Iterator[Gate]:
-    """Every gate's verdict, cheapest first. A NaN met on the way is that gate's failure.
+    """Every gate's verdict, cheapest first.
 
     asked: the hypotheses; None: all those about learning by gradients.
     """
     for hypothesis in hypotheses(write) if asked is None else asked:
-        if not {"no_foresight": trial.in_order, "learning_rate": trial.rate_is_told}.get(hypothesis.name, True):
-            continue  # asked only where answers have an order, or a person set the rate
-        began = now()
-        try:
-            found = hypothesis.measure(trial)
-        except (GateError, PlanError) as fault:
-            found = Measured(str(fault), False)
-        yield Gate(
-            hypothesis.name,
-            hypothesis.says,
-            found.words,
-            hypothesis.expected,
-            found.holds,
-            found.picture,
-            round(now() - began, 3),
-        )
+        if (gate := verdict(hypothesis, trial, now)) is not None:
+            yield gate
 
 
-def hypotheses(write: Write) -> list[Hypothesis]:
+def hypotheses(write: Write) -> list[Hypothesis[Trial]]:
     """All gates, cheapest first. `write` stores the picture of what the network sees."""
     return [
         Hypothesis(
@@ -117,7 +92,7 @@ def hypotheses(write: Write) -> list[Hypothesis]:
             "no_foresight",
             "no answer along the inputs depends on what comes after it",
             "no change before the place from which on the inputs are others",
-            no_foresight,
+            lambda trial: no_foresight(trial) if trial.in_order else None,
         ),
         Hypothesis(
             "same_twice",
@@ -147,7 +122,7 @@ def hypotheses(write: Write) -> list[Hypothesis]:
             "learning_rate",
             "the learning rate that was set lets the loss fall",
             f"at least {POOR:.0%} of what the best of its tenth, hundredth, tenfold and hundredfold would make of it",
-            learning_rate,
+            lambda trial: learning_rate(trial) if trial.rate_is_told else None,  # a planned rate is known to do
         ),
     ]
 
