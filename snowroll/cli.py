@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -327,8 +327,6 @@ def complain(fault: SnowrollError, as_json: bool) -> int:
 def _one_line(text: str) -> str:
     return " ".join(text.replace("│", " ").split())
 
-
-Verb = Callable[..., Any]
 
 if __name__ == "__main__":
     main()

@@ -71,7 +71,7 @@ def _steps(folder: Path, say: Say, make_label_app: MakeLabelApp, tell: Say, outs
         before = _model(url)
         with _steady_requests(url, production) as failed:
             _step("retrain", roll(opened, say), told, tell)
-            after = _wait_for_swap(opened, url, before, told)
+            after = _wait_for_swap(url, before, told)
         swapped = f"the running server swapped from {before} to {after}" if after != before else "it keeps its model"
         _line("swap", f"{swapped}; {failed['sent']} requests meanwhile, {failed['failed']} failed", tell)
     seconds = monotonic() - began
@@ -160,7 +160,7 @@ def _steady_requests(url: str, production: Production) -> Iterator[dict[str, int
         thread.join()
 
 
-def _wait_for_swap(opened: Opened, url: str, before: str, told: dict[str, Json]) -> str:
+def _wait_for_swap(url: str, before: str, told: dict[str, Json]) -> str:
     """The id that answers now; after a promotion, once it has changed (a few polls later)."""
     promoted = told["retrain"]["verdict"] == "PROMOTED"
     deadline = monotonic() + 15

@@ -22,8 +22,6 @@ from snowroll.project.reference import features_of, reference
 from snowroll.store.rows import Roll
 from snowroll.verbs.train import answer_of, train
 
-STAGES = ("collect", "drift", "mine", "label", "train", "done")
-
 
 def roll(opened: Opened, say: Say, *, time: str = "", k: int = 0) -> Answer:
     """Go as far as can be gone now: to the promotion test, or to where people are needed. Repeat to go on."""
@@ -31,12 +29,28 @@ def roll(opened: Opened, say: Say, *, time: str = "", k: int = 0) -> Answer:
         turn = _current(opened)
         lines = []
         while turn.stage != "done":
-            turn, line = _STEP[turn.stage](opened, turn, say, time, k)
+            turn, line = _step(opened, turn, say, time, k)
             if line:
                 lines.append(line)
             if turn.stage == "label" and opened.store.catalog.left_in_queue():
                 return _waiting(opened, turn, lines)
         return _finished(opened, turn, lines)
+
+
+def _step(opened: Opened, turn: Roll, say: Say, time: str, k: int) -> tuple[Roll, str]:
+    """The stage where the turn stands: the turn after it, and a line to tell of it."""
+    match turn.stage:
+        case "collect":
+            return _collect(opened, turn)
+        case "drift":
+            return _drift(opened, turn, say)
+        case "mine":
+            return _mine(opened, turn, say, k)
+        case "label":
+            return _label(opened, turn)
+        case "train":
+            return _train(opened, turn, say, time)
+    raise AssertionError(f"no stage of a roll is called '{turn.stage}'")
 
 
 def _current(opened: Opened) -> Roll:
@@ -53,7 +67,7 @@ def _save(opened: Opened, number: int, stage: str, state: Json) -> Roll:
     return Roll(number, stage, state, 0.0)
 
 
-def _collect(opened: Opened, turn: Roll, say: Say, time: str, k: int) -> tuple[Roll, str]:
+def _collect(opened: Opened, turn: Roll) -> tuple[Roll, str]:
     records = opened.store.catalog.records(since=turn.state["since"])
     until = max((record.at for record in records), default=turn.state["since"])
     sources = Counter(record.source or "unnamed" for record in records)
@@ -68,7 +82,7 @@ def _collect(opened: Opened, turn: Roll, say: Say, time: str, k: int) -> tuple[R
     return _save(opened, turn.number, "drift", state), line
 
 
-def _drift(opened: Opened, turn: Roll, say: Say, time: str, k: int) -> tuple[Roll, str]:
+def _drift(opened: Opened, turn: Roll, say: Say) -> tuple[Roll, str]:
     """What came in since the last turn against the locked test set, on which the champion was judged."""
     try:
         found = measure_drift(opened, _records(opened, turn), turn.number, say)
@@ -99,7 +113,7 @@ def measure_drift(opened: Opened, records: list[Record], look: int, say: Say) ->
     )
 
 
-def _mine(opened: Opened, turn: Roll, say: Say, time: str, k: int) -> tuple[Roll, str]:
+def _mine(opened: Opened, turn: Roll, say: Say, k: int) -> tuple[Roll, str]:
     mined = mine(opened, k, say, seed=turn.number)
     state = {**turn.state, "mined": mined.learn, "test": mined.test}
     line = (
@@ -109,12 +123,12 @@ def _mine(opened: Opened, turn: Roll, say: Say, time: str, k: int) -> tuple[Roll
     return _save(opened, turn.number, "label", state), line
 
 
-def _label(opened: Opened, turn: Roll, say: Say, time: str, k: int) -> tuple[Roll, str]:
+def _label(opened: Opened, turn: Roll) -> tuple[Roll, str]:
     state = {**turn.state, "done": [run.number for run in opened.store.catalog.runs() if run.status == "done"]}
     return _save(opened, turn.number, "train", state), "label     every question is answered"
 
 
-def _train(opened: Opened, turn: Roll, say: Say, time: str, k: int) -> tuple[Roll, str]:
+def _train(opened: Opened, turn: Roll, say: Say, time: str) -> tuple[Roll, str]:
     began = monotonic()
     answer = _trained_already(opened, turn) or train(opened, say, time=time or _time_of_champion(opened))
     state = {**turn.state, "train": answer.json, "ok": answer.ok}
@@ -136,9 +150,6 @@ def _trained_already(opened: Opened, turn: Roll) -> Answer | None:
         if run.status == "done" and run.number not in turn.state["done"]:
             return answer_of(opened, run.number)
     return None
-
-
-_STEP = {"collect": _collect, "drift": _drift, "mine": _mine, "label": _label, "train": _train}
 
 
 def _records(opened: Opened, turn: Roll) -> list[Record]:

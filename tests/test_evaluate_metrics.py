@@ -13,7 +13,6 @@ from snowroll.evaluate.metrics import (
     ece,
     from_confusion,
     in_top,
-    majority,
     per_class,
     sample_brier,
     sample_nll,
@@ -101,4 +100,3 @@ def test_certain_and_wrong_is_finite_and_perfect_is_perfect():
     assert sample_brier(sure, np.array([1, 0])).tolist() == [1, 1]
     best = scorer(sure, np.array([0, 1]))()
     assert (best["accuracy"], best["nll"], best["brier"], best["ece"]) == (1, 0, 0, 0)
-    assert majority(np.array([0, 1, 1])) == pytest.approx(2 / 3)

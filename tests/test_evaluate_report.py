@@ -1,6 +1,7 @@
 """The report says the verdict first, holds every number, keeps to itself, and lets no stranger's text become markup."""
 
 import re
+from dataclasses import asdict
 from html.parser import HTMLParser
 from io import BytesIO
 
@@ -16,7 +17,7 @@ from snowroll.evaluate.calibration import fit_temperature, reliability
 from snowroll.evaluate.card import COLUMNS, card, results_row
 from snowroll.evaluate.compare import promotion_test
 from snowroll.evaluate.interval import bootstrap, interval_in_words
-from snowroll.evaluate.metrics import class_recall, confusion, majority, per_class, scorer, trials_behind_means
+from snowroll.evaluate.metrics import class_recall, confusion, per_class, scorer, trials_behind_means
 from snowroll.evaluate.plots import curve, matrix, thin, ticks
 from snowroll.evaluate.report import Background, Curve, Ledger, Shot, opening, render, thumbnail
 from snowroll.evaluate.slices import find_slices
@@ -39,7 +40,7 @@ def a_report(classes=("bolt", "nut", "washer"), n=240, gates_pass=True, verdict=
         "ab12" * 4,
         "accuracy",
         bootstrap(scorer(probabilities, truth), n, draws=200, trials=trials_behind_means(truth)),
-        tuple(one.as_json() for one in find_slices(columns, credit)),
+        tuple(asdict(one) for one in find_slices(columns, credit)),
         (Gate("loss at init", "knows nothing", "1.12", "1.10 ± 0.2", gates_pass),),
         (Fault("unreadable", "warn", (f"{classes[0]}/Müller_Anna.jpg",), "the file ends early", "copy it again"),),
         {"seconds": 12.5, "peak_mb": 300.0, "parameters": 94_026},
@@ -49,7 +50,7 @@ def a_report(classes=("bolt", "nut", "washer"), n=240, gates_pass=True, verdict=
         title=f"{classes[0]}, run 3",
         measured_on=f"{n} images of the locked test set",
         made={"made": "2026-01-02 03:04 UTC", "by": "anna"},
-        floor=majority(truth),
+        floor=float(np.bincount(truth).max() / n),
         intervals=interval_in_words(n, n),
         verdict=promotion_test(old, credit, strata=[classes[c] for c in truth]) if verdict else None,
         crossed=CrossValidated("accuracy", Metric(0.8, 0.7, 0.9, 400), (Metric(0.75, 0.6, 0.9, 200), None)),

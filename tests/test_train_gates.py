@@ -23,7 +23,7 @@ from snowroll.train.trial import Trial
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 
-def draw(images: Sequence[object], ids: Sequence[int]) -> str:
+def draw(images: Sequence[object]) -> str:
     return f"{len(images)}.png"
 
 

@@ -105,12 +105,6 @@ def trials_behind_means(truth: np.ndarray) -> dict[str, float]:
     return {"balanced_accuracy": worth, "macro_f1": worth}
 
 
-def majority(truth: np.ndarray, counts: np.ndarray | None = None) -> float:
-    """Accuracy of always answering the commonest class: the floor that any model must beat."""
-    sizes = np.bincount(truth, counts)
-    return float(sizes.max() / sizes.sum())
-
-
 def in_top(probabilities: np.ndarray, truth: np.ndarray, k: int) -> np.ndarray:
     """[n] 1.0 where the truth is among the k most probable; ties count against the model."""
     own = probabilities[np.arange(len(truth)), truth][:, None]

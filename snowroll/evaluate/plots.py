@@ -77,7 +77,7 @@ def curve(title: str, series: Mapping[str, Points], unit: str = "", log: bool = 
             (x, y) = points[0]
             parts.append(f'<circle class="s{number % 4}" cx="{across(x):.1f}" cy="{up(y):.1f}" r="4"/>')
         parts.append(f'<path class="line s{number % 4}" d="{path}"/>')
-    drawing = _svg(title, "".join(parts), _spoken(title, shown))
+    drawing = _svg(title, "".join(parts), _spoken(shown))
     rows = [(name, *(f"{y:.4g}" for y in _summary([y for _, y in points]))) for name, points in shown.items()]
     return _figure(title, list(shown), drawing, _table(("", "first", "lowest", "highest", "last"), rows))
 
@@ -239,7 +239,8 @@ def _svg(title: str, inside: str, spoken: str) -> str:
     )
 
 
-def _spoken(title: str, shown: Mapping[str, Points]) -> str:
+def _spoken(shown: Mapping[str, Points]) -> str:
+    """What a curve shows, for those who hear it."""
     return "; ".join(f"{name} from {points[0][1]:.3g} to {points[-1][1]:.3g}" for name, points in shown.items())
 
 

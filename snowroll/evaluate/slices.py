@@ -15,7 +15,6 @@ from numbers import Real
 import numpy as np
 from scipy.special import stdtr
 
-from snowroll.base.nouns import Json
 from snowroll.evaluate.interval import Groups, mean_with_interval, number_groups
 from snowroll.evaluate.paired import holm
 
@@ -35,10 +34,6 @@ class Slice:
     rest: float  # mean credit of all other samples
     p: float  # one-sided: how often a slice no worse than the rest would look this bad
     worse: bool  # p holds after correction for all slices tried
-
-    def as_json(self) -> dict[str, Json]:
-        """As `base.nouns.Report.slices` wants it."""
-        return {name: getattr(self, name) for name in ("slice", "n", "value", "low", "high", "worse", "rest", "p")}
 
 
 def find_slices(

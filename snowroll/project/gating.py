@@ -237,7 +237,7 @@ def _accepted(gates: list[Gate], names: Sequence[str], because: str) -> list[Gat
     ]
 
 
-def _contact_sheet(folder: Path, pictures: Sequence[Image], ids: Sequence[int]) -> str:
+def _contact_sheet(folder: Path, pictures: Sequence[Image]) -> str:
     """The pictures side by side as batches/sees.png; returns that path within the run folder."""
     import io
 

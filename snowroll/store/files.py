@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from io import BufferedReader
 from pathlib import Path
@@ -25,17 +24,6 @@ class Blobs:
         sha = hashlib.sha256(data).hexdigest()
         if not self._has_fresh(sha, len(data)):
             atomic.write(self.path(sha), data)
-        return sha
-
-    def put_file(self, path: Path) -> str:
-        """Keep a copy of this file, without holding it in memory."""
-        with _opened(path) as file:
-            sha = hashlib.file_digest(file, "sha256").hexdigest()
-        if not self._has_fresh(sha, path.stat().st_size):
-            atomic.publish(self.path(sha), lambda temp: shutil.copyfile(path, temp))
-            if not self.is_sound(sha):  # the file changed between the two readings
-                self.forget(sha)
-                raise StoreError("this file changes while it is copied", where=path, cure="let its writer finish")
         return sha
 
     def get(self, sha: str) -> bytes:

@@ -28,7 +28,7 @@ from snowroll.train.trial import Measured, Trial, few, gate_plan, outputs_of, ta
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-Write = Callable[[Sequence["Image"], Sequence[int]], str]  # pictures and their ids -> path in the run folder
+Write = Callable[[Sequence["Image"]], str]  # pictures -> path in the run folder
 
 
 def pass_through(
@@ -145,7 +145,7 @@ AFTERWARDS = {  # name -> (hypothesis, expected): measured by train/after.py onc
 
 def gate_names() -> list[str]:
     """Of all gates, in their order."""
-    return [*(hypothesis.name for hypothesis in hypotheses(lambda pictures, ids: "")), *AFTERWARDS]
+    return [*(hypothesis.name for hypothesis in hypotheses(lambda pictures: "")), *AFTERWARDS]
 
 
 def samples_apart(trial: Trial) -> Measured:
@@ -200,7 +200,7 @@ def same_twice(trial: Trial) -> Measured:
 def sees(trial: Trial, write: Write) -> Measured:
     """What is handed to the network, decoded back to pictures, after augmentation."""
     batch = few(trial.batches(0))
-    picture = write([trial.show(batch, row) for row in range(min(8, len(batch.ids)))], batch.ids[:8].tolist())
+    picture = write([trial.show(batch, row) for row in range(min(8, len(batch.ids)))])
     tensors = leaves(batch.inputs)
     if not all(bool(torch.isfinite(t).all()) for t in tensors if t.is_floating_point()):
         return Measured("the inputs hold NaN or infinity", False, picture)
