@@ -14,9 +14,9 @@ from snowroll.base.settings import split_flags
 from snowroll.cli import run
 from snowroll.project.data import pack_version, training_batches
 from snowroll.project.fitting import new_model, objective_of
+from snowroll.project.jobs import prepare_job
 from snowroll.project.opened import open_project
 from snowroll.project.validating import validate
-from snowroll.verbs.train import prepare_job
 
 
 def main(data: str, size_px: int, batch: int, epochs: int) -> None:

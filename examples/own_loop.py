@@ -11,8 +11,8 @@ import torch
 from torch.nn import functional as F
 
 from snowroll.project.data import pack_version, training_batches
+from snowroll.project.jobs import prepare_job
 from snowroll.project.opened import open_project
-from snowroll.verbs.train import prepare_job
 
 project = open_project(Path(sys.argv[1]), {})
 job = prepare_job(project, print, None)  # checked, frozen into a version, planned; nothing is trained

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from house_kit import QUICK, draw_shapes, png, shape, snowroll, tree
 
+from snowroll.project.jobs import check_and_freeze
 from snowroll.project.opened import open_project
 from snowroll.store.rows import FOR_CHECK
-from snowroll.verbs.train import check_and_freeze
 
 pytestmark = pytest.mark.slow
 

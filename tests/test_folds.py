@@ -24,12 +24,12 @@ from snowroll.project.budget import fit_into_time
 from snowroll.project.data import Packed, freeze, gather, pack_version, take_stock
 from snowroll.project.facts import measure_facts
 from snowroll.project.folding import _mean_log, fit_plan, folded, joined_knows, part_of
+from snowroll.project.jobs import prepare_job
 from snowroll.project.models import read_model, save_model
 from snowroll.project.opened import Opened, open_project
 from snowroll.project.plans import make_plan
 from snowroll.tasks.classify_images.task import ClassifyImages
 from snowroll.train.exact import settle
-from snowroll.verbs.train import prepare_job
 
 pytestmark = pytest.mark.slow
 

@@ -1,85 +1,35 @@
-"""`train`: check, version, plan, gates, the run, its report, and the question whether it becomes the champion.
-
-runs/0007-train/answer.json    what was decided and said; a run is done only when it is there
-"""
+"""`train`: check, version, plan, gates, the run, its report, and the question whether it becomes the champion."""
 
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import monotonic
 from time import time as utc_seconds
-from typing import TYPE_CHECKING
 
 from snowroll.base import atomic
-from snowroll.base.errors import DataError, Interrupted, SnowrollError, StoreError
+from snowroll.base.errors import Interrupted, SnowrollError, StoreError
 from snowroll.base.memory import give_back
-from snowroll.base.nouns import Fault, Gate, Json, Metric, Plan, Version
+from snowroll.base.nouns import Gate, Json, Metric
 from snowroll.evaluate.compared import Compared
 from snowroll.project.artifacts import find_artifact
-from snowroll.project.beside import beside_random, refuse_ungrouped
+from snowroll.project.beside import beside_random
 from snowroll.project.budget import fit_into_time
-from snowroll.project.data import Packed, freeze, pack_version, refuse_without_figure, take_stock
-from snowroll.project.facts import known_facts, measure_facts
-from snowroll.project.faults import Inspected, Inspection
+from snowroll.project.data import Packed, pack_version
 from snowroll.project.fitting import Fitted
-from snowroll.project.folding import fit_plan, folded
+from snowroll.project.folding import fit_plan
 from snowroll.project.gating import gates_of_trained, gates_to_accept, pass_gates
+from snowroll.project.jobs import ANSWER, Job, Wanted, prepare_job, start
 from snowroll.project.judging import Judged, judge, metrics
-from snowroll.project.learning import learning_curve_of, refuse_curve
+from snowroll.project.learning import learning_curve_of
 from snowroll.project.models import Trained, load_model, save_model
 from snowroll.project.opened import Answer, Opened, Say
-from snowroll.project.plans import PLAN, Told, make_plan, read_plan, read_told, same_request, seconds, write_plan
+from snowroll.project.plans import seconds
 from snowroll.project.promotion import Decision, conclude, consider
 from snowroll.project.reporting import Story, write_report
 from snowroll.project.sweep import sweep, variants
-
-if TYPE_CHECKING:
-    from snowroll.store.rows import RunFolder
-
-
-ANSWER = "answer.json"
-ENVIRONMENT = "env.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What `train` is to compare a run with, for an answer beyond its own figure."""
-
-    beside_random: bool = False
-    learning_curve: bool = False
-    sweep: str = ""  # 'task.size_px=32,64'
-
-    def answered_by(self, said: dict[str, Json]) -> bool:
-        """Whether what `train --json` said of a run holds all that is wanted now."""
-        swept = said.get("sweep")
-        asked = swept and f"{swept['setting']}={','.join(tried['value'] for tried in swept['tried'])}"
-        return (
-            ("beside_random" in said) >= self.beside_random
-            and ("learning_curve" in said) >= self.learning_curve
-            and (not self.sweep or asked == self.sweep.replace(" ", ""))
-        )
-
-
-ALONE = Wanted()
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One run of `train`: what will be done, on what."""
-
-    run: RunFolder
-    plan: Plan
-    told: Told
-    version: Version
-    inspected: Inspected
-    words: list[str]  # how the data was split
-    resumed: bool
-    wanted: Wanted
-    done: bool = False  # an earlier run did exactly this
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,93 +97,6 @@ def answer_of(opened: Opened, run: int) -> Answer:
     return Answer({**told.json, "report": now}, lines, _following(opened), told.ok)
 
 
-def prepare_job(opened: Opened, say: Say, time_s: float | None, fresh: bool = False, wanted: Wanted = ALONE) -> Job:
-    """What would be trained now: the data checked and frozen, the plan made; an unfinished run of it goes on."""
-    version, inspected, words = check_and_freeze(opened, say)
-    facts = known_facts(opened, version) or measure_facts(opened, version, say)
-    plan, told = make_plan(opened, version, facts, time_s)
-    if plan.folds:
-        folded(opened, version, plan)  # refused before anything is spent
-    if wanted.beside_random:
-        refuse_ungrouped(opened, version)
-    if wanted.learning_curve:
-        refuse_curve(plan, len(version.of("train")))
-    if wanted.sweep:
-        variants(opened, plan, wanted.sweep)
-        validated = [item.target for item in version.of("val")]
-        refuse_without_figure(opened.task, validated, version.schema, "--sweep is judged on the validation samples")
-    earlier = None if fresh else _earlier(opened, plan, version, wanted)
-    if earlier is not None:
-        known = opened.store.catalog.run(earlier.number)
-        done = known is not None and known.status == "done"  # its answer alone does not tell: it is written before
-        same = f"run {earlier.number}: same plan, same data"
-        say(f"{same}; it is done, --fresh trains once more" if done else f"{same}; it goes on")
-        plan, told = read_plan(earlier.path, opened.task), read_told(earlier.path)
-        return Job(earlier, plan, told, version, inspected, words, True, wanted, done)
-    run = _unbegun(opened) or opened.store.new_run("train")
-    for sentence in words:
-        say(sentence)
-    say(f"run {run.number}: {len(version.of('train')):,} samples to learn from, version {version.id}")
-    return Job(run, plan, told, version, inspected, words, False, wanted)
-
-
-def check_and_freeze(opened: Opened, say: Say) -> tuple[Version, Inspected, list[str]]:
-    """What there is now, checked, as a version; and how it was split, in words. Raises DataError where a fault blocks.
-
-    A split that was just drawn can cut through copies, which only shows once it is drawn: then it is checked again,
-    so that it is known now and not at the next call.
-    """
-    stock = take_stock(opened, say)
-    inspection = Inspection(opened, stock, say)
-    inspected = inspection.found()
-    _refuse_blocking(inspected.faults)
-    version, words = freeze(opened, stock, inspected.left_out, inspected.alike)
-    drawn = inspection.found()
-    _refuse_blocking(drawn.faults)
-    if drawn.left_out != inspected.left_out:
-        version, words = freeze(opened, stock, drawn.left_out, drawn.alike)
-    return version, drawn, words
-
-
-def _refuse_blocking(faults: list[Fault]) -> None:
-    blocking = [fault for fault in faults if fault.severity == "block"]
-    if blocking:
-        more = f" (and {len(blocking) - 1} more)" if len(blocking) > 1 else ""
-        raise DataError(blocking[0].message + more, where=", ".join(blocking[0].paths[:3]), cure=blocking[0].cure)
-
-
-def _earlier(opened: Opened, plan: Plan, version: Version, wanted: Wanted) -> RunFolder | None:
-    """The newest run that was asked for in the same words on the same version: unfinished, or done by this software."""
-    for run in reversed(opened.store.catalog.runs()):
-        if run.kind == "train" and run.status in ("running", "done") and run.version == version.id:
-            folder = opened.store.run(run.number)
-            if not (folder.path / PLAN).exists() or not same_request(read_plan(folder.path, opened.task), plan):
-                continue
-            if run.status == "running" or _answers(folder, plan, wanted):
-                return folder
-    return None
-
-
-def _unbegun(opened: Opened) -> RunFolder | None:
-    """The last run, emptied, if it was killed among the gates that come before its plan: its number is taken over."""
-    last = max(opened.store.catalog.runs(), key=lambda run: run.number, default=None)
-    if last is None or (last.kind, last.status) != ("train", "new"):
-        return None
-    folder = opened.store.run(last.number)
-    shutil.rmtree(folder.path, ignore_errors=True)
-    folder.path.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def _answers(folder: RunFolder, plan: Plan, wanted: Wanted) -> bool:
-    """Whether a run that is done says all that was asked, and would say it again: same versions, same machine."""
-    answer, environment = folder.path / ANSWER, folder.path / ENVIRONMENT
-    if not (answer.exists() and environment.exists()):
-        return False
-    said = json.loads(answer.read_text())["json"]
-    return json.loads(environment.read_text()) == _environment(plan) and wanted.answered_by(said)
-
-
 def run_job(
     opened: Opened, job: Job, say: Say, accept: Sequence[str] = (), because: str = "", began: float | None = None
 ) -> Outcome | list[Gate]:
@@ -245,13 +108,13 @@ def run_job(
     packed = pack_version(opened, job.version, job.plan.task, say)
     to_be_timed = job.plan.time_s is not None and not job.resumed  # the gates are part of what the time is for
     if not job.resumed and not to_be_timed:
-        _start(opened, job)
+        start(opened, job)
     gates = pass_gates(opened, packed, job.plan, job.run.path, say, accept, because)
     passed = all(gate.passed for gate in gates)
     if to_be_timed:
         plan = fit_into_time(opened, packed, job.plan, monotonic() - began, say, monotonic) if passed else job.plan
         job = replace(job, plan=plan)
-        _start(opened, job)
+        start(opened, job)
     if not passed:
         opened.store.catalog.finish_run(job.run, "failed", None)
         return gates
@@ -263,46 +126,23 @@ def run_job(
     trained = load_model(opened, job.run.number)
     judged = judge(opened, trained, packed, "test")
     scores = metrics(opened.task, judged, trained.schema)
-    headline = scores[opened.task.headline]
-    beside = learning = None
-    if job.wanted.beside_random:
-        beside = beside_random(opened, packed, job.plan, headline, job.run.path / "random", say)
-    if job.wanted.learning_curve:
-        learning = learning_curve_of(opened, packed, job.plan, judged, job.run.path / "shares", say)
-    swept = None
-    if job.wanted.sweep:
-        setting, plans = variants(opened, job.plan, job.wanted.sweep)
-        swept = sweep(opened, packed, setting, plans, job.run.path / "sweep", say)
+    compared = _compared(opened, job, packed, judged, scores[opened.task.headline], say)
     give_back()
-    return Outcome(job, packed, trained, fitted, gates, judged, scores, Compared(crossed, beside, learning, swept))
+    return Outcome(job, packed, trained, fitted, gates, judged, scores, replace(compared, crossed=crossed))
 
 
-def _start(opened: Opened, job: Job) -> None:
-    """From here on the same command goes on with this run."""
-    write_plan(job.run.path, job.plan, job.told)
-    atomic.write_json(job.run.path / ENVIRONMENT, _environment(job.plan))
-    opened.store.catalog.start_run(job.run, job.plan, job.version)
-
-
-def _environment(plan: Plan) -> dict[str, Json]:
-    """What the bits depend on besides plan and data."""
-    import platform
-    from importlib import metadata
-
-    import numpy
-    import torch
-
-    return {
-        "snowroll": metadata.version("snowroll"),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": numpy.__version__,
-        "machine": platform.machine(),
-        "threads": plan.threads,
-        "processes": plan.processes,
-        "threads_each": plan.threads_each,
-        "device": plan.device,
-    }
+def _compared(opened: Opened, job: Job, packed: Packed, judged: Judged, headline: Metric, say: Say) -> Compared:
+    """The runs beside this one that were asked for."""
+    wanted, plan, folder = job.wanted, job.plan, job.run.path
+    beside = learning = swept = None
+    if wanted.beside_random:
+        beside = beside_random(opened, packed, plan, headline, folder / "random", say)
+    if wanted.learning_curve:
+        learning = learning_curve_of(opened, packed, plan, judged, folder / "shares", say)
+    if wanted.sweep:
+        setting, plans = variants(opened, plan, wanted.sweep)
+        swept = sweep(opened, packed, setting, plans, folder / "sweep", say)
+    return Compared(None, beside, learning, swept)
 
 
 def _stopped(opened: Opened, job: Job, gates: list[Gate], seconds: float) -> Answer:
