@@ -95,9 +95,9 @@ def check_leg(data: Path) -> dict[str, float]:
     from snowroll.prepare.groups_check import group_faults, hinted_groups
     from snowroll.prepare.pictures_check import picture_faults
     from snowroll.prepare.view import View
-    from snowroll.project.data import take_stock
     from snowroll.project.looks import look_at
     from snowroll.project.opened import open_project
+    from snowroll.project.stock import take_stock
     from snowroll.store.project import Project
 
     root = PLACE / "small"

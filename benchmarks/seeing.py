@@ -23,8 +23,8 @@ from measuring import DATA, HERE, WORK, Leg, machine, peer_python, spread, versi
 
 from snowroll.base.device import cores
 from snowroll.base.settings import split_flags
-from snowroll.project.data import take_stock
 from snowroll.project.opened import open_project
+from snowroll.project.stock import take_stock
 
 PEER = ["torch", "torchvision", "pillow"]
 STILL = "--task.scale 0 --task.shift 0 --task.brightness 0 --task.contrast 0 --task.saturation 0 --task.flip true"

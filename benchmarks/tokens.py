@@ -19,11 +19,13 @@ import torch
 from measuring import machine
 
 from snowroll.project.budget import fit_into_time
-from snowroll.project.data import Packed, freeze, pack_version, take_stock
+from snowroll.project.data import Packed, pack_version
 from snowroll.project.facts import measure_facts
 from snowroll.project.fitting import fit_rank
+from snowroll.project.freezing import freeze
 from snowroll.project.opened import open_project
 from snowroll.project.plans import make_plan
+from snowroll.project.stock import take_stock
 from snowroll.project.validating import validate
 from snowroll.train.exact import settle
 from snowroll.verbs.init import init

@@ -17,11 +17,13 @@ from snowroll.base.nouns import Batch, Json, Plan, Prediction
 from snowroll.base.task import Task, find_task
 from snowroll.deploy.session import Loaded as Exported
 from snowroll.deploy.session import load
-from snowroll.project.data import Packed, freeze, gather, pack_version, take_stock
+from snowroll.project.data import Packed, gather, pack_version
 from snowroll.project.facts import measure_facts
 from snowroll.project.fitting import new_model, objective_of
+from snowroll.project.freezing import freeze
 from snowroll.project.opened import Opened, open_project
 from snowroll.project.plans import make_plan
+from snowroll.project.stock import take_stock
 from snowroll.train.exact import settle
 from snowroll.train.fit import begin, fit
 from snowroll.train.trial import gate_plan

@@ -17,11 +17,13 @@ from snowroll.base.nouns import Batch, Plan
 from snowroll.base.task import find_task
 from snowroll.cli import run
 from snowroll.project.at_once import fit_of
-from snowroll.project.data import Packed, freeze, pack_version, take_stock
+from snowroll.project.data import Packed, pack_version
 from snowroll.project.facts import measure_facts
+from snowroll.project.freezing import freeze
 from snowroll.project.gating import pass_gates
 from snowroll.project.opened import Opened, open_project
 from snowroll.project.plans import make_plan
+from snowroll.project.stock import take_stock
 from snowroll.tasks.tabular.example import example
 from snowroll.tasks.tabular.model import Linear
 from snowroll.tasks.tabular.task import Tabular

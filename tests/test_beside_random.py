@@ -18,8 +18,10 @@ from test_kill_train import snowroll as started
 
 from snowroll.base.nouns import Item, Version
 from snowroll.project.beside import at_random
-from snowroll.project.data import freeze, pack_version, take_stock
+from snowroll.project.data import pack_version
+from snowroll.project.freezing import freeze
 from snowroll.project.opened import open_project
+from snowroll.project.stock import take_stock
 
 
 def ignore(_: str) -> None:

@@ -21,13 +21,15 @@ from snowroll.base.nouns import Json, Plan
 from snowroll.base.settings import split_flags
 from snowroll.design.ensemble import Ensemble
 from snowroll.project.budget import fit_into_time
-from snowroll.project.data import Packed, freeze, gather, pack_version, take_stock
+from snowroll.project.data import Packed, gather, pack_version
 from snowroll.project.facts import measure_facts
 from snowroll.project.folding import _mean_log, fit_plan, folded, joined_knows, part_of
+from snowroll.project.freezing import freeze
 from snowroll.project.jobs import prepare_job
 from snowroll.project.models import read_model, save_model
 from snowroll.project.opened import Opened, open_project
 from snowroll.project.plans import make_plan
+from snowroll.project.stock import take_stock
 from snowroll.tasks.classify_images.task import ClassifyImages
 from snowroll.train.exact import settle
 

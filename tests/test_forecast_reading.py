@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from series_kit import plain, read, write
 
 from snowroll.base.errors import DataError, UsageError
-from snowroll.project.data import take_stock
 from snowroll.project.opened import open_project
+from snowroll.project.stock import take_stock
 from snowroll.tasks.forecast.clocks import grid_of, read_times, step_in_words
 from snowroll.tasks.forecast.example import as_csv
 from snowroll.tasks.forecast.oddities import oddities

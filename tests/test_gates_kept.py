@@ -10,11 +10,13 @@ import pytest
 from bench_kit import ignore, one_thread
 from house_kit import draw_shapes
 
-from snowroll.project.data import freeze, pack_version, take_stock
+from snowroll.project.data import pack_version
 from snowroll.project.facts import measure_facts
+from snowroll.project.freezing import freeze
 from snowroll.project.gating import pass_gates
 from snowroll.project.opened import open_project
 from snowroll.project.plans import make_plan
+from snowroll.project.stock import take_stock
 from snowroll.verbs.init import init
 
 pytestmark = pytest.mark.slow

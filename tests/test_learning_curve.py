@@ -11,9 +11,11 @@ from house_kit import QUICK, draw_shapes, snowroll
 
 from snowroll.base.nouns import Plan
 from snowroll.evaluate.learning import LearningCurve, learning_curve
-from snowroll.project.data import freeze, pack_version, take_stock
+from snowroll.project.data import pack_version
+from snowroll.project.freezing import freeze
 from snowroll.project.learning import as_often, share_of
 from snowroll.project.opened import open_project
+from snowroll.project.stock import take_stock
 from snowroll.train.order import steps_per_epoch
 
 SIZES = (250, 500, 1_000)

@@ -9,10 +9,11 @@ from house_kit import MACHINE, draw_shapes, snowroll
 
 from snowroll.base.errors import DataError
 from snowroll.base.nouns import Split, Version
-from snowroll.project.data import freeze, take_stock
+from snowroll.project.freezing import freeze
 from snowroll.project.opened import Opened, open_project
 from snowroll.project.placements import placements
 from snowroll.project.reference import reference
+from snowroll.project.stock import take_stock
 
 pytestmark = pytest.mark.slow
 

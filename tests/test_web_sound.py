@@ -12,8 +12,8 @@ from label_kit import TOKEN, make_project
 from starlette.testclient import TestClient
 
 from snowroll.prepare.audio import open_sound
-from snowroll.project.data import take_stock
 from snowroll.project.opened import Opened, open_project
+from snowroll.project.stock import take_stock
 from snowroll.tasks.transcribe.words.example import example
 from snowroll.verbs.init import init
 from snowroll.web.app import make_label_app

@@ -10,10 +10,12 @@ import pytest
 from snowroll.base.errors import UsageError
 from snowroll.base.nouns import Version
 from snowroll.base.task import Fingerprint
-from snowroll.project.data import freeze, pack_version, take_stock
+from snowroll.project.data import pack_version
 from snowroll.project.facts import measure_facts
+from snowroll.project.freezing import freeze
 from snowroll.project.opened import Opened, open_project
 from snowroll.project.plans import make_plan
+from snowroll.project.stock import take_stock
 from snowroll.tasks.write_text import task
 from snowroll.tasks.write_text.options import WriteOptions
 from snowroll.verbs.init import init

@@ -19,13 +19,13 @@ from snowroll.prepare.manifest import TOO_LARGE, TWO_ROWS, TWO_SPLITS
 from snowroll.prepare.read import EMPTY, OURS
 from snowroll.prepare.view import View, count
 from snowroll.project.code import code_beside
-from snowroll.project.data import Stock
 from snowroll.project.fixing import left_out_by_rule, rules_of, settled
 from snowroll.project.looks import look_at
 from snowroll.project.opened import Opened, Say
 from snowroll.project.opinions import known_opinions, opinions_on, said_of
 from snowroll.project.placements import placements
 from snowroll.project.split_free import keep_split_free, read_split_free
+from snowroll.project.stock import Stock
 
 
 @dataclass(frozen=True, slots=True)

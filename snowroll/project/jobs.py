@@ -15,13 +15,14 @@ from snowroll.base import atomic
 from snowroll.base.errors import DataError
 from snowroll.base.nouns import Fault, Json, Plan, Version
 from snowroll.project.beside import refuse_ungrouped
-from snowroll.project.data import freeze, refuse_without_figure, take_stock
 from snowroll.project.facts import known_facts, measure_facts
 from snowroll.project.faults import Inspected, Inspection
 from snowroll.project.folding import folded
+from snowroll.project.freezing import freeze, refuse_without_figure
 from snowroll.project.learning import refuse_curve
 from snowroll.project.opened import Opened, Say
 from snowroll.project.plans import PLAN, Told, make_plan, read_plan, read_told, same_request, write_plan
+from snowroll.project.stock import take_stock
 from snowroll.project.sweep import variants
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from snowroll.base.memory import give_back
 from snowroll.base.nouns import Item, Json, Plan, Version, canonical, digest
 from snowroll.prepare.split import folds
 from snowroll.project.budget import fit_into_time
-from snowroll.project.data import Packed, Stock, pack_version
+from snowroll.project.data import Packed, pack_version
 from snowroll.project.facts import measure_facts
 from snowroll.project.faults import Inspected
 from snowroll.project.fitting import fit_run
@@ -30,6 +30,7 @@ from snowroll.project.models import Trained, calibrated
 from snowroll.project.opened import Opened, Say
 from snowroll.project.opinions import Opinions, keep_opinions
 from snowroll.project.plans import make_plan
+from snowroll.project.stock import Stock
 
 HALVES = 2
 FEWEST = 100  # labelled samples: half of fewer teach a network little

@@ -12,7 +12,8 @@ from snowroll.base.errors import StoreError
 from snowroll.base.nouns import Json, Metric, Prediction, Split
 from snowroll.base.task import Task
 from snowroll.evaluate.interval import bootstrap
-from snowroll.project.data import Packed, batches_of, no_figure, pack_version
+from snowroll.project.data import Packed, batches_of, pack_version
+from snowroll.project.freezing import no_figure
 from snowroll.project.models import Trained
 from snowroll.project.opened import Opened, Say
 

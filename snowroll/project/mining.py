@@ -10,10 +10,10 @@ import numpy as np
 from snowroll.base.nouns import Record, Sample, digest
 from snowroll.prepare.features import colours, components
 from snowroll.prepare.mine import choose
-from snowroll.project.data import Stock, class_counts, take_stock
 from snowroll.project.looks import look_at
 from snowroll.project.opened import Opened, Say
 from snowroll.project.settings import LabelSettings
+from snowroll.project.stock import Stock, class_counts, take_stock
 from snowroll.store.rows import FOR_TEST, Queued
 
 NEVER_MINED = 0.2  # share of all samples, by their ids, that only the locked test set takes from; a guess

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from snowroll.base.nouns import Fault
 from snowroll.prepare.view import count
-from snowroll.project.data import take_stock
 from snowroll.project.faults import inspect
 from snowroll.project.fixing import apply
 from snowroll.project.fixing import undo as take_back
@@ -14,6 +13,7 @@ from snowroll.project.judges import form_opinions
 from snowroll.project.opened import Answer, Opened, Say
 from snowroll.project.opinions import known_opinions
 from snowroll.project.plans import seconds
+from snowroll.project.stock import take_stock
 
 PATHS, OF_ONE_CODE = 4, 5  # paths of a finding, and findings of one code, shown to a person; --json has all
 MARK = {"block": "BLOCK", "warn": "warn ", "note": "note "}

@@ -8,12 +8,12 @@ from pathlib import Path
 from snowroll.base import atomic
 from snowroll.base.errors import UsageError, did_you_mean
 from snowroll.project.artifacts import make_artifact, make_int8
-from snowroll.project.data import take_stock
 from snowroll.project.judging import packed_of
 from snowroll.project.looks import look_at
 from snowroll.project.models import load_model
 from snowroll.project.opened import Answer, Opened, Say
 from snowroll.project.placements import placements
+from snowroll.project.stock import take_stock
 
 
 def export(opened: Opened, run: int | None, int8: bool, out: Path | None, say: Say) -> Answer:

@@ -1,0 +1,98 @@
+"""What there is to learn from now: the samples of the user's folder and of production, with their labels."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from snowroll.base.errors import DataError
+from snowroll.base.nouns import Json, Sample, canonical
+from snowroll.base.task import Reading, Task
+from snowroll.prepare.index import index, stamp
+from snowroll.prepare.settings import PrepareSettings
+from snowroll.project.opened import Opened, Say
+
+MOST_SKIPPED = 1_000  # files passed over that are remembered by name
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """What there is to learn from now: the folder's samples and production's, with the labels people gave."""
+
+    samples: tuple[Sample, ...]
+    targets: Mapping[str, Json]  # sample id -> target; absent: not labelled
+    for_test: frozenset[str]  # labelled for the locked test set
+    layout: str
+    skipped: Mapping[str, str]  # where -> why it is no sample
+    schema: Mapping[str, Json]
+
+
+def take_stock(opened: Opened, say: Say) -> Stock:
+    """Index what changed in the folder since the last time, and join the labels given since."""
+    catalog = opened.store.catalog
+    seen = stamp(opened.folder.root, opened.prepare)
+    if catalog.pointer("folder") != seen:
+        _index(opened, seen, say)
+    samples = tuple(sorted(catalog.samples().values(), key=lambda sample: sample.where))
+    labels = catalog.labels()
+    targets = {sample.id: sample.target for sample in samples if sample.target is not None}
+    targets |= {label.sample: label.target for label in labels.values() if label.target is not None}
+    for_test = frozenset(label.sample for label in labels.values() if label.for_test)
+    named = [*opened.prepare.labels, *targets.values()]
+    story = catalog.story("layout") or {}
+    schema = {**story.get("schema", {}), **opened.task.schema(named)}
+    return Stock(samples, targets, for_test, catalog.pointer("layout") or "", story.get("skipped", {}), schema)
+
+
+def _index(opened: Opened, seen: str, say: Say) -> None:
+    """Bring the catalog's samples to what lies in the folder now. seen: the folder's stamp, taken before."""
+    catalog = opened.store.catalog
+    reading = read(opened)
+    say(f"indexing {len(reading.found):,} samples ...")
+    fresh = index(opened.folder, reading, opened.task.kind, stream=opened.stream)
+    present = {sample.id for sample in fresh}
+    gone = [s.id for s in catalog.samples().values() if s.origin == "collected" and s.id not in present]
+    catalog.add_samples(fresh)
+    if gone:
+        catalog.retire_samples(gone, "the file was changed or removed")
+    passed_over = {**reading.skipped, **opened.folder.refused}
+    told = {
+        "evidence": list(reading.evidence),
+        "skipped": dict(list(passed_over.items())[:MOST_SKIPPED]),
+        "schema": dict(reading.schema),
+    }
+    catalog.set_pointer("layout", reading.layout, told)
+    catalog.set_pointer("folder", seen, {"samples": len(fresh)})
+
+
+def read(opened: Opened) -> Reading:
+    """How the project's task understands the folder. Raises DataError if it does not."""
+    reading = opened.task.recognise(opened.folder, _as_before(opened))
+    if reading is None:
+        raise DataError(
+            f"nothing here that task '{opened.task.name}' can read",
+            where=opened.data,
+            cure="put class folders, a manifest, an archive or an .npz there, or give --labels a,b,c",
+        )
+    return reading
+
+
+def _as_before(opened: Opened) -> PrepareSettings:
+    """What the task reads folders by as it was found the first time: samples of a folder that grows stay what they are.
+
+    Nothing of it once the user settles another.
+    """
+    story = opened.store.catalog.story("layout")
+    known = story.get("schema", {}) if story else {}
+    before = {name: known[name] for name in getattr(opened.task, "reads", ()) if name in known}
+    asked = opened.prepare.asked
+    if any(canonical(before[name]) != canonical(value) for name, value in asked.items() if name in before):
+        return opened.prepare
+    return replace(opened.prepare, asked={**before, **asked})
+
+
+def class_counts(task: Task, targets: Sequence[Json]) -> Counter[str]:
+    """How often each class is seen: in a picture, or as objects where one holds several."""
+    of_classes = getattr(task, "of_classes", None)
+    return Counter(task.strata(targets) if of_classes is None else of_classes(targets))
