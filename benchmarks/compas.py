@@ -10,7 +10,7 @@ from measuring import DATA
 from torch import nn
 
 from snowroll.base.nouns import Prediction
-from snowroll.evaluate.report import Evidence
+from snowroll.evaluate.background import Evidence
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.prepare.tables import row_from_bytes

@@ -13,13 +13,15 @@ from PIL import Image
 
 from snowroll.base.errors import DataError
 from snowroll.base.nouns import Fault, Gate, Metric, Report
+from snowroll.evaluate.background import Background, Curve, Ledger, Shot
 from snowroll.evaluate.calibration import fit_temperature, reliability
 from snowroll.evaluate.card import COLUMNS, card, results_row
 from snowroll.evaluate.compare import promotion_test
 from snowroll.evaluate.interval import bootstrap, interval_in_words
 from snowroll.evaluate.metrics import class_recall, confusion, per_class, scorer, trials_behind_means
+from snowroll.evaluate.opening import opening
 from snowroll.evaluate.plots import curve, matrix, thin, ticks
-from snowroll.evaluate.report import Background, Curve, Ledger, Shot, opening, render, thumbnail
+from snowroll.evaluate.report import render, thumbnail
 from snowroll.evaluate.slices import find_slices
 from snowroll.evaluate.splits import BesideRandom, CrossValidated
 

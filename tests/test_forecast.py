@@ -15,7 +15,7 @@ from house_kit import intact, snowroll
 from series_kit import learnt, plain, read, write
 
 from snowroll.base.nouns import Batch, Prediction
-from snowroll.evaluate.report import Evidence
+from snowroll.evaluate.background import Evidence
 from snowroll.prepare.augment import CounterDraw
 from snowroll.tasks.forecast import task
 from snowroll.tasks.forecast.calibrating import fences

@@ -7,8 +7,9 @@ import re
 from collections.abc import Mapping, Sequence
 
 from snowroll.base.nouns import Json, Report
+from snowroll.evaluate.background import Background
 from snowroll.evaluate.metrics import LABELS
-from snowroll.evaluate.report import Background, figure, label
+from snowroll.evaluate.opening import figure, label
 
 COLUMNS = (
     "run", "at", "version", "metric", "value", "low", "high", "n", "seconds", "peak_mb", "parameters", "gates",

@@ -126,7 +126,7 @@ def expected(probabilities: np.ndarray, schema: Schema) -> Sequence[str]:
 def details(
     predictions: Sequence[Prediction], truth: np.ndarray, schema: Schema, groups: Sequence[str]
 ) -> dict[str, Any]:
-    """Parts of evaluate.report.Background. truth: [n] class numbers.
+    """Parts of evaluate.background.Background. truth: [n] class numbers.
 
     What was said need not be the most probable class (a threshold may decide); confidence is of the most probable.
     """

@@ -16,10 +16,11 @@ import numpy as np
 from snowroll.base import atomic
 from snowroll.base.nouns import Fault, Gate, Json, Metric, Plan, Prediction, Report, Sample
 from snowroll.base.settings import as_flag
+from snowroll.evaluate.background import Background, Curve, Evidence, Ledger, Passage, Shot
 from snowroll.evaluate.card import COLUMNS, card, results_row
 from snowroll.evaluate.compared import Compared
 from snowroll.evaluate.interval import interval_in_words
-from snowroll.evaluate.report import Background, Curve, Evidence, Ledger, Passage, Shot, render, thumbnail
+from snowroll.evaluate.report import render, thumbnail
 from snowroll.evaluate.slices import Slice, find_slices
 from snowroll.prepare.look import Look
 from snowroll.project.data import Packed, gather

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from snowroll.design.ngrams import Bag
-from snowroll.evaluate.report import Evidence, Passage
+from snowroll.evaluate.background import Evidence, Passage
 from snowroll.prepare.folded import words_of_codes
 from snowroll.tasks.classify_texts.model import inner, word_votes
 

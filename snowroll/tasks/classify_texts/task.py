@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import nn
 
-    from snowroll.evaluate.report import Evidence, Passage
+    from snowroll.evaluate.background import Evidence, Passage
     from snowroll.prepare.view import View
 
 Schema = Mapping[str, Json]

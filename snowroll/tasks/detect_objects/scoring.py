@@ -208,7 +208,7 @@ def _matched(mine: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarr
 def details(
     predictions: Sequence[Prediction], targets: Sequence[Json], schema: Mapping[str, Json], groups: Sequence[str]
 ) -> dict[str, Any]:
-    """Parts of evaluate.report.Background: what was taken for what, with a row and a column for nothing."""
+    """Parts of evaluate.background.Background: what was taken for what, with a row and a column for nothing."""
     names = list(schema["classes"])
     number = {name: place for place, name in enumerate([*names, NOTHING])}
     table = np.zeros((len(names) + 1, len(names) + 1), int)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from snowroll.base.nouns import Json
-from snowroll.evaluate.report import Curve, Evidence, Passage
+from snowroll.evaluate.background import Curve, Evidence, Passage
 from snowroll.tasks.forecast.scoring import Errors, errors, scaled
 
 _MOST = 12  # rows of a table

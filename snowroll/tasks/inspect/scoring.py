@@ -137,7 +137,7 @@ def credit(predictions: Sequence[Prediction], targets: Sequence[Json]) -> np.nda
 def details(
     predictions: Sequence[Prediction], targets: Sequence[Json], schema: Mapping[str, Json], groups: Sequence[str]
 ) -> dict[str, Any]:
-    """Parts of evaluate.report.Background: what became of parts of each kind."""
+    """Parts of evaluate.background.Background: what became of parts of each kind."""
     truth, said = faulty(targets), faulty(p.value for p in predictions)
     kinds = np.array([kind_of(target) for target in targets])
     right = (truth == said).astype(float)

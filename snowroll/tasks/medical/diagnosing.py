@@ -115,8 +115,8 @@ def details(
     groups: Sequence[str],
     positive: str | None,
 ) -> dict[str, Any]:
-    """Parts of evaluate.report.Background."""
-    from snowroll.evaluate.report import Curve
+    """Parts of evaluate.background.Background."""
+    from snowroll.evaluate.background import Curve
 
     names = list(schema["classes"])
     found = {**details_of_classes(predictions, truth, schema, groups), "words": WORDS}

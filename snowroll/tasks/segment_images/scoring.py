@@ -124,7 +124,7 @@ def credit(predictions: Sequence[Prediction], targets: Sequence[Json], schema: M
 def details(
     predictions: Sequence[Prediction], targets: Sequence[Json], schema: Mapping[str, Json], groups: Sequence[str]
 ) -> dict[str, Any]:
-    """Parts of evaluate.report.Background. Pixels are no samples of their own: intervals are over pictures."""
+    """Parts of evaluate.background.Background. Pixels are no samples of their own: intervals are over pictures."""
     names = list(schema["classes"])
     by_picture = tables(predictions, targets, names)
     whole = by_picture.sum(axis=0)

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 
 from snowroll.base.nouns import Batch, Json, Metric
+from snowroll.evaluate.background import Evidence, Passage
 from snowroll.evaluate.interval import mean_with_interval
 from snowroll.evaluate.metrics import sample_nll
-from snowroll.evaluate.report import Evidence, Passage
 from snowroll.tasks.tabular.looking import values_of
 from snowroll.tasks.tabular.model import Cells, Linear, Trees, inner
 from snowroll.tasks.tabular.options import RowOptions

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from snowroll.evaluate.background import Evidence, Passage
 from snowroll.evaluate.bleu import BLEU_SIGNATURE, CHRF_SIGNATURE
-from snowroll.evaluate.report import Evidence, Passage
 from snowroll.tasks.translate.copied import names_in, numbers_in
 from snowroll.tasks.translate.scoring import alike
 from snowroll.tasks.translate.sentences import text_of

@@ -96,7 +96,7 @@ def surface_mm(truth: np.ndarray, said: np.ndarray, spacing: Sequence[float]) ->
 def details(
     predictions: Sequence[Prediction], targets: Sequence[Json], schema: Mapping[str, Json], groups: Sequence[str]
 ) -> dict[str, Any]:
-    """Parts of evaluate.report.Background. Voxels are no samples of their own: intervals are over scans."""
+    """Parts of evaluate.background.Background. Voxels are no samples of their own: intervals are over scans."""
     names = list(schema["classes"])
     by_scan = _tables(predictions, targets, names)
     whole = by_scan.sum(axis=0)

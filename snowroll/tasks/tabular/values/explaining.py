@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from snowroll.base.nouns import Batch, Json
+from snowroll.evaluate.background import Dots, Evidence, Passage
 from snowroll.evaluate.interval import mean_with_interval
-from snowroll.evaluate.report import Dots, Evidence, Passage
 from snowroll.tasks.tabular.explaining import MOST_TOLD, as_rules, rules_kept, worth_of_columns
 from snowroll.tasks.tabular.looking import values_of
 from snowroll.tasks.tabular.model import Linear, Trees, inner

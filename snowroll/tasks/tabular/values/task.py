@@ -18,7 +18,7 @@ from snowroll.tasks.tabular.values.options import ValueOptions, facts_of, has_ta
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from snowroll.evaluate.report import Evidence, Passage
+    from snowroll.evaluate.background import Evidence, Passage
     from snowroll.prepare.view import View
 
 Schema = Mapping[str, Json]
