@@ -12,7 +12,8 @@ def test_the_optional_parts_are_those_that_are_looked_up() -> None:
     listed = (HOUSE / "base" / "task.py").read_text().partition("beside the protocol, looked up with getattr:")[2]
     named = re.findall(r"^#   (\w+)[(:]", listed, re.MULTILINE)
     text = "\n".join(path.read_text() for path in HOUSE.rglob("*.py"))
-    assert sorted(named) == sorted(set(re.findall(r'getattr\((?!plan\.)(?:\w+\.)*task, "(\w+)"', text)))
+    looked_up = re.findall(r'(?:getattr\((?:\w+\.)*task|hasattr\(options), "(\w+)"', text)
+    assert sorted(named) == sorted(set(looked_up))
 
 
 def test_every_part_of_the_protocol_is_asked_for() -> None:

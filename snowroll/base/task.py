@@ -213,60 +213,77 @@ class Deployable:
     contract: Mapping[str, Json]  # in words and numbers, goes into the file's metadata
 
 
-# What a task may bring beside the protocol, looked up with getattr:
+# What a task may bring beside the protocol, looked up with getattr: by the step that asks for it.
+#
+# 1 prepare: reading
+#   wants: str                                         what a folder must hold, told where it holds nothing of it
+#   reads: frozenset[str]                              fields of its Options, or of its readings' schema, that decide
+#                                                      how a folder is read: those settled come as `settings.asked`
+#   particularity(reading, settings) -> int            of several tasks that can read a folder the highest is meant; 0
+#   pieces(raw, names) -> Mapping[str, bytes]          samples that lie in one file, by the names `recognise` gave them
+#   samples_in(folder, settings) -> list[str]          what of a folder is a sample to be answered, if not each file
+#   holds_samples(name) -> bool                        whether a file of this name holds several samples to be answered
+#   read_facts(raws, options) -> Mapping[str, Json]    what planning asks of the bytes that are learnt from, and no look
+#                                                      holds: byte pairs. options: as the user settled them
+#   cleaned(raw) -> bytes                              what may be kept of a sample's bytes: names of patients may not
+#
+# 1 prepare: checking and labelling
+#   gist(target) -> str                                a target in a spelling that resized copies of a picture share
+#   of_classes(targets) -> list[str]                   the class of every object, where a target holds several or none
+#   faults(view) -> Iterable[Fault]                    what `check` finds of this kind of target: see prepare.view.View
+#   doubted(view) -> Iterable[Fault]                   what networks that never saw a target have against it: view.said
+#   completed(target, look) -> Json                    an answer of the page with what only the sample's Look knows
+#   widget: Path                                       its own label widget: a JavaScript module
+#   text(raw) -> str                                   a sample as text, read in the place of its picture
+#   sound(raw) -> bytes                                a sample as a WAV, played beside its picture on the label page
+#   in_pixels: bool                                    places in the picture matter, or its words: it is shown unshrunk
+#   writers: Mapping[str, Callable]                    formats that `export --labels` writes: see verbs/export.py
+#
+# 2 design and 3 train
+#   starts_from: int                                   how many numbers `start` may be given, if not the engine's
 #   start(model, batch, targets, options)              before the first step: filters from a batch of the training data,
 #                                                      the class shares from all its encoded targets
 #   fit(model, train, val, plan)                       in place and without gradients, from a split's rows as one batch;
 #                                                      asked for where its Options say `at_once`
 #   freeze(model, frozen)                              hold all but the head still for the first `options.head_first`
-#   particularity(reading, settings) -> int            of several tasks that can read a folder the highest is meant; 0
-#   words(target) -> str                               a target or a prediction's value as people read it in a report
-#   same(one, other) -> float                          how far two predictions say the same, in [0, 1], where outputs
-#                                                      are lists that cannot be compared number by number: for proofs
-#   wants: str                                         what a folder must hold, told where it holds nothing of it
-#   writers: Mapping[str, Callable]                    formats that `export --labels` writes: see verbs/export.py
-#   gist(target) -> str                                a target in a spelling that resized copies of a picture share
-#   pieces(raw, names) -> Mapping[str, bytes]          samples that lie in one file, by the names `recognise` gave them
-#   live(rate_hz, channels, options) -> Live            cuts a live signal into samples: see below
-#   reads: frozenset[str]                              fields of its Options, or of its readings' schema, that decide
-#                                                      how a folder is read: those settled come as `settings.asked`
-#   sound(raw) -> bytes                                a sample as a WAV, played beside its picture on the label page
-#   text(raw) -> str                                   a sample as text, read in the place of its picture
-#   cleaned(raw) -> bytes                              what may be kept of a sample's bytes: names of patients may not
 #   teaches(targets, options) -> [n] bool              which samples may be learnt from: all others are judged on only
-#   samples_in(folder, settings) -> list[str]          what of a folder is a sample to be answered, if not each file
-#   holds_samples(name) -> bool                        whether a file of this name holds several samples to be answered
-#   as_file(value, raw) -> (ending, bytes)             an answer as a file for other tools, on the sample's own grid
-#   completed(target, look) -> Json                    an answer of the page with what only the sample's Look knows
-#   of_classes(targets) -> list[str]                   the class of every object, where a target holds several or none
-#   faults(view) -> Iterable[Fault]                    what `check` finds of this kind of target: see prepare.view.View
-#   doubted(view) -> Iterable[Fault]                   what networks that never saw a target have against it: view.said
-#   starts_from: int                                   how many numbers `start` may be given, if not the engine's
+#   thinned(batch, options) -> Batch                   whole samples in the time of the parts that are learnt from
+#   in_order: bool                                     each answer along the inputs may hang on those before it alone
+#   completed_schema(schema, options) -> schema        the schema with what a run's options add to it: its tokens
+#
+# 3 train: after the last step
 #   calibrates_from: int                               from how many validation rows on `calibrate` has something to say
 #   calibrate(outputs, targets, options) -> Json       fitted on the validation rows after training
 #   calibrated(model, calibration) -> nn.Module        the model with what `calibrate` found
 #   ensemble(models) -> nn.Module                      models of one plan as one model: what train.folds needs
-#   trials(targets, schema) -> Mapping[str, float]     on how many samples a metric rests, where they are not all
-#   details(predictions, targets, schema, groups)      fields of evaluate.report.Background: confusion, calibration
-#   sliced(looks, schema) -> Mapping[str, Sequence]    name -> [n] values to look for slices by, beside others
-#   explained(evidence) -> Iterable[Passage]           parts of the report about this model: evaluate.report.Evidence
-#   pipeline: str                                      the model hubs' word for the task, for the model card
-#   read_facts(raws, options) -> Mapping[str, Json]    what planning asks of the bytes that are learnt from, and no look
-#                                                      holds: byte pairs. options: as the user settled them
-#   completed_schema(schema, options) -> schema        the schema with what a run's options add to it: its tokens
-#   at_length(model, batch, said, schema, options)     predictions at length, where that takes several passes
-#   streams: Mapping[str, Callable]                    routes of its own on `serve`, in pieces: deploy/streams.py
 #   closing(model, line, schema, options)              pieces of what a model says to a line typed at a terminal
-#   floor(columns, targets, rows, schema)              (the headline of what must be beaten, what it is); rows by split
-#   in_order: bool                                     each answer along the inputs may hang on those before it alone
+#
+# 4 evaluate
+#   trials(targets, schema) -> Mapping[str, float]     on how many samples a metric rests, where they are not all
 #   credited: str                                      what `credit` is, where it is not the headline
-#   in_pixels: bool                                    places in the picture matter, or its words: it is shown unshrunk
-#   widget: Path                                       its own label widget: a JavaScript module
-#   thinned(batch, options) -> Batch                   whole samples in the time of the parts that are learnt from
+#   same(one, other) -> float                          how far two predictions say the same, in [0, 1], where outputs
+#                                                      are lists that cannot be compared number by number: for proofs
+#   sliced(looks, schema) -> Mapping[str, Sequence]    name -> [n] values to look for slices by, beside others
+#   details(predictions, targets, schema, groups)      fields of a report's Background: confusion, calibration
+#   floor(columns, targets, rows, schema)              (the headline of what must be beaten, what it is); rows by split
+#   explained(evidence) -> Iterable[Passage]           parts of the report, from evaluate.background.Evidence
+#   words(target) -> str                               a target or a prediction's value as people read it in a report
+#
+# 5 deploy
+#   pipeline: str                                      the model hubs' word for the task, for the model card
 #   cautions(schema, options) -> list[str]             what the model must not be used for: for the model card
-# and in its Options: at_once (whether `fit` makes the model),
-# head_first (share of the steps), backbone_lr (times train.lr), pretrained (weights to begin with),
-# pictures (whether reports show them), parts (a side of a sample is this many times that of what is learnt at once)
+#   at_length(model, batch, said, schema, options)     predictions at length, where that takes several passes
+#   as_file(value, raw) -> (ending, bytes)             an answer as a file for other tools, on the sample's own grid
+#   streams: Mapping[str, Callable]                    routes of its own on `serve`, in pieces: deploy/streams.py
+#   live(rate_hz, channels, options) -> Live            cuts a live signal into samples: see below
+#
+# In its Options, likewise:
+#   at_once: bool                                      whether `fit` makes the model
+#   head_first: float                                  share of the steps in which `freeze` holds
+#   backbone_lr: float                                 of all but the head, times train.lr
+#   pretrained: str                                    weights to begin with
+#   pictures: bool                                     whether reports show them
+#   parts: int                                         a side of a sample is this many times that of what is learnt from
 
 
 class Live(Protocol):
