@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,29 +14,25 @@ from typing import Any
 import numpy as np
 
 from snowroll.base import atomic
-from snowroll.base.nouns import Fault, Gate, Json, Metric, Plan, Prediction, Report, Sample
+from snowroll.base.nouns import Fault, Gate, Json, Metric, Plan, Report
 from snowroll.base.settings import as_flag
-from snowroll.evaluate.background import Background, Curve, Evidence, Ledger, Passage, Shot
+from snowroll.evaluate.background import Background, Curve, Evidence, Ledger, Passage
 from snowroll.evaluate.card import COLUMNS, card, results_row
 from snowroll.evaluate.compared import Compared
 from snowroll.evaluate.interval import interval_in_words
-from snowroll.evaluate.report import render, thumbnail
+from snowroll.evaluate.report import render
 from snowroll.evaluate.slices import Slice, find_slices
 from snowroll.prepare.look import Look
 from snowroll.project.data import Packed, gather
-from snowroll.project.judging import Judged, predict_rows
+from snowroll.project.judging import Judged
 from snowroll.project.looks import look_at
-from snowroll.project.lost import most_lost
 from snowroll.project.models import Trained
 from snowroll.project.opened import Opened
 from snowroll.project.plans import Told, briefly
 from snowroll.project.promotion import Decision
+from snowroll.project.shots import doubted, typical, worst
 
-SHOTS = 24  # worst mistakes shown
-MOST_OF_A_TEXT = 1_000  # characters that are shown of one
 MOST_OF_A_FLAG = 500  # characters of a setting's value, in the command that trains once more
-TYPICAL = 6  # samples shown from the best to the worst, where a task asks for them
-SMALL_PX, LARGE_PX = 160, 480  # longer side of a picture in the report; large where places in it matter
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +69,12 @@ def write_report(
         slices=tuple(asdict(part) for part in slices),
         gates=tuple(story.gates),
         faults=tuple(story.faults),
-        costs=costs(trained, story.seconds),
+        costs=_costs(trained, story.seconds),
         extras={**story.compared.as_json(), **({"passages": [asdict(one) for one in passages]} if passages else {})},
     )
     background = replace(_background(opened, story, packed, trained, judged), passages=passages)
     path = story.folder / "report.html"
-    plan = trained.plan
-    pictures = getattr(plan.task, "pictures", True)
+    pictures = getattr(trained.plan.task, "pictures", True)
     atomic.write_text(path, render(report, background, pictures=pictures))
     atomic.write_json(story.folder / "report.json", asdict(report))
     if (story.folder / "model").is_dir():
@@ -175,9 +170,9 @@ def _background(opened: Opened, story: Story, packed: Packed, trained: Trained, 
         drawn=story.words,
         curves=_curves(task.headline, story, "nats" if trained.schema["type"] == "choice" else ""),
         large=getattr(task, "in_pixels", False),
-        shots=_shots(opened, judged, trained.schema),
-        typical=_typical(opened, judged, trained.schema) if own.get("pictured") else (),
-        doubted=_doubted(opened, story, packed, trained),
+        shots=worst(opened, judged, trained.schema),
+        typical=typical(opened, judged, trained.schema) if own.get("pictured") else (),
+        doubted=doubted(opened, story.folder, packed, trained),
         plan=[(key, briefly(value), origin) for key, (value, origin) in story.told.items()],
         reproduce=[story.reproduce or _once_more(opened, story)],
         **own,
@@ -236,59 +231,6 @@ def _curves(headline: str, story: Story, unit: str) -> list[Curve]:
     return found + ([Curve("learning rate", {"rate": rates})] if rates else [])
 
 
-def _shots(opened: Opened, judged: Judged, schema: Mapping[str, Json]) -> list[Shot]:
-    """The worst mistakes, one of each group before a second: least credit first, the surest before the others."""
-    order = sorted(range(len(judged.ids)), key=lambda row: (judged.credit[row], judged.predictions[row].doubt))
-    worst = _of_each_group([row for row in order if judged.credit[row] < 1], judged.groups)[:SHOTS]
-    told = [(judged.ids[row], judged.targets[row], judged.predictions[row]) for row in worst]
-    return _drawn(opened, told, schema)
-
-
-def _of_each_group(rows: Sequence[int], groups: Sequence[str]) -> list[int]:
-    """The rows in their order, but a second of one group after the first of all: neighbours tell the same."""
-    first = list({groups[row]: row for row in reversed(rows)}.values())
-    kept = set(first)
-    return [row for row in rows if row in kept] + [row for row in rows if row not in kept]
-
-
-def _typical(opened: Opened, judged: Judged, schema: Mapping[str, Json]) -> list[Shot]:
-    """A few samples, evenly from the most credit to the least."""
-    order = np.argsort(-judged.credit, kind="stable")
-    rows = [int(order[k]) for k in np.unique(np.linspace(0, len(order) - 1, TYPICAL).round().astype(int))]
-    told = [(judged.ids[row], judged.targets[row], judged.predictions[row]) for row in rows]
-    return _drawn(opened, told, schema)
-
-
-def _doubted(opened: Opened, story: Story, packed: Packed, trained: Trained) -> list[Shot]:
-    """The training samples that lost most over the run, most lost first."""
-    every = packed.version.items
-    found = {row: every[row].group or every[row].sample for row, _ in most_lost(story.folder, 20 * SHOTS)}
-    if not found:
-        return []
-    groups = [found.get(row, "") for row in range(len(every))]
-    rows = np.array(_of_each_group(list(found), groups)[:SHOTS], np.int64)
-    items = [every[row] for row in rows]
-    said = predict_rows(opened, trained, packed, rows)
-    told = [(item.sample, item.target, one) for item, one in zip(items, said, strict=True)]
-    return _drawn(opened, told, trained.schema)
-
-
-def _drawn(opened: Opened, told: Sequence[tuple[str, Json, Prediction]], schema: Mapping[str, Json]) -> list[Shot]:
-    """Samples with their targets and what the model said, as pictures; without those whose file is gone by now."""
-    samples = opened.samples([name for name, _, _ in told])
-    raw = dict(opened.stream([sample.where for sample in samples.values()]))
-    words, read = getattr(opened.task, "words", str), getattr(opened.task, "text", None)
-    longest = LARGE_PX if getattr(opened.task, "in_pixels", False) else SMALL_PX
-    shots = []
-    for name, target, said in told:
-        where = samples[name].where
-        if where in raw:
-            text = read(raw[where])[:MOST_OF_A_TEXT] if read else ""
-            image = b"" if text else thumbnail(opened.task.draw(raw[where], target, said.value, schema), longest)
-            shots.append(Shot(image, name, words(target), words(said.value), said.probability, where, text))
-    return shots
-
-
 def _passages(opened: Opened, packed: Packed, trained: Trained, judged: Judged) -> Sequence[Passage]:
     """What the task has to tell of this model, by the rows it was judged on."""
     explained = getattr(opened.task, "explained", None)
@@ -327,19 +269,14 @@ def slices_of(opened: Opened, judged: Judged, packed: Packed) -> list[Slice]:
         "pixels": [look.width * look.height for look in seen],
         "shape": [look.width / max(1, look.height) for look in seen],
         "origin": [sample.origin for sample in ordered],
-        "folder": list(_folders(ordered)),
+        "folder": [sample.where.rpartition("/")[0] or "." for sample in ordered],
     }
     if (sliced := getattr(opened.task, "sliced", None)) is not None:
         columns |= sliced(seen, packed.schema)
     return find_slices(columns, judged.credit, judged.groups)
 
 
-def _folders(samples: Iterable[Sample]) -> Iterable[str]:
-    for sample in samples:
-        yield sample.where.rpartition("/")[0] or "."
-
-
-def costs(trained: Trained, seconds: float) -> dict[str, float]:
+def _costs(trained: Trained, seconds: float) -> dict[str, float]:
     import resource
 
     parameters = sum(p.numel() for p in trained.model.parameters())
