@@ -13,7 +13,7 @@ from PIL import Image
 from snowroll.base.errors import PlanError
 from snowroll.deploy.asking import ask
 from snowroll.deploy.settings import ServeSettings
-from snowroll.project.artifacts import same_over_http
+from snowroll.project.proving import same_over_http
 
 pytestmark = pytest.mark.slow
 

@@ -5,29 +5,25 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from math import isfinite, nan
+from math import isfinite
 
 import numpy as np
 
 from snowroll.base.errors import PlanError, StoreError
-from snowroll.base.nouns import Artifact, Json, Prediction, Split, canonical, digest
-from snowroll.deploy.asking import ask
+from snowroll.base.nouns import Artifact, Json, canonical, digest
 from snowroll.deploy.export import export_onnx
 from snowroll.deploy.parity import parity
-from snowroll.deploy.session import ALIKE, Example, Loaded, examples_of, load
-from snowroll.deploy.settings import ServeSettings
+from snowroll.deploy.session import Example, Loaded, examples_of, load
 from snowroll.prepare.decode import Guarded
 from snowroll.project.data import Packed
-from snowroll.project.judging import outputs_of
 from snowroll.project.models import Trained, options_of
 from snowroll.project.opened import Opened, Say
+from snowroll.project.proving import agreement, answers, headlines, proof_samples, same_over_http
 
 PROVED_ON = 200  # validation samples sent through the exported file
 LOST = 0.005  # of the headline metric that int8 may cost
-PATIENCE_S = 300.0  # for one answer of the proof: only a server that hangs takes longer. A guess
-RAW = {"Content-Type": "application/octet-stream"}
 EXAMPLES = 8  # kept beside the file, for the server's self-test
 
 
@@ -41,14 +37,14 @@ def make_artifact(opened: Opened, trained: Trained, packed: Packed, say: Say) ->
     path = trained.folder / "export" / "model.onnx"
     export_onnx(deployable, path, _metadata(opened, trained))
     model = path.read_bytes()
-    proof = _samples(opened, trained, packed, "val", PROVED_ON)
+    proof = proof_samples(opened, trained, packed, "val", PROVED_ON)
     name = f"run-{trained.run}"
     ways = functions(opened, trained.plan.task, trained.schema)
     bare = load(model, name, *ways)
     examples = examples_of(bare, _example_raws(opened, packed))
     loaded = load(model, name, *ways, examples=examples)
     measured = parity(loaded, zip(proof.raws, proof.outputs, strict=True)).as_json()
-    measured |= _headlines(opened, trained, loaded, proof)
+    measured |= headlines(opened, trained, proof, answers(opened, trained, proof, loaded))
     measured["http"] = same_over_http(loaded, proof.raws)
     blob = opened.store.blobs.put(model)
     artifact = Artifact(
@@ -100,57 +96,36 @@ def _keep(opened: Opened, examples: Sequence[Example]) -> str:
     return opened.store.blobs.put(canonical(_examples_as_json(examples)).encode())
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """Validation samples: their files' bytes, what the trained model says of them, and the truth."""
+def make_int8(opened: Opened, trained: Trained, packed: Packed, whole: Artifact, say: Say) -> Artifact:
+    """The artifact with its body in int8. Raises PlanError where it costs more than LOST of the headline metric."""
+    from snowroll.deploy.quantize import quantize_int8
 
-    raws: list[bytes]
-    outputs: list[dict[str, np.ndarray]]
-    targets: list[Json]
-
-
-def _headlines(opened: Opened, trained: Trained, loaded: Loaded, proof: Proof) -> dict[str, Json]:
-    """The headline metric on the proof's samples, before and after export; None where it has no meaning for them."""
-    headline = opened.task.headline
-    before, after = (
-        float(opened.task.scorer(said, proof.targets, trained.schema)(None).get(headline, nan))
-        for said in _answers(opened, trained, proof, loaded)
-    )
-    is_known = isfinite(before) and isfinite(after)
-    return {"metric": headline, "before": before if is_known else None, "after": after if is_known else None}
-
-
-def _answers(
-    opened: Opened, trained: Trained, proof: Proof, loaded: Loaded
-) -> tuple[list[Prediction], list[Prediction]]:
-    """What the trained model and the file say of the proof's samples."""
-    stacked = {name: np.stack([row[name] for row in proof.outputs]) for name in proof.outputs[0]}
-    mine = opened.task.decode(stacked, trained.schema, trained.plan.task)
-    return mine, [answer for raw in proof.raws for answer in loaded.predict([raw])]
-
-
-def same_over_http(loaded: Loaded, raws: Sequence[bytes]) -> dict[str, Json]:
-    """Send the bytes to a real server on loopback. Raises PlanError unless it answers as the file does."""
-    from snowroll.deploy.process import running
-    from snowroll.deploy.serve import make_app
-
-    settings = _as_patient_as_it_takes(raws)
-    with running(make_app(lambda: loaded.id, lambda id: loaded, settings), settings) as url:
-        said = [ask(f"{url}/v1/predict", raw, RAW, PATIENCE_S)["predictions"][0] for raw in raws]
-    mine = [loaded.predict([raw])[0] for raw in raws]
-    gaps = [abs((a.probability or 0.0) - (b["probability"] or 0.0)) for a, b in zip(mine, said, strict=True)]
-    is_same = loaded.same or (lambda a, b: float(a.value == b.value))
-    heard = [Prediction(b["prediction"], b["probability"], b["doubt"]) for b in said]
-    wrong = sum(is_same(a, b) < ALIKE for a, b in zip(mine, heard, strict=True))
-    if wrong or max(gaps) > 1e-3:  # answers are rounded to six digits; batching moves the last bits
-        raise PlanError(f"over HTTP {wrong} of {len(raws)} answers differ (by {max(gaps):.2g})", cure="export again")
-    return {"n": len(raws), "largest": max(gaps)}
-
-
-def _as_patient_as_it_takes(raws: Sequence[bytes]) -> ServeSettings:
-    """Limits that no validation sample meets: the answer is proved, not how strangers are kept out."""
-    largest_mb = max(len(raw) for raw in raws) / 1e6 + 1
-    return ServeSettings(port=0, sample=0.0, max_body_mb=largest_mb, deadline_s=PATIENCE_S, receive_s=PATIENCE_S)
+    ways = functions(opened, trained.plan.task, trained.schema)
+    model = opened.store.blobs.get(whole.blob)
+    fp32 = load(model, whole.id, *ways)
+    say(f"calibrating int8 on {PROVED_ON} training samples ...")
+    calibration = proof_samples(opened, trained, packed, "train", PROVED_ON)
+    path = trained.folder / "export" / "model-int8.onnx"
+    quantize_int8(model, path, [fp32.prepare(raw) for raw in calibration.raws])
+    small = path.read_bytes()
+    proof = proof_samples(opened, trained, packed, "val", 5 * PROVED_ON)
+    loaded = load(small, f"{whole.id}-int8", *ways)
+    said = answers(opened, trained, proof, loaded)
+    measured = headlines(opened, trained, proof, said)
+    if measured["before"] is None:
+        told = f"{measured['metric']} has no meaning for the {len(proof.raws)} samples that int8 is proved on"
+        raise PlanError(told, cure="use the fp32 export")
+    measured |= agreement(loaded, proof, said)
+    if measured["before"] - measured["after"] > LOST:
+        raise PlanError(
+            f"int8 costs {measured['before'] - measured['after']:.4f} of {measured['metric']} (at most {LOST})",
+            cure="use the fp32 export",
+        )
+    blob = opened.store.blobs.put(small)
+    contract = dict(whole.contract)
+    artifact = Artifact(digest(blob, "int8"), whole.run, "onnx-int8", blob, len(small), contract, measured)
+    opened.store.catalog.add_artifact(artifact)
+    return artifact
 
 
 def find_artifact(opened: Opened, run: int) -> Artifact | None:
@@ -199,21 +174,6 @@ def _metadata(opened: Opened, trained: Trained) -> dict[str, Json]:
     }
 
 
-def _samples(opened: Opened, trained: Trained, packed: Packed, split: Split, most: int) -> Proof:
-    """Up to `most` samples of the split, evenly drawn; training ones where there is no validation part."""
-    rows = packed.rows[split] if len(packed.rows[split]) else packed.rows["train"]
-    rows = rows[:: max(1, len(rows) // most)][:most]
-    items = [packed.version.items[row] for row in rows]
-    samples = opened.samples([item.sample for item in items])
-    raw = dict(opened.stream([sample.where for sample in samples.values()]))
-    outputs = outputs_of(opened, trained, packed, rows)
-    return Proof(
-        [raw[samples[item.sample].where] for item in items],
-        [{name: value[i] for name, value in outputs.items()} for i in range(len(rows))],
-        [item.target for item in items],
-    )
-
-
 def _examples_as_json(examples: Sequence[Example]) -> list[Json]:
     return [
         {
@@ -237,46 +197,3 @@ def _examples_from_json(told: Sequence[Json]) -> list[Example]:
         )
         for row in told
     ]
-
-
-def make_int8(opened: Opened, trained: Trained, packed: Packed, whole: Artifact, say: Say) -> Artifact:
-    """The artifact with its body in int8. Raises PlanError where it costs more than LOST of the headline metric."""
-    from snowroll.deploy.quantize import quantize_int8
-
-    ways = functions(opened, trained.plan.task, trained.schema)
-    model = opened.store.blobs.get(whole.blob)
-    fp32 = load(model, whole.id, *ways)
-    say(f"calibrating int8 on {PROVED_ON} training samples ...")
-    calibration = _samples(opened, trained, packed, "train", PROVED_ON)
-    path = trained.folder / "export" / "model-int8.onnx"
-    quantize_int8(model, path, [fp32.prepare(raw) for raw in calibration.raws])
-    small = path.read_bytes()
-    proof = _samples(opened, trained, packed, "val", 5 * PROVED_ON)
-    loaded = load(small, f"{whole.id}-int8", *ways)
-    measured = _headlines(opened, trained, loaded, proof)
-    if measured["before"] is None:
-        told = f"{measured['metric']} has no meaning for the {len(proof.raws)} samples that int8 is proved on"
-        raise PlanError(told, cure="use the fp32 export")
-    is_same = loaded.same or (lambda a, b: float(a.value == b.value))
-    same = [is_same(a, b) for a, b in zip(*_answers(opened, trained, proof, loaded), strict=True)]
-    if loaded.same is None:
-        gaps = [
-            np.abs(said[name][0] - row[name]).max()
-            for raw, row in zip(proof.raws, proof.outputs, strict=True)
-            for said in [loaded.run(loaded.prepare(raw))]
-            for name in row
-        ]
-    else:
-        gaps = [1 - share for share in same]
-    measured |= {"n": len(same), "mean": float(np.mean(gaps)), "largest": float(max(gaps))}
-    measured["agreement"] = float(np.mean(same))
-    if measured["before"] - measured["after"] > LOST:
-        raise PlanError(
-            f"int8 costs {measured['before'] - measured['after']:.4f} of {measured['metric']} (at most {LOST})",
-            cure="use the fp32 export",
-        )
-    blob = opened.store.blobs.put(small)
-    contract = dict(whole.contract)
-    artifact = Artifact(digest(blob, "int8"), whole.run, "onnx-int8", blob, len(small), contract, measured)
-    opened.store.catalog.add_artifact(artifact)
-    return artifact
