@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from snowroll.train.hypothesis import Hypothesis
     from snowroll.train.trial import Measured, Trial
 
-NOTHING_TO_DO = (
+# settings that no gate's verdict hangs on
+IRRELEVANT = {
     "steps",
     "most_steps",
     "time_s",
@@ -41,7 +42,7 @@ NOTHING_TO_DO = (
     "patience",
     "ema",
     "processes",
-)
+}
 TILE_PX = 96  # each picture of what the network sees
 
 
@@ -106,19 +107,33 @@ def _of_one(opened: Opened, packed: Packed, plan: Plan, fitted: Fitted) -> dict[
 
 
 def _measure(opened: Opened, packed: Packed, plan: Plan, folder: Path, say: Say) -> list[Gate]:
+    """Every verdict anew; kept for the next run where all passed."""
+    from snowroll.train.gates import pass_through
+
+    write = partial(_contact_sheet, folder)
+    asked = _asked_at_once(opened, packed, plan, write) if getattr(plan.task, "at_once", False) else None
+    gates: list[Gate] = []
+    for gate in pass_through(_trial(opened, packed, plan), write, monotonic, asked):
+        _say(gate, say)
+        gates.append(gate)
+    if all(gate.passed for gate in gates):
+        atomic.write_json(_cache(opened, packed, plan), [asdict(gate) for gate in gates])
+    return gates
+
+
+def _trial(opened: Opened, packed: Packed, plan: Plan) -> Trial:
+    """The run as its gates see it."""
     import torch
 
-    from snowroll.train.gates import pass_through
+    from snowroll.train import order
     from snowroll.train.trial import Trial, task_credit
 
     rows, task = packed.rows["train"], opened.task
+    thinned = getattr(task, "thinned", None)
 
-    def plain(step: int):
-        from snowroll.train import order
-
+    def plain(step: int) -> Batch:
         positions, _ = order.rows(step, plan.batch, len(rows), plan.seed)
         batch = gather(opened, packed, rows[positions], plan.device)
-        thinned = getattr(task, "thinned", None)
         return thinned(batch, plan.task) if thinned else batch
 
     def truth(ids: Tensor) -> list[Json]:
@@ -131,7 +146,7 @@ def _measure(opened: Opened, packed: Packed, plan: Plan, folder: Path, say: Say)
         torch.manual_seed(plan.seed)
         return deepcopy(first)
 
-    trial = Trial(
+    return Trial(
         plan=plan,
         make=make,
         batches=training_batches(opened, packed, rows, plan),
@@ -145,15 +160,6 @@ def _measure(opened: Opened, packed: Packed, plan: Plan, folder: Path, say: Say)
         frozen=getattr(first, "stands_still", ()),
         expected_loss=task.loss_at_init(packed.schema, plan.task),
     )
-    write = partial(_contact_sheet, folder)
-    asked = _asked_at_once(opened, packed, plan, write) if getattr(plan.task, "at_once", False) else None
-    gates: list[Gate] = []
-    for gate in pass_through(trial, write, monotonic, asked):
-        _say(gate, say)
-        gates.append(gate)
-    if all(gate.passed for gate in gates):
-        atomic.write_json(_cache(opened, packed, plan), [asdict(gate) for gate in gates])
-    return gates
 
 
 def _asked_at_once(opened: Opened, packed: Packed, plan: Plan, write: Write) -> list[Hypothesis[Trial]]:
@@ -200,7 +206,7 @@ def _cache(opened: Opened, packed: Packed, plan: Plan) -> Path:
     from snowroll.design.options import FineTuned
     from snowroll.train.gates import gate_names
 
-    passed_over = set(NOTHING_TO_DO) - ({"steps"} if _rate_is_told(opened) else set())  # it is tried in that many
+    passed_over = IRRELEVANT - ({"steps"} if _rate_is_told(opened) else set())  # it is tried in that many
     alike = {key: value for key, value in asdict(plan).items() if key not in passed_over}
     code = code_beside(gate_names, FineTuned, type(opened.task))
     key = digest(canonical(alike), packed.version.id, torch.__version__, code)

@@ -122,7 +122,7 @@ class Opened:
         return replace(self, prepare=replace(self.prepare, asked=told))
 
     def section(self, name: str, kind: type[Any], **options: Any) -> Any:
-        """A settings section that belongs to no run: [promote], [serve], [label]."""
+        """A settings section that belongs to no run: [promotion], [serve], [label]."""
         return self.settings.section(name, kind, **options)[0]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from snowroll.base.nouns import Fault
+from snowroll.base.nouns import Fault, Json
 from snowroll.prepare.view import count
 from snowroll.project.faults import inspect
 from snowroll.project.fixing import apply
@@ -13,7 +13,7 @@ from snowroll.project.judges import form_opinions
 from snowroll.project.opened import Answer, Opened, Say
 from snowroll.project.opinions import known_opinions
 from snowroll.project.plans import seconds
-from snowroll.project.stock import take_stock
+from snowroll.project.stock import Stock, take_stock
 
 PATHS, OF_ONE_CODE = 4, 5  # paths of a finding, and findings of one code, shown to a person; --json has all
 MARK = {"block": "BLOCK", "warn": "warn ", "note": "note "}
@@ -38,36 +38,39 @@ def check(opened: Opened, say: Say, fix: str = "", undo: str = "", time: str = "
         opened = opened.reread()
         stock = take_stock(opened, say)
         faults = inspect(opened, stock, say).faults
-    lines = told_of_all(faults)
-    if known_opinions(opened) is None:
-        if stock.schema["type"] == "choice":
-            lines.append("left out  networks that judge the labels (a probe on thumbnails did): they want --time 10m")
-        elif hasattr(opened.task, "doubted"):
-            lines.append("left out  networks that say what was missed in labelling: they want --time 10m")
     blocking = sum(fault.severity == "block" for fault in faults)
-    head = f"check     {len(stock.samples):,} samples, {len(faults)} findings" + (
-        f", {blocking} block" if blocking else ""
-    )
-    answer = {
-        "samples": len(stock.samples),
-        "faults": [
-            {
-                "code": fault.code,
-                "severity": fault.severity,
-                "paths": list(fault.paths),
-                "message": fault.message,
-                "cure": fault.cure,
-                "confidence": fault.confidence,
-            }
-            for fault in faults
-        ],
-    }
+    more = f", {blocking} block" if blocking else ""
+    head = f"check     {len(stock.samples):,} samples, {len(faults)} findings{more}"
+    answer = {"samples": len(stock.samples), "faults": [_as_json(fault) for fault in faults]}
     following = f"snowroll train {opened.root} --time 10m" if not blocking else f"snowroll check {opened.root}"
-    return Answer(answer, [*done, head, *lines], next=following, ok=not blocking)
+    lines = [*done, head, *told_of_all(faults), *_left_out(opened, stock)]
+    return Answer(answer, lines, next=following, ok=not blocking)
 
 
 def _codes(told: str) -> list[str]:
     return [code.strip() for code in told.split(",") if code.strip()]
+
+
+def _left_out(opened: Opened, stock: Stock) -> list[str]:
+    """What was not looked for, since it takes longer."""
+    if known_opinions(opened) is not None:
+        return []
+    if stock.schema["type"] == "choice":
+        return ["left out  networks that judge the labels (a probe on thumbnails did): they want --time 10m"]
+    if hasattr(opened.task, "doubted"):
+        return ["left out  networks that say what was missed in labelling: they want --time 10m"]
+    return []
+
+
+def _as_json(fault: Fault) -> dict[str, Json]:
+    return {
+        "code": fault.code,
+        "severity": fault.severity,
+        "paths": list(fault.paths),
+        "message": fault.message,
+        "cure": fault.cure,
+        "confidence": fault.confidence,
+    }
 
 
 def told_of_all(faults: Sequence[Fault]) -> list[str]:
