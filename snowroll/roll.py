@@ -13,7 +13,8 @@ import numpy as np
 
 from snowroll.base.errors import DataError
 from snowroll.base.nouns import Json, Record
-from snowroll.evaluate.drift import Drift, alpha_of_look, drift
+from snowroll.evaluate.drift import ALPHA_OF_ALL, Drift, drift
+from snowroll.evaluate.paired import alpha_of_look
 from snowroll.project.looks import look_at
 from snowroll.project.mining import mine, samples_of
 from snowroll.project.opened import Answer, Opened, Say
@@ -109,7 +110,7 @@ def measure_drift(opened: Opened, records: list[Record], look: int, say: Say) ->
             "brightness": (before.brightness, np.array([look.brightness for look, _ in seen])),
             "sharpness": (before.sharpness, np.array([look.sharpness for look, _ in seen])),
         },
-        alpha=alpha_of_look(look),
+        alpha=alpha_of_look(look, ALPHA_OF_ALL),
     )
 
 

@@ -6,7 +6,8 @@ from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
 from snowroll.base.errors import DataError
-from snowroll.evaluate.drift import alpha_of_look, drift
+from snowroll.evaluate.drift import ALPHA_OF_ALL, drift
+from snowroll.evaluate.paired import alpha_of_look
 
 
 @pytest.fixture(scope="module")
@@ -122,13 +123,13 @@ def test_inputs_that_moved_are_noticed_at_later_looks_too(look: int) -> None:
     steady = {name: (rng.normal(size=60), rng.normal(size=60)) for name in ("doubt", "brightness", "sharpness")}
     before, now = rng.normal(size=(60, 5)), rng.normal(size=(60, 5))
     now[:, 0] += 2
-    found = drift(before, now, measures=steady, alpha=alpha_of_look(look))
+    found = drift(before, now, measures=steady, alpha=alpha_of_look(look, ALPHA_OF_ALL))
     assert found.alarm
     assert found.sentence.count(", p ") == 1
     assert "inputs moved" in found.sentence
-    assert not drift(before, rng.normal(size=(60, 5)), measures=steady, alpha=alpha_of_look(look)).alarm
+    assert not drift(before, rng.normal(size=(60, 5)), measures=steady, alpha=alpha_of_look(look, ALPHA_OF_ALL)).alarm
 
 
 def test_looks_together_spend_no_more_than_alpha() -> None:
     assert sum(alpha_of_look(k, 0.05) for k in range(1, 100_000)) < 0.05
-    assert alpha_of_look(1) > alpha_of_look(2) > 0
+    assert alpha_of_look(1, 0.05) > alpha_of_look(2, 0.05) > 0

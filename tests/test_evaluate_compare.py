@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from snowroll.base.errors import DataError
 from snowroll.base.nouns import canonical
-from snowroll.evaluate.compare import Pairs, PromotionSettings, bar_at, promotion_test
-from snowroll.evaluate.paired import holm, paired_difference, samples_to_tell, sign_flip
+from snowroll.evaluate.compare import Pairs, PromotionSettings, promotion_test
+from snowroll.evaluate.paired import alpha_of_look, holm, paired_difference, samples_to_tell, sign_flip
 
 pytestmark = pytest.mark.slow
 
@@ -245,9 +245,9 @@ def test_the_interval_of_the_difference_covers(n):
 
 
 def test_the_bars_of_all_looks_sum_to_alpha():
-    assert sum(bar_at(look, ALPHA) for look in range(1, 20_000)) == pytest.approx(ALPHA, rel=1e-3)
+    assert sum(alpha_of_look(look, ALPHA) for look in range(1, 20_000)) == pytest.approx(ALPHA, rel=1e-3)
     with pytest.raises(DataError, match="counted from 1"):
-        bar_at(0, ALPHA)
+        alpha_of_look(0, ALPHA)
 
 
 def test_holm_by_hand():

@@ -55,10 +55,9 @@ class GPT(nn.Module):
         self.head = nn.Linear(width, vocabulary, bias=False)
         nn.init.normal_(self.embed.weight)
         nn.init.normal_(self.head.weight, std=0.02 / width**0.5)  # small: the loss starts at ln V
-        turns = BASE ** (-torch.arange(0, width // heads, 2) / (width // heads))
-        angles = torch.outer(torch.arange(context).float(), turns)
-        self.register_buffer("cos", angles.cos(), persistent=False)
-        self.register_buffer("sin", angles.sin(), persistent=False)
+        cos, sin = rotations(context, width // heads)
+        self.register_buffer("cos", cos, persistent=False)
+        self.register_buffer("sin", sin, persistent=False)
 
     def forward(self, tokens: Tensor) -> Tensor:
         length = tokens.shape[1]
@@ -148,6 +147,13 @@ def normed(x: Tensor) -> Tensor:
     for it: on a processor a step took a third longer.
     """
     return F.layer_norm(x, (x.shape[-1],))
+
+
+def rotations(length: int, width: int) -> tuple[Tensor, Tensor]:
+    """Cosines and sines [T, d / 2] of the angles by which pairs of values are turned at each place."""
+    turns = BASE ** (-torch.arange(0, width, 2) / width)
+    angles = torch.outer(torch.arange(length).float(), turns)
+    return angles.cos(), angles.sin()
 
 
 def turned(x_BThd: Tensor, cos_T1d: Tensor, sin_T1d: Tensor) -> Tensor:

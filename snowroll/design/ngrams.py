@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from snowroll.design.dropout import Dropout
-from snowroll.design.gpt import BASE, normed
+from snowroll.design.gpt import normed, rotations
 from snowroll.design.translator import Reader
 
 PRIME = 2**31 - 1
@@ -191,10 +191,9 @@ class Ordered(nn.Module):
         self.head = nn.Linear(2 * width, classes)
         nn.init.normal_(self.embed.weight)
         nn.init.normal_(self.head.weight, std=0.02 / width**0.5)
-        turns = BASE ** (-torch.arange(0, width // heads, 2) / (width // heads))
-        angles = torch.outer(torch.arange(most).float(), turns)
-        self.register_buffer("cos", angles.cos(), persistent=False)
-        self.register_buffer("sin", angles.sin(), persistent=False)
+        cos, sin = rotations(most, width // heads)
+        self.register_buffer("cos", cos, persistent=False)
+        self.register_buffer("sin", sin, persistent=False)
         self.register_buffer("rarity", torch.ones(grams.buckets))
 
     @torch.no_grad()

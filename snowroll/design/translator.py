@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from snowroll.design.attention import attended
 from snowroll.design.dropout import Dropout
-from snowroll.design.gpt import BASE, normed, turned
+from snowroll.design.gpt import normed, rotations, turned
 
 PAD, END = 0, 1  # END closes a text, and stands before the first token of an answer
 SPECIAL = 2
@@ -55,10 +55,9 @@ class Translator(nn.Module):
         self.readers = nn.ModuleList(Reader(width, heads, dropout) for _ in range(depth))
         self.writers = nn.ModuleList(Writer(width, heads, dropout) for _ in range(depth))
         nn.init.normal_(self.embed.weight, std=0.1 * width**-0.5)  # small: the loss starts near ln V
-        turns = BASE ** (-torch.arange(0, width // heads, 2) / (width // heads))
-        angles = torch.outer(torch.arange(max(longest, search.longest) + 1).float(), turns)
-        self.register_buffer("cos", angles.cos(), persistent=False)
-        self.register_buffer("sin", angles.sin(), persistent=False)
+        cos, sin = rotations(max(longest, search.longest) + 1, width // heads)
+        self.register_buffer("cos", cos, persistent=False)
+        self.register_buffer("sin", sin, persistent=False)
 
     def forward(self, sources: Tensor) -> Said:
         if not torch.compiler.is_exporting():  # what is padding in all of them costs nothing

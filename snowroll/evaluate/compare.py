@@ -21,7 +21,6 @@ the margin. These tests share an error of their own (`harm_alpha`, Holm 1979) an
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -30,7 +29,16 @@ import numpy as np
 
 from snowroll.base.errors import DataError
 from snowroll.evaluate.interval import Groups, number_groups
-from snowroll.evaluate.paired import Difference, holm, p_beyond, p_values, paired_difference, samples_to_tell, sign_flip
+from snowroll.evaluate.paired import (
+    Difference,
+    alpha_of_look,
+    holm,
+    p_beyond,
+    p_values,
+    paired_difference,
+    samples_to_tell,
+    sign_flip,
+)
 from snowroll.evaluate.settings import PromotionSettings
 
 _NAMED = 2  # classes that the sentence names; the table has all
@@ -76,17 +84,6 @@ class Verdict:
     settings: PromotionSettings = field(default_factory=PromotionSettings)
 
 
-def bar_at(look: int, alpha: float) -> float:
-    """The share of alpha that look k = 1, 2, ... may spend.
-
-    >>> [round(bar_at(k, 0.05), 4) for k in (1, 2, 10)]
-    [0.0304, 0.0076, 0.0003]
-    """
-    if look < 1:
-        raise DataError(f"looks are counted from 1, not {look}")
-    return alpha * 6 / (math.pi**2 * look**2)
-
-
 def promotion_test(
     old: np.ndarray,
     new: np.ndarray,
@@ -109,7 +106,7 @@ def promotion_test(
     whole = paired_difference(old, new, numbered)
     better, worse = p_values(old, new, numbered, whole)
     checks = _checks(_parts(old, new, numbered, strata), earlier or {}, rule)
-    bar = bar_at(look, rule.alpha)
+    bar = alpha_of_look(look, rule.alpha)
     outcome, reason, more, more_of = _decide(whole, better, worse, bar, look, checks, rule)
     return Verdict(outcome, reason, whole, better, bar, look, checks, more, more_of, rule)
 
@@ -170,7 +167,7 @@ def _more(whole: Difference, look: int, rule: PromotionSettings) -> int:
     if max(gain, room) <= 0:  # equal so far, and any gain is worth having: nothing to reckon with yet
         needed = 0
     elif gain >= room:
-        needed = samples_to_tell(whole.spread, gain, bar_at(look + 1, rule.alpha))
+        needed = samples_to_tell(whole.spread, gain, alpha_of_look(look + 1, rule.alpha))
     else:
         needed = samples_to_tell(whole.spread, room, 0.025)
     return max(needed - whole.n, max(whole.n // 10, 10))

@@ -14,7 +14,8 @@ import numpy as np
 
 from snowroll.base.errors import DataError
 
-ALPHA = 0.01  # false alarms a look
+ALPHA = 0.01  # false alarms of a look that stands alone
+ALPHA_OF_ALL = 0.05  # of all looks together, where there are many
 _FEWEST = 20  # on either side; below it no test can say anything
 _MOST = 2_000  # rows a side that the inputs' test sees; its power hardly grows beyond
 _PERMUTATIONS = 1_000  # at once
@@ -78,15 +79,6 @@ def drift(
     return Drift(
         bool(alarmed), alpha, len(before), len(now), tuple(tests), strangest, _sentence(alarmed, tests, len(now), alpha)
     )
-
-
-def alpha_of_look(look: int, alpha: float = 0.05) -> float:
-    """What the look-th test (from 1) may spend so that all looks together raise a false alarm at most `alpha`.
-
-    >>> round(sum(alpha_of_look(k) for k in range(1, 10_000)), 3)
-    0.05
-    """
-    return alpha * 6 / (np.pi * look) ** 2
 
 
 def _rows(values: np.ndarray) -> np.ndarray:

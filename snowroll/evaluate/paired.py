@@ -144,6 +144,17 @@ def samples_to_tell(spread: float, gap: float, p: float, power: float = 0.8) -> 
     return math.ceil(((float(ndtri(1 - p)) + float(ndtri(power))) * spread / gap) ** 2)
 
 
+def alpha_of_look(look: int, alpha: float) -> float:
+    """The share of alpha that look k = 1, 2, ... may spend, so that all looks together spend no more: see compare.py.
+
+    >>> [round(alpha_of_look(k, 0.05), 4) for k in (1, 2, 10)]
+    [0.0304, 0.0076, 0.0003]
+    """
+    if look < 1:
+        raise DataError(f"looks are counted from 1, not {look}")
+    return alpha * 6 / (math.pi**2 * look**2)
+
+
 def holm(p: Sequence[float], alpha: float) -> list[bool]:
     """Which hypotheses fall when the chance of any false fall is to stay within alpha (Holm 1979).
 
