@@ -562,3 +562,44 @@ def test_several_flags_a_row_are_no_class(tmp_path: Path) -> None:
     listed = {"truth.csv": "\n".join(["image,sun,rain,wind", *rows]).encode()}
     folder = plant(tmp_path, {**names(*(f"m{n}.jpg" for n in range(12))), **listed})
     assert read_images(Folder(folder), PrepareSettings()) is None
+
+
+def test_measures_places_and_numbers_of_splits_are_no_classes(tmp_path: Path) -> None:
+    """As chest X-rays come, with the spacing of their pixels in 'y]', and faces, with boxes in 'y_1'."""
+    pictures = names(*(f"{n}.png" for n in range(12)))
+    kinds = ("Mass", "Nodule")
+    spaced = [["Image Index", "Finding Labels", "Patient ID", "Spacing[x", "y]"]]
+    spaced += [[f"{n}.png", kinds[n % 2], str(n // 2), "0.143", "0.143"] for n in range(12)]
+    first = read(plant(tmp_path / "1", {**pictures, "entries.csv": table(spaced)}))
+    assert Counter(targets(first).values()) == {"Mass": 6, "Nodule": 6}
+    assert len({found.group for found in first.found}) == 6
+    boxes = [["image_id", "x_1", "y_1"], *[[f"{n}.png", "2", str(2 + n % 6)] for n in range(12)]]
+    places = [["image_id", "x", "y"], *[[f"{n}.png", "2", str(2 + n % 6)] for n in range(12)]]
+    parts = [["image_id", "partition"], *[[f"{n}.png", str(n % 3)] for n in range(12)]]
+    for name, rows in (("boxes", boxes), ("places", places), ("parts", parts)):
+        folder = plant(tmp_path / name, {**pictures, f"{name}.csv": table(rows)})
+        assert read_images(Folder(folder), PrepareSettings(path_column="image_id")) is None
+    classes = plant(tmp_path / "parts", names(*(f"{'ab'[n % 2]}/{n}.png" for n in range(12))))
+    for n in range(12):
+        (classes / f"{n}.png").unlink()
+    told = {f"{'ab'[n % 2]}/{n}.png": ("train", "val", "test")[n % 3] for n in range(12)}
+    assert splits(read(classes)) == told
+
+
+def test_several_columns_that_could_each_be_the_class_are_not_guessed_from(tmp_path: Path) -> None:
+    """As chest X-rays come: a column a finding, of 1.0, 0.0, -1.0 and nothing, beside the patient's sex."""
+    signs = ("1.0", "0.0", "-1.0", "")
+    rows = [["Path", "Sex", "Edema", "Fracture"]]
+    rows += [[f"{n}.png", "FM"[n % 2], signs[n % 4], signs[n // 4 % 4]] for n in range(24)]
+    folder = plant(tmp_path, {**names(*(f"{n}.png" for n in range(24))), "train.csv": table(rows)})
+    assert read_images(Folder(folder), PrepareSettings()) is None
+    assert set(targets(read(folder, label_column="Sex")).values()) == {"F", "M"}
+
+
+def test_pictures_of_one_lesion_are_a_group(tmp_path: Path) -> None:
+    rows = [["lesion_id", "image_id", "dx", "sex", "age"]]
+    rows += [[f"L{n // 2}", f"I{n}", "ab"[n // 2 % 2], "fm"[n // 6], "80.0"] for n in range(12)]
+    reading = read(plant(tmp_path, {**names(*(f"part_{n % 2}/I{n}.jpg" for n in range(12))), "m.csv": table(rows)}))
+    assert {found.where[7:-4]: (found.target, found.group) for found in reading.found} == {
+        f"I{n}": ("ab"[n // 2 % 2], f"L{n // 2}") for n in range(12)
+    }

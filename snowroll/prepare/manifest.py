@@ -23,22 +23,28 @@ from snowroll.prepare.shelf import TRIED, Shelf
 ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson")
 LISTS = (".txt", ".lst")  # lines that name files, perhaps with a label: train.txt, testing_list.txt
 _NUMBER = re.compile(r"[-+]?\d+(\.\d*)?")
+_POINT = re.compile(r"-?\d*\.\d+")
+_FRACTION = re.compile(r"-?\d*\.\d*[1-9]\d*")
 _FLAGS = frozenset({"0", "1", "0.0", "1.0"})
 _MOST_LISTS = 50  # more of them are no lists
 _LARGEST = 256 << 20  # bytes; a manifest of ten million lines
 _NAMES = {  # normalised: lower case, letters only
     "path": "path filepath filename file image imagepath imagefile imagename img imgpath imageid name picture photo "
     "audiofilepath audiopath audiofile audiofilename audio wav wavpath wavfile sound recording clip",
-    "label": "label class category target classname labelname classid labelid categoryid y diagnosis species type",
+    "label": "label labels class category target classname labelname classid labelid categoryid y diagnosis dx finding "
+    "findings findinglabel findinglabels species type",
     "split": "split subset set partition usage phase fold part dataset",
     "group": "group groupid patient patientid subject subjectid case caseid person speaker scene sceneid track trackid "
-    "sequence session sessionid video machine lot batch participant site camera speakerid spk clientid fold stratfold",
+    "sequence session sessionid video machine lot batch participant site camera speakerid spk clientid lesion lesionid "
+    "slide slideid wsi specimen study studyid exam examid animal animalid individual individualid user userid writer "
+    "writerid seqid location locationid fold stratfold",
 }
 _SPLIT_WORDS: dict[Split, str] = {
     "train": "train training trainset trn",
     "val": "val valid validation validate valset dev",
     "test": "test testing testset tst",
 }
+_NUMBERED: dict[str, Split] = {"0": "train", "1": "val", "2": "test"}  # where a column that is called so has all three
 FILLER = frozenset({"set", "data", "dataset", "image", "images", "img", "imgs", "pictures", "photos", "split", "part"})
 SPLITS: dict[str, Split] = {word: split for split, words in _SPLIT_WORDS.items() for word in words.split()}
 
@@ -217,7 +223,8 @@ def _add(table: Table, lines: Lines, columns: Mapping[str, str], shelf: Shelf, s
             continue
         label = cells.get(columns.get("label", "")) or None
         group = cells.get(columns.get("group", "")) or None
-        its_split: Split | None = SPLITS.get(cells.get(columns.get("split", ""), "").lower()) or split
+        told = cells.get(columns.get("split", ""), "").lower()
+        its_split: Split | None = SPLITS.get(told) or _NUMBERED.get(told) or split
         row = Row(line, label, its_split, f"{label}/{group}" if group and qualify else group)
         before = table.rows.get(where, row)
         if _differ(before.split, its_split):
@@ -314,18 +321,30 @@ def _in_words(label: str, columns: Sequence[str], lines: Lines) -> str:
 
 
 def _find(meaning: str, columns: Sequence[str], tried: Sequence[Mapping[str, str]], label: str) -> str | None:
-    if meaning == "label":
-        return _by_name(label, columns)
     cells = {name: [row[name] for row in tried if row[name]] for name in columns}
+    if meaning == "label":
+        return _by_name(label, [name for name in columns if not _is_measured(name, columns, cells[name])])
     if meaning != "split":
         return _by_name(_NAMES[meaning], columns)
     fits = [name for name in columns if cells[name] and all(cell.lower() in SPLITS for cell in cells[name])]
-    return _by_name(_NAMES[meaning], fits) or (fits[0] if fits else None)
+    numbered = [name for name in columns if set(cells[name]) == _NUMBERED.keys()]
+    return _by_name(_NAMES[meaning], fits) or (fits[0] if fits else _by_name(_NAMES[meaning], numbered))
+
+
+def _is_measured(name: str, columns: Sequence[str], cells: Sequence[str]) -> bool:
+    """Whether it is no class, whatever its name: numbers with fractions, or the place beside one that is called x."""
+    is_number = all(_FRACTION.fullmatch(cell) or _NUMBER.fullmatch(cell) for cell in cells)
+    if is_number and any(_FRACTION.fullmatch(cell) for cell in cells):
+        return True
+    return _plain(name) == "y" and any(_plain(other).endswith("x") for other in columns)
 
 
 def _label_by_content(columns: Sequence[str], tried: Sequence[Mapping[str, str]]) -> str | None:
     """The only column of words or whole numbers that come many times each: a measurement takes too many values."""
-    fits = [name for name in columns if _is_choice([row[name] for row in tried if row[name]])]
+    others = _NAMES["split"].split()
+    fits = [
+        name for name in columns if _plain(name) not in others and _is_choice([row[name] for row in tried if row[name]])
+    ]
     return fits[0] if len(fits) == 1 else None
 
 
@@ -351,12 +370,20 @@ def _text_by_content(columns: Sequence[str], tried: Sequence[Mapping[str, str]])
 
 def _is_choice(cells: Sequence[str]) -> bool:
     kinds = set(cells)
-    return 2 <= len(kinds) <= max(2, len(cells) // 4) and not any(re.fullmatch(r"-?\d*\.\d+", cell) for cell in kinds)
+    if not 2 <= len(kinds) <= max(2, len(cells) // 4):
+        return False
+    is_flag = kinds <= _FLAGS | {"-1", "-1.0"}  # -1: not told, or no
+    return is_flag or not any(_POINT.fullmatch(cell) for cell in kinds)
 
 
 def _by_name(names: str, columns: Sequence[str]) -> str | None:
-    plain = {re.sub(r"[^a-z]", "", name.lower()): name for name in reversed(columns)}
+    plain = {_plain(name): name for name in reversed(columns)}
     return next((plain[name] for name in names.split() if name in plain), None)
+
+
+def _plain(name: str) -> str:
+    """Without case and what stands between words. With its numbers: 'y_1' is no 'y'."""
+    return re.sub(r"[\W_]", "", name.lower())
 
 
 # reading a file's rows --------------------------------------------------------------------------------------------
