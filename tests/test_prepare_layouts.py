@@ -603,3 +603,23 @@ def test_pictures_of_one_lesion_are_a_group(tmp_path: Path) -> None:
     assert {found.where[7:-4]: (found.target, found.group) for found in reading.found} == {
         f"I{n}": ("ab"[n // 2 % 2], f"L{n // 2}") for n in range(12)
     }
+
+
+def test_a_list_of_boxes_tells_no_class_by_where_they_begin(tmp_path: Path) -> None:
+    """As traffic signs in whole scenes come: 00000.ppm;774;411;815;446;11."""
+    rows = "\n".join(f"{n}.png;{7 + n % 2};4;8;9;{n % 3}" for n in range(8))
+    folder = plant(tmp_path, {**names(*(f"{n}.png" for n in range(8))), "gt.txt": rows.encode()})
+    assert read_images(Folder(folder), PrepareSettings()) is None
+
+
+@pytest.mark.parametrize("kinds", [("Boeing 737-200", "A310"), ("Boeing 737-200", "Airbus A310"), ("737", "A310")])
+def test_a_list_has_labels_of_several_words(tmp_path: Path, kinds: tuple[str, str]) -> None:
+    rows = "\n".join(f"{n:07d} {kinds[n % 2]}" for n in range(8))
+    reading = read(plant(tmp_path, {**names(*(f"images/{n:07d}.jpg" for n in range(8))), "train.txt": rows.encode()}))
+    assert targets(reading) == {f"images/{n:07d}.jpg": kinds[n % 2] for n in range(8)}
+
+
+def test_sentences_of_pictures_are_no_classes(tmp_path: Path) -> None:
+    rows = "\n".join(f"{n}.jpg a dog runs {'far ' * (n % 2)}to tree {n}" for n in range(8))
+    folder = plant(tmp_path, {**names(*(f"{n}.jpg" for n in range(8))), "captions.txt": rows.encode()})
+    assert read_images(Folder(folder), PrepareSettings()) is None

@@ -432,15 +432,27 @@ def _list_lines(where: str, text: str, shelf: Shelf) -> list[tuple[int, dict[str
     tried = [line for _, line in lines[:: max(1, len(lines) // TRIED)]][:TRIED]
     if shelf.share(where, tried) >= 0.5:
         return [(number, {"file": line}) for number, line in lines]
-    apart = [(number, re.split(r"[\s,;|]+(?=\S+$)", line)) for number, line in lines]  # a name may have blanks
-    if shelf.share(where, [cells[0] for _, cells in apart][:TRIED]) >= 0.5:
-        return [(number, dict(zip(("file", "label"), cells, strict=False))) for number, cells in apart]
-    apart = [(number, re.split(r"[\s,;|]+", line)) for number, line in lines]
-    if len({len(cells) for _, cells in apart}) > 1 or shelf.share(where, [c[0] for _, c in apart][:TRIED]) < 0.5:
+    last = _cut(lines, r"(.*[^\s,;|])[\s,;|]+([^\s,;|]+)")  # a name may have blanks
+    first = _cut(lines, r"([^\s,;|]+)[\s,;|]+(.+)")  # and so may a label
+    by_last, by_first = (shelf.share(where, [cells["file"] for _, cells in cut][:TRIED]) for cut in (last, first))
+    if by_last >= 0.5 and by_last >= by_first:
+        return last
+    if by_first < 0.5:
         return []
-    words = [at for at in range(1, len(apart[0][1])) if not all(_NUMBER.fullmatch(cells[at]) for _, cells in apart)]
+    apart = [(number, re.split(r"[\s,;|]+", line)) for number, line in lines]
+    widths = {len(cells) for _, cells in apart}
+    numbers = [at for at in range(1, min(widths)) if all(_NUMBER.fullmatch(cells[at]) for _, cells in apart)]
+    if len(widths) > 1 or not numbers:  # words alone: are they the names of classes, or sentences?
+        return first if 2 * len({cells["label"] for _, cells in first}) <= len(first) else []
+    words = [at for at in range(1, min(widths)) if at not in numbers]
     meanings = {"file": 0, **({"label": words[0]} if len(words) == 1 else {})}  # it may stand beside the sides of a box
     return [(number, {name: cells[at] for name, at in meanings.items()}) for number, cells in apart]
+
+
+def _cut(lines: Sequence[tuple[int, str]], pattern: str) -> list[tuple[int, dict[str, str]]]:
+    """Lines as a file and its label."""
+    cut = ((number, re.fullmatch(pattern, line), line) for number, line in lines)
+    return [(number, {"file": of[1], "label": of[2]} if of else {"file": line}) for number, of, line in cut]
 
 
 def _unnumbered(parsed: Sequence[Lines]) -> list[Lines]:
