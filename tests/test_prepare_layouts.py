@@ -17,8 +17,10 @@ from prepare_kit import encoded, jpeg, mask, pixels, plant, tarred, zipped
 from snowroll.base.errors import UsageError
 from snowroll.base.task import Reading
 from snowroll.prepare.layouts import read_images
+from snowroll.prepare.manifest import SEVERAL
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
+from snowroll.prepare.several_labels import several_labels
 
 P = jpeg()
 
@@ -623,3 +625,30 @@ def test_sentences_of_pictures_are_no_classes(tmp_path: Path) -> None:
     rows = "\n".join(f"{n}.jpg a dog runs {'far ' * (n % 2)}to tree {n}" for n in range(8))
     folder = plant(tmp_path, {**names(*(f"{n}.jpg" for n in range(8))), "captions.txt": rows.encode()})
     assert read_images(Folder(folder), PrepareSettings()) is None
+
+
+@pytest.mark.parametrize("joined", ["{}|{}", "{};{}", "{}, {}", "['{}', '{}']", '["{}", "{}"]'])
+def test_pictures_of_several_labels_are_left_out_and_make_no_class(tmp_path: Path, joined: str) -> None:
+    kinds = ("Mass", "Effusion", joined.format("Effusion", "Mass"), joined.format("Mass", "Effusion"))
+    rows = "".join(["file\tFinding\n", *(f"{n}.png\t{kinds[n % 4]}\n" for n in range(16))])
+    reading = read(plant(tmp_path, {**names(*(f"x/{n}.png" for n in range(16))), "e.tsv": rows.encode()}))
+    assert targets(reading) == {f"x/{n}.png": kinds[n % 4] for n in range(16) if n % 4 < 2}
+    assert {reading.skipped[f"x/{n}.png"] for n in range(16) if n % 4 > 1} == {SEVERAL}
+    assert any("8 rows tell several labels" in line for line in reading.evidence)
+
+
+@pytest.mark.parametrize(
+    "kinds",
+    [("tench, Tinca tinca", "goldfish", "shark, man-eater"), ("red car", "blue car", "red bus"),
+     ("bulldog", "American bulldog"), ("pear", "pear rot", "apple", "apple rot")],
+)  # fmt: skip
+def test_names_of_several_words_are_classes(kinds: tuple[str, ...]) -> None:
+    assert not several_labels(set(kinds))
+
+
+@pytest.mark.parametrize(
+    "kinds",
+    [("147 616 813", "13 147", "13"), ("haze primary", "haze road", "road primary", "haze", "haze road primary")],
+)
+def test_labels_with_blanks_between_them(kinds: tuple[str, ...]) -> None:
+    assert several_labels(set(kinds)) == {kind for kind in kinds if " " in kind}

@@ -16,7 +16,7 @@ from snowroll.base.task import Found, Reading
 from snowroll.prepare.class_folders import case_folders
 from snowroll.prepare.class_names import matched, read_classes
 from snowroll.prepare.image_arrays import read_image_arrays
-from snowroll.prepare.manifest import TWO_ROWS, Table, read_manifests, splits_of_folders
+from snowroll.prepare.manifest import SEVERAL, TWO_ROWS, Table, read_manifests, splits_of_folders
 from snowroll.prepare.masks import find_masks
 from snowroll.prepare.names import take_apart, whole_of
 from snowroll.prepare.pictures import format_of_name
@@ -62,7 +62,8 @@ def _choose(pictures: Sequence[str], table: Table, settings: PrepareSettings) ->
     if settings.label and folders is not None:
         return overlaid(folders, table)
     named = [where for where in pictures if where in table.rows and table.rows[where].label is not None]
-    if table.has_labels and (len(named) * 2 >= len(pictures) or folders is None):
+    listed = len(named) + len(table.several)
+    if table.has_labels and (listed * 2 >= len(pictures) or folders is None):
         return _by_manifest(pictures, table, {found.where: found for found in folders.found} if folders else {})
     if folders is None:
         return None
@@ -131,6 +132,8 @@ def _by_manifest(pictures: Sequence[str], table: Table, folders: Mapping[str, Fo
         row = table.rows.get(where)
         if row is None:
             skipped[where] = "not named in the manifest"
+        elif where in table.several:
+            skipped[where] = SEVERAL
         elif where not in table.skipped:
             lies = folders.get(where)
             label = None if row.label is None else names.get(row.label, row.label)

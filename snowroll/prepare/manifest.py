@@ -18,6 +18,7 @@ from snowroll.base.nouns import Split
 from snowroll.prepare.pictures import format_of_name
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
+from snowroll.prepare.several_labels import several_labels
 from snowroll.prepare.shelf import TRIED, Shelf
 
 ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson")
@@ -51,6 +52,7 @@ SPLITS: dict[str, Split] = {word: split for split, words in _SPLIT_WORDS.items()
 
 TWO_ROWS = "two rows that disagree"  # begins the reason why a file with such rows is left out
 TWO_SPLITS = "two rows in different splits"  # likewise
+SEVERAL = "several labels, where one class a picture is what can be learnt"  # the reason why such a row tells no label
 TOO_LARGE = "a list that is too large to be read"  # likewise, of what may be a manifest
 
 
@@ -70,6 +72,7 @@ class Table:
 
     rows: dict[str, Row] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
+    several: set[str] = field(default_factory=set)  # pictures with more than one label: their rows tell none
     evidence: list[str] = field(default_factory=list)
     has_labels: bool = False
     used: set[str] = field(default_factory=set)  # the manifests themselves
@@ -126,7 +129,7 @@ def read_manifests(
         if split is None and any(declared.values()) and not lends:
             table.skipped[lines.where] = "a manifest that is for no split, beside others that are"
             continue
-        _add(table, lines, columns, shelf, split)
+        _add(table, lines, columns, shelf, split, is_text)
     return table
 
 
@@ -209,7 +212,11 @@ def split_called(name: str, shared: Set[str] = frozenset()) -> Split | None:
     return SPLITS.get(left.pop()) if len(left) == 1 else None
 
 
-def _add(table: Table, lines: Lines, columns: Mapping[str, str], shelf: Shelf, split: Split | None) -> None:
+def _add(
+    table: Table, lines: Lines, columns: Mapping[str, str], shelf: Shelf, split: Split | None, is_text: bool
+) -> None:
+    cells_of_labels = {cells[columns["label"]] for _, cells in lines.rows} if "label" in columns and not is_text else ()
+    several = several_labels(set(cells_of_labels))
     find = shelf.finder(lines.where, [cells[columns["path"]] for _, cells in lines.rows])
     labels: Counter[str] = Counter()
     qualify = _restarts(lines, columns)
@@ -222,6 +229,9 @@ def _add(table: Table, lines: Lines, columns: Mapping[str, str], shelf: Shelf, s
             table.skipped[named or line] = f"named in {line}, but {why}"
             continue
         label = cells.get(columns.get("label", "")) or None
+        if label in several:
+            table.several.add(where)
+            label = None
         group = cells.get(columns.get("group", "")) or None
         told = cells.get(columns.get("split", ""), "").lower()
         its_split: Split | None = SPLITS.get(told) or _NUMBERED.get(told) or split
@@ -238,8 +248,11 @@ def _add(table: Table, lines: Lines, columns: Mapping[str, str], shelf: Shelf, s
     table.used.add(lines.where)
     table.has_labels = table.has_labels or bool(labels)
     told = ", ".join(f"{meaning} from '{name}'" for meaning, name in columns.items())
-    several = f"; {len(labels):,} labels" if labels else ""
-    table.evidence.append(f"{lines.where}: {len(lines.rows):,} rows, {told}{several}")
+    counted = f"; {len(labels):,} labels" if labels else ""
+    table.evidence.append(f"{lines.where}: {len(lines.rows):,} rows, {told}{counted}")
+    if several:
+        n = sum(cells[columns["label"]] in several for _, cells in lines.rows)
+        table.evidence.append(f"{n:,} rows tell several labels, such as '{min(several)}': left out, a class is one")
     if absent:
         table.evidence.append(f"{absent:,} rows name files that cannot be found")
     if qualify:

@@ -15,7 +15,7 @@ from snowroll.base.nouns import Fault, Json, Sample, canonical, digest
 from snowroll.prepare.check import SplitFree, check, left_out, split_free
 from snowroll.prepare.duplicates import Group, copy_groups, scene_groups
 from snowroll.prepare.look import Look
-from snowroll.prepare.manifest import TOO_LARGE, TWO_ROWS, TWO_SPLITS
+from snowroll.prepare.manifest import SEVERAL, TOO_LARGE, TWO_ROWS, TWO_SPLITS
 from snowroll.prepare.read import EMPTY, OURS
 from snowroll.prepare.view import View, count
 from snowroll.project.code import code_beside
@@ -142,6 +142,10 @@ def _passed_over(why: str, paths: tuple[str, ...]) -> Fault:
     if why == TWO_SPLITS:
         told = f"{count(len(paths), 'file')} left out, named in two rows with different splits: {', '.join(paths[:3])}"
         return Fault("rows_in_two_splits", "warn", paths, told, "keep the row of the split that each belongs to")
+    if why == SEVERAL:
+        told = f"{count(len(paths), 'file')} left out, each with several labels: {', '.join(paths[:3])}"
+        cure = "nothing, if those of one label are meant; else name the column of one class: --prepare.label_column"
+        return Fault("several_labels", "warn", paths, told, cure)
     if why.startswith(TOO_LARGE):
         told = f"{paths[0]} is {why}: if it says labels, splits or groups, they are not known"
         return Fault("oversized_manifest", "warn", paths, told, "divide it into several files")

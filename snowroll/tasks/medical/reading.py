@@ -11,7 +11,7 @@ from snowroll.base.task import Found, Reading
 from snowroll.prepare.class_names import read_classes
 from snowroll.prepare.decode import limited
 from snowroll.prepare.layouts import overlaid, read_images, with_groups
-from snowroll.prepare.manifest import read_manifests
+from snowroll.prepare.manifest import SEVERAL, read_manifests
 from snowroll.prepare.names import BUNDLE, as_bundle_of, bundle_of, home_of
 from snowroll.prepare.pictures import format_of_name
 from snowroll.prepare.read import Folder
@@ -126,7 +126,8 @@ def read_scans(folder: Folder, settings: PrepareSettings) -> Reading | None:
     folders = read_classes(wheres, settings, kind_of)
     if named and len(named) * 2 >= len(wheres):
         found = tuple(Found(where, row.label, row.group, row.split) for where, row in named.items())
-        left = {where: "not named in the manifest" for where in wheres if where not in named}
+        lacking = [where for where in wheres if where not in named]
+        left = {where: SEVERAL if where in table.several else "not named in the manifest" for where in lacking}
         reading = Reading("a manifest of scans", (), found, left)
     elif folders is not None and len({one.target for one in folders.found}) > 1:
         reading = folders
