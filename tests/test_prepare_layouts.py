@@ -652,3 +652,40 @@ def test_names_of_several_words_are_classes(kinds: tuple[str, ...]) -> None:
 )
 def test_labels_with_blanks_between_them(kinds: tuple[str, ...]) -> None:
     assert several_labels(set(kinds)) == {kind for kind in kinds if " " in kind}
+
+
+def test_of_several_ways_to_label_the_same_pictures_one_is_read(tmp_path: Path) -> None:
+    """As aircraft come: their makers and their variants, a list a split."""
+    kinds = {"maker": ("Boeing", "Boeing", "Airbus"), "variant": ("737-200", "747-400", "A310")}
+    lists = {
+        f"images_{what}_{split}.txt": "\n".join(f"{n:03d} {named[n % 3]}" for n in range(k, 18, 2)).encode()
+        for k, split in enumerate(("train", "test"))
+        for what, named in kinds.items()
+    }
+    reading = read(plant(tmp_path, {**names(*(f"images/{n:03d}.jpg" for n in range(18))), **lists}))
+    assert targets(reading) == {f"images/{n:03d}.jpg": kinds["variant"][n % 3] for n in range(18)}
+    assert splits(reading) == {f"images/{n:03d}.jpg": ("train", "test")[n % 2] for n in range(18)}
+    assert any("images_maker_test.txt has other labels" in line for line in reading.evidence)
+
+
+def test_a_form_for_answers_labels_nothing(tmp_path: Path) -> None:
+    pictures = names(*(f"train/{n}.jpg" for n in range(8)), *(f"test/{n + 8}.jpg" for n in range(8)))
+    labels = table([["id", "label"], *[[str(n), "ab"[n % 2]] for n in range(8)]])
+    form = table([["id", "label"], *[[str(n + 8), "a"] for n in range(8)]])
+    reading = read(plant(tmp_path, {**pictures, "labels.csv": labels, "sample_submission.csv": form}))
+    assert targets(reading) == {f"train/{n}.jpg": "ab"[n % 2] for n in range(8)}
+    assert "a form for answers" in reading.skipped["sample_submission.csv"]
+
+
+def test_of_tables_that_split_the_same_pictures_in_several_ways_the_first_is_read(tmp_path: Path) -> None:
+    pictures = [f"{n}.jpg" for n in range(16)]
+    tables = {
+        name: table([["image", "label", "split"], *[[p, "ab"[n % 2], told(n)] for n, p in enumerate(pictures)]])
+        for name, told in {
+            "1cls.csv": lambda n: "train" if n < 8 else "test",
+            "2cls.csv": lambda n: "train" if n % 4 else "test",
+        }.items()
+    }
+    reading = read(plant(tmp_path, {**names(*pictures), **tables}))
+    assert splits(reading) == {p: "train" if n < 8 else "test" for n, p in enumerate(pictures)}
+    assert "splits anew" in reading.skipped["2cls.csv"]

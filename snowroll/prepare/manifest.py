@@ -107,6 +107,9 @@ def read_manifests(
     if len(lists) > _MOST_LISTS:  # texts of a picture or a class each; what is called after a split is a list still
         lists = [entry for entry in lists if (_words(entry.where) or [""])[0] in SPLITS]
     found += lists if len(lists) <= _MOST_LISTS else []
+    forms = {entry.where for entry in found if "submission" in _stem(entry.where).lower()}
+    table.skipped |= dict.fromkeys(forms, "a form for answers by its name: what stands in it is no label")
+    found = [entry for entry in found if entry.where not in forms]
     wheres = [entry.where for entry in found if entry.size <= _LARGEST]
     for entry in found:
         if entry.size > _LARGEST:
@@ -120,7 +123,8 @@ def read_manifests(
         for lines in (parsed if is_text else _unnumbered(parsed))
         if (columns := _columns(lines, shelf, settings, label, is_text))
     ]
-    used = _of_one_round(used, table)
+    used = _of_one_table(_of_one_round(used, table), table)
+    used = used if is_text else _of_one_labelling(used, shelf, table)
     declared: dict[str, Split | None] = {lines.where: split_of_name(lines.where) for lines, _ in used}
     labelled = any("label" in columns and declared[lines.where] for lines, columns in used)
     for lines, columns in used:
@@ -152,6 +156,72 @@ def _of_one_round(used: Sequence[Used], table: Table) -> list[Used]:
     left = {where for where, number in rounds.items() if number in others}
     table.skipped |= dict.fromkeys(left, f"a list of another round than {first}")
     return [(lines, columns) for lines, columns in used if lines.where not in left]
+
+
+def _of_one_table(used: Sequence[Used], table: Table) -> list[Used]:
+    """Without the tables that split anew what one before them splits: 1cls.csv, 2cls_fewshot.csv ..."""
+    told = {
+        lines.where: {cells[columns["path"]]: cells[columns["split"]] for _, cells in lines.rows}
+        for lines, columns in used
+        if "split" in columns
+    }
+    left: set[str] = set()
+    for at, (where, again) in enumerate(told.items()):
+        for before, first in list(told.items())[:at]:
+            if before not in left and _tells_others(again, first):
+                left.add(where)
+                table.skipped[where] = f"it splits anew what {before} splits: take that away to use it"
+    return [(lines, columns) for lines, columns in used if lines.where not in left]
+
+
+def _of_one_labelling(used: Sequence[Used], shelf: Shelf, table: Table) -> list[Used]:
+    """With the labels of those files alone that tell most: makers, families and variants may be told of each picture,
+    each by lists of its own. What the others say of splits and groups is kept."""
+    families: dict[str, dict[str, str]] = defaultdict(dict)
+    for lines, columns in used:
+        if "label" in columns:
+            families[_family(lines.where)]
+    if len(families) < 2:
+        return list(used)
+    for lines, columns in used:
+        if "label" in columns:
+            families[_family(lines.where)] |= _labels_told(lines, columns, shelf)
+    order = sorted(families, key=lambda name: (len(families[name]), len(set(families[name].values()))), reverse=True)
+    passed: set[str] = set()
+    for at, name in enumerate(order):
+        others = [families[before] for before in order[:at] if before not in passed]
+        if any(
+            _tells_others(families[name], other) and {*families[name].values()} - {*other.values()} for other in others
+        ):
+            passed.add(name)
+    kept: list[Used] = []
+    for lines, columns in used:
+        if "label" in columns and _family(lines.where) in passed:
+            columns = {meaning: name for meaning, name in columns.items() if meaning != "label"}
+            table.evidence.append(
+                f"{lines.where} has other labels for the same pictures: take the rest away to use them"
+            )
+        kept.append((lines, columns))
+    return kept
+
+
+def _family(where: str) -> str:
+    """What files of one kind are called: without splits and numbers."""
+    return " ".join(word for word in _words(where) if word not in SPLITS)
+
+
+def _labels_told(lines: Lines, columns: Mapping[str, str], shelf: Shelf) -> dict[str, str]:
+    path, label = columns["path"], columns["label"]
+    find = shelf.finder(lines.where, [cells[path] for _, cells in lines.rows])
+    several = several_labels({cells[label] for _, cells in lines.rows})
+    found = ((find(cells[path])[0], cells[label]) for _, cells in lines.rows)
+    return {where: label for where, label in found if where and label and label not in several}
+
+
+def _tells_others(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
+    """Whether it says something else of a tenth of the pictures of which both speak: errors are fewer."""
+    both = one.keys() & other.keys()
+    return sum(one[where] != other[where] for where in both) > 0.1 * len(both)
 
 
 def _split_anew(first: Mapping[str, Split], again: Mapping[str, Split]) -> bool:
@@ -456,7 +526,7 @@ def _list_lines(where: str, text: str, shelf: Shelf) -> list[tuple[int, dict[str
     widths = {len(cells) for _, cells in apart}
     numbers = [at for at in range(1, min(widths)) if all(_NUMBER.fullmatch(cells[at]) for _, cells in apart)]
     if len(widths) > 1 or not numbers:  # words alone: are they the names of classes, or sentences?
-        return first if 2 * len({cells["label"] for _, cells in first}) <= len(first) else []
+        return first if 2 * len({cells.get("label") for _, cells in first}) <= len(first) else []
     words = [at for at in range(1, min(widths)) if at not in numbers]
     meanings = {"file": 0, **({"label": words[0]} if len(words) == 1 else {})}  # it may stand beside the sides of a box
     return [(number, {name: cells[at] for name, at in meanings.items()}) for number, cells in apart]

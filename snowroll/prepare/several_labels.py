@@ -18,6 +18,8 @@ def several_labels(cells: Collection[str]) -> set[str]:
     Blanks stand in names of classes: they part labels only where far fewer labels than cells are left.
     """
     plain = {cell: re.sub(r"""^[\[({]|[\])}]$|['"]""", "", cell) for cell in cells}
+    if numbers := {cell for cell in cells if re.fullmatch(r"\d+(\s+\d+)+", cell)}:
+        return numbers
     for mark in _MARKS:
         parts = {cell: [part for part in re.split(rf"\s*{mark}\s*", text) if part] for cell, text in plain.items()}
         often = Counter(part for some in parts.values() for part in set(some))
@@ -25,10 +27,6 @@ def several_labels(cells: Collection[str]) -> set[str]:
         again = [often[part] > 1 for some in joined.values() for part in some]
         if not joined or 2 * sum(again) < len(again):
             continue
-        if mark != _MARKS[-1] or _are_numbers(often) or (3 * len(often) <= 2 * len(cells) and len(joined) < len(cells)):
+        if mark != _MARKS[-1] or (3 * len(often) <= 2 * len(cells) and len(joined) < len(cells)):
             return set(joined)
     return set()
-
-
-def _are_numbers(labels: Collection[str]) -> bool:
-    return all(label.isdecimal() for label in labels)
