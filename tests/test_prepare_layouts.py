@@ -689,3 +689,44 @@ def test_of_tables_that_split_the_same_pictures_in_several_ways_the_first_is_rea
     reading = read(plant(tmp_path, {**names(*pictures), **tables}))
     assert splits(reading) == {p: "train" if n < 8 else "test" for n, p in enumerate(pictures)}
     assert "splits anew" in reading.skipped["2cls.csv"]
+
+
+def test_a_folder_that_holds_again_what_lies_beside_it_is_no_class(tmp_path: Path) -> None:
+    paths = [f"{home}/{c}/{i}.png" for home in ("cells", "cells/cells") for c in ("ill", "well") for i in range(4)]
+    assert Counter(targets(read(plant(tmp_path, names(*paths)))).values()) == {"ill": 8, "well": 8}
+    homes = [f"{home}/{split}" for home in ("xray", "xray/xray") for split in ("train", "test")]
+    split = [f"{home}/{c}/{i}.png" for home in homes for c in "ab" for i in range(4)]
+    reading = read(plant(tmp_path / "splits", names(*split)))
+    assert Counter(targets(reading).values()) == {"a": 16, "b": 16}
+    assert Counter(splits(reading).values()) == {"train": 16, "test": 16}
+
+
+def test_folders_of_patients_and_folds_are_groups_and_no_classes(tmp_path: Path) -> None:
+    folds = {f"fold_{f}/{c}/{f}{i}.png": (c, f"fold_{f}") for f in range(5) for c in ("cat", "dog") for i in range(3)}
+    reading = read(plant(tmp_path / "1", names(*folds)))
+    assert {found.where: (found.target, found.group) for found in reading.found} == folds
+    assert any("5 groups by folders such as 'fold_0'" in line for line in reading.evidence)
+    below = {f"{c}/patient{p}{c}/{i}.png": (c, f"patient{p}{c}") for p in range(4) for c in "ab" for i in range(2)}
+    reading = read(plant(tmp_path / "2", names(*below)))
+    assert {found.where: (found.target, found.group) for found in reading.found} == below
+    alone = plant(tmp_path / "3", names(*(f"patches/patient_{p}_node_1/{i}.png" for p in range(9) for i in range(6))))
+    assert read_images(Folder(alone), PrepareSettings()) is None
+
+
+def test_of_kinds_within_kinds_the_finest_are_the_classes(tmp_path: Path) -> None:
+    """As tissue comes: an organ, its kinds; or a diagnosis, its kinds, patients, and each at four magnifications."""
+    paths = [f"{o}_sets/{o}_{k}/{i}.jpg" for o, k in (("colon", "n"), ("lung", "n"), ("lung", "scc")) for i in range(6)]
+    reading = read(plant(tmp_path / "1", names(*paths)))
+    assert set(targets(reading).values()) == {"colon_n", "lung_n", "lung_scc"}
+    assert any("2 folders above are coarser classes" in line for line in reading.evidence)
+    kinds = (("benign", "adenosis"), ("benign", "tubular"), ("malignant", "ductal"), ("malignant", "lobular"))
+    deep = [
+        f"{b}/SOB/{k}/SOB_{k}_14-{p}/{m}X/{k}-{p}-{m}-{i}.png"
+        for b, k in kinds
+        for p in range(3)
+        for m in (40, 100, 200, 400)
+        for i in range(2)
+    ]
+    assert set(targets(read(plant(tmp_path / "2", names(*deep)))).values()) == {k for _, k in kinds}
+    some = [f"{k}/{i}.jpg" for k in ("ok", "ng/dent", "ng/scratch") for i in range(6)]
+    assert set(targets(read(plant(tmp_path / "3", names(*some)))).values()) == {"ok", "ng"}

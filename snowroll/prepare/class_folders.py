@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 
 from snowroll.base.nouns import Split
 from snowroll.base.task import Found, Reading
@@ -17,6 +18,11 @@ _GENERIC = FILLER | {"input", "inputs", "raw", "all", "jpg", "jpeg", "png"}  # a
 _MAY_NAME = frozenset({"all", "raw", "part", "set", "split"})  # ALL is a leukaemia, raw a steak
 NO_CLASSES = _GENERIC | {"mask", "masks", "label", "labels", "annotation", "annotations", "gt", "ground_truth"}
 _CASES = 10  # folders from which on splits can be drawn of whole ones
+# whose pictures lie in a folder: no class, unlike a person or a user whose face is to be told
+_OF_ONE = re.compile(r"(patient|subject|case|participant|study|slide|specimen|animal|session|fold)s?[ _.-]*\d", re.I)
+_FEWEST_GROUPS = 3
+_FEWEST = 5  # pictures of a class, on average, where coarser classes would do
+_COUNTS_CLASSES = re.compile(r"(class|label|category|grade|level|type|stage)?[ _.-]*#", re.I)  # 0, 1, 2; Class 7
 _UNLABELLED = frozenset({"unlabelled", "unlabeled", "unsup", "unsupervised"})
 Levels = tuple[str, ...]  # the folders over one picture, from the top; an archive counts as a folder
 
@@ -27,7 +33,7 @@ def read_class_folders(
     kind_of: Callable[[str], str | None] = format_of_name,
 ) -> Reading | None:
     """The picture's class is the name of the folder that varies; None where no folder can be a class."""
-    levels = {where: folder_levels(where) for where in pictures}
+    levels, twice = _without_second_copies({where: folder_levels(where) for where in pictures})
     skipped: dict[str, str] = {}
     splits: dict[str, Split] = {}
     depth, called = _split_level(list(levels.values()))
@@ -35,10 +41,11 @@ def read_class_folders(
         levels, splits, skipped = _take_split_out(levels, depth, called)
     levels, beside = _without_strays(levels)
     skipped |= beside
+    levels, groups = _take_groups_out(levels)
     at = _class_level(list(levels.values()), settings.labels)
-    if at is None:
+    names = {folders[at] for folders in levels.values() if len(folders) > at} if at is not None else set[str]()
+    if at is None or (groups and len(names) == 1 and not settings.labels):
         return None
-    names = {folders[at] for folders in levels.values() if len(folders) > at}
     generic = {name for name in names if name.lower() in _GENERIC - _MAY_NAME and not settings.labels}
     found: list[Found] = []
     for where, folders in levels.items():
@@ -47,10 +54,16 @@ def read_class_folders(
         elif folders[at] in generic < names:
             skipped[where] = f"lies in '{folders[at]}' beside the class folders, so it has no class"
         else:
-            found.append(Found(where, _target(folders[at], settings.labels), None, splits.get(where)))
+            found.append(Found(where, _target(folders[at], settings.labels), groups.get(where), splits.get(where)))
     if {str(one.target).lower() for one in found} <= NO_CLASSES:
         return None
-    return _told(found, skipped, list(levels.values()), at, kind_of)
+    reading = _told(found, skipped, list(levels.values()), at, kind_of)
+    if reading is None:
+        return None
+    told = [f"'{name}' holds all again that lies beside it: its pictures are read as if beside them" for name in twice]
+    if groups:
+        told.append(f"{len(set(groups.values())):,} groups by folders such as '{min(groups.values())}'")
+    return replace(reading, evidence=(*reading.evidence, *told))
 
 
 def name_classes(wheres: Sequence[str], settings: PrepareSettings) -> bool:
@@ -78,7 +91,7 @@ def case_folders(wheres: Sequence[str]) -> dict[str, str]:
 
 def _are_cases(names: Collection[str]) -> bool:
     """Whether most of them differ in their numbers alone."""
-    return len({re.sub(r"\d+", "#", name) for name in names}) <= max(1, len(names) // 2)
+    return len(_without_numbers(names)) <= max(1, len(names) // 2)
 
 
 def folder_levels(where: str) -> Levels:
@@ -143,6 +156,43 @@ def _take_split_out(
     return kept, splits, skipped
 
 
+def _without_second_copies(levels: dict[str, Levels]) -> tuple[dict[str, Levels], list[str]]:
+    """Without the folders that hold again what lies beside them, such as an archive unpacked within its own folder:
+    cells/ill, cells/well, cells/cells/ill, cells/cells/well. Returns their names, too."""
+    inner: dict[Levels, set[str]] = defaultdict(set)
+    for folders in set(levels.values()):
+        for depth, name in enumerate(folders):
+            inner[folders[:depth]].add(name)
+    twice = {
+        (*above, name)
+        for above, names in list(inner.items())
+        for name in names
+        if len(names) > 2 and names - {name} <= inner.get((*above, name), set())
+    }
+    for path in sorted(twice, key=len, reverse=True):
+        at = len(path)
+        levels = {w: (*one[: at - 1], *one[at:]) if one[:at] == path else one for w, one in levels.items()}
+    return levels, sorted(path[-1] for path in twice)
+
+
+def _take_groups_out(levels: dict[str, Levels]) -> tuple[dict[str, Levels], dict[str, str]]:
+    """Folders that are called after whom or what they come from, and numbered, are groups: patient_012, fold3. Of
+    several such levels the highest is."""
+    groups: dict[str, str] = {}
+    while True:
+        some = list(levels.values())
+        for depth in _varying(some):
+            names = {folders[depth] for folders in some if len(folders) > depth}
+            if len(names) >= _FEWEST_GROUPS and all(_OF_ONE.match(name) for name in names):
+                for where, folders in levels.items():
+                    if len(folders) > depth:
+                        groups.setdefault(where, folders[depth])
+                levels = {where: folders[:depth] + folders[depth + 1 :] for where, folders in levels.items()}
+                break
+        else:
+            return levels, groups
+
+
 def _without_strays(levels: dict[str, Levels]) -> tuple[dict[str, Levels], dict[str, str]]:
     """Leave out a few pictures of a documentation folder that lies beside the one folder that holds all classes."""
     for depth in _varying(list(levels.values())):
@@ -170,7 +220,20 @@ def _class_level(levels: Sequence[Levels], labels: Sequence[str]) -> int | None:
     for depth in reversed(varying[1:]):
         if _is_crossed(levels, top, depth):
             return depth
-    return top
+    return next((depth for depth in reversed(varying[1:]) if _is_finer(levels, top, depth)), top)
+
+
+def _is_finer(levels: Sequence[Levels], top: int, depth: int) -> bool:
+    """Whether the folders are kinds of the upper ones, 'bird/robin', and not whom their pictures come from: words, each
+    with pictures enough under one upper folder alone, and nothing lies beside them."""
+    below = [folders for folders in levels if len(folders) > depth]
+    names, pairs = {folders[depth] for folders in below}, {(folders[top], folders[depth]) for folders in below}
+    is_tree = len(pairs) == len(names) > len({folders[top] for folders in levels}) and len(below) == len(levels)
+    return is_tree and len(levels) >= _FEWEST * len(names) and 2 * len(_without_numbers(names)) > len(names)
+
+
+def _without_numbers(names: Collection[str]) -> set[str]:
+    return {re.sub(r"\d+", "#", name) for name in names}
 
 
 def _is_crossed(levels: Sequence[Levels], top: int, depth: int) -> bool:
@@ -183,6 +246,9 @@ def _is_crossed(levels: Sequence[Levels], top: int, depth: int) -> bool:
     uppers, lowers = {path[:-1] for path in paths}, {path[-1] for path in paths}
     if len(paths) < 0.8 * len(uppers) * len(lowers) or len(uppers) < 2:
         return False
+    kinds = _without_numbers(lowers)
+    if len(kinds) == 1 < len(lowers) and not _COUNTS_CLASSES.fullmatch(min(kinds)):
+        return False  # 40X, 100X: how, and not what
     above = len({path[top] for path in paths})
     return len(lowers) > above or (above >= 20 and above > 5 * len(lowers))
 
@@ -223,7 +289,10 @@ def _told(
     formats = " and ".join(f"{n:,} {kind}" for kind, n in counts)
     evidence = [f"{formats} {under}over {len(classes):,} class folders: {few}"]
     for depth in _varying(levels):
-        if depth != at:
+        if depth < at and _is_finer(levels, depth, at):
+            n = len({folders[depth] for folders in levels})
+            evidence.append(f"the {n:,} folders above are coarser classes: a pattern as prepare.label tells those")
+        elif depth != at:
             n = len({folders[depth] for folders in levels if len(folders) > depth})
             place = "above" if depth < at else "below"
             evidence.append(
