@@ -730,3 +730,22 @@ def test_of_kinds_within_kinds_the_finest_are_the_classes(tmp_path: Path) -> Non
     assert set(targets(read(plant(tmp_path / "2", names(*deep)))).values()) == {k for _, k in kinds}
     some = [f"{k}/{i}.jpg" for k in ("ok", "ng/dent", "ng/scratch") for i in range(6)]
     assert set(targets(read(plant(tmp_path / "3", names(*some)))).values()) == {"ok", "ng"}
+
+
+@pytest.mark.parametrize("home", ["{s}/{n}.jpg", "data/{s}/images/{n}.jpg"])
+def test_pictures_of_a_manifest_have_the_splits_of_their_folders(tmp_path: Path, home: str) -> None:
+    """As the hubs' folders of images come: train/metadata.csv beside train/1.jpg."""
+    files: dict[str, bytes] = {}
+    for s, numbers in (("train", range(8)), ("test", range(8, 12))):
+        rows = [["file_name", "label"], *[[f"{n}.jpg", "ab"[n % 2]] for n in numbers]]
+        paths = [home.format(s=s, n=n) for n in numbers]
+        files |= {**names(*paths), f"{paths[0].rpartition('/')[0]}/metadata.csv": table(rows)}
+    reading = read(plant(tmp_path, files))
+    assert Counter((found.target, found.split) for found in reading.found) == {
+        ("a", "train"): 4, ("b", "train"): 4, ("a", "test"): 2, ("b", "test"): 2
+    }  # fmt: skip
+
+
+def test_splits_whose_names_say_more_are_splits(tmp_path: Path) -> None:
+    reading = read(plant(tmp_path, names(*(f"{s}/{c}/1.jpg" for s in ("train_mini", "val") for c in ("cat", "dog")))))
+    assert Counter(splits(reading).values()) == {"train": 2, "val": 2}

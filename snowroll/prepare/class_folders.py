@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from snowroll.base.nouns import Split
 from snowroll.base.task import Found, Reading
-from snowroll.prepare.manifest import FILLER, split_called
+from snowroll.prepare.manifest import FILLER, SPLITS, split_called
 from snowroll.prepare.names import bundle_of, take_apart, without_suffix
 from snowroll.prepare.pictures import format_of_name
 from snowroll.prepare.settings import PrepareSettings
@@ -119,6 +119,9 @@ def split_names(names: Collection[str]) -> dict[str, Split]:
     """
     words = [set(re.findall(r"[^\W\d_]+", name.lower())) for name in names]
     shared: set[str] = set.intersection(*words) if len(words) > 1 else set()
+    told: list[set[Split]] = [{SPLITS[word] for word in some if word in SPLITS} for some in words]
+    if all(len(some) == 1 for some in told) and len(set[Split]().union(*told)) > 1:  # train_mini beside val
+        return {name: some.pop() for name, some in zip(names, told, strict=True)}
     return {name: split for name in names if (split := split_called(name, shared))}
 
 

@@ -126,6 +126,7 @@ def with_declared(reading: Reading, folder: Folder, settings: PrepareSettings) -
 
 def _by_manifest(pictures: Sequence[str], table: Table, folders: Mapping[str, Found]) -> Reading:
     names = _readable_names(table, folders)
+    splits = splits_of_folders(pictures)  # train/metadata.csv says nothing of them
     found: list[Found] = []
     skipped: dict[str, str] = {}
     for where in pictures:
@@ -137,7 +138,8 @@ def _by_manifest(pictures: Sequence[str], table: Table, folders: Mapping[str, Fo
         elif where not in table.skipped:
             lies = folders.get(where)
             label = None if row.label is None else names.get(row.label, row.label)
-            found.append(Found(where, label, row.group, row.split or (lies.split if lies else None)))
+            split = row.split or (lies.split if lies else splits.get(where))
+            found.append(Found(where, label, row.group, split))
     told = [*table.evidence]
     if names:
         told.append("its numbers and the class folders are one to one, so the folders' names are used")
