@@ -409,12 +409,14 @@ def test_rectangles_of_labelme_and_boxes_of_yolo_are_no_outlines(tmp_path: Path)
     ("pixels", "names", "classes"),
     [
         (a_mask((0, 255)), "", ["background", "foreground"]),
+        (a_mask((0, 65535), np.uint16), "", ["background", "foreground"]),
         (a_mask((0, 1, 2, 255)), "", ["0", "1", "2", ""]),
         (a_mask((*range(21), 255)), "", [*map(str, range(21)), ""]),
         (a_mask((0, 1, 2)), "sky\nroad\nvoid\n", ["sky", "road", ""]),
         (a_mask((0, 1, 2)), "sky\ntraffic light\nroad\n", ["sky", "traffic light", "road"]),
         (a_mask((0, 1, 2)), "traffic light\nroad\n\nsky\n", ["traffic light", "road", "sky"]),
         (a_mask((0, 1, 2)), "1 sky\n2 traffic light\n3 road\n", ["0", "1", "2"]),
+        (a_mask((0, 1, 2)), "0: unlabelled\n1: sky\n2: road\n", ["0", "1", "2"]),
         (a_mask((0, 1, 2, 3), np.uint16), "", ["background", "foreground", "foreground", "foreground"]),
     ],
 )
@@ -427,6 +429,40 @@ def test_values_become_classes(pixels: np.ndarray, names: str, classes: list[str
     reading = read_masks(Folder(tmp_path), PrepareSettings())
     assert reading is not None
     assert reading.found[0].target["classes"] == classes
+
+
+@pytest.mark.parametrize(
+    ("colours", "classes"),
+    [
+        ([(60, 16, 152), (132, 41, 246)], {"#000000", "#3c1098", "#8429f6"}),
+        ([(60, 16, 152), (255, 255, 255)], {"#000000", "#3c1098", "#ffffff"}),
+        ([(255, 0, 0), (255, 0, 0)], {"background", "foreground"}),
+    ],
+)
+def test_colours_without_a_list_are_classes_of_their_own(
+    colours: list[tuple[int, int, int]], classes: set[str], tmp_path: Path
+) -> None:
+    """Of some pictures the mask is all black, and so saved as any grey one."""
+    for n in range(6):
+        pixels = np.zeros((30, 40, 3), np.uint8)
+        if n:
+            pixels[:, 10:20], pixels[:, 30:] = colours
+        write(tmp_path, f"images/a{n}.jpg", photo(n))
+        write(tmp_path, f"masks/a{n}.png", pixels)
+    reading = read_masks(Folder(tmp_path), PrepareSettings(workers=1))
+    assert reading is not None
+    assert {name for one in reading.found for name in one.target["classes"]} == classes
+    assert reading.found[0].target["classes"] == [next(iter(classes & {"#000000", "background"}))]
+
+
+def test_black_and_white_are_named_by_a_list_of_colours(tmp_path: Path) -> None:
+    for n in range(4):
+        write(tmp_path, f"{n}_sat.jpg", photo(n))
+        write(tmp_path, f"{n}_mask.png", np.repeat(a_mask((0, 255))[..., None], 3, axis=2))
+    (tmp_path / "class_dict.csv").write_text("name,r,g,b\nroad,255,255,255\nother,0,0,0\n")
+    reading = read_masks(Folder(tmp_path), PrepareSettings(workers=1))
+    assert reading is not None
+    assert reading.found[0].target["classes"] == ["other", "road"]
 
 
 def test_smoothed_borders_are_no_classes(tmp_path: Path) -> None:

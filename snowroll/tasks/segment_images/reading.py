@@ -33,7 +33,7 @@ from snowroll.tasks.segment_images.polygons import read_labelme, read_yolo
 APART = "pictures, and masks in folders of their own"
 DRAWN = ("outlines in LabelMe files", "outlines in YOLO files")
 _SOFT = 16  # greys from which on they are taken for a smoothed border
-_NAMED = ("class_dict.csv", "classes.csv", "labels.csv", "classes.txt", "labels.txt", "label_colors.txt", "codes.txt")
+_NAMED = ("class_dict.csv", "label_class_dict.csv", "classes.csv", "labels.csv", "classes.txt", "labels.txt", "label_colors.txt", "codes.txt")
 _VOID = ("void", "unlabelled", "unlabeled", "ignore", "ignored", "unknown")  # names of what is not to be judged
 
 
@@ -158,20 +158,27 @@ def _hashable(value: Value | list[int]) -> Value:
 def _meaning(masks: Sequence[Mask], names: Mapping[Value, str], ignored: Sequence[str]) -> dict[Value, str]:
     """value -> class, "" for what is not judged."""
     values = {value for mask in masks for value in mask.values}
+    names = {_plain(value): name for value, name in names.items()}
     if masks and all(mask.is_wide and _counts_up(mask.values) for mask in masks):
         return {value: BACKGROUND if value == 0 else FOREGROUND for value in values}  # instances, numbered
-    numbers = {value for value in values if isinstance(value, int)}
+    # where some masks have colours, what is black in another is black, and no number
+    told = {_plain(value) for value in values if not isinstance(value, str)}
+    is_thing = any(told <= {0, most} for most in (1, 255, 65535))
+    is_coloured = any(isinstance(value, tuple) for value in told)
     is_soft = not names and _has_soft_edges(masks)
     found: dict[Value, str] = {}
     for value in values:
+        plain = _plain(value)
         if isinstance(value, str):
             found[value] = value
-        elif value in names:
-            found[value] = names[value]
+        elif plain in names:
+            found[value] = names[plain]
         elif is_soft and isinstance(value, int):
             found[value] = FOREGROUND if value > 127 else BACKGROUND
-        elif numbers <= {0, 255} or numbers <= {0, 1}:  # a thing and the rest
-            found[value] = BACKGROUND if value == 0 else FOREGROUND
+        elif is_thing or (is_coloured and len(told - {0}) == 1):  # a thing and the rest
+            found[value] = BACKGROUND if plain == 0 else FOREGROUND
+        elif is_coloured:
+            found[value] = _spelled((plain, plain, plain) if isinstance(plain, int) else value)
         elif value == 255:
             found[value] = ""  # what VOC calls void
         else:
@@ -180,6 +187,11 @@ def _meaning(masks: Sequence[Mask], names: Mapping[Value, str], ignored: Sequenc
         value: "" if name in ignored or _spelled(value) in ignored or name.lower() in _VOID else name
         for value, name in found.items()
     }
+
+
+def _plain(value: Value) -> Value:
+    """A grey that is written as a colour, as a number."""
+    return value[0] if isinstance(value, tuple) and len(set(value)) == 1 else value
 
 
 def _has_soft_edges(masks: Sequence[Mask]) -> bool:
@@ -225,8 +237,8 @@ def _names(folder: Folder) -> dict[Value, str]:
         is_table = bool(rows) and len(rows[0]) > 1
         if colours := dict(told for row in rows if (told := _colour(row if is_table else _apart(row[0])))):
             return dict(colours)
-        # "3 road" may count from anywhere: such lists are not read
-        is_numbered = all(re.match(r"\d+\s", line) for line in lines)
+        # "3 road" and "3: road" may count from anywhere: such lists are not read
+        is_numbered = all(re.match(r"\d+[:\s]", line) for line in lines)
         if all(len(row) == 1 for row in rows) and not is_numbered:
             return dict(enumerate(row[0] for row in rows))
     return {}
