@@ -33,7 +33,10 @@ from snowroll.tasks.segment_images.polygons import read_labelme, read_yolo
 APART = "pictures, and masks in folders of their own"
 DRAWN = ("outlines in LabelMe files", "outlines in YOLO files")
 _SOFT = 16  # greys from which on they are taken for a smoothed border
-_NAMED = ("class_dict.csv", "label_class_dict.csv", "classes.csv", "labels.csv", "classes.txt", "labels.txt", "label_colors.txt", "codes.txt")
+_NAMED = (
+    *("class_dict.csv", "label_class_dict.csv", "classes.csv", "labels.csv"),
+    *("classes.txt", "labels.txt", "label_colors.txt", "codes.txt"),
+)
 _VOID = ("void", "unlabelled", "unlabeled", "ignore", "ignored", "unknown")  # names of what is not to be judged
 
 
