@@ -155,11 +155,16 @@ def test_a_file_for_each_class(mask: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("home", "meant"),
-    [("TCGA_{n}", "segment_images"), ("{kind}", "classify_images"), ("{n}/images|{n}/masks", "segment_images")],
+    [
+        ("TCGA_{n}", "segment_images"),
+        ("{kind}", "classify_images"),
+        ("{n}/images|{n}/masks", "segment_images"),
+        ("{split}crop", "segment_images"),
+    ],
 )
 def test_folders_of_cases_are_no_classes_and_folders_of_classes_are(home: str, meant: str, tmp_path: Path) -> None:
     for n in range(12):
-        there, _, beside = home.format(n=n // 4, kind="ab"[n % 2]).partition("|")
+        there, _, beside = home.format(n=n // 4, kind="ab"[n % 2], split=("train", "val", "test")[n % 3]).partition("|")
         write(tmp_path, f"data/{there}/x{n}.png", photo(n))
         write(tmp_path, f"data/{beside or there}/x{n}_mask.png", half(n % 3))
     said = snowroll("init", tmp_path, "--json")

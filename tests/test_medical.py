@@ -214,6 +214,70 @@ def test_masks_are_found_in_common_layouts(tmp_path: Path, layout: str) -> None:
         )
 
 
+DECLARED = {
+    "Decathlon": ("imagesTr/liver_{n}.nii.gz", "labelsTr/liver_{n}.nii.gz", "imagesTs/liver_{n}.nii.gz"),
+    "batches": ("Training Batch {m}/volume-{n}.nii", "Training Batch {m}/segmentation-{n}.nii", "Test/volume-{n}.nii"),
+    "challenge": ("B20_TrainingData/p{n}/p{n}.nii", "B20_TrainingData/p{n}/p{n}_seg.nii", "B20_TestData/p{n}/p{n}.nii"),
+    "grades": ("{kind}/p{n}/p{n}_t1.nii,{kind}/p{n}/p{n}_t2.nii", "{kind}/p{n}/p{n}_seg.nii", ""),
+}
+
+
+@pytest.mark.parametrize("layout", DECLARED)
+def test_folders_of_splits_and_of_channels_are_no_classes_of_scans(tmp_path: Path, layout: str) -> None:
+    places, mask, test = DECLARED[layout]
+    for n in range(8):
+        voxels, lesion = drawn(n % 2, ill=True)
+        for place in [*places.split(","), mask] if n < 6 else [test] if test else []:
+            path = tmp_path / "data" / place.format(n=n, m=1 + n % 2, kind="HL"[n % 2] + "GG")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            raw = nifti.written(lesion.astype(np.uint8) if place == mask else voxels, (2, 1, 1))
+            path.write_bytes(gzip.compress(raw, 1) if path.suffix == ".gz" else raw)
+    answer = init(tmp_path, None, (), "", {}, lambda line: None)
+    assert answer.json["task"] == "medical_masks"
+    assert (answer.json["samples"], answer.json["labelled"]) == (8 if test else 6, 6)
+
+
+def put_scans(folder: Path, scans: dict[str, np.ndarray]) -> None:
+    for name, voxels in scans.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(gzip.compress(nifti.written(voxels, (2, 1, 1)), 1))
+
+
+def test_masks_in_folders_of_classes_are_no_samples(tmp_path: Path) -> None:
+    for n in range(6):
+        voxels, lesion = drawn(n, ill=True)
+        home = f"{('low', 'high')[n % 2]}/p{n}"
+        put_scans(tmp_path, {f"{home}/t1.nii.gz": voxels, f"{home}/seg.nii.gz": lesion.astype(np.uint8)})
+    reading = read_scans(Folder(tmp_path), PrepareSettings(workers=1))
+    assert reading is not None
+    assert [one.where for one in reading.found] == sorted(f"{('low', 'high')[n % 2]}/p{n}/t1.nii.gz" for n in range(6))
+    assert reading.skipped["low/p0/seg.nii.gz"] == "the mask of a scan beside it"
+
+
+@pytest.mark.parametrize(("name", "are_classes"), [("case_{n:03}", False), ("grade{n}", True), ("{n}", True)])
+def test_a_folder_for_each_case_is_no_class_of_scans(tmp_path: Path, name: str, are_classes: bool) -> None:
+    for n in range(8):
+        put_scans(tmp_path, {f"{name.format(n=n // 2)}/{n}.nii.gz": drawn(n, ill=True)[0]})
+    assert (read_scans(Folder(tmp_path), PrepareSettings(workers=1)) is not None) == are_classes
+
+
+def test_a_folder_for_each_patient_is_no_class_of_scans(tmp_path: Path) -> None:
+    for n in range(4):
+        write(tmp_path / f"{'abcd'[n]}/ct", series(VOLUME + n, SeriesInstanceUID=f"1.2.{n}", PatientID=f"p{n}"))
+    assert read_scans(Folder(tmp_path), PrepareSettings(workers=1)) is None
+
+
+def test_frames_of_one_patient_are_a_group(tmp_path: Path) -> None:
+    """As hearts are handed out: two moments of a beat."""
+    for n in range(6):
+        voxels, lesion = drawn(n, ill=True)
+        name = f"training/patient{n // 2:03}/patient{n // 2:03}_frame{n % 2:02}"
+        put_scans(tmp_path, {f"{name}.nii.gz": voxels, f"{name}_gt.nii.gz": lesion.astype(np.uint8)})
+    reading = read_masked_scans(Folder(tmp_path), PrepareSettings(workers=1))
+    assert reading is not None
+    assert [one.group for one in reading.found] == [f"patient{n // 2:03}" for n in range(6)]
+
+
 def test_the_limit_of_a_mask_is_that_of_its_scan(tmp_path: Path) -> None:
     voxels, lesion = drawn(0, ill=True)
     for name, values in {"p0.nii": voxels, "p0_seg.nii": lesion.astype(np.uint8)}.items():

@@ -24,6 +24,11 @@ _FEWEST_GROUPS = 3
 _FEWEST = 5  # pictures of a class, on average, where coarser classes would do
 _COUNTS_CLASSES = re.compile(r"(class|label|category|grade|level|type|stage)?[ _.-]*#", re.I)  # 0, 1, 2; Class 7
 _UNLABELLED = frozenset({"unlabelled", "unlabeled", "unsup", "unsupervised"})
+_SPLIT = "|".join(sorted(SPLITS, key=len, reverse=True))
+# "train", "trainval", "trainingdata", "imagestr", "labelsval"
+_HAS_SPLIT = re.compile(
+    rf"({_SPLIT})+\d*$|({_SPLIT})(crop|{'|'.join(FILLER)})\d*$|(images?|labels?)(tr|ts|va|{_SPLIT})\d*$"
+)
 Levels = tuple[str, ...]  # the folders over one picture, from the top; an archive counts as a folder
 
 
@@ -70,11 +75,25 @@ def name_classes(wheres: Sequence[str], settings: PrepareSettings) -> bool:
     """Whether the folders that these files lie in name classes: then masks beside them are an extra.
 
     A folder for each file is no class, nor are names most of which differ in their numbers alone ('TCGA_CS_4941',
-    'TCGA_DU_5855'): those are patients or cases.
+    'TCGA_DU_5855'): those are patients or cases; nor names of splits: imagesTr and imagesTs, traincrop and testcrop.
     """
     folders = read_class_folders(wheres, settings)
     sizes = Counter(str(found.target) for found in folders.found) if folders else Counter[str]()
-    return bool(sizes) and not _are_cases(sizes) and max(sizes.values()) > 1
+    names = {left for name in sizes if (left := _without_split(name))}
+    return not _are_cases(names) and max(sizes.values()) > 1
+
+
+def _without_split(name: str) -> str:
+    """What a folder's name says besides a split.
+
+    >>> [_without_split(name) for name in ("imagesTs", "TrainVal_images", "Benign_train", "raw")]
+    ['', '', 'benign', 'raw']
+    """
+    words = re.findall(r"[^\W_]+", name.lower())
+    left = [word for word in words if not _HAS_SPLIT.match(word)]
+    if len(left) == len(words):
+        return name.lower()
+    return " ".join(word for word in left if word not in FILLER)
 
 
 def case_folders(wheres: Sequence[str]) -> dict[str, str]:

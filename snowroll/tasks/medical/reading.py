@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
@@ -120,7 +121,8 @@ def read_scans(folder: Folder, settings: PrepareSettings) -> Reading | None:
     scans = find_scans(folder, settings)
     if all(format_of_name(where) for where in scans.groups):
         return read_images(folder, settings)
-    wheres = sorted(scans.groups)
+    masks = masks_beside(scans)
+    wheres = sorted(scans.groups.keys() - masks)
     table = read_manifests(folder, wheres, settings)
     named = {where: row for where in wheres if (row := table.rows.get(where)) and row.label}
     folders = read_classes(wheres, settings, kind_of)
@@ -129,7 +131,7 @@ def read_scans(folder: Folder, settings: PrepareSettings) -> Reading | None:
         lacking = [where for where in wheres if where not in named]
         left = {where: SEVERAL if where in table.several else "not named in the manifest" for where in lacking}
         reading = Reading("a manifest of scans", (), found, left)
-    elif folders is not None and len({one.target for one in folders.found}) > 1:
+    elif folders is not None and _are_classes(folders, scans):
         reading = folders
     elif settings.labels:
         told = f"{len(wheres):,} scans without labels; labels to choose from: {', '.join(settings.labels)}"
@@ -142,10 +144,33 @@ def read_scans(folder: Folder, settings: PrepareSettings) -> Reading | None:
     is_used = files_of(one.where for one in found)
     others = {entry.where: "not a scan" for entry in folder.entries() if not is_used(entry.where)}
     others = {where: why for where, why in others.items() if where not in table.used}
-    skipped = {**others, **folder.refused, **scans.skipped, **table.skipped, **reading.skipped}
+    beside = dict.fromkeys(sorted(masks), "the mask of a scan beside it")
+    skipped = {**others, **folder.refused, **beside, **scans.skipped, **table.skipped, **reading.skipped}
     told = (*reading.evidence, *table.evidence, *scans.evidence)
     whole = replace(reading, found=found, evidence=told, skipped=skipped)
     return with_groups(whole, settings.group)
+
+
+def masks_beside(scans: Scans) -> set[str]:
+    """NIfTI files that mark what another one shows: no samples of their own."""
+    from snowroll.tasks.medical.masks.reading import is_mask, pairs_of
+
+    masks = [where for where in scans.groups if is_mask(where)]
+    return set(pairs_of([where for where in scans.groups if where not in set(masks)], masks).values())
+
+
+def _are_classes(reading: Reading, scans: Scans) -> bool:
+    """Whether folders are kinds of scans, and not a patient or case each: case_001, or one patient by the tags."""
+    by_class: dict[str, set[str | None]] = defaultdict(set)
+    for one in reading.found:
+        if one.target is not None:
+            by_class[str(one.target)].add(scans.groups.get(one.where))
+    patients = [next(iter(some)) for some in by_class.values() if len(some) == 1 and None not in some]
+    are_patients = len(patients) == len(set(patients)) == len(by_class) > 2
+    are_numbered = len({re.sub(r"\d+", "#", name) for name in by_class}) == 1 and any(
+        re.search(r"\d{3}", name) for name in by_class
+    )
+    return len(by_class) > 1 and not are_patients and not are_numbered
 
 
 def with_the_rest(folder: Folder, scans: Sequence[str], beside: Sequence[str] = ()) -> list[str]:

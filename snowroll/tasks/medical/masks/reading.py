@@ -29,7 +29,7 @@ from snowroll.tasks.medical.reading import NIFTI, files_of, find_scans, with_the
 from snowroll.tasks.medical.scans import MOST_CHANNELS
 
 _MASK_WORDS = (
-    "mask masks label labels labelstr labelsts seg segs segmentation segmentations annotation annotations gt truth "
+    "mask masks msk label labels labelstr labelsts seg segs segmentation segmentations annotation annotations gt truth "
     "groundtruth roi rois lesion lesions manual"
 )
 _MASKS = frozenset(_MASK_WORDS.split())
@@ -40,6 +40,7 @@ _KIND_WORDS = (
     "testing val validation t1 t1w t1c t1ce t1gd t1n t2 t2w t2f flair pd dwi adc ct mr mri pet swi case nii"
 )
 _KINDS = _MASKS | frozenset(_KIND_WORDS.split())
+CHANNELS = "scans of several channels, and masks"
 _CHANNEL = re.compile(r"^\d{4}$")
 
 
@@ -58,7 +59,7 @@ def read_masked_scans(folder: Folder, settings: PrepareSettings) -> Reading | No
         return None  # pictures: their masks are another task's
     masks = [where for where in scans.groups if is_mask(where)]
     images, lacking = _cases([where for where in sorted(scans.groups) if where not in set(masks)], masks)
-    pairs = _pairs(images, masks)
+    pairs = pairs_of(images, masks)
     if not pairs and not settings.labels:
         return None
     seen: dict[str, Labels] = {}
@@ -91,7 +92,7 @@ def read_masked_scans(folder: Folder, settings: PrepareSettings) -> Reading | No
     is_used = files_of([*images, *pairs.values()])
     others = {entry.where: "not a scan" for entry in folder.entries() if not is_used(entry.where)}
     lonely = {mask: "a mask that goes with no scan" for mask in masks if mask not in pairs.values()}
-    layout = "scans and masks" if pairs else "scans without masks"
+    layout = (CHANNELS if channels else "scans and masks") if pairs else "scans without masks"
     reading = Reading(layout, tuple(evidence), tuple(found), {**others, **folder.refused, **skipped, **lonely})
     return with_groups(with_declared(reading, folder, settings), settings.group)
 
@@ -171,7 +172,7 @@ def _cases(wheres: Sequence[str], masks: Sequence[str]) -> tuple[list[str], dict
     return sorted(found), left
 
 
-def _pairs(images: Sequence[str], masks: Sequence[str]) -> dict[str, str]:
+def pairs_of(images: Sequence[str], masks: Sequence[str]) -> dict[str, str]:
     """scan -> its mask: whose it is, or the one mask of its folder."""
     by_key: dict[tuple[str, ...], list[str]] = defaultdict(list)
     by_last: dict[str, list[str]] = defaultdict(list)
@@ -236,8 +237,8 @@ def _named(folder: Folder) -> dict[int, str]:
 
 
 def _group(where: str, patients: Mapping[str, str | None]) -> str | None:
-    """The patient as the file tells, or as its name does where it follows BIDS: sub-01."""
+    """The patient as the file tells, or as a name does: sub-01 (BIDS), patient001/frame12.nii."""
     if known := patients.get(where):
         return known
-    named = re.search(r"(?:^|/)(sub-[A-Za-z0-9]+)", where)
+    named = re.search(r"(?:^|/)(sub-[A-Za-z0-9]+|(?:subject|patient)[ _-]?\d+(?=/))", where, re.IGNORECASE)
     return named[1] if named else None

@@ -44,10 +44,13 @@ class MedicalMasks(Masked):
         return read_masked_scans(folder, settings)
 
     def particularity(self, reading: Reading, settings: Any) -> int:
-        """Scans with masks are no scans with classes, unless their folders name classes, too."""
+        """Scans with masks are no scans with classes, unless their folders name classes, too. Cases of several files
+        have none: whoever tells classes reads each file as a scan."""
         from snowroll.prepare.class_folders import name_classes
+        from snowroll.tasks.medical.masks.reading import CHANNELS
 
-        return -1 if name_classes([found.where for found in reading.found], settings) else 1
+        wheres = [found.where for found in reading.found]
+        return -1 if name_classes(wheres, settings) and reading.layout != CHANNELS else 1
 
     def cleaned(self, raw: bytes) -> bytes:
         return Medical().cleaned(raw)
