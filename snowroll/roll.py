@@ -15,11 +15,13 @@ from snowroll.base.errors import DataError
 from snowroll.base.nouns import Json, Record
 from snowroll.evaluate.drift import ALPHA_OF_ALL, Drift, drift
 from snowroll.evaluate.paired import alpha_of_look
+from snowroll.prepare.view import count
 from snowroll.project.looks import look_at
 from snowroll.project.mining import mine, samples_of
 from snowroll.project.opened import Answer, Opened, Say
 from snowroll.project.plans import read_plan
 from snowroll.project.reference import features_of, reference
+from snowroll.project.stock import take_stock
 from snowroll.store.rows import Roll
 from snowroll.verbs.train import answer_of, train
 
@@ -30,11 +32,11 @@ def roll(opened: Opened, say: Say, *, time: str = "", k: int = 0) -> Answer:
         turn = _current(opened)
         lines = []
         while turn.stage != "done":
+            if turn.stage == "label" and (left := _open_questions(opened, say)):
+                return _waiting(opened, turn, left, lines)
             turn, line = _step(opened, turn, say, time, k)
             if line:
                 lines.append(line)
-            if turn.stage == "label" and opened.store.catalog.left_in_queue():
-                return _waiting(opened, turn, lines)
         return _finished(opened, turn, lines)
 
 
@@ -158,12 +160,15 @@ def _records(opened: Opened, turn: Roll) -> list[Record]:
     return [record for record in opened.store.catalog.records(since=since) if record.at < until]
 
 
-def _waiting(opened: Opened, turn: Roll, lines: list[str]) -> Answer:
-    left = opened.store.catalog.left_in_queue()
+def _open_questions(opened: Opened, say: Say) -> int:
+    take_stock(opened, say)  # a file that is gone meanwhile takes its question with it
+    return opened.store.catalog.left_in_queue()
+
+
+def _waiting(opened: Opened, turn: Roll, left: int, lines: list[str]) -> Answer:
     told = {"roll": turn.number, "stage": "label", "waiting": left, **_public(turn.state)}
-    return Answer(
-        told, [*lines, f"label     {left} {opened.task.kind}s wait for a person"], next=f"snowroll label {opened.root}"
-    )
+    waits = f"label     {count(left, opened.task.kind)} to be answered by a person; 'not sure' is an answer, too"
+    return Answer(told, [*lines, waits], next=f"snowroll label {opened.root}")
 
 
 def _finished(opened: Opened, turn: Roll, lines: list[str]) -> Answer:

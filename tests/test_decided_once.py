@@ -12,10 +12,12 @@ import pytest
 from house_kit import MACHINE, QUICK, SMALL, snowroll
 
 from snowroll.base.errors import PlanError, StoreError
+from snowroll.base.nouns import Sample
 from snowroll.base.task import find_task
 from snowroll.project import promotion
 from snowroll.project.opened import open_project
 from snowroll.project.plans import read_plan
+from snowroll.store.rows import FOR_CHECK, Label, Queued
 
 pytestmark = pytest.mark.slow
 
@@ -157,3 +159,30 @@ def test_a_turn_takes_the_champion_s_time(untrained: Path) -> None:
     plans = [read_plan(untrained / "runs" / f"000{number}-train", find_task("classify_images")) for number in (1, 2)]
     assert [plan.time_s for plan in plans] == [6.0, 6.0]
     assert [plan.steps for plan in plans] == [30, 30]  # and no more, though the time would allow them
+
+
+def ask_about(root: Path, kind: str) -> Sample:
+    """A question of the data check's, about one of the project's files."""
+    catalog = open_project(root, {}).store.catalog
+    asked = next(sample for sample in catalog.samples().values() if sample.target == kind)
+    catalog.ask([Queued(asked.id, f"{FOR_CHECK}: a test asks", 0.0)])
+    return asked
+
+
+def test_a_turn_trains_when_every_question_is_answered_and_not_before(project: Path) -> None:
+    asked = ask_about(project, "bar")
+    for _ in range(2):  # to say it again is no answer
+        told = snowroll("roll", project, *QUICK, "--json").json
+        assert (told["stage"], told["waiting"]) == ("label", 1)
+        assert statuses(project) == ["done"]
+    open_project(project, {}).store.catalog.add_label(Label("an-answer", asked.id, "ring", "ada", 0.0))
+    told = snowroll("roll", project, *QUICK, "--json").json
+    assert (told["stage"], told["train"]["run"]) == ("done", 2)
+
+
+def test_a_turn_waits_for_no_question_about_a_file_that_is_gone(project: Path) -> None:
+    asked = ask_about(project, "bar")
+    assert snowroll("roll", project, *QUICK, "--json").json["waiting"] == 1
+    (project / "data" / asked.where).unlink()
+    told = snowroll("roll", project, *QUICK, "--json").json
+    assert (told["stage"], told["train"]["run"]) == ("done", 2)

@@ -105,5 +105,5 @@ def test_a_test_question_whose_file_is_gone_is_not_asked_for_ever(factory: Opene
     catalog.fill_queue([])
     assert catalog.asked_for_test() == {name}
     catalog.retire_samples([name], "removed")
-    catalog.fill_queue([])
     assert not waiting(factory)
+    assert not catalog.left_in_queue()

@@ -67,6 +67,8 @@ def put_asked(conn: Connection, rows: Sequence[Row], at: float) -> set[str]:
 def retire_samples(conn: Connection, ids: Sequence[str], why: str, at: float) -> None:
     for chunk in chunks(ids):
         conn.execute(samples.update().where(samples.c.id.in_(chunk)).values(retired=why))
+        # it cannot be shown any more, so nobody may wait for its answer
+        conn.execute(queue.delete().where(queue.c.sample.in_(chunk), queue.c.answered.is_(None)))
         journal.append(conn, "samples.retired", {"ids": list(chunk), "why": why}, at)
 
 
@@ -112,10 +114,9 @@ def undo_label(conn: Connection, client_id: str, at: float) -> bool:
 
 def fill_queue(conn: Connection, rows: Sequence[Row], at: float) -> int:
     # a question for the locked set stays: were it dropped unanswered, the set would no longer be the draw that was made
-    gone = select(samples.c.id).where(samples.c.retired.is_not(None))  # its picture cannot be shown any more
     # and what the data check asks about stays until it is answered or withdrawn
     is_kept = or_(queue.c.why.startswith(FOR_TEST), queue.c.why.startswith(FOR_CHECK))
-    conn.execute(queue.delete().where(queue.c.answered.is_(None), or_(~is_kept, queue.c.sample.in_(gone))))
+    conn.execute(queue.delete().where(queue.c.answered.is_(None), ~is_kept))
     return ask(conn, rows, at)
 
 
