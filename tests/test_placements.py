@@ -4,14 +4,18 @@ from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
-from house_kit import MACHINE, draw_shapes, snowroll
+from house_kit import CLASSES, MACHINE, draw_shapes, snowroll
+from PIL import Image
 
 from snowroll.base.errors import DataError
-from snowroll.base.nouns import Split, Version
+from snowroll.base.nouns import Sample, Split, Version
 from snowroll.project.freezing import freeze
+from snowroll.project.judging import Judged
 from snowroll.project.opened import Opened, open_project
 from snowroll.project.placements import placements
+from snowroll.project.promotion import _earlier_sets
 from snowroll.project.reference import reference
 from snowroll.project.stock import take_stock
 
@@ -70,6 +74,64 @@ def test_what_was_left_out_from_the_first_is_training_s(opened: Opened) -> None:
     frozen(opened, copies)
     after = splits(frozen(opened))
     assert {after[name] for name in copies} == {"train"}
+
+
+def contents(opened: Opened, version: Version) -> dict[str, Split]:
+    known = opened.store.catalog.samples([item.sample for item in version.items])
+    return {known[item.sample].content: item.split for item in version.items}
+
+
+def test_renamed_classes_and_moved_and_relabelled_files_keep_their_splits(opened: Opened) -> None:
+    before, data = contents(opened, frozen(opened)), opened.root / "data"
+    (data / "bar").rename(data / "beam")  # a class has a better name
+    for path in sorted((data / "ring").iterdir())[::2]:  # these were crosses
+        path.rename(data / "cross" / f"was-{path.name}")
+    assert contents(opened, frozen(opened)) == before
+    for name in ("beam", "cross", "ring"):
+        (data / "all").mkdir(exist_ok=True)
+        (data / name).rename(data / "all" / name)
+    assert contents(opened, frozen(opened)) == before
+
+
+def test_an_earlier_locked_set_is_found_again_under_new_names(opened: Opened) -> None:
+    first = frozen(opened)
+    opened.store.catalog.set_pointer("locked", first.id, {})
+    (opened.root / "data" / "bar").rename(opened.root / "data" / "beam")
+    draw_shapes(opened.root / "data", each=40, classes=["bar"], seed=1)
+    ids = [item.sample for item in frozen(opened).of("test")]
+    credit = np.arange(len(ids)) / len(ids)
+    judged = Judged([], [], list(ids), [], credit, ids)
+    (pairs,) = _earlier_sets(opened, judged, judged).values()
+    assert len(pairs.old) == len(first.of("test")) < len(ids)
+
+
+def test_files_saved_anew_keep_their_splits(opened: Opened) -> None:
+    before = {name: splits(frozen(opened))[s.id] for name, s in wheres(opened).items()}
+    for path in (opened.root / "data").rglob("*.png"):
+        Image.open(path).rotate(1).save(path)
+    after = splits(frozen(opened))
+    assert {name: after[s.id] for name, s in wheres(opened).items()} == before
+
+
+def wheres(opened: Opened) -> dict[str, Sample]:
+    return {sample.where: sample for sample in opened.store.catalog.samples().values()}
+
+
+def test_a_file_moved_into_another_declared_split_is_told_and_stays(opened: Opened) -> None:
+    data = opened.root / "data"
+    for name in CLASSES:
+        for k, path in enumerate(sorted((data / name).iterdir())):
+            there = data / ("test" if k < 5 else "train") / name / path.name
+            there.parent.mkdir(parents=True, exist_ok=True)
+            path.rename(there)
+        (data / name).rmdir()
+    before = contents(opened, frozen(opened))
+    for name in CLASSES:
+        (data / "test" / name / "00.png").rename(data / "train" / name / "00.png")
+    again = open_project(opened.root, {})
+    version, words = freeze(again, take_stock(again, ignore), {}, {})
+    assert contents(again, version) == before
+    assert any(line.startswith("3 of them the folder declares for another one by now") for line in words)
 
 
 def test_placements_are_read_from_the_chain_where_the_cache_is_gone(opened: Opened) -> None:

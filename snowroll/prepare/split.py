@@ -16,7 +16,7 @@ from snowroll.base.nouns import Item, Json, Sample, Split, digest
 from snowroll.prepare.settings import PrepareSettings
 
 _ALL = ""  # beside the classes: samples of whatever class
-_SAFEST: tuple[Split, ...] = ("test", "val", "train")  # where a straddler does least harm, best first
+SAFEST: tuple[Split, ...] = ("test", "val", "train")  # where a straddler does least harm, best first
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +137,14 @@ def _placed(
 ) -> tuple[dict[str, Split], list[str]]:
     """unit -> split where an earlier version, the sample itself or the folder says so."""
     says = _declared(samples)
+    has_val = says.get("val") == "val" and any(sample.split == "val" for sample in samples)
+    learns: set[Split] = {"train"} if has_val else {"train", "val"}  # val may be carved out of train
+
+    def meant(declared: set[Split]) -> set[Split]:
+        return {place for split in declared for place in ({says[split]} if split in says else learns)}
+
     placed: dict[str, Split] = {}
-    torn = 0
+    torn = against = 0
     words: list[str] = []
     for unit in units:
         old = {before[samples[row].id] for row in unit.rows if samples[row].id in before}
@@ -147,9 +153,10 @@ def _placed(
         declared = {s.split for s in inside if s.split is not None and s.origin == "collected"}
         told = {says[split] for split in declared if split in says}
         torn += bool(says) and not old and len(declared) > 1
+        against += len(unit.rows) if says and old and declared and not old & meant(declared) else 0
         for votes in (old, told, drawn):
             if votes:
-                placed[unit.name] = next(split for split in _SAFEST if split in votes)
+                placed[unit.name] = next(split for split in SAFEST if split in votes)
                 break
     if torn:
         words.append(
@@ -158,6 +165,11 @@ def _placed(
     if before:
         kept = sum(samples[row].id in before for unit in units for row in unit.rows)
         words.append(f"{kept:,} samples keep the split they were given before")
+    if against:
+        words.append(
+            f"{against:,} of them the folder declares for another one by now; they stay, since a model may have learnt "
+            "from them or been judged by them"
+        )
     return placed, words
 
 

@@ -99,11 +99,16 @@ def compare_with_champion(
 
 def _earlier_sets(opened: Opened, old: Judged, new: Judged) -> dict[str, Pairs]:
     """The locked sets that earlier champions were judged on, as far as they are smaller than today's: forgetting."""
+    now = opened.samples(new.ids)
     rows = {sample: row for row, sample in enumerate(new.ids)}
+    lies = {now[sample].content: row for sample, row in rows.items()}  # its file may have been moved since
     found: dict[str, Pairs] = {}
     for number, value in enumerate(opened.store.catalog.pointer_history("locked"), 1):
         version = opened.store.catalog.version(value, opened.store.blobs)
-        kept = np.array([rows[i.sample] for i in version.of("test") if i.sample in rows], dtype=int) if version else []
+        ids = [item.sample for item in version.of("test")] if version else []
+        then = opened.samples(ids)
+        placed = {rows.get(name, lies.get(then[name].content)) for name in ids if name in then}
+        kept = np.array(sorted(row for row in placed if row is not None), dtype=int)
         if 0 < len(kept) < len(rows):
             groups = [new.groups[row] for row in kept]
             found[f"locked set {number}"] = Pairs(old.credit[kept], new.credit[kept], groups)

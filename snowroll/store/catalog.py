@@ -92,6 +92,11 @@ class Catalog:
             rows = self.read(lambda conn: changes.by_key(conn, table.c.id, sorted(set(ids))))
         return {row["id"]: noun(Sample, row) for row in rows}
 
+    def retired(self) -> dict[str, Sample]:
+        """Samples that are offered no more, by id; none of those that were forgotten."""
+        table = tables.samples
+        return {row["id"]: noun(Sample, row) for row in self._rows(select(table).where(table.c.retired.is_not(None)))}
+
     def contents(self) -> set[str]:
         """Content hashes of every sample, retired or not, and of every record that is still kept."""
         both = union(select(tables.samples.c.content), select(tables.records.c.content))
