@@ -10,6 +10,7 @@ import numpy as np
 from snowroll.base.nouns import Record, Sample, digest
 from snowroll.prepare.features import colours, components
 from snowroll.prepare.mine import choose
+from snowroll.project.labels import said_now
 from snowroll.project.looks import look_at
 from snowroll.project.opened import Opened, Say
 from snowroll.project.settings import LabelSettings
@@ -86,7 +87,7 @@ def _drawn(opened: Opened, stock: Stock, pool: Sequence[Sample], n: int) -> list
 
 def _pool(opened: Opened, stock: Stock, records: Sequence[Record]) -> list[Sample]:
     """Unlabelled files and production inputs that do not wait for the locked test set, each content once, by id."""
-    answered = opened.store.catalog.labels().keys() | opened.store.catalog.asked_for_test()
+    answered = said_now(opened, stock.samples).labels.keys() | opened.store.catalog.asked_for_test()
     known = {sample.content for sample in stock.samples if sample.id in stock.targets or sample.id in answered}
     pool = {s.content: s for s in stock.samples if s.id not in stock.targets and s.id not in answered}
     for sample in samples_of(opened, records):

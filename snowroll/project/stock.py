@@ -11,6 +11,7 @@ from snowroll.base.nouns import Json, Sample, canonical
 from snowroll.base.task import Reading, Task
 from snowroll.prepare.index import index, stamp
 from snowroll.prepare.settings import PrepareSettings
+from snowroll.project.labels import said_now
 from snowroll.project.opened import Opened, Say
 
 MOST_SKIPPED = 1_000  # files passed over that are remembered by name
@@ -35,7 +36,10 @@ def take_stock(opened: Opened, say: Say) -> Stock:
     if catalog.pointer("folder") != seen:
         _index(opened, seen, say)
     samples = tuple(sorted(catalog.samples().values(), key=lambda sample: sample.where))
-    labels = catalog.labels()
+    said = said_now(opened, samples)
+    labels = said.labels
+    for old, name in said.renamed.items():
+        say(f"people said '{old}' of some, which the folder calls '{name}' by now: they count as '{name}'")
     targets = {sample.id: sample.target for sample in samples if sample.target is not None}
     targets |= {label.sample: label.target for label in labels.values() if label.target is not None}
     for_test = frozenset(label.sample for label in labels.values() if label.for_test)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import Counter
 
 from snowroll.base.nouns import Json
+from snowroll.project.labels import said_now
 from snowroll.project.opened import Answer, Opened
 
 
 def status(opened: Opened) -> Answer:
     catalog, root = opened.store.catalog, opened.root
     samples = catalog.samples()
-    labels = catalog.labels()
-    labelled = sum(sample.target is not None or sample.id in labels for sample in samples.values())
+    said = {name for name, label in said_now(opened, samples.values()).labels.items() if label.target is not None}
+    labelled = sum(sample.target is not None or sample.id in said for sample in samples.values())
     runs, champion = catalog.runs(), catalog.pointer("champion")
     waiting = catalog.left_in_queue()
     records = Counter(record.source or "unnamed" for record in catalog.records())

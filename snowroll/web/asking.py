@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, func, select
 
 from snowroll.base.nouns import Json, Record, Sample, digest
+from snowroll.project.labels import said_now
 from snowroll.project.looks import look_at
 from snowroll.project.opened import Opened
 from snowroll.store import changes, tables
@@ -54,8 +55,9 @@ class Kept:
 def schema_of(opened: Opened) -> dict[str, Json]:
     """The label schema over the classes named in the settings, given by the folder, and given by people."""
     catalog = opened.store.catalog
-    given = [sample.target for sample in catalog.samples().values()]
-    said = [label.target for label in catalog.labels().values()]
+    samples = catalog.samples().values()
+    given = [sample.target for sample in samples]
+    said = [label.target for label in said_now(opened, samples).labels.values()]
     told = opened.task.schema([*opened.prepare.labels, *(target for target in [*given, *said] if target is not None)])
     story = catalog.story("layout") or {}  # what the folder alone tells: what the column to be filled in is called
     return {**{key: value for key, value in story.get("schema", {}).items() if key in ("target", "unit")}, **told}
@@ -154,7 +156,7 @@ def counts(opened: Opened) -> dict[str, int]:
 
 def _as_it_stands(opened: Opened, samples: Mapping[str, Sample]) -> dict[str, Suggestion]:
     """Sample -> its label, where it has one: a person's, else the folder's."""
-    said = opened.store.catalog.labels()
+    said = said_now(opened, opened.store.catalog.samples().values()).labels
     given = {id: label.target for id, label in said.items() if label.target is not None and id in samples}
     return {id: sample.target for id, sample in samples.items() if sample.target is not None} | given
 

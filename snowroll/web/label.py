@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from snowroll.base.errors import UsageError
+from snowroll.project.labels import said_now
 from snowroll.project.opened import Opened, Say
 from snowroll.project.settings import LabelSettings
 
@@ -65,8 +66,9 @@ def fill(opened: Opened, k: int, test: int, say: Say) -> None:
 def has_unlabelled(opened: Opened) -> bool:
     """Whether there is anything to ask about: files without a label, or inputs from production."""
     catalog = opened.store.catalog
-    answered = catalog.labels()
-    waiting = any(s.target is None and s.id not in answered for s in catalog.samples().values())
+    samples = catalog.samples().values()
+    answered = said_now(opened, samples).labels
+    waiting = any(s.target is None and s.id not in answered for s in samples)
     return waiting or bool(catalog.records(last=1))
 
 
