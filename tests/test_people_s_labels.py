@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from house_kit import CLASSES, draw_shapes, png, shape, snowroll
+from house_kit import CLASSES, QUICK, draw_shapes, png, shape, snowroll
 
 from snowroll.project.data import Stock, take_stock
 from snowroll.project.opened import Opened, open_project
@@ -110,3 +110,17 @@ def test_who_was_not_sure_labelled_nothing(opened: Opened) -> None:
     before = snowroll("status", opened.root, "--json").json["labelled"]
     said(opened, "unsorted/0.png", None)
     assert snowroll("status", opened.root, "--json").json["labelled"] == before
+
+
+def test_a_class_that_is_added_must_not_take_the_others_away(project: Path) -> None:
+    classes = snowroll("status", project, "--json").json["labelled"]
+    added = snowroll("train", project, *QUICK, "--prepare.labels", "star", "--json")
+    assert added.code == 1
+    assert (
+        added.json["error"] == "labels does not name bar, cross, ring: the files of 3 classes would lose their labels"
+    )
+    assert added.json["cure"] == 'name all classes, old and new: labels = ["bar", "cross", "ring", "star"]'
+    assert snowroll("status", project, "--json").json["labelled"] == classes
+    every = open_project(project, {"prepare.labels": ["bar", "cross", "ring", "star"]})
+    assert len(take_stock(every, [].append).targets) == classes
+    assert schema_of(every)["classes"] == ["bar", "cross", "ring", "star"]

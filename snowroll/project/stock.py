@@ -53,6 +53,7 @@ def _index(opened: Opened, seen: str, say: Say) -> None:
     """Bring the catalog's samples to what lies in the folder now. seen: the folder's stamp, taken before."""
     catalog = opened.store.catalog
     reading = read(opened)
+    _refuse_lost_labels(opened, reading)
     say(f"indexing {len(reading.found):,} samples ...")
     fresh = index(opened.folder, reading, opened.task.kind, stream=opened.stream)
     present = {sample.id for sample in fresh}
@@ -80,6 +81,21 @@ def read(opened: Opened) -> Reading:
             cure="put class folders, a manifest, an archive or an .npz there, or give --labels a,b,c",
         )
     return reading
+
+
+def _refuse_lost_labels(opened: Opened, reading: Reading) -> None:
+    """Refuse to go on where prepare.labels, meant to add a class, takes those away that the folder has taught."""
+    catalog, labels = opened.store.catalog, opened.prepare.labels
+    if not labels or catalog.pointer("version") is None:
+        return
+    collected = [sample for sample in catalog.samples().values() if sample.origin == "collected"]
+    had = {sample.target for sample in collected if isinstance(sample.target, str)}
+    left = {found.target for found in reading.found if isinstance(found.target, str)}
+    if len(had) >= 2 > len(left):
+        named = ", ".join(sorted(had)[:8])
+        told = f"labels does not name {named}: the files of {len(had):,} classes would lose their labels"
+        every = ", ".join(f'"{name}"' for name in sorted({*had, *labels}))
+        raise DataError(told, where="prepare.labels", cure=f"name all classes, old and new: labels = [{every}]")
 
 
 def _as_before(opened: Opened) -> PrepareSettings:

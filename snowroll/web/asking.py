@@ -18,6 +18,8 @@ from snowroll.store.rows import FOR_TEST, Label, as_json, noun
 
 BLIND = 0.1  # share of the other items shown without a suggestion, so that "accepted" can be judged; a guess
 
+NEW_CLASS = "reload the page; a new class is named in prepare.labels beside all others, and the page started again"
+
 Suggestion = Json  # of a class: {name: share}; of other targets: the prediction, which is a valid target
 ClientId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
 
@@ -106,7 +108,7 @@ def keep(opened: Opened, answers: Sequence[Answer], schema: dict[str, Json], per
         elif known.setdefault(answer.client_id, said) != said:
             kept.refused.append(_refusal(answer, "this id was used for another answer", "make a new id for each"))
         elif label.target is not None and (problem := opened.task.problem(label.target, schema)):
-            kept.refused.append(_refusal(answer, problem, "reload the page"))
+            kept.refused.append(_refusal(answer, problem, NEW_CLASS))
         else:
             labels[answer.client_id] = label
             kept.saved.append(answer.client_id)
