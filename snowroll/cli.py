@@ -10,23 +10,40 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
+from cyclopts.exceptions import (
+    CoercionError,
+    MissingArgumentError,
+    UnknownCommandError,
+    UnknownOptionError,
+    UnusedCliTokensError,
+    ValidationError,
+)
+from cyclopts.validators import Number
 
-from snowroll.base.errors import SnowrollError, StoreError, UsageError
+from snowroll.base.errors import SnowrollError, StoreError, UsageError, did_you_mean
 from snowroll.base.settings import split_flags
 
 if TYPE_CHECKING:
     from snowroll.project.opened import Answer, Opened
 
-HELP = r"""An open data engine for deep learning: prepare, design, train, evaluate & tune, deploy, and round again.
+HELP = r"""An open data engine for deep learning, from a folder to a running model and back.
 
-Every setting of snowroll.toml is also a flag: --train.lr 0.05 --task.model resnet18 --prepare.group '_num_(\d+)'.
-`snowroll explain` prints them all with their values and where each came from."""
+To begin: snowroll init FOLDER. Each command names the next one to run.
+Every setting of snowroll.toml is also a flag: --train.lr 0.05
+`snowroll explain` prints them all, with their values and where each came from."""
 
 app = App(
-    name="snowroll", help=HELP, help_format="plaintext", version_flags=["--version"], result_action="return_value"
+    name="snowroll",
+    help=HELP,
+    help_format="plaintext",
+    version_flags=["--version"],
+    result_action="return_value",
+    default_parameter=Parameter(negative=(), show_default=lambda value: value or None),
 )
-Json = Annotated[bool, Parameter(name="--json", negative="", help="One JSON object on stdout and nothing else.")]
-Run = Annotated[int | None, Parameter(help="A run number instead of the champion.")]
+Home = Annotated[Path, Parameter(help="The project's folder.")]
+Json = Annotated[bool, Parameter(name="--json", help="One JSON object on stdout and nothing else.")]
+Run = Annotated[int | None, Parameter(help="Use the run of this number instead of the champion.")]
+Count = Annotated[int, Parameter(validator=Number(gte=0))]
 
 
 def say(text: str) -> None:
@@ -44,11 +61,14 @@ def init(
     preset: str = "",
     json: Json = False,
 ) -> Any:
-    """Make FOLDER a project: say which task and format was found and why, write snowroll.toml, index the files.
+    """Make FOLDER a project: say which task and format were found and why, write snowroll.toml, index the files.
 
-    --data: the data lies elsewhere and stays there, read-only if need be. --labels a,b,c: nothing is labelled yet.
-    --task: use this task instead of the recognised one. --preset: a task with settings for a common question:
-    brain_tumour, chest_xray, nuclei; what a flag says wins.
+    Args:
+        folder: The project's folder; the data lies in it, or where --data says.
+        data: Where the data lies, if not in FOLDER. It stays there and may be read-only.
+        labels: The class names, as a,b,c, when nothing is labelled yet.
+        task: Use this task instead of the one recognised.
+        preset: A task with settings for a common question: brain_tumour, chest_xray or nuclei. Flags override it.
     """
     from snowroll.verbs.init import init as verb
 
@@ -57,12 +77,15 @@ def init(
 
 
 @app.command
-def check(project: Path = Path(), *, fix: str = "", undo: str = "", time: str = "", json: Json = False) -> Any:
+def check(project: Home = Path(), *, fix: str = "", undo: str = "", time: str = "", json: Json = False) -> Any:
     """Name the faults in the data, each with its files, cause and cure.
 
-    --fix CODE,CODE: apply the cure of these findings, as a rule that stays. --undo CODE,CODE: take the rule back. Your
-    files are never touched. --time 10m: labels are judged by networks trained on the other half of the samples, which
-    finds far more than the quick probe on thumbnails; kept for later checks.
+    Your files are never touched.
+
+    Args:
+        fix: Apply the cures of these findings, as CODE,CODE. Each is a rule that stays until it is undone.
+        undo: Take the rules for these findings back, as CODE,CODE.
+        time: Spend this long, such as 10m, on networks that judge the labels; they find far more than the quick probe.
     """
     from snowroll.verbs.check import check as verb
 
@@ -71,7 +94,7 @@ def check(project: Path = Path(), *, fix: str = "", undo: str = "", time: str = 
 
 @app.command
 def train(
-    project: Path = Path(),
+    project: Home = Path(),
     *,
     time: str = "",
     accept: str = "",
@@ -84,11 +107,14 @@ def train(
 ) -> Any:
     """Pass the gates, then train; the same command resumes an unfinished run.
 
-    --time 10m: plan the run to finish in this time. --accept GATE,GATE --because "...": go on past failed gates.
-    --fresh: start a new run even if one is unfinished. --beside-random: once more on splits that ignore groups, for
-    comparison; takes as long again. --learning-curve: once more on a quarter and on half of the data, to tell what
-    more labels are worth; takes three quarters as long again. --sweep task.size_px=32,64: once more with each of these
-    values, judged on the validation samples.
+    Args:
+        time: Plan the run to finish within this time, such as 90s, 10m or 2h.
+        accept: Go on although these gates failed, as GATE,GATE. Needs --because.
+        because: Why the gates may be passed over. It goes into the report.
+        fresh: Start a new run even if one is unfinished.
+        beside_random: Train once more on splits that ignore groups, for comparison. Takes as long again.
+        learning_curve: Train once more on a quarter and on half of the data: what would more labels be worth?
+        sweep: Train once more with each of these values, such as task.size_px=32,64, judged on the validation samples.
     """
     from snowroll.verbs.train import train as verb
 
@@ -110,8 +136,12 @@ def train(
 
 
 @app.command(name="eval")
-def evaluate(project: Path = Path(), *, data: Path | None = None, run: Run = None, json: Json = False) -> Any:
-    """Score the champion on the locked test set, or on an outside folder with --data, each figure with its interval."""
+def evaluate(project: Home = Path(), *, data: Path | None = None, run: Run = None, json: Json = False) -> Any:
+    """Score the champion on the locked test set, or on another folder; every figure comes with its interval.
+
+    Args:
+        data: Judge on the labelled samples in this folder instead.
+    """
     from snowroll.verbs.eval import evaluate as verb
 
     return verb(opened(project), data, run, say)
@@ -119,7 +149,7 @@ def evaluate(project: Path = Path(), *, data: Path | None = None, run: Run = Non
 
 @app.command
 def predict(
-    project: Path,
+    project: Home,
     paths: list[Path] | None = None,
     *,
     run: Run = None,
@@ -128,10 +158,13 @@ def predict(
     live: float = 0.0,
     json: Json = False,
 ) -> Any:
-    """Files or folders in, one JSON line a sample out, with doubt. --format csv for a table.
+    """Answer files or folders: one JSON line for each sample, with its doubt.
 
-    --out DIR: answers that are masks are written there, too, as files of their own: PNG, or NIfTI on the scan's grid.
-    --live HZ: instead of files, numbers on stdin, a line each moment, are answered as they come.
+    Args:
+        paths: Files and folders to answer.
+        format: jsonl or csv.
+        out: Where masks are also written as files: PNG, or NIfTI on the scan's own grid.
+        live: Answer a signal instead of files: this many lines of numbers a second on stdin, answered as they come.
     """
     from snowroll.project.listening import live as listen
     from snowroll.verbs.predict import predict as verb
@@ -145,7 +178,7 @@ def predict(
 
 @app.command
 def export(
-    project: Path = Path(),
+    project: Home = Path(),
     *,
     run: Run = None,
     int8: bool = False,
@@ -155,7 +188,10 @@ def export(
 ) -> Any:
     """Write ONNX (pre- and post-processing inside) and safetensors with a card; refused unless parity is proved.
 
-    --labels FORMAT: instead, all labels known now in a format of other tools (boxes: coco, voc, yolo, cvat ...).
+    Args:
+        int8: Write the quantised model instead: smaller and faster, with its own proof.
+        labels: Instead of the model, write all labels in another tool's format (boxes: coco, voc, yolo, cvat ...).
+        out: The folder to write to.
     """
     from snowroll.verbs.export import export as verb
     from snowroll.verbs.export import export_labels
@@ -166,47 +202,64 @@ def export(
 
 
 @app.command
-def serve(project: Path = Path(), *, run: Run = None, json: Json = False) -> Any:
-    """Answer over HTTP, keep what comes in, follow the champion."""
+def serve(project: Home = Path(), *, run: Run = None, json: Json = False) -> Any:
+    """Answer over HTTP, keep what comes in, follow the champion. The address is serve.host and serve.port."""
     from snowroll.verbs.serve import serve as verb
 
     return verb(opened(project), run, say, as_json=json)
 
 
 @app.command
-def label(project: Path = Path(), *, k: int = 0, port: int = 0, test: int = 0, json: Json = False) -> Any:
-    """Open the label page: a queue by worth. --k: mine so many first. --test: so many random ones to judge by."""
+def label(project: Home = Path(), *, k: Count = 0, port: Count = 0, test: Count = 0, json: Json = False) -> Any:
+    """Open the label page in the browser: the samples most worth a person's time come first.
+
+    Args:
+        k: Choose this many new samples to ask about first.
+        port: Listen here instead of on label.port.
+        test: Ask about this many random samples, for the locked test set.
+    """
     from snowroll.web.label import label as verb
 
     return verb(opened(project), k, port, test, say, as_json=json)
 
 
 @app.command
-def roll(project: Path = Path(), *, time: str = "", k: int = 0, json: Json = False) -> Any:
-    """One turn: collect, drift, mine, label, version, train, evaluate, then promote, refuse or cannot tell yet."""
+def roll(project: Home = Path(), *, time: str = "", k: Count = 0, json: Json = False) -> Any:
+    """Take one turn of the loop, from what production sent to a new model: promoted, refused, or cannot tell yet.
+
+    Run it again after labelling: it goes on where it stopped.
+
+    Args:
+        time: Plan the training to finish within this time, such as 10m.
+        k: How many samples to ask a person about.
+    """
     from snowroll.roll import roll as verb
 
     return verb(opened(project), say, time=time, k=k)
 
 
 @app.command
-def status(project: Path = Path(), *, json: Json = False) -> Any:
-    """Where the project stands and what to do next."""
+def status(project: Home = Path(), *, json: Json = False) -> Any:
+    """Say where the project stands and what to do next."""
     from snowroll.verbs.status import status as verb
 
     return verb(opened(project, write=False))
 
 
 @app.command
-def explain(project: Path = Path(), key: str = "", *, json: Json = False) -> Any:
-    """Every setting, its value and where it came from: flag, file, planning rule or default."""
+def explain(project: Home = Path(), key: str = "", *, json: Json = False) -> Any:
+    """Print every setting, its value and where it came from: flag, file, planning rule or default.
+
+    Args:
+        key: Only this setting, such as train.lr.
+    """
     from snowroll.verbs.explain import explain as verb
 
     return verb(opened(project), key)
 
 
 @app.command
-def rollback(project: Path = Path(), *, json: Json = False) -> Any:
+def rollback(project: Home = Path(), *, json: Json = False) -> Any:
     """Make the champion before this one the champion again; a running server follows at once."""
     from snowroll.verbs.rollback import rollback as verb
 
@@ -214,24 +267,32 @@ def rollback(project: Path = Path(), *, json: Json = False) -> Any:
 
 
 @app.command
-def forget(project: Path, record: str, *, json: Json = False) -> Any:
-    """Erase a production record: its input, every record of that input, what was made of it, reports that show it."""
+def forget(project: Home, record: str, *, json: Json = False) -> Any:
+    """Erase a production record: its input, every record of that input, what was made of it, reports that show it.
+
+    Args:
+        record: The id that came with the answer.
+    """
     from snowroll.verbs.forget import forget as verb
 
     return verb(opened(project), record)
 
 
 @app.command
-def doctor(project: Path = Path(), *, deep: bool = False, json: Json = False) -> Any:
-    """Check every invariant of the project. --deep: hash every blob."""
+def doctor(project: Home = Path(), *, deep: bool = False, json: Json = False) -> Any:
+    """Check that nothing in the project is lost, damaged or inconsistent.
+
+    Args:
+        deep: Hash every stored file as well.
+    """
     from snowroll.verbs.doctor import doctor as verb
 
     return verb(opened(project), deep)
 
 
 @app.command
-def eject(project: Path = Path(), *, json: Json = False) -> Any:
-    """Copy the readable training loop into the project, to be edited."""
+def eject(project: Home = Path(), *, json: Json = False) -> Any:
+    """Copy the training loop into the project, to be read and edited."""
     from snowroll.verbs.eject import eject as verb
 
     return verb(opened(project))
@@ -239,7 +300,11 @@ def eject(project: Path = Path(), *, json: Json = False) -> Any:
 
 @app.command
 def demo(folder: Path = Path("demo"), *, json: Json = False) -> Any:
-    """The main job on scikit-learn's handwritten digits, from a folder of pictures to a promoted model."""
+    """Run the main job on scikit-learn's handwritten digits, from a folder of pictures to a promoted model.
+
+    Args:
+        folder: Where to put the data and the project.
+    """
     from snowroll.demo import demo as verb
     from snowroll.web.app import make_label_app
 
@@ -276,7 +341,7 @@ def run(tokens: list[str]) -> int:
         _flags.update(settings)
         return show(app(rest, exit_on_error=False, print_error=False), as_json)
     except CycloptsError as fault:
-        return complain(UsageError(_one_line(str(fault)), cure="see `snowroll --help`"), as_json)
+        return complain(misunderstood(fault), as_json)
     except SnowrollError as fault:
         return complain(fault, as_json)
     except BrokenPipeError:
@@ -324,8 +389,32 @@ def complain(fault: SnowrollError, as_json: bool) -> int:
     return fault.exit_code
 
 
-def _one_line(text: str) -> str:
-    return " ".join(text.replace("│", " ").split())
+def misunderstood(fault: CycloptsError) -> UsageError:
+    """What is wrong with the command, and where to look."""
+    verb = " ".join(fault.command_chain or ())
+    cure = f"see `snowroll {verb} --help`" if verb else "see `snowroll --help`"
+    if isinstance(fault, UnknownCommandError):
+        word = (fault.unused_tokens or ["?"])[0]
+        return UsageError(f"there is no command '{word}'", cure=did_you_mean(word, [n for n in app if n[0] != "-"]))
+    if isinstance(fault, UnknownOptionError):
+        word = fault.token.keyword or fault.token.value
+        known = [name for one in fault.argument_collection for name in one.names if name.startswith("--")]
+        return UsageError(f"there is no option '{word}'", where=verb, cure=did_you_mean(word, known))
+    if isinstance(fault, MissingArgumentError) and fault.argument is not None:
+        name = fault.argument.name
+        is_flag = any(token == name for token in fault.root_input_tokens or ())
+        what = f"{name} needs a value" if is_flag else f"{name.lstrip('-').upper()} is missing"
+        return UsageError(what, where=verb, cure=cure)
+    if isinstance(fault, CoercionError) and fault.token is not None:
+        kind = {int: "whole number", float: "number"}.get(fault.target_type or str, "value for it")
+        where = fault.token.keyword or verb
+        return UsageError(f"'{fault.token.value}' is no {kind}", where=where, cure=cure)
+    if isinstance(fault, ValidationError) and fault.argument is not None:
+        told = f"{fault.argument.value} is out of bounds"
+        return UsageError(told, where=fault.argument.name, cure="set it to 0 or more")
+    if isinstance(fault, UnusedCliTokensError) and fault.unused_tokens:
+        return UsageError(f"'{fault.unused_tokens[0]}' is one argument too many", where=verb, cure=cure)
+    return UsageError(" ".join(str(fault).split()).rstrip("."), where=verb, cure=cure)
 
 
 if __name__ == "__main__":

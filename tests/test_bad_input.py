@@ -133,7 +133,7 @@ def test_a_config_key_that_does_not_exist(verb: str, project: Path) -> None:
     [
         (("--train.batch", "0"), ("train.batch", "1 or more")),
         (("--train.lr", "nan"), ("train.lr", "nan")),
-        (("--train.threads", "many"), ("--train.threads", "a valid integer")),
+        (("--train.threads", "many"), ("--train.threads", "a whole number")),
         (("--train.optimizer", "adam"), ("--train.optimizer", "'adamw'")),
         (("--task.dropout", "7"), ("task.dropout", "between 0 and 1")),
         (("--task.modle", "vgg11"), ("--task.modle", "did you mean 'model'?")),

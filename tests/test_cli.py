@@ -362,6 +362,35 @@ def test_a_wrong_command_is_one_line(tokens: tuple[str, ...], project: Path) -> 
     assert "\n" not in said.json["error"]
 
 
+@pytest.mark.parametrize(
+    ("tokens", "told"),
+    [
+        ("trian .", "there is no command 'trian'; did you mean 'train'?"),
+        ("train . --tmie 10m", "train: there is no option '--tmie'; did you mean '--time'?"),
+        ("train . extra", "train: 'extra' is one argument too many; see `snowroll train --help`"),
+        ("check . --time -3m", "check: --time needs a value; see `snowroll check --help`"),
+        ("forget .", "forget: RECORD is missing; see `snowroll forget --help`"),
+        ("eval . --run seven", "--run: 'seven' is no whole number; see `snowroll eval --help`"),
+        ("predict . x --live fast", "--live: 'fast' is no number; see `snowroll predict --help`"),
+        ("label . --k -1", "--k: -1 is out of bounds; set it to 0 or more"),
+        ("roll . --k -1", "--k: -1 is out of bounds; set it to 0 or more"),
+    ],
+)
+def test_a_wrong_command_is_told_in_our_words(tokens: str, told: str, tmp_path: Path) -> None:
+    said = snowroll(*tokens.split())
+    assert (said.code, said.out, said.err) == (2, "", f"snowroll: {told}\n")
+
+
+def test_help_tells_of_every_option_in_its_place() -> None:
+    """An option without a word beside it is one that nobody dares to use."""
+    from snowroll.cli import app
+
+    for name in (name for name in app if not name.startswith("-")):
+        for one in app[name].assemble_argument_collection(parse_docstring=True):
+            if one.name.startswith("--"):
+                assert one.parameter.help, f"{name} {one.name}"
+
+
 def test_forget_says_how_many_records_went(untrained: Path) -> None:
     content = hashlib.sha256(b"face").hexdigest()
     with Project.open(untrained) as store:

@@ -198,7 +198,9 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         zoo.build("convnet", 2, 32, pretrained=str(tmp_path / "none.pth"))
 
 
-def test_offline_hub_says_where_to_put_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_offline_hub_says_where_to_put_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def offline(*args: object, **kwargs: object) -> None:
         raise OSError("no route to host")
 
@@ -208,6 +210,7 @@ def test_offline_hub_says_where_to_put_the_file(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(DataError) as fault:
         zoo.build("resnet18", 2, 32, pretrained="hub")
     assert str(tmp_path / "hub" / "checkpoints") in fault.value.cure
+    assert capsys.readouterr().out == ""  # which is for results
     assert "\n" not in str(fault.value)
 
 

@@ -69,7 +69,7 @@ def test_flags_are_text_and_become_values(flag: dict[str, str], value: Oven) -> 
     ("text", "where", "says", "cure"),
     [
         ("[oven]\nheta = 1\n", "snowroll.toml:2", "unknown setting 'oven.heta'", "did you mean 'heat'?"),
-        ("[oven]\n\ntrays = 'two'\n", "snowroll.toml:3", "'two' does not fit oven.trays", "it takes a valid integer"),
+        ("[oven]\n\ntrays = 'two'\n", "snowroll.toml:3", "'two' does not fit oven.trays", "it takes a whole number"),
         ("[oven\n", "snowroll.toml", "not valid TOML", "mend the line named"),
         ("heat = 1\n", "snowroll.toml", "'heat' stands outside a section", "write it under [heat]"),
     ],

@@ -130,6 +130,15 @@ def as_flag(value: Json) -> str:
     return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 
+# pydantic's words for a type -> people's
+PLAINLY = {
+    "a valid integer": "a whole number",
+    "a valid number": "a number",
+    "a valid boolean": "true or false",
+    "a valid string": "text",
+}
+
+
 def _coerce(value: Json, kind: Any, key: str, origin: str) -> Json:
     from pydantic import TypeAdapter, ValidationError
 
@@ -144,7 +153,8 @@ def _coerce(value: Json, kind: Any, key: str, origin: str) -> Json:
         return TypeAdapter(kind).validate_python(value, strict=None)
     except ValidationError as fault:
         why = fault.errors()[0]["msg"].partition(", unable")[0].removeprefix("Input should be ")
-        raise UsageError(f"'{value}' does not fit {key}", where=_at(key, origin), cure=f"it takes {why}") from None
+        cure = f"it takes {PLAINLY.get(why, why)}"
+        raise UsageError(f"'{value}' does not fit {key}", where=_at(key, origin), cure=cure) from None
 
 
 def _at(key: str, origin: str) -> str:

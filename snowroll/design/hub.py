@@ -5,6 +5,8 @@ Only when the plan says `pretrained = "hub"`; without a network, one line says w
 
 from __future__ import annotations
 
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -22,7 +24,8 @@ def torchvision_weights(name: str) -> dict[str, Tensor]:
     weights = get_model_weights(name).DEFAULT  # type: ignore[attr-defined]
     kept = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
     try:
-        return weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
+        with redirect_stdout(sys.stderr):  # torch tells of its downloads there, where only results belong
+            return weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
     except (URLError, OSError) as fault:
         why = getattr(fault, "reason", fault)
         cure = f"put the file at {kept}, or give its path as --task.pretrained"
@@ -33,7 +36,8 @@ def timm_weights(name: str) -> dict[str, Tensor]:
     """State of timm's network `name`, from its cache or the network."""
     timm = import_timm()
     try:
-        return timm.create_model(name, pretrained=True).state_dict()
+        with redirect_stdout(sys.stderr):
+            return timm.create_model(name, pretrained=True).state_dict()
     except (URLError, OSError, RuntimeError) as fault:
         source = timm.get_pretrained_cfg(name)
         file = f"model.safetensors of '{getattr(source, 'hf_hub_id', '') or name}'"

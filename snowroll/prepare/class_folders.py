@@ -309,7 +309,7 @@ def _told(
     )
     counts = Counter(kind_of(each.where) for each in found).most_common()
     formats = " and ".join(f"{n:,} {kind}" for kind, n in counts)
-    evidence = [f"{formats} {under}over {len(classes):,} class folders: {few}"]
+    evidence = [f"{formats} {under}over {len(classes):,} class folder{'s' * (len(classes) != 1)}: {few}"]
     for depth in _varying(levels):
         if depth < at and _is_finer(levels, depth, at):
             n = len({folders[depth] for folders in levels})

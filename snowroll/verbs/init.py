@@ -41,7 +41,8 @@ def init(
     story = opened.store.catalog.story("layout")
     evidence = list(story.get("evidence", ())) if story else []
     # where targets are no classes all samples may count as one
-    classes = f"{len(counts)} classes, " if len(counts) != 1 or stock.schema["type"] == "choice" else ""
+    has_classes = len(counts) != 1 or stock.schema["type"] == "choice"
+    classes = f"{len(counts)} class{'es' * (len(counts) != 1)}, " if has_classes else ""
     lines = [
         f"found     {len(stock.samples):,} {opened.task.kind}s, {classes}{stock.layout}",
         *[f"          {sentence}" for sentence in evidence],
@@ -113,7 +114,8 @@ def _recognise(source: Path, settings: Settings, wanted: str) -> tuple[str, dict
             for layout, other in layouts.items()
             if layout != meant.layout and "class folders" not in layout
         }
-    cure = "put class folders, a manifest, an archive or an .npz there, or give --labels a,b,c for unlabelled files"
+    cure = "put class folders, a manifest, an archive or an .npz there"
+    cure += "" if settings.values.get("prepare.labels") else ", or give --labels a,b,c for unlabelled files"
     if wanted:
         task = find_task(wanted)
         cure = getattr(task, "wants", cure)

@@ -208,10 +208,14 @@ def _proved(opened: Opened, run: int) -> list[str]:
         return []
     parity = artifact.parity
     return [
-        f"export    ONNX, {artifact.bytes / 1e6:.1f} MB, a {opened.task.kind} in, an answer out",
+        f"export    ONNX, {artifact.bytes / 1e6:.1f} MB, {an(opened.task.kind)} in, an answer out",
         f"          parity on n={parity['n']}: differs by {parity['largest']:.1e} at most, "
         f"same answer {parity['agreement']:.0%}, over HTTP too",
     ]
+
+
+def an(word: str) -> str:
+    return f"{'an' if word[0] in 'aeiou' else 'a'} {word}"
 
 
 def report_of(opened: Opened, outcome: Outcome, decision: Decision | None, seconds: float) -> str:
