@@ -35,10 +35,15 @@ def _moved(opened: Opened, found: Mapping[str, Split]) -> dict[str, Split]:
     stood: dict[str, Split] = {}
     for sample in opened.store.catalog.retired().values():
         for mark in _marks(sample) if sample.id in found else ():
-            stood[mark] = min(found[sample.id], stood.get(mark, found[sample.id]), key=SAFEST.index)
+            places: list[Split] = [found[sample.id], stood.get(mark, found[sample.id])]
+            stood[mark] = min(places, key=SAFEST.index)
     fresh = [s for s in opened.store.catalog.samples().values() if s.id not in found] if stood else []
-    told = {sample.id: next((stood[mark] for mark in _marks(sample) if mark in stood), None) for sample in fresh}
-    return {name: split for name, split in told.items() if split is not None}
+    kept: dict[str, Split] = {}
+    for sample in fresh:
+        for mark in _marks(sample):
+            if mark in stood:
+                kept.setdefault(sample.id, stood[mark])
+    return kept
 
 
 def _marks(sample: Sample) -> tuple[str, ...]:
