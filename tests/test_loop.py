@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from snowroll.cli import run
-from snowroll.demo import running
+from snowroll.deploy.process import running
 from snowroll.deploy.settings import ServeSettings
 from snowroll.project.opened import Opened, open_project
 from snowroll.verbs.serve import make_service

@@ -12,7 +12,7 @@ import pytest
 from scans_kit import NAMELESS, SECRETS, dicom, series
 
 from snowroll.cli import run
-from snowroll.demo import running
+from snowroll.deploy.process import running
 from snowroll.deploy.settings import ServeSettings
 from snowroll.prepare.bundles import as_bundle
 from snowroll.project.opened import open_project

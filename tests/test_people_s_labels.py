@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from house_kit import CLASSES, QUICK, draw_shapes, png, shape, snowroll
 
-from snowroll.project.data import Stock, take_stock
 from snowroll.project.opened import Opened, open_project
+from snowroll.project.stock import Stock, take_stock
 from snowroll.store.rows import Label
 from snowroll.web.asking import schema_of
 
