@@ -1,5 +1,6 @@
 """The pack gives back what was encoded, whatever happens to its files."""
 
+import fcntl
 import os
 import shutil
 import signal
@@ -69,6 +70,25 @@ def test_rows_are_the_jobs_and_failures_have_reasons(made: Path) -> None:
         assert pack.columns["pairs"][row].shape == (len(raw), 2)
     assert (pack.columns["first"][40:] == 0).all()
     assert len(pack.columns["all"][41]) == 0
+
+
+def test_few_packs_are_kept_those_that_were_used_last(tmp_path: Path) -> None:
+    items = {"1": b"abc"}
+    (tmp_path / "looks").mkdir()  # what is no pack is left alone
+    for number in range(4):
+        make(tmp_path / f"p{number}", items, number)
+        os.utime(tmp_path / f"p{number}" / "meta.json", (number + 1, number + 1))
+    _, shelf = make(tmp_path / "p0", items, 0)  # used again
+    assert not shelf.asked
+    opened = Pack.open(tmp_path / "p1")
+    (tmp_path / "half").mkdir()  # its maker was killed
+    (tmp_path / "half.lock").touch()
+    (tmp_path / "busy").mkdir()
+    with open(tmp_path / "busy.lock", "ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # its maker is at it
+        make(tmp_path / "p4", items, 4)
+    assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == {"looks", "busy", "p0", "p2", "p3", "p4"}
+    assert opened.columns["first"][0].tolist() == [98, 99, 100]
 
 
 def test_a_file_that_changed_in_place_fails(tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 Encode = tuple[Callable[[bytes, Any], dict[str, Any]], Any]  # (function of bytes and options -> columns, options)
 Stream = Callable[[Iterable[str]], Iterator[tuple[str, bytes]]]
 _PLAN = "columns.json"  # shapes and types, for the children; known after the first item is decoded
+_KEPT = 4  # packs: a roll wants three, of two versions and of two ways to encode
 _SUMMED = 1 << 30  # bytes up to which a column's checksum is verified when it is opened: below a second
 
 
@@ -89,10 +90,13 @@ class Pack:
         """The pack at `path`, if it is whole and holds these jobs; else decode them now and publish it.
 
         jobs: (where, SHA-256 of the content) by row; a file of another content
-        fails. Two processes asking at once: the second waits, then opens.
+        fails. Two processes asking at once: the second waits, then opens. A new pack takes the place of the one beside
+        it that was not asked for longest, so that a project that grows is not kept many times over.
         """
         with suppress(StoreError):
-            return Pack.open(path, _name_of(jobs))  # no lock: works in a read-only project
+            pack = Pack.open(path, _name_of(jobs))  # no lock: works in a read-only project
+            _used(path)
+            return pack
         with _alone(path):
             try:
                 return Pack.open(path, _name_of(jobs))  # another process made it meanwhile
@@ -107,6 +111,7 @@ class Pack:
                 builder.publish(_name_of(jobs))
             finally:
                 builder.close()
+        _drop_oldest(path)
         return Pack.open(path)
 
     @staticmethod
@@ -313,9 +318,39 @@ def _name_of(jobs: Sequence[tuple[str, str]]) -> str:
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
+def _alone(path: Path, how: int = fcntl.LOCK_EX) -> Iterator[None]:
     """Only one process makes this pack. The kernel frees the lock when its holder dies."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path.with_name(path.name + ".lock"), "ab") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with open(_lock_of(path), "ab") as file:
+        fcntl.flock(file, how)
         yield
+
+
+def _lock_of(path: Path) -> Path:
+    return path.with_name(path.name + ".lock")
+
+
+def _used(path: Path) -> None:
+    with suppress(OSError):  # read-only
+        os.utime(path / "meta.json")
+
+
+def _drop_oldest(new: Path) -> None:
+    """Leave the packs beside the new one that were used last; of those that were never finished, none.
+
+    Who has one open goes on with it: what is mapped stays until it is closed.
+    """
+    _used(new)
+    used = {path: _last_use(path) for path in new.parent.iterdir() if _lock_of(path).exists()}
+    for path in sorted(used, key=lambda path: used[path], reverse=True):
+        if path != new and (not used[path] or sum(at >= used[path] for at in used.values()) > _KEPT):
+            with suppress(BlockingIOError), _alone(path, fcntl.LOCK_EX | fcntl.LOCK_NB):  # it is being made right now
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _last_use(path: Path) -> float:
+    """0 where it is no whole pack."""
+    try:
+        return (path / "meta.json").stat().st_mtime
+    except OSError:
+        return 0.0
