@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
+from shutil import copyfile, rmtree
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from PIL import Image
 
 from snowroll.base.errors import DataError
 from snowroll.base.nouns import Sample, Split, Version
+from snowroll.project.data import pack_version
 from snowroll.project.freezing import freeze
 from snowroll.project.judging import Judged
 from snowroll.project.opened import Opened, open_project
@@ -103,6 +105,19 @@ def test_an_earlier_locked_set_is_found_again_under_new_names(opened: Opened) ->
     judged = Judged([], [], list(ids), [], credit, ids)
     (pairs,) = _earlier_sets(opened, judged, judged).values()
     assert len(pairs.old) == len(first.of("test")) < len(ids)
+
+
+def test_a_version_is_read_from_where_its_files_lie_now(opened: Opened) -> None:
+    first, plan = frozen(opened), opened.task.Options(size_px=16)
+    was = pack_version(opened, first, plan, ignore).pack.columns["image"].tolist()
+    rmtree(opened.store.packs)
+    data = opened.root / "data"
+    copyfile(data / "bar" / "00.png", data / "ring" / "copy.png")  # one content in two places, of which one goes away
+    (data / "bar").rename(data / "beam")
+    frozen(opened)
+    packed = pack_version(open_project(opened.root, {}), first, plan, ignore)
+    assert not packed.pack.failed
+    assert packed.pack.columns["image"].tolist() == was
 
 
 def test_files_saved_anew_keep_their_splits(opened: Opened) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -39,7 +40,8 @@ def pack_version(opened: Opened, version: Version, options: Any, say: Say) -> Pa
     """Decode the version once, in parallel, or open the pack made before."""
     task = opened.task
     samples = opened.samples([item.sample for item in version.items])
-    pack = packed_samples(opened, [samples[item.sample] for item in version.items], options, say)
+    lies = _where_now(opened, [samples[item.sample] for item in version.items])
+    pack = packed_samples(opened, lies, options, say)
     readable = np.array([row not in pack.failed for row in range(len(version.items))], dtype=bool)
     if not readable.any():
         why = next(iter(pack.failed.values()), "it holds no samples")
@@ -59,6 +61,19 @@ def pack_version(opened: Opened, version: Version, options: Any, say: Say) -> Pa
         "test": np.flatnonzero((splits == "test") & readable),
     }
     return Packed(version, pack, targets, rows, schema, options, teaches)
+
+
+def _where_now(opened: Opened, samples: Sequence[Sample]) -> list[Sample]:
+    """The samples of a version, those whose file was moved since as they lie now: one of the same content for each."""
+    retired = opened.store.catalog.retired().keys() & {sample.id for sample in samples}
+    if opened.guests or not retired:
+        return list(samples)
+    own = {sample.id for sample in samples}
+    free: dict[str, list[str]] = defaultdict(list)
+    for sample in opened.store.catalog.samples().values():
+        if sample.id not in own:
+            free[sample.content].append(sample.where)
+    return [replace(s, where=free[s.content].pop()) if s.id in retired and free[s.content] else s for s in samples]
 
 
 def packed_samples(opened: Opened, samples: Sequence[Sample], options: Any, say: Say) -> Pack:
