@@ -414,3 +414,14 @@ def test_a_real_process_behaves_as_the_function_does(project: Path, tmp_path: Pa
     assert missing.out == ""
     assert len(missing.err.splitlines()) == 1
     assert "Traceback" not in missing.err
+
+
+def test_status_tells_what_takes_up_the_disk_and_of_what_data_the_champion_s_figure_is(project: Path) -> None:
+    disk = snowroll("status", project, "--json").json["disk"]
+    assert disk.keys() == {"runs", "packs", "inputs"}
+    assert disk["runs"] == sum(path.stat().st_size for path in (project / "runs").rglob("*") if path.is_file())
+    assert "judged on version" not in snowroll("status", project).out
+    (project / "data" / "bar" / "00.png").unlink()
+    assert snowroll("train", project, *QUICK).code == 0
+    if snowroll("status", project, "--json").json["champion"] == 1:  # it was judged on one picture more
+        assert ", judged on version " in snowroll("status", project).out

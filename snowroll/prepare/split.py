@@ -303,8 +303,8 @@ def _refuse_shares(settings: PrepareSettings) -> None:
 
 def _counted(items: Sequence[Item], strata: Sequence[str], rows: Sequence[int], called: str) -> str:
     n = Counter(item.split for item in items)
-    groups = {item.group for item in items if item.group is not None}
-    by = f" in {len(groups):,} groups" if groups else ""
+    groups = len({_own_name(item.group, item.sample) for item in items})  # whoever has none is its own
+    by = f" in {groups:,} groups" if groups < len(items) else ""
     classes = len({strata[row] for row in rows})
     of = f" of {classes:,} {called}" if classes > 1 else ""
     return f"{len(items):,} samples{by}{of}: train {n['train']:,}, val {n['val']:,}, test {n['test']:,}"

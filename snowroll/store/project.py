@@ -17,13 +17,13 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, func, select
 
 from snowroll.base import atomic
 from snowroll.base.errors import StoreError, UsageError
 from snowroll.base.nouns import Record
 from snowroll.base.settings import FILE
-from snowroll.store import changes, erase, invariants
+from snowroll.store import changes, erase, invariants, tables
 from snowroll.store.catalog import Catalog
 from snowroll.store.engine import scrub
 from snowroll.store.files import Blobs
@@ -196,6 +196,11 @@ class Project:
             raise StoreError("erased, but a reader keeps deleted pages alive", where=self.catalog.path, cure=cure)
         return Forgotten(tuple(erasure.body["ids"]), tuple(erasure.body["runs"]), len(shown))
 
+    def disk(self) -> dict[str, int]:
+        """Bytes by what they are kept for: runs, packs (a cache, safe to delete) and production's inputs."""
+        inputs = self.catalog.read(lambda conn: conn.execute(select(func.sum(tables.records.c.bytes))).scalar())
+        return {"runs": _bytes_under(self.runs), "packs": _bytes_under(self.packs), "inputs": inputs or 0}
+
     def _drop_idle_blobs(self, before: float) -> None:
         """Delete blobs that nothing names and nobody wrote lately: a capture was killed before its record was kept."""
 
@@ -265,6 +270,15 @@ def _delete(path: Path) -> None:
         path.unlink(missing_ok=True)
     except OSError as fault:
         raise StoreError(f"cannot be deleted ({fault.strerror})", where=path, cure="repeat it when it can") from None
+
+
+def _bytes_under(folder: Path) -> int:
+    total = 0
+    for home, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):  # another process tidies up
+                total += os.lstat(os.path.join(home, name)).st_size
+    return total
 
 
 def _is_writable(folder: Path) -> bool:

@@ -97,7 +97,7 @@ class Forgotten:
     """What an erasure took."""
 
     records: tuple[str, ...]  # all that held the same input
-    runs: tuple[int, ...]  # that learned from it
+    runs: tuple[int, ...]  # that learned from it, or were judged by it
     pictures: int  # reports and contact sheets that may have shown it
 
 

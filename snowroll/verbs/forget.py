@@ -14,6 +14,6 @@ def forget(opened: Opened, record: str) -> Answer:
         lines.append(f"          {gone.pictures} reports and contact sheets that may have shown it")
     if gone.runs:
         told = ", ".join(map(str, gone.runs))
-        lines.append(f"          runs that learned from it: {told}; retrain to remove its trace")
+        lines.append(f"          runs that learned from it or were judged by it: {told}; retrain to remove its trace")
     answer = {"record": record, "erased": True, "records": list(gone.records), "runs": list(gone.runs)}
     return Answer(answer, lines)

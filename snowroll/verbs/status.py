@@ -18,6 +18,7 @@ def status(opened: Opened) -> Answer:
     waiting = catalog.left_in_queue()
     records = Counter(record.source or "unnamed" for record in catalog.records())
     latest = catalog.pointer("version")
+    disk = opened.store.disk()
     unfinished = [run.number for run in runs if run.status == "running"]
     answer: dict[str, Json] = {
         "project": str(root),
@@ -31,14 +32,16 @@ def status(opened: Opened) -> Answer:
         "records": sum(records.values()),
         "waiting": waiting,
         "rolls": len(catalog.rolls()),
+        "disk": disk,
     }
     lines = [
         f"task      {opened.task.name}, {len(samples):,} samples, {labelled:,} labelled",
         f"version   {latest or 'none yet'}",
         f"runs      {_runs(runs)}",
-        f"champion  {_champion(opened, champion)}",
+        f"champion  {_champion(opened, champion, latest)}",
         f"records   {sum(records.values()):,} from production {dict(records) if records else ''}".rstrip(),
         f"waiting   {waiting:,} for a person",
+        f"disk      {_disk(disk)}",
     ]
     return Answer(answer, lines, next=_next(opened, labelled, champion, unfinished, waiting, sum(records.values())))
 
@@ -50,13 +53,20 @@ def _runs(runs: list) -> str:
     return ", ".join(f"{n} {name}" for name, n in counts.items())
 
 
-def _champion(opened: Opened, champion: str | None) -> str:
+def _disk(size: dict[str, int]) -> str:
+    runs, packs, inputs = (f"{size[name] / 1e6:,.1f} MB" for name in ("runs", "packs", "inputs"))
+    return f"{runs} in runs, {packs} in packs (a cache, safe to delete), {inputs} of production's inputs"
+
+
+def _champion(opened: Opened, champion: str | None, latest: str | None) -> str:
     run = opened.store.catalog.run(int(champion)) if champion else None
     if run is None:
         return "none yet"
     told = run.metric or {}
     figure = f"{opened.task.headline} {told['value']:.3f} [{told['low']:.3f}, {told['high']:.3f}] n={told['n']}"
-    return f"run {run.number}: {figure}" if told else f"run {run.number}"
+    # the locked set may have grown since: this is no figure of today's
+    then = f", judged on version {run.version}" if run.version != latest else ""
+    return f"run {run.number}: {figure}{then}" if told else f"run {run.number}"
 
 
 def _next(
