@@ -112,12 +112,13 @@ def test_eval_on_the_locked_set_and_outside(project: Path, tmp_path: Path) -> No
     assert own["metrics"]["accuracy"].keys() == {"value", "interval", "n"}
     assert own["n"] == 18
     elsewhere = draw_shapes(tmp_path / "elsewhere", each=6, seed=9)
-    before = json.loads(snowroll("status", project, "--json").out)
+    before = {**snowroll("status", project, "--json").json, "disk": None}
     told = snowroll("eval", project, "--data", elsewhere, "--json").json
     assert told["n"] == 18
     assert Path(told["report"]).exists()
     assert Path(told["report"]) != Path(own["report"])
-    assert json.loads(snowroll("status", project, "--json").out) == before  # nothing of it enters the project
+    after = {**snowroll("status", project, "--json").json, "disk": None}
+    assert after == before  # nothing of it enters the project
 
 
 def test_eval_outside_judges_what_the_folder_calls_test_by_class_name(project: Path, tmp_path: Path) -> None:
@@ -425,3 +426,19 @@ def test_status_tells_what_takes_up_the_disk_and_of_what_data_the_champion_s_fig
     assert snowroll("train", project, *QUICK).code == 0
     if snowroll("status", project, "--json").json["champion"] == 1:  # it was judged on one picture more
         assert ", judged on version " in snowroll("status", project).out
+
+
+def test_eval_tells_how_many_of_the_locked_samples_are_gone(project: Path) -> None:
+    opened = open_project(project, {})
+    version = opened.store.catalog.version(opened.store.catalog.pointer("version") or "", opened.store.blobs)
+    assert version is not None
+    locked = list(opened.store.catalog.samples([item.sample for item in version.of("test")]).values())
+    assert "left out" not in snowroll("eval", project).out
+    shutil.rmtree(project / ".snowroll" / "packs")  # nothing else knows what they held
+    (opened.data / locked[0].where).unlink()
+    told = f"left out  1 of {len(locked)} samples cannot be read: the file cannot be read any more"
+    assert told in snowroll("eval", project).out
+    for sample in locked[1:]:
+        (opened.data / sample.where).unlink()
+    shutil.rmtree(project / ".snowroll" / "packs")
+    assert f"{len(locked)} of {len(locked)} samples cannot be read" in snowroll("eval", project).err

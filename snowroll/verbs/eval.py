@@ -12,6 +12,7 @@ from snowroll.base.errors import DataError, UsageError, did_you_mean
 from snowroll.base.nouns import Item, Sample, Version, digest
 from snowroll.prepare.index import index
 from snowroll.prepare.read import Folder
+from snowroll.prepare.view import count
 from snowroll.project.data import Packed, pack_version
 from snowroll.project.judging import judge, metrics, packed_of
 from snowroll.project.models import Trained, load_model
@@ -30,6 +31,7 @@ def evaluate(opened: Opened, data: Path | None, run: int | None, say: Say) -> An
     else:
         reader, packed = _outside(opened, trained, data, say)
         folder, on = trained.folder / f"eval-{_short(data)}", f"{data}, which the project does not hold"
+    unread = _unread(packed)
     asked = [*(["--run", str(run)] if run is not None else []), *(["--data", quote(str(data))] if data else [])]
     judged = judge(reader, trained, packed, "test")
     scores = metrics(opened.task, judged, trained.schema)
@@ -48,6 +50,7 @@ def evaluate(opened: Opened, data: Path | None, run: int | None, say: Say) -> An
     headline = scores[opened.task.headline]
     worse = [part for part in slices if part.worse]
     lines = [f"eval      {name:<18} {metric}" for name, metric in scores.items()]
+    lines += unread
     lines += [
         f"worse     {p.slice}: {p.value:.3f} [{p.low:.3f}, {p.high:.3f}] n={p.n}, elsewhere {p.rest:.3f}" for p in worse
     ]
@@ -70,6 +73,18 @@ def evaluate(opened: Opened, data: Path | None, run: int | None, say: Say) -> An
 def _short(data: Path) -> str:
     """A short name for a folder, by which its report is told from another's."""
     return digest(str(data.resolve()))[:8]
+
+
+def _unread(packed: Packed) -> list[str]:
+    """What is not judged, in words. Raises DataError where nothing is left."""
+    rows = [row for row, item in enumerate(packed.version.items) if item.split == "test"]
+    why = [packed.pack.failed[row] for row in rows if row in packed.pack.failed]
+    if not why:
+        return []
+    told = f"{len(why):,} of {count(len(rows), 'sample')} cannot be read: {why[0]}"
+    if len(why) == len(rows):
+        raise DataError(told, where="the test set", cure="put the files back, or train again")
+    return [f"left out  {told}"]
 
 
 def _outside(opened: Opened, trained: Trained, data: Path, say: Say) -> tuple[Opened, Packed]:
