@@ -1,7 +1,7 @@
 """The report says the verdict first, holds every number, keeps to itself, and lets no stranger's text become markup."""
 
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from html.parser import HTMLParser
 from io import BytesIO
 
@@ -13,7 +13,7 @@ from PIL import Image
 
 from snowroll.base.errors import DataError
 from snowroll.base.nouns import Fault, Gate, Metric, Report
-from snowroll.evaluate.background import Background, Curve, Ledger, Shot
+from snowroll.evaluate.background import Background, Curve, Ledger, Passage, Shot
 from snowroll.evaluate.calibration import fit_temperature, reliability
 from snowroll.evaluate.card import COLUMNS, card, results_row
 from snowroll.evaluate.compare import promotion_test
@@ -75,7 +75,8 @@ def a_report(classes=("bolt", "nut", "washer"), n=240, gates_pass=True, verdict=
 def _shot(rng, classes, number: int, px: int = 24) -> Shot:
     pixels = rng.integers(0, 255, (px, px, 3), dtype=np.uint8)
     image = thumbnail(Image.fromarray(pixels), px)
-    return Shot(image, f"s{number}", classes[0], classes[1], 0.9, f"{classes[0]}/Müller_Anna_{number}.jpg")
+    where = f"{classes[0]}/Müller_Anna_{number}.jpg"
+    return Shot(image, f"s{number}", classes[0], classes[1], 0.9, where, cell=(classes[0], classes[1]))
 
 
 class Page(HTMLParser):
@@ -277,3 +278,32 @@ def test_the_card_has_front_matter_that_holds_and_names_the_weak_class():
     assert "<script>" not in body
     assert f"n = {report.metric.n}" in body
     assert "Class found least often" in body
+
+
+def test_a_cell_leads_to_pictures_that_are_told_in_other_words():
+    report, background = a_report()
+    told = [replace(shot, truth=f"{shot.truth} (in full)") for shot in background.shots]
+    html = render(report, replace(background, shots=told))
+    assert 'href="#shots-' in html
+    assert "underlined cells of the matrix lead here" in html
+    # where no cell can lead to a picture, nothing says that it does
+    html = render(report, replace(background, shots=[replace(shot, cell=("", "")) for shot in told]))
+    assert "lead here" not in html
+
+
+def test_words_of_a_table_stand_at_the_left_and_figures_at_the_right():
+    rows = [["0.1", "a man on a line", "–", 3, 0.5], ["0.2", "a dog", "+0.1 to +0.2", 1_200, 1.0]]
+    passage = Passage("Worst", heads=("chrF", "source", "change", "of", "share"), rows=rows)
+    html = render(a_report()[0], replace(a_report()[1], passages=[passage]))
+    assert "<td>a man on a line</td>" in html
+    for cell in ("–", "+0.1 to +0.2", "3", "1,200", "0.500"):
+        assert f'<td class="n">{cell}</td>' in html
+
+
+def test_an_empty_answer_is_told_and_a_path_breaks_after_its_folders():
+    report, background = a_report()
+    shot = replace(background.shots[0], guess="", where="a<b/c/1.jpg")
+    html = render(report, replace(background, shots=[shot], legend="Red is wrong."))
+    assert "said <b>(nothing)</b>" in html
+    assert "a&lt;b/<wbr>c/<wbr>1.jpg" in html
+    assert "Red is wrong." in html

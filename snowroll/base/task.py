@@ -237,6 +237,7 @@ class Deployable:
 #   text(raw) -> str                                   a sample as text, read in the place of its picture
 #   sound(raw) -> bytes                                a sample as a WAV, played beside its picture on the label page
 #   in_pixels: bool                                    places in the picture matter, or its words: it is shown unshrunk
+#   legend: str                                        what the lines and colours of `draw` mean: told in the report
 #   writers: Mapping[str, Callable]                    formats that `export --labels` writes: see verbs/export.py
 #
 # 2 design and 3 train

@@ -30,6 +30,7 @@ class Shot:
     probability: float | None = None
     where: str = ""  # file name; may name a person, so it is shown only where pictures are
     text: str = ""  # of a sample that is read: it stands in the place of the image
+    cell: tuple[str, str] = ("", "")  # (truth, answer) as the confusion matrix calls them
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,7 @@ class Background:
     temperature: Temperature | None = None
     passages: Sequence[Passage] = ()
     at_thresholds: Sequence[Curve] = ()  # what becomes of the answers at other thresholds
+    legend: str = ""  # what lines and colours in the pictures mean
     large: bool = False  # pictures in which places matter are shown large
     shots: Sequence[Shot] = ()
     pictured: str = ""  # what the shots of a task without classes are called: "windows"; "": they are not shown

@@ -256,7 +256,8 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _figure(title: str, names: Sequence[str], drawing: str, numbers: str) -> Markup:
-    key = "".join(f'<span class="key s{number % 4}">{escape(name)}</span>' for number, name in enumerate(names))
+    keys = names if len(names) > 1 else ()  # the title tells of a single line
+    key = "".join(f'<span class="key s{number % 4}">{escape(name)}</span>' for number, name in enumerate(keys))
     return Markup(
         f'<figure class="card"><figcaption><b>{escape(title)}</b> {key}</figcaption>{drawing}'
         f'<details><summary>Numbers</summary><div class="scroll">{numbers}</div></details></figure>'

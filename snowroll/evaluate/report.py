@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
@@ -49,14 +50,44 @@ def render(report: Report, background: Background, *, pictures: bool = True, bud
         "confused": confused_pairs(background.confusion, background.classes),
     }
     # pictures get what room is left beside the words
-    words = page.render(story, shots=[], shots_left_out=0, matrix="", doubted=[], typical=[])
+    words = page.render(story, shots=[], shots_left_out=0, matrix="", linked=False, doubted=[], typical=[])
     room = budget - len(words.encode()) - 100_000
     typical, room = _fit(background.typical if pictures else (), room)
     shots, room = _fit(background.shots if pictures else (), room)
     doubted, _ = _fit(background.doubted if pictures else (), room)
     left_out, shots = len(background.shots) - len(shots), _side_by_side(shots)
     matrix = _matrix(background, shots)
-    return page.render(story, shots=shots, shots_left_out=left_out, matrix=matrix, doubted=doubted, typical=typical)
+    story |= {"shots": shots, "shots_left_out": left_out, "doubted": doubted, "typical": typical}
+    return page.render(story, matrix=matrix, linked="<a " in matrix)
+
+
+def tight(words: str) -> str:
+    """No line ends between a number and its sign, nor within "n = 12".
+
+    >>> tight("36.9 % (n = 65)").split(" ")
+    ['36.9\\xa0%', '(n\\xa0=\\xa065)']
+    """
+    return re.sub(r"(?<=\d) (?=%)|(?<=\bn) (?==)|(?<=\bn =) (?=\d)", "\u00a0", words)
+
+
+def breakable(where: str) -> Markup:
+    """A path that goes on in the next line after a slash, and not within a name if it can be helped."""
+    return Markup("/<wbr>").join(where.split("/"))
+
+
+def numeric(rows: Sequence[Sequence[str | float]]) -> list[bool]:
+    """Which columns hold figures, so that they stand at the right, under one another.
+
+    >>> numeric([["a", 1, "+0.2 to 0.3", "three men"], ["b", 2.5, "–", "–"]])
+    [False, True, True, False]
+    """
+    return [
+        all(not isinstance(cell, str) or (len(cell) <= 30 and _FIGURE.match(cell)) for cell in column)
+        for column in zip(*rows, strict=True)
+    ]
+
+
+_FIGURE = re.compile(r"[-+−–<>≤≥~ ]*(\d|\.\d|$)")  # how a cell begins that holds a figure, or a dash for none
 
 
 def place(where: str) -> str:
@@ -138,7 +169,7 @@ def _matrix(background: Background, shots: Sequence[Placed]) -> Markup | str:
     classes = background.classes
     if not background.confusion or len(classes) > plots.MOST_CLASSES:
         return ""
-    anchors = {(one.shot.truth, one.shot.guess): f"#{one.anchor}" for one in shots if one.anchor}
+    anchors = {one.shot.cell: f"#{one.anchor}" for one in shots if one.anchor}
     return plots.matrix(
         background.confusion, classes, lambda truth, guess: anchors.get((classes[truth], classes[guess]))
     )
@@ -165,6 +196,9 @@ def _environment() -> Environment:
     made.filters["signed_points"] = signed_points
     made.filters["label"] = label
     made.filters["place"] = place
+    made.filters["tight"] = tight
+    made.filters["breakable"] = breakable
+    made.globals["numeric"] = numeric
     made.globals["interval_bar"] = plots.interval_bar
     made.filters["dots"] = lambda one: plots.dots(one.title, one.points, one.across, one.up, one.ideal)
     made.globals["Metric"] = Metric

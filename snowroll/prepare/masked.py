@@ -15,6 +15,7 @@ class Masked:
 
     pipeline = "image-segmentation"  # the model hubs' word
     in_pixels = True
+    legend = "From left to right: what it is, what the model said, and in red where the two differ."
     ragged: frozenset[str] = frozenset()
     unbounded: frozenset[str] = frozenset()
     waived: Mapping[str, str] = {}

@@ -20,6 +20,7 @@ from snowroll.evaluate.background import Background, Curve, Evidence, Ledger, Pa
 from snowroll.evaluate.card import COLUMNS, card, results_row
 from snowroll.evaluate.compared import Compared
 from snowroll.evaluate.interval import interval_in_words
+from snowroll.evaluate.opening import label
 from snowroll.evaluate.report import render
 from snowroll.evaluate.slices import Slice, find_slices
 from snowroll.prepare.look import Look
@@ -169,6 +170,7 @@ def _background(opened: Opened, story: Story, packed: Packed, trained: Trained, 
         ledger=_ledger(opened, packed),
         drawn=story.words,
         curves=_curves(task.headline, story, "nats" if trained.schema["type"] == "choice" else ""),
+        legend=getattr(task, "legend", ""),
         large=getattr(task, "in_pixels", False),
         shots=worst(opened, judged, trained.schema),
         typical=typical(opened, judged, trained.schema) if own.get("pictured") else (),
@@ -226,7 +228,7 @@ def _curves(headline: str, story: Story, unit: str) -> list[Curve]:
     name = f"val_{headline}"
     found = [Curve("loss", {key: points for key, points in losses.items() if points}, unit)]
     if points := [(row["step"], row[name]) for row in curve if name in row]:
-        found.append(Curve(f"validation {headline}", {headline: points}))
+        found.append(Curve(f"validation {label(headline)}", {label(headline): points}))
     rates = [(row["step"], row["lr"]) for row in rows if "lr" in row]
     return found + ([Curve("learning rate", {"rate": rates})] if rates else [])
 

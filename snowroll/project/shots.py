@@ -71,5 +71,6 @@ def _drawn(opened: Opened, told: Sequence[tuple[str, Json, Prediction]], schema:
         if where in raw:
             text = read(raw[where])[:MOST_OF_A_TEXT] if read else ""
             image = b"" if text else thumbnail(opened.task.draw(raw[where], target, said.value, schema), longest)
-            shots.append(Shot(image, name, words(target), words(said.value), said.probability, where, text))
+            cell = (str(target), str(said.value)) if schema["type"] == "choice" else ("", "")
+            shots.append(Shot(image, name, words(target), words(said.value), said.probability, where, text, cell))
     return shots

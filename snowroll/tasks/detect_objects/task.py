@@ -38,6 +38,7 @@ class DetectObjects:
     credited = "F1 of a picture's objects"
     pipeline = "object-detection"  # the model hubs' word
     in_pixels = True
+    legend = "Green boxes are right, orange ones are false alarms, red dashed ones were missed."
     wants = "put annotations beside the pictures (VOC, COCO, YOLO, CVAT, CSV), or name classes with --labels a,b,c"
     widget = Path(__file__).with_name("boxes.js")
     ragged: frozenset[str] = frozenset()

@@ -46,6 +46,7 @@ class Forecast:
     wants = "put CSV, TSV, Parquet, JSON lines or NumPy files there: a column of times, and columns of numbers"
     reads = frozenset({"horizon", "context", "targets", "every"})
     in_pixels = True  # lines are thin: shown unshrunk
+    legend = "The dark line is what came, the blue one the forecast, in its pale band."
     widget = Path(__file__).with_name("series.js")
     calibrates_from = 8
     ragged: frozenset[str] = frozenset()

@@ -44,6 +44,7 @@ class Heartbeats(OneOfClasses):
     Options = HeartbeatOptions
     headline = "macro_f1"
     credited = "right or wrong"
+    in_pixels = True  # a wave is read by its shape: shown unshrunk
     pipeline = "other"  # the model hubs have no word for it
     wants = "put WFDB records (.hea, .dat, .atr) there, or CSV, NumPy or EDF files in class folders or with a manifest"
     ragged: frozenset[str] = frozenset()

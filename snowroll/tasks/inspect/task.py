@@ -40,6 +40,7 @@ class Inspect:
     wants = "put good parts into a class folder, say good/, or name their class with --prepare.good"
     widget = Path(__file__).with_name("part.js")
     in_pixels = True
+    legend = "Red is what the model finds unlike good parts; a blue outline is a fault that a person marked."
     starts_from = 60_000_000  # numbers: a memory is filled before the first step
     calibrates_from = 3  # samples: fewer good parts have no spread
     ragged: frozenset[str] = frozenset()

@@ -36,6 +36,7 @@ class Hears:
     """A part of a task: what both problems share, from the bytes of a recording to the network's inputs."""
 
     kind = "sound"
+    in_pixels = True  # what is said stands in the picture: shown unshrunk
     ragged: frozenset[str] = frozenset()
     waived: Mapping[str, str] = {}
 

@@ -6,6 +6,6 @@ import { ask } from '/static/writing.js';
 /** @param {HTMLElement} place @param {unknown} schema @param {(target: unknown) => void} answer */
 export function mount(place, schema, answer) {
   return ask(place, answer, {
-    label: 'The translation', button: 'Said like this', question: 'How is it said in the other language?', does: 'it is said like this',
+    label: 'The translation', button: 'Save translation', question: 'What is the translation?', does: 'save the translation',
   });
 }

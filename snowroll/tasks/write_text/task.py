@@ -36,6 +36,7 @@ class WriteText:
 
     name = "write_text"
     kind = "passage"
+    in_pixels = True  # a drawn passage is read: never shrunk
     Options = WriteOptions
     headline = "likelihood"
     pipeline = "text-generation"  # the model hubs' word
@@ -187,6 +188,12 @@ class WriteText:
 
     def strata(self, targets: Sequence[Json]) -> list[str]:
         return ["text" for _ in targets]
+
+    def text(self, raw: bytes) -> str:
+        """As it is read in the report."""
+        from snowroll.prepare.texts import read_text
+
+        return read_text(raw)
 
     def draw(self, raw: bytes, target: Json | None, prediction: Json | None, schema: Schema) -> Image:
         from snowroll.prepare.texts import read_text

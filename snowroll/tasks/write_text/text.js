@@ -6,7 +6,7 @@ import { ask } from '/static/writing.js';
 /** @param {HTMLElement} place @param {{characters: string}} schema @param {(target: unknown) => void} answer */
 export function mount(place, schema, answer) {
   return ask(place, answer, {
-    label: 'What follows', button: 'This follows', question: 'What follows?', does: 'this follows', text,
+    label: 'What follows', button: 'Save what follows', question: 'What follows?', does: 'save what follows', text,
   });
 }
 
