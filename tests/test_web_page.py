@@ -156,6 +156,12 @@ def test_thirty_items_by_keyboard_alone(visit: Callable[..., Visit]) -> None:
     print(f"robot with probes: {30 * 60 / (time.perf_counter() - begun):.0f} decisions a minute")
 
 
+def test_where_nothing_was_asked_nothing_is_counted(visit: Callable[..., Visit]) -> None:
+    page = visit(0)
+    page.words("No sample waits for a person.")
+    assert not page.page.locator(".side .card").filter(visible=True).count()
+
+
 @pytest.mark.parametrize("latency_ms", [0, 80])
 def test_a_fast_robot_loses_nothing(visit: Callable[..., Visit], latency_ms: int) -> None:
     page = visit(60, enter=False)

@@ -284,7 +284,7 @@ def test_the_address_with_the_token_lets_the_browser_in(stranger: TestClient) ->
 def test_a_person_without_the_key_reads_a_page(stranger: TestClient) -> None:
     told = stranger.get("/", headers={"accept": "text/html"})
     assert told.status_code == 401
-    assert "open the address" in told.text
+    assert "Open the address" in told.text
 
 
 @pytest.mark.parametrize(

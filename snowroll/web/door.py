@@ -39,6 +39,18 @@ WELCOME = """<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equ
 <title>Snowroll</title><p><a href="/">Go to the label page</a></p>"""
 
 
+# of the page that refuses: the style sheet is behind the door
+STYLE = (
+    ":root{color-scheme:light dark}main{max-width:34rem;margin:15vh auto 0;padding:0 1rem}h1{font-size:1.6rem}"
+    "body{font:16px/1.5 system-ui,sans-serif;background:light-dark(#f5f8fb,#0f1620);color:light-dark(#152231,#e8eef5)}"
+)
+
+
+OF_REFUSAL = (
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
 class Refused(SnowrollError):
     """A request that is not answered."""
 
@@ -106,6 +118,7 @@ def refusal(request: Request, fault: SnowrollError, status: int = 0) -> Response
     code = status or getattr(fault, "status", 400)
     headers = {"www-authenticate": "Bearer"} if code == 401 else {}
     if request.method == "GET" and request.url.path == "/" and "text/html" in request.headers.get("accept", ""):
+        headers["content-security-policy"] = OF_REFUSAL
         return HTMLResponse(_page(fault), code, headers)
     return JSONResponse(fault.as_json(), code, headers)
 
@@ -113,9 +126,18 @@ def refusal(request: Request, fault: SnowrollError, status: int = 0) -> Response
 def _page(fault: SnowrollError) -> str:
     from html import escape
 
-    head = '<!doctype html><html lang="en"><meta charset="utf-8"><title>Snowroll</title>'
-    told = f"<main><h1>Not open to you</h1><p>{escape(fault.what)}.</p><p>{escape(fault.cure)}.</p></main>"
-    return f'{head}<meta name="viewport" content="width=device-width">{told}'
+    head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Snowroll</title><style>{STYLE}</style>'
+    what, cure = escape(_sentence(fault.what)), escape(_sentence(fault.cure))
+    told = f"<main><h1>Not open to you</h1><p>{what}</p><p>{cure}</p></main>"
+    return f'{head}<meta name="viewport" content="width=device-width, initial-scale=1">{told}'
+
+
+def _sentence(words: str) -> str:
+    """
+    >>> _sentence("the key is missing"), _sentence("")
+    ('The key is missing.', '')
+    """
+    return f"{words[0].upper()}{words[1:]}." if words else ""
 
 
 def _refuse_foreign(headers: Mapping[str, str], scheme: str) -> None:

@@ -25,6 +25,8 @@ export class Progress {
     by('trail-none').hidden = done > 0;
     by('time').textContent = this.#time(trail.pace, ahead.left);
     by('rate').textContent = this.#rate(trail.pace, done);
+    for (const id of ['progress', 'just']) by(id).hidden = !all; // nothing was asked yet: nothing to tell of
+    by('answers').hidden = !all;
     this.#unsaved(outbox);
   }
 
@@ -61,7 +63,7 @@ export class Progress {
 
   /** Why there is no question. @param {import('./stage.js').Stage} stage */
   explain(stage) {
-    const { outbox, ahead } = /** @type {any} */ (this);
+    const { outbox, ahead, trail } = /** @type {any} */ (this);
     if (ahead.trouble instanceof Refused && ahead.trouble.isLockedOut) {
       stage.say('Open the new address.', 'The server was started anew: open the address it printed. What you decided is kept in this browser.', 'bad');
     } else if (ahead.state === 'away') {
@@ -72,8 +74,10 @@ export class Progress {
       stage.say('That was the last one.', `Saving ${some(outbox.size, 'decision', 'decisions')} …`);
     } else if (ahead.left) {
       stage.say('The rest is with somebody else.', `${some(ahead.left, 'picture is', 'pictures are')} being answered just now; what stays unanswered comes here in five minutes.`, 'done');
+    } else if (!trail.size) {
+      stage.say('Nothing left to label.', 'No sample waits for a person. What "snowroll serve" keeps is asked about after the next "snowroll roll".', 'done');
     } else {
-      stage.say('Nothing left to label.', 'Every question is answered. The next turn (snowroll roll) learns from the answers and asks again.', 'done');
+      stage.say('Nothing left to label.', 'Every question is answered. "snowroll roll" learns from the answers and asks again.', 'done');
     }
   }
 }
