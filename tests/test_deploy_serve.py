@@ -154,6 +154,8 @@ def test_docs_ask_nothing_of_other_servers(url: str) -> None:
     assert not re.search(r"(src|href)=['\"]?(https?:)?//|@import|url\(", response.text)
     assert "default-src 'none'" in response.headers["content-security-policy"]
     assert f"{url}/v1/predict --data-binary @picture.jpg" in response.text
+    assert "width=device-width" in response.text
+    assert httpx.get(f"{url}/", follow_redirects=True).text == response.text  # the address that `serve` printed
 
 
 def test_metrics_count_what_happened(url: str) -> None:

@@ -44,7 +44,7 @@ def _from_json(body: bytes, most: int) -> list[Item]:
         if isinstance(value, dict) and isinstance(items := value.get(name), list):
             _few_enough(len(items), most)
             return [read(item, f"{name}[{place}]") for place, item in enumerate(items)]
-    raise Refused(400, f"the JSON has no list {', '.join(map(repr, _READERS))}", cure=_SEND)
+    raise Refused(400, "the JSON has no list 'images', 'texts' or 'rows'", cure=_SEND)
 
 
 def _from_text(text: object, where: str) -> Item:

@@ -23,7 +23,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 log = logging.getLogger("snowroll.serve")
-_OPEN = {"/healthz", "/readyz", "/docs", "/openapi.json"}  # say nothing about the model or its inputs
+_OPEN = {"/", "/healthz", "/readyz", "/docs", "/openapi.json"}  # say nothing about the model or its inputs
 _HOSTS = re.compile(r"(localhost|127\.0\.0\.1|\[::1\]|testserver)(:\d+)?")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _CLOSE = (b"connection", b"close")

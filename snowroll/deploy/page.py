@@ -79,11 +79,16 @@ _BODIES = """curl {base}/v1/predict --data-binary @{file}
 curl {base}/v1/predict -F file=@{file} -F file=@another
 curl {base}/v1/predict --json '{{"images": ["'$(base64 -w0 {file})'"]}}'"""
 _SENT = {"row": _ROWS, "sentence": _TEXTS, "passage": _TEXTS, "text": _TEXTS}
+_ANSWERED = (
+    """{"predictions": [{"id": "...", "prediction": ..., "probability": 0.93, "doubt": 0.07}], "model": "..."}"""
+)
+# the colours are those of base/style.css
 _STYLE = (
-    ":root{color-scheme:light dark}body{font:16px/1.5 system-ui;max-width:60em;margin:2em auto;padding:0 1em}"
-    "pre,code{background:light-dark(#eee,#2b2b2b);border-radius:4px}code{padding:0 .2em}"
-    "pre{padding:1em;white-space:pre-wrap;overflow-wrap:anywhere}"
-    "td{padding:.1em 1.5em .1em 0}"
+    ":root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:60em;margin:2em auto;padding:0 1em"
+    ";background:light-dark(#f5f8fb,#0f1620);color:light-dark(#152231,#e8eef5)}a{color:light-dark(#0b5cad,#7db8f5)}"
+    "pre,code{background:light-dark(#e6edf4,#172130);border-radius:4px}code{padding:0 .2em}"
+    "pre{padding:1em;white-space:pre-wrap;overflow-wrap:anywhere;margin:0 0 .6em}"
+    "h2{font-size:1.2rem;margin:1.6em 0 .5em}td{padding:.1em 1.2em .1em 0;vertical-align:baseline}"
 )
 
 
@@ -96,10 +101,18 @@ def docs_page(openapi: Mapping[str, Json], kind: str, base: str) -> str:
         for method, operation in methods.items()
     ]
     sent = _SENT.get(kind, _BODIES).format(base=base, kind=kind, file=_FILES.get(kind, "sample"))
+    ways = "".join(f"<pre>{html.escape(line)}</pre>" for line in sent.splitlines())
     return (
-        f"<!doctype html><html lang=en><meta charset=utf-8><title>Snowroll</title><style>{_STYLE}</style>"
-        f"<h1>Snowroll</h1><table>{''.join(rows)}</table><h2>Send samples</h2><pre>{html.escape(sent)}</pre>"
-        "<p>With a token, add <code>-H 'Authorization: Bearer TOKEN'</code>. <code>X-Source</code> names the camera, "
-        "ward or line; <code>X-Request-ID</code> comes back. Errors are <code>application/problem+json</code>. "
-        "<a href=/openapi.json>openapi.json</a></p></html>"
+        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width, "
+        f"initial-scale=1'><title>Snowroll: how to ask the model</title><style>{_STYLE}</style><main>"
+        f"<h1>How to ask the model</h1><h2>Send samples</h2>{ways}<h2>What comes back</h2>"
+        f"<pre>{html.escape(_ANSWERED)}</pre>"
+        "<p>One entry for each sample, in the order sent. Doubt is 0 where the model is sure, 1 where it is as unsure "
+        "as can be. <code>snowroll forget PROJECT ID</code> erases what was kept of a sample. Errors are "
+        "<code>application/problem+json</code> and say what to do.</p>"
+        "<h2>Headers</h2><p>If the server has a token, send <code>Authorization: Bearer TOKEN</code>. "
+        "<code>X-Source</code> names the camera, ward or line, so that drift can be told apart; "
+        "<code>X-Request-ID</code> comes back.</p>"
+        f"<h2>Routes</h2><table>{''.join(rows)}</table>"
+        "<p><a href=/openapi.json>The same for programs (OpenAPI)</a></p></main></html>"
     )

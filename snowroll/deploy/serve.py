@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import HTMLResponse, PlainTextResponse
+from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 
 from snowroll.base.device import cores
@@ -196,7 +196,9 @@ def make_app(
     app.state.service = service
     app.add_middleware(Limits, settings=settings)
     app.add_exception_handler(HTTPException, _no_such_route)
-    app.add_api_route("/v1/predict", service.predict, methods=["POST"], openapi_extra=PREDICT_BODIES, summary="Predict")
+    app.add_api_route(
+        "/v1/predict", service.predict, methods=["POST"], openapi_extra=PREDICT_BODIES, summary="Answer samples"
+    )
 
     for path in service.champion.model.streams:
         app.add_api_route(path, service.stream, methods=["POST"], openapi_extra=STREAM_BODY, summary="In pieces")
@@ -218,6 +220,10 @@ def make_app(
     async def metrics() -> Response:
         service.measures.waiting.set(service.batcher.waiting)
         return Response(service.measures.text(), media_type="text/plain; version=0.0.4")
+
+    @app.get("/", include_in_schema=False)
+    async def home() -> RedirectResponse:
+        return RedirectResponse("/docs")
 
     @app.get("/docs", include_in_schema=False)
     async def docs(request: Request) -> HTMLResponse:
