@@ -27,7 +27,7 @@ def _unreadable(view: View) -> Iterator[Fault]:
     families: dict[str, list[int]] = {}
     for row, seen in failed:
         families.setdefault(_why_unreadable(seen), []).append(row)
-    said = {"empty_file": "without a single byte", "truncated_file": "cut off before their end"}
+    said = {"empty_file": "without a single byte", "truncated_file": "cut off before the end"}
     for code, rows in families.items():
         reason = view.looks[rows[0]].reason  # type: ignore[union-attr]
         what = said.get(code, f"cannot be read ({reason})")
