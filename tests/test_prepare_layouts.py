@@ -749,3 +749,19 @@ def test_pictures_of_a_manifest_have_the_splits_of_their_folders(tmp_path: Path,
 def test_splits_whose_names_say_more_are_splits(tmp_path: Path) -> None:
     reading = read(plant(tmp_path, names(*(f"{s}/{c}/1.jpg" for s in ("train_mini", "val") for c in ("cat", "dog")))))
     assert Counter(splits(reading).values()) == {"train": 2, "val": 2}
+
+
+@pytest.mark.parametrize("home", ["", "train/", "7/"])
+def test_a_table_that_tells_no_class_is_named_with_its_columns(tmp_path: Path, home: str) -> None:
+    rows = [["file", "age", "race"], *[[f"{home}{n}.jpg", str(20 + n), "abcd"[n % 4]] for n in range(12)]]
+    folder = Folder(plant(tmp_path, {**names(*(f"{home}{n}.jpg" for n in range(12))), "faces.csv": table(rows)}))
+    assert read_images(folder, PrepareSettings()) is None
+    assert folder.refused["faces.csv"].endswith("--prepare.label_column names that: age, race")
+    assert len(read(tmp_path, label_column="race").found) == 12
+
+
+def test_masks_as_run_lengths_are_no_classes(tmp_path: Path) -> None:
+    rows = [["ImageId", "ClassId", "EncodedPixels"], *[[f"{n}.jpg", str(n % 3), "29 5 49 5"] for n in range(12)]]
+    folder = Folder(plant(tmp_path, {**names(*(f"train/{n}.jpg" for n in range(12))), "train.csv": table(rows)}))
+    assert read_images(folder, PrepareSettings()) is None
+    assert "run lengths" in folder.refused["train.csv"]

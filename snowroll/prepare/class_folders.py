@@ -280,7 +280,8 @@ def _lone_class(levels: Sequence[Levels]) -> int | None:
     if not levels or not all(levels):
         return None
     at = min(map(len, levels)) - 1
-    return None if levels[0][at].lower() in _GENERIC else at
+    name = levels[0][at].lower()
+    return None if name in _GENERIC | SPLITS.keys() or name.isdecimal() else at
 
 
 def _varying(levels: Sequence[Levels]) -> list[int]:

@@ -37,12 +37,15 @@ def read_images(folder: Folder, settings: PrepareSettings) -> Reading | None:
     samples = [where for where in pictures if where not in masks]
     reading = _choose(samples, table, settings) or read_image_arrays(folder, entries) or _unlabelled(samples, settings)
     if reading is None:
+        folder.refused = {**table.classless, **folder.refused}
         return None
     reading = with_groups(reading, settings.group)
     used = {found.where for found in reading.found} | {take_apart(found.where).file for found in reading.found}
     used |= table.used
     others = {entry.where: "not a picture" for entry in entries if entry.where not in used}
     told = [f"{len(masks):,} masks beside them are left out, such as {min(masks)}"] if masks else []
+    if len({found.target for found in reading.found}) < 2:
+        told += [f"{where}: {why}" for where, why in table.classless.items()]
     skipped = {**others, **folder.refused, **masks, **table.skipped, **reading.skipped}
     return replace(reading, evidence=(*reading.evidence, *told), skipped=skipped)
 

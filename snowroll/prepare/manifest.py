@@ -74,6 +74,7 @@ class Table:
     skipped: dict[str, str] = field(default_factory=dict)
     several: set[str] = field(default_factory=set)  # pictures with more than one label: their rows tell none
     evidence: list[str] = field(default_factory=list)
+    classless: dict[str, str] = field(default_factory=dict)  # manifest -> why it names pictures and no class of theirs
     has_labels: bool = False
     used: set[str] = field(default_factory=set)  # the manifests themselves
 
@@ -123,6 +124,8 @@ def read_manifests(
         for lines in (parsed if is_text else _unnumbered(parsed))
         if (columns := _columns(lines, shelf, settings, label, is_text))
     ]
+    table.classless = {lines.where: why for lines, columns in used if (why := _why_classless(lines, columns))}
+    used = [(lines, columns) for lines, columns in used if table.classless.get(lines.where) != _RUN_LENGTHS]
     used = _of_one_table(_of_one_round(used, table), table)
     used = used if is_text else _of_one_labelling(used, shelf, table)
     declared: dict[str, Split | None] = {lines.where: split_of_name(lines.where) for lines, _ in used}
@@ -135,6 +138,19 @@ def read_manifests(
             continue
         _add(table, lines, columns, shelf, split, is_text)
     return table
+
+
+_RUN_LENGTHS = "a table of masks as run lengths, which is not read: write them as pictures beside the others"
+
+
+def _why_classless(lines: Lines, columns: Mapping[str, str]) -> str | None:
+    others = [name for name in lines.columns if name not in columns.values()]
+    if any(_plain(name) in ("encodedpixels", "rle", "segmentation") for name in others):
+        return _RUN_LENGTHS
+    if "label" in columns or "split" in columns or not others:
+        return None
+    told = f"{', '.join(others[:6])}{' ...' * (len(others) > 6)}"
+    return f"it names files and no class of theirs; if a column has it, --prepare.label_column names that: {told}"
 
 
 Used = tuple[Lines, dict[str, str]]  # a manifest, and what its columns mean

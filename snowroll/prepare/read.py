@@ -38,6 +38,8 @@ from snowroll.prepare.names import (
 from snowroll.prepare.tables import Table, row_as_json, text_of_row
 
 EMPTY = "a folder without a file"
+_HIDDEN, _LEFT = "a hidden name", "left behind by an operating system"
+TRIFLES = frozenset({_HIDDEN, _LEFT})  # reasons that nobody needs to hear first
 OURS = frozenset({"snowroll.toml", ".snowroll", "runs", "results.tsv"})  # at the top of a project: never data
 # what systems and network drives leave behind; hidden names too
 _LITTER = frozenset({"thumbs.db", "desktop.ini", "__macosx", "@eadir", "#recycle", "$recycle.bin", "lost+found"})
@@ -367,9 +369,9 @@ def _why_not(path: bytes) -> str:
     """Why a name is not data, or ''."""
     for name in os.fsdecode(path).split("/"):
         if name.startswith(".") and name not in (".", ".."):
-            return "a hidden name"
+            return _HIDDEN
         if name.lower() in _LITTER:
-            return "left behind by an operating system"
+            return _LEFT
         if name.lower().endswith(_OTHER_ARCHIVES):
             return "an archive of a kind that is not read: repack it as .zip or .tar"
     return ""

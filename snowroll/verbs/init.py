@@ -10,7 +10,7 @@ from snowroll.base.errors import DataError, UsageError, did_you_mean
 from snowroll.base.nouns import Json
 from snowroll.base.settings import FILE, Settings, as_toml
 from snowroll.base.task import Reading, find_preset, find_task, task_names
-from snowroll.prepare.read import Folder
+from snowroll.prepare.read import TRIFLES, Folder
 from snowroll.project.opened import Answer, Say, every_section, open_project, prepare_of
 from snowroll.project.stock import class_counts, take_stock
 from snowroll.store.project import Project
@@ -119,7 +119,7 @@ def _recognise(source: Path, settings: Settings, wanted: str) -> tuple[str, dict
     if wanted:
         task = find_task(wanted)
         cure = getattr(task, "wants", cure)
-    unread = next((f"; {where} was not read: {why}" for where, why in folder.refused.items()), "")
+    unread = next((f"; {where} was not read: {why}" for where, why in folder.refused.items() if why not in TRIFLES), "")
     who = f"task '{wanted}'" if wanted else "any task"
     raise DataError(f"no data that {who} recognises{_kinds(folder)}{unread}", where=source, cure=cure)
 
