@@ -245,6 +245,15 @@ def test_init_knows_texts_from_what_looks_like_them(kind: str, tmp_path: Path) -
     assert snowroll("init", tmp_path / "p", "--data", tmp_path / "data", "--json").json["task"] == task
 
 
+def test_pixels_in_a_cell_are_no_text_and_no_table(tmp_path: Path) -> None:
+    """As faces come: emotion,pixels,Usage."""
+    rows = (f"{n % 4},{' '.join(str(n * k % 251) for k in range(64))},{('Training', 'Test')[n % 2]}" for n in range(60))
+    written(tmp_path / "data", {"faces.csv": "\n".join(["emotion,pixels,Usage", *rows])})
+    ended = snowroll("init", tmp_path / "p", "--data", tmp_path / "data")
+    assert ended.code == 1
+    assert "cells that are rows of numbers each: write pictures out as files" in ended.err
+
+
 # what is learnt -------------------------------------------------------------------------------------------------------
 
 

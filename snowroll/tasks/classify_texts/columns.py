@@ -52,7 +52,7 @@ class Seen:
             return
         self.n += 1
         self.words += len(cell.split())
-        if _NUMBER.fullmatch(cell):
+        if all(_NUMBER.fullmatch(word) for word in cell.split()):  # or a row of them: the pixels of a picture
             self.numbers += 1
             self.fractions += bool(re.search(r"[.,]\d*[1-9]", cell))
         if len(self.counts) < MOST_COUNTED or cell in self.counts:

@@ -89,6 +89,9 @@ def days_of(text: str) -> float | None:
     return date(year, month, day).toordinal() - 719_163 + (hour * 3600 + minute * 60 + second) / 86_400
 
 
+_ROW = re.compile(r"\s*(?:-?[\d.]+[\s,;]+){15,}-?[\d.]+\s*")
+
+
 class Seen:
     """What is counted of one column while its rows go by."""
 
@@ -122,6 +125,12 @@ class Seen:
         if self.is_counted:
             self.counts[cell] += 1
             self.is_counted = len(self.counts) <= MOST_DISTINCT
+
+    @property
+    def holds_rows(self) -> bool:
+        """Whether a cell is a row of numbers, such as the pixels of a picture."""
+        some = [cell for cell, _ in zip(self.counts, range(20), strict=False)]
+        return bool(some) and all(isinstance(cell, str) and _ROW.fullmatch(cell) for cell in some)
 
     def judged(self, are_words: bool = False) -> Column:
         """are_words: the user says so, of numbers that are codes, say: its common words are told apart, however many

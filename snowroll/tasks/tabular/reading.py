@@ -25,6 +25,7 @@ from snowroll.tasks.tabular.columns import LEARNT, NEARLY, Column, Seen, judge_c
 MOST_CLASSES = 100  # of a target that nobody named
 LAST = "the last column; another with --prepare.label_column"
 _TARGETS = ["label", "class", "target", "y", "outcome", "classification", "category", "response", "income", "diagnosis"]
+_PIXELS = "cells that are rows of numbers each"
 _SPLITS = ("split", "subset", "partition", "fold", "usage")
 _GROUPS = ("group", "groupid", "patient", "patientid", "subject", "subjectid", "customerid", "personid", "userid")
 _ENDINGS: Mapping[str, Split] = {"tra": "train", "trn": "train", "test": "test", "tes": "test", "tst": "test"}
@@ -188,7 +189,8 @@ def _leading(
 
     main = leading(tables, _named(settings), target_of)
     if main is None:
-        folder.refused.update({where: why for where, why in refusals.items() if where not in folder.refused})
+        told = {where: why for where, why in refusals.items() if where not in folder.refused or why.startswith(_PIXELS)}
+        folder.refused.update(told)
         return None
     return main, *offers[main.where]
 
@@ -230,6 +232,8 @@ def _roles(
         target, why = settings.label_column, "as you say"
         if (refusal := wanted.accepts(table, by_name[target])) is not None:
             return None, refusal
+    elif rows := [column.name for column in seen if column.holds_rows]:
+        return None, f"{_PIXELS}: write pictures out as files, a folder a class; they are in '{rows[0]}'"
     else:
         left = [by_name[name] for name in names if name not in (split, group)]
         lacked = {name: other.where for other in tables if (name := _lacked(table, other)) not in ("", split, group)}
