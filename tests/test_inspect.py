@@ -70,6 +70,26 @@ def test_the_layout_of_inspection_sets_is_read(tmp_path: Path) -> None:
     assert find_task("inspect").particularity(reading, PrepareSettings()) > 0
 
 
+def test_several_products_in_folders_of_their_own_are_parts_and_no_classes(tmp_path: Path) -> None:
+    """As a whole set for inspection is unpacked: bottle/train/good, cable/test/scratch, ground_truth in each."""
+    for at, product in enumerate(("bottle", "cable")):
+        for n in range(4):
+            write(tmp_path, f"{product}/train/good/{n:03}.png", part(n + 100 * at)[0])
+            write(tmp_path, f"{product}/test/good/{n:03}.png", part(n + 100 * at + 10)[0])
+            pixels, mask = part(n + 100 * at, "scratch")
+            write(tmp_path, f"{product}/test/scratch/{n:03}.png", pixels)
+            write(tmp_path, f"{product}/ground_truth/scratch/{n:03}_mask.png", mask)
+    reading = read_parts(Folder(tmp_path), PrepareSettings())
+    assert reading is not None
+    by_place = {found.where: found for found in reading.found}
+    assert len(by_place) == 24
+    assert {(f.split, f.target == "good") for f in reading.found} == {("train", True), ("test", True), ("test", False)}
+    assert np.array_equal(mask_of(by_place["cable/test/scratch/002.png"].target), part(102, "scratch")[1] > 0)
+    assert not reading.skipped
+    assert any("2 products (bottle, cable)" in line for line in reading.evidence)
+    assert find_task("inspect").particularity(reading, PrepareSettings()) > 0
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("values", [(0, 1, 2), (0, 255), (0, 127, 255), (0, 1, 2, 3, 255)])
 def test_every_value_of_a_mask_but_the_goods_marks_a_fault(values: tuple[int, ...], dtype: type) -> None:

@@ -18,6 +18,7 @@ from snowroll.base.nouns import Json
 from snowroll.base.task import Found, Reading
 from snowroll.prepare.decode import limited
 from snowroll.prepare.layouts import read_images
+from snowroll.prepare.manifest import SPLITS
 from snowroll.prepare.masks import has_few_values
 from snowroll.prepare.packed_png import packed
 from snowroll.prepare.pictures import format_of_name, open_rgb, sniff
@@ -26,6 +27,7 @@ from snowroll.prepare.settings import PrepareSettings
 from snowroll.tasks.inspect.parts import GOOD, is_praise
 
 _SOFT = 16  # values from which on those between black and white are a smoothed border; fewer are kinds of faults
+_KIND = re.compile(rf"(?:^|/)(?i:{'|'.join(sorted(SPLITS, key=len, reverse=True))})/([^/]+)/[^/]+$")
 _ENDING = re.compile(r"[ _.-]+(mask|masks|gt|label|seg|segmentation|groundtruth)$", re.IGNORECASE)
 
 
@@ -38,21 +40,41 @@ def read_parts(folder: Folder, settings: PrepareSettings) -> Reading | None:
     if reading is None:
         return None
     good = _good(reading, settings)
+    if good is None and (of_products := _of_several_products(folder, settings)) is not None:
+        reading, good = of_products, _good(of_products, settings)
     if good is None:
         return None
     if len(settings.labels) == 1 and all(found.target is None for found in reading.found):  # it is that of all of them
         found = [replace(one, target=GOOD) for one in reading.found]
     else:
         found = [replace(one, target=GOOD if one.target in good else one.target) for one in reading.found]
-    masks = dict(_masks(folder, found, reading.skipped, settings))
+    marks = list(_masks(folder, found, reading.skipped, settings))
+    masks, used = {where: mark for where, _, mark in marks}, {mask for _, mask, _ in marks}
     marked = [replace(one, target=_marked(one.target, masks.get(one.where))) for one in found]
     n = sum(one.target == GOOD for one in found)
     labelled = sum(one.target is not None for one in found)
     told = [f"{n:,} good parts ('{', '.join(sorted(good))}') and {labelled - n:,} faulty ones"]
     if masks:
         told.append(f"the faults of {len(masks):,} are marked by masks")
-    skipped = {where: why for where, why in reading.skipped.items() if where not in masks.values()}
+    skipped = {where: why for where, why in reading.skipped.items() if where not in used}
     return replace(reading, found=tuple(marked), evidence=(*reading.evidence, *told), skipped=skipped)
+
+
+def _of_several_products(folder: Folder, settings: PrepareSettings) -> Reading | None:
+    """bottle/train/good, cable/train/good, cable/test/bent: splits over kinds of parts, each product in a folder."""
+    named = [entry.where for entry in folder.entries() if format_of_name(entry.where)]
+    kinds = {where: match for where in named if (match := _KIND.search(where))}
+    good = {match[1] for match in kinds.values() if is_praise(match[1])}
+    learnt = {match[1] for match in kinds.values() if SPLITS[match[0].strip("/").split("/")[0].lower()] == "train"}
+    products = sorted({where[: match.start()].rpartition("/")[2] for where, match in kinds.items()})
+    if settings.label or settings.labels or len(products) < 2 or len(good) != 1 or learnt != good:
+        return None
+    reading = read_images(folder, replace(settings, label=_KIND.pattern))
+    if reading is None:
+        return None
+    told = f"{len(products):,} products ({', '.join(products[:6])}{' ...' * (len(products) > 6)}), learnt together"
+    told += ": --data on the folder of one makes a model of its own"
+    return replace(reading, layout="products over splits over kinds of parts", evidence=(*reading.evidence[1:], told))
 
 
 def _good(reading: Reading, settings: PrepareSettings) -> set[str] | None:
@@ -81,8 +103,8 @@ def _marked(kind: Json, mask: str | None) -> Json:
 
 def _masks(
     folder: Folder, found: Sequence[Found], skipped: Mapping[str, str], settings: PrepareSettings
-) -> Iterator[tuple[str, str]]:
-    """(picture, its mask as a packed PNG), of what is no sample itself but has a sample's name."""
+) -> Iterator[tuple[str, str, str]]:
+    """(picture, its mask, that as a packed PNG), of what is no sample itself but has a sample's name."""
     by_name: dict[str, list[str]] = defaultdict(list)
     for where in skipped:
         if format_of_name(where):
@@ -97,7 +119,7 @@ def _masks(
     for mask, answer in limited(open_mark, folder.stream(list(pairs)), settings.workers):
         if not isinstance(answer, DataError):
             for where in pairs[mask]:
-                yield where, answer
+                yield where, mask, answer
 
 
 def open_mark(raw: bytes) -> str:
