@@ -765,3 +765,31 @@ def test_masks_as_run_lengths_are_no_classes(tmp_path: Path) -> None:
     folder = Folder(plant(tmp_path, {**names(*(f"train/{n}.jpg" for n in range(12))), "train.csv": table(rows)}))
     assert read_images(folder, PrepareSettings()) is None
     assert "run lengths" in folder.refused["train.csv"]
+
+
+def test_sets_of_arrays_side_by_side_are_not_mixed(tmp_path: Path) -> None:
+    """As small medical sets lie in one folder: a 1 of breasts is no 1 of tissues."""
+    for name, shape in (("breast", (6, 5, 4)), ("path", (6, 5, 4, 3))):
+        images, labels = np.zeros(shape, np.uint8), np.arange(6) % 2
+        arrays = {f"{s}_{kind}": a for s in ("train", "test") for kind, a in (("images", images), ("labels", labels))}
+        np.savez(tmp_path / f"{name}.npz", **arrays)
+    folder = Folder(tmp_path)
+    assert read_images(folder, PrepareSettings()) is None
+    assert "several sets lie side by side (breast, path)" in folder.refused["breast.npz"]
+    assert len(read(tmp_path / "breast.npz").found) == 12
+
+
+def test_volumes_in_arrays_are_no_pictures(tmp_path: Path) -> None:
+    np.savez(tmp_path / "organ.npz", train_images=np.zeros((6, 8, 8, 8), np.uint8), train_labels=np.arange(6) % 2)
+    folder = Folder(tmp_path)
+    assert read_images(folder, PrepareSettings()) is None
+    assert "no pictures" in folder.refused["organ.npz#train_images"]
+
+
+def test_all_that_is_not_for_training_among_idx_files_is_the_test(tmp_path: Path) -> None:
+    """As digits are handed out on the web: each file twice."""
+    for home in ("", "again/"):
+        for name in ("train", "t10k"):
+            files = {f"{home}{name}-images-idx3-ubyte": idx(np.zeros((6, 5, 4)))}
+            plant(tmp_path, {**files, f"{home}{name}-labels-idx1-ubyte": idx(np.arange(6) % 2)})
+    assert Counter(splits(read(tmp_path)).values()) == {"train": 12, "test": 12}

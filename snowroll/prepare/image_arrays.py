@@ -37,7 +37,14 @@ def read_image_arrays(folder: Folder, entries: Sequence[Entry]) -> Reading | Non
             headers = _headers(folder, entry.where, skipped)
             for one, other, split in _pairs(headers):
                 pairs.append(((entry.where, one), (entry.where, other), split))
+    if (others := _of_other_sets(folder, pairs)) is not None:
+        folder.refused.update(others)
+        return None
     for (file, images), (beside, labels), split in pairs:
+        shape = folder.arrays(file).headers()[images].shape
+        if len(shape) == 4 and shape[3] not in (1, 3, 4) and shape[1] not in (1, 3):
+            skipped[f"{file}#{images}"] = f"{list(shape)} are no pictures: a side of 1, 3 or 4 channels is missing"
+            continue
         try:
             targets = _targets(folder.arrays(beside).whole(labels))
         except DataError as fault:
@@ -49,9 +56,34 @@ def read_image_arrays(folder: Folder, entries: Sequence[Entry]) -> Reading | Non
         by = f"'{labels}'" if beside == file else beside
         evidence.append(f"{file}: '{images}' {array.dtype} {list(array.shape)} labelled by {by}: {few}")
     if not found:
+        folder.refused = {**skipped, **folder.refused}
         return None
     kind = "NumPy arrays" if any(".npz#" in one.where for one in found) else "IDX files"
     return Reading(f"{kind} of images and labels", tuple(evidence), tuple(found), skipped)
+
+
+def _of_other_sets(folder: Folder, pairs: Sequence[Pair]) -> dict[str, str] | None:
+    """Where several sets lie side by side, each with a part to learn from, and number their classes: why each is left
+    out. A 3 of one is no 3 of the other."""
+    sets: dict[str, str] = {}
+    for (file, _), (beside, labels), split in pairs:
+        if split == "train" and folder.arrays(beside).headers()[labels].dtype.kind in "iuf":
+            sets.setdefault(_set_called(file), file)
+    if len(sets) < 2:
+        return None
+    why = f"several sets lie side by side ({', '.join(sorted(sets))}), each with classes in numbers of its own"
+    return dict.fromkeys(sets.values(), f"{why}: give --data on one of them, or on a folder that holds it alone")
+
+
+def _set_called(where: str) -> str:
+    """
+    >>> _set_called("a/emnist-letters-train-images-idx3-ubyte.gz"), _set_called("train_2.npz")
+    ('emnist letters', '')
+    """
+    words = re.findall(r"[^\W\d_]+", where.rpartition("/")[2].lower())
+    return " ".join(
+        word for word in words if word not in SPLITS and word not in _IMAGES | {"idx", "ubyte", "gz", "npz"}
+    )
 
 
 def _headers(folder: Folder, where: str, skipped: dict[str, str]) -> Mapping[str, Array]:
@@ -64,7 +96,7 @@ def _headers(folder: Folder, where: str, skipped: dict[str, str]) -> Mapping[str
 def _pairs_of_files(folder: Folder, files: Sequence[str], skipped: dict[str, str]) -> list[Pair]:
     """Files of images and of labels that are called alike otherwise: train-images-idx3-ubyte, train-labels-idx1-ubyte.
 
-    Of two sets of which one is for training, the other is the test: t10k-images-idx3-ubyte.
+    Of sets of which some are for training, the others are the test: t10k-images-idx3-ubyte.
     """
     sets: dict[str, dict[str, str]] = {}
     for where in files:
@@ -74,7 +106,7 @@ def _pairs_of_files(folder: Folder, files: Sequence[str], skipped: dict[str, str
             sets.setdefault(rest, {})[kind] = where
     whole = {rest: known for rest, known in sets.items() if len(known) == 2 and _are_as_many(folder, known)}
     splits: dict[str, Split | None] = {rest: _kind(rest)[1] for rest in whole}
-    if len(splits) == 2 and set(splits.values()) == {"train", None}:
+    if set(splits.values()) == {"train", None}:
         splits = {rest: "train" if split else "test" for rest, split in splits.items()}
     return [((known["images"], NAME), (known["labels"], NAME), splits[rest]) for rest, known in whole.items()]
 
