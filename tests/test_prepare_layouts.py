@@ -793,3 +793,38 @@ def test_all_that_is_not_for_training_among_idx_files_is_the_test(tmp_path: Path
             files = {f"{home}{name}-images-idx3-ubyte": idx(np.zeros((6, 5, 4)))}
             plant(tmp_path, {**files, f"{home}{name}-labels-idx1-ubyte": idx(np.arange(6) % 2)})
     assert Counter(splits(read(tmp_path)).values()) == {"train": 12, "test": 12}
+
+
+def test_of_two_folders_that_differ_in_case_the_one_that_is_spelled_is_meant(tmp_path: Path) -> None:
+    pictures = {f"{home}/{n}.png": jpeg(n) for home in ("Test", "test") for n in range(4)}
+    rows = [["Path", "ClassId"], *[[f"Test/{n}.png", str(n % 2)] for n in range(4)]]
+    reading = read(plant(tmp_path, {**pictures, "labels.csv": table(rows)}))
+    assert targets(reading) == {f"Test/{n}.png": str(n % 2) for n in range(4)}
+
+
+def test_a_table_without_a_header_may_have_rows_with_more_labels(tmp_path: Path) -> None:
+    """As clouds ask for them: TRAIN,gs://bucket/1.jpg,rose,red."""
+    lines = [
+        f"TRAIN,gs://b/{n}.jpg,{('rose', 'tulip')[n % 2]}{',red' * (n % 3 == 0)}{',dry' * (n % 3 == 1)}"
+        for n in range(24)
+    ]
+    folder = Folder(plant(tmp_path, {**names(*(f"{n}.jpg" for n in range(24))), "all.csv": "\n".join(lines).encode()}))
+    assert read_images(folder, PrepareSettings(split_column="column 1")) is None
+    gone = [f"{n}.jpg,{n % 2}" for n in range(8)]
+    absent = read(
+        plant(tmp_path / "2", {**names(*(f"{n}.jpg" for n in range(1, 8))), "a.csv": "\n".join(gone).encode()})
+    )
+    assert "named in a.csv line 1" in absent.skipped["0.jpg"]
+
+
+def test_few_rows_of_flags_are_one_label(tmp_path: Path) -> None:
+    files: dict[str, bytes] = {}
+    for split, n in (("train", 12), ("valid", 3)):
+        rows = [
+            ["filename", " cat", " dog", " fox"],
+            *[[f"{i}.jpg", *(str(int(i % 3 == k)) for k in range(3))] for i in range(n)],
+        ]
+        files |= {**names(*(f"{split}/{i}.jpg" for i in range(n))), f"{split}/_classes.csv": table(rows)}
+    reading = read(plant(tmp_path, files))
+    assert Counter(targets(reading).values()) == {"cat": 5, "dog": 5, "fox": 5}
+    assert Counter(splits(reading).values()) == {"train": 12, "val": 3}

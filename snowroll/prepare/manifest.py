@@ -24,6 +24,7 @@ from snowroll.prepare.shelf import TRIED, Shelf
 ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson")
 LISTS = (".txt", ".lst")  # lines that name files, perhaps with a label: train.txt, testing_list.txt
 _NUMBER = re.compile(r"[-+]?\d+(\.\d*)?")
+_FOLDED = "the one of"  # begins the name of a column that is made of several
 _POINT = re.compile(r"-?\d*\.\d+")
 _FRACTION = re.compile(r"-?\d*\.\d*[1-9]\d*")
 _FLAGS = frozenset({"0", "1", "0.0", "1.0"})
@@ -397,6 +398,8 @@ def _columns(lines: Lines, shelf: Shelf, settings: PrepareSettings, label: str, 
         if meaning not in found and (column := _find(meaning, left, tried, label)):
             found[meaning] = column
     left = [column for column in lines.columns if column not in found.values()]
+    if "label" not in found and (folded := [name for name in left if name.startswith(_FOLDED)]):
+        found["label"] = folded[0]
     by_content = _text_by_content if is_text else _label_by_content
     if "label" not in found and (column := by_content(left, tried)):
         found["label"] = column
@@ -453,7 +456,7 @@ def _folded(lines: Lines) -> Lines:
     marked = [[name for name in flags if float(cells[name])] for _, cells in lines.rows]
     if len(flags) < 2 or any(len(names) > 1 for names in marked) or sum(map(bool, marked)) < 0.9 * len(marked):
         return lines
-    name = f"the one of {len(flags)} columns that is 1"
+    name = f"{_FOLDED} {len(flags)} columns that is 1"
     rows = [
         (number, {**{key: cell for key, cell in cells.items() if key not in flags}, name: "".join(names)})
         for (number, cells), names in zip(lines.rows, marked, strict=True)
@@ -515,9 +518,10 @@ def _csv_lines(where: str, text: str, shelf: Shelf) -> Iterator[tuple[int, dict[
     quoting = csv.QUOTE_NONE if mark == "|" else csv.QUOTE_MINIMAL  # LJ Speech: quotes are part of what is said
     reader = csv.reader(text.splitlines(keepends=True), delimiter=mark, strict=True, quoting=quoting)
     first = next(reader, [])
-    if any(shelf.share(where, [cell]) for cell in first):  # no header: the first line names a picture already
-        names = [f"column {i}" for i in range(1, len(first) + 1)]
-        yield 1, dict(zip(names, (cell.strip() for cell in first), strict=True))
+    if any(shelf.share(where, [cell]) or format_of_name(cell) for cell in first):  # no header: it names a picture
+        widest = max(line.count(mark) for line in text.splitlines()) + 1
+        names = [f"column {i}" for i in range(1, max(widest, len(first)) + 1)]
+        yield 1, dict(zip(names, (cell.strip() for cell in first), strict=False))
     else:
         names = [name.strip() or f"column {i}" for i, name in enumerate(first, 1)]
     for cells in reader:

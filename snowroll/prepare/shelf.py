@@ -57,6 +57,9 @@ class Shelf:
         found = [(where, have) for where, have in self._by_name.get(parts[-1], ()) if _ends(have, parts)]
         if len(found) > 1:
             found = [(where, have) for where, have in found if where not in self._beside] or found
+        if len(found) > 1:  # Train/1.png and train/1.png
+            spelled = cell.strip().replace("\\", "/")
+            found = [(where, have) for where, have in found if where.endswith(spelled)] or found
         if len(found) > 1:  # the same tail in several places: the one that lies with the manifest
             found = [(where, have) for where, have in found if have[: len(home)] == list(home)] or found
         if len(found) > 1:
