@@ -202,6 +202,15 @@ def test_pictures_in_a_folder_of_their_patient_or_film_stay_within_one_split(
         assert not begun["other_tasks"]
 
 
+def test_folders_that_name_kinds_are_offered_beside_masks_in_folders_of_their_own(tmp_path: Path) -> None:
+    """As chest X-rays come: COVID/images, COVID/masks, Normal/images, Normal/masks."""
+    for n in range(12):
+        write(tmp_path, f"data/{('COVID', 'Normal')[n % 2]}/images/x{n}.png", photo(n))
+        write(tmp_path, f"data/{('COVID', 'Normal')[n % 2]}/masks/x{n}.png", half(n % 3))
+    said = snowroll("init", tmp_path, "--json").json
+    assert (said["task"], said["other_tasks"]) == ("segment_images", ["classify_images"])
+
+
 def test_the_user_says_which_masks_are_meant(tmp_path: Path) -> None:
     """Two people outlined the same."""
     for n in range(12):

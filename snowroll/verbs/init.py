@@ -10,6 +10,7 @@ from snowroll.base.errors import DataError, UsageError, did_you_mean
 from snowroll.base.nouns import Json
 from snowroll.base.settings import FILE, Settings, as_toml
 from snowroll.base.task import Reading, find_preset, find_task, task_names
+from snowroll.prepare.class_folders import name_classes
 from snowroll.prepare.read import TRIFLES, Folder
 from snowroll.project.opened import Answer, Say, every_section, open_project, prepare_of
 from snowroll.project.stock import class_counts, take_stock
@@ -108,11 +109,12 @@ def _recognise(source: Path, settings: Settings, wanted: str) -> tuple[str, dict
         # and of a family the one that was named, where it finds labels of its own kind
         _, _, name, meant = max(readings, key=lambda one: (one[0], one[2] == wanted, one[1] if one[0] else -one[1]))
         layouts = {one.layout: other for is_labelled, _, other, one in reversed(readings) if is_labelled}
-        # any folders can be taken for classes: no news where something more particular was found
+        # any folders can be taken for classes: news only where they name kinds, and not cases or parts
+        are_kinds = name_classes([found.where for found in meant.found], prepare_of(settings, find_task(name)))
         return name, {
             other: layout
             for layout, other in layouts.items()
-            if layout != meant.layout and "class folders" not in layout
+            if layout != meant.layout and ("class folders" not in layout or are_kinds)
         }
     cure = "put class folders, a manifest, an archive or an .npz there"
     cure += "" if settings.values.get("prepare.labels") else ", or give --labels a,b,c for unlabelled files"
