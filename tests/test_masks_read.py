@@ -105,6 +105,68 @@ def test_splits_that_number_their_pictures_alike_keep_their_masks(tmp_path: Path
     assert np.array_equal(mask_of(found["train/a0.jpg"]) > 0, half(0) > 0)
 
 
+def test_what_is_passed_over_elsewhere_marks_no_picture(tmp_path: Path) -> None:
+    """Of the test pictures the vessels are kept secret, and the field of view is there."""
+    for n in range(12):
+        split = "training" if n < 8 else "test"
+        write(tmp_path, f"{split}/images/{n:02}_{split}.png", photo(n))
+        if n < 8:
+            write(tmp_path, f"training/1st_manual/{n:02}_manual1.png", half(n % 4))
+        lens = np.zeros((30, 40), np.uint8)
+        lens[4:26, 5:35] = 255
+        lens[4, 5 + n] = 0
+        write(tmp_path, f"{split}/mask/{n:02}_{split}_mask.png", lens)
+    found = read_pairs(tmp_path)
+    assert {where for where, target in found.items() if target} == {
+        f"training/images/{n:02}_training.png" for n in range(8)
+    }
+    assert len(found) == 12
+
+
+def test_all_classes_in_one_file_are_meant_and_not_those_of_one_each(tmp_path: Path) -> None:
+    colours = np.zeros((30, 40, 3), np.uint8)
+    colours[:, 10:20], colours[:, 20:30] = (0, 0, 255), (255, 0, 0)
+    for n in range(8):
+        split = "train_val" if n < 5 else "TEST"
+        write(tmp_path, f"{split}/images/d_{n}_.jpg", photo(n))
+        write(tmp_path, f"{split}/masks/d_{n}_.bmp", colours)
+        if n >= 5:
+            for place, name in enumerate(("HD", "RO")):
+                write(tmp_path, f"TEST/masks/{name}/d_{n}_.bmp", half(place))
+    found = read_pairs(tmp_path)
+    assert {name for target in found.values() for name in target["classes"]} == {"#000000", "#0000ff", "#ff0000"}
+
+
+def test_colours_of_classes_are_meant_and_not_of_things(tmp_path: Path) -> None:
+    """As aerial pictures come with both, each in a folder and under a name of three words."""
+    for n in range(6):
+        colours = np.zeros((30, 40, 3), np.uint8)
+        colours[:, 10:20], colours[:, 20:30] = (0, 0, 63), (0, 127, 255)
+        write(tmp_path, f"train/images/images/P{n}.png", photo(n))
+        write(tmp_path, f"train/Semantic_masks/images/images/P{n}_instance_color_RGB.png", colours)
+        write(tmp_path, f"train/Instance_masks/images/images/P{n}_instance_id_RGB.png", colours // (n + 1))
+    found = read_pairs(tmp_path)
+    assert found.keys() == {f"train/images/images/P{n}.png" for n in range(6)}
+    assert {name for target in found.values() for name in target["classes"]} == {"#000000", "#00003f", "#007fff"}
+
+
+@pytest.mark.parametrize("layout", ["JPEGImages/{film}/{n}.jpg", "{film}/images/{n}.jpg", "images/{film}/{n}.jpg"])
+def test_frames_that_films_number_alike_keep_their_masks(layout: str, tmp_path: Path) -> None:
+    """One of the films is not marked: it has no other's masks."""
+    films = ("train", "bear", "val", "camel")
+    for place, film in enumerate(films):
+        for n in range(3):
+            where = layout.format(film=film, n=n)
+            write(tmp_path, where, photo(10 * place + n))
+            home = where.replace("JPEGImages", "Annotations").replace("images", "masks")
+            if film != "camel":
+                write(tmp_path, home.replace(".jpg", ".png"), half(place))
+    found = {where: target for where, target in read_pairs(tmp_path).items() if target is not None}
+    assert found.keys() == {layout.format(film=film, n=n) for film in films[:3] for n in range(3)}
+    for place, film in enumerate(films[:3]):
+        assert np.array_equal(mask_of(found[layout.format(film=film, n=0)]) > 0, half(place) > 0)
+
+
 def test_masks_that_differ_are_meant_and_not_the_edge_of_the_lens(tmp_path: Path) -> None:
     """As fundus cameras have it: vessels drawn by hand, and a field of view that is all but the same for all."""
     for n in range(8):

@@ -12,6 +12,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from functools import partial
 from itertools import takewhile
 
@@ -34,8 +35,8 @@ _GRID = 16  # places across
 _TELLING = 0.5  # share of the most telling kind's spread
 _MANY = 20  # a word is a kind's where at least one file in so many has it
 _FEWEST = 3  # ... and so many at all; as many folders must hold one picture each before folders tell
-_ENDING = re.compile(r"[ _.-]+([^ _.-]*[A-Za-z][^ _.-]*(?:[ _.-]+[^ _.-]*[A-Za-z][^ _.-]*)?)(?:[ _.-]?\d+)?$")
-_LAST = re.compile(r"[ _.-]+([^ _.-]*[A-Za-z][^ _.-]*)(?:[ _.-]?\d+)?$")
+_WORD = r"[^ _.-]*[A-Za-z][^ _.-]*"
+_ENDINGS = [re.compile(rf"[ _.-]+({_WORD}(?:[ _.-]+{_WORD}){{0,{more}}})(?:[ _.-]?\d+)?$") for more in range(3)]
 _FIRST = re.compile(r"^([A-Za-z]+)[ _.-]*(?=\d)")
 
 
@@ -51,6 +52,7 @@ class Marked:
 class Pairing:
     pairs: Mapping[str, Marked]  # picture -> its masks
     masks: frozenset[str]  # all files that are masks, of other kinds and of no picture too
+    passed: frozenset[str] = frozenset()  # pictures that have nothing but masks that others do not learn from
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ def pair(folder: Folder, pictures: Sequence[str], meant: Set[str] = frozenset(),
     if not found.pairs or 4 * left > len(found.pairs):
         # what is left may be masks, too, whose names do not say so; of one picture those that tell more are meant
         other = _paired(pictures, meant, masks, is_learnt=True)
-        is_more = other.pairs.keys() == found.pairs.keys() and len(other.masks) > len(found.masks)
+        is_more = other.pairs.keys() | other.passed == found.pairs.keys() and len(other.masks) > len(found.masks)
         found = other if is_more or not found.pairs else found
     return found if found.pairs else _by_folder(pictures, partial(_mask_kinds, folder, megapixels=megapixels))
 
@@ -96,8 +98,51 @@ def _paired(pictures: Sequence[str], meant: Set[str], masks_of: Masks, is_learnt
         for where, kind in groups[name]:
             if kind not in kinds and of_masks and where not in of_masks:
                 found.setdefault(where, _closest(where, marks[name], kinds, classes))
+    passed = _passed_over(found, marks.values())
     masks = {where for some in by_name.values() for where, kind in some if kind in kinds} - found.keys()
-    return Pairing(found, frozenset(masks if found else ()))
+    found = _of_own({picture: marked for picture, marked in found.items() if picture not in passed})
+    return Pairing(found, frozenset(masks if found else ()), frozenset(passed))
+
+
+def _passed_over(found: Mapping[str, Marked], marks: Iterable[Sequence[tuple[str, str]]]) -> set[str]:
+    """The pictures that have nothing but what others have, too, and do not learn from: of test pictures whose vessels
+    are kept secret the edge of the lens is no vessel."""
+    taken, passed, lone = set[str](), set[str](), dict[str, str]()
+    used = {file for marked in found.values() for file in marked.files}
+    for some in marks:
+        told = {file: _in_any_split(kind) for file, kind in some}
+        here = {kind for file, kind in told.items() if file in used}
+        if len(set(told.values())) > 1:
+            taken |= here
+            passed |= set(told.values()) - here
+        else:
+            lone |= told
+    left = {file for file, kind in lone.items() if kind in passed - taken}
+    return {picture for picture, marked in found.items() if not left.isdisjoint(marked.files)}
+
+
+def _in_any_split(kind: str) -> str:
+    """
+    >>> _in_any_split("test/mask/*_test_mask.gif"), _in_any_split("training/mask/*_training_mask.gif")
+    ('mask/*_mask.gif', 'mask/*_mask.gif')
+    """
+    plain = re.sub(r"[A-Za-z]+", lambda word: "" if word[0].lower() in SPLITS else word[0], kind)
+    return re.sub(r"([ _./-])[ _./-]+", r"\1", plain).strip("/")
+
+
+def _of_own(found: Mapping[str, Marked]) -> dict[str, Marked]:
+    """Without the pictures whose masks are those of others that lie nearer to them and have the same name: a film's
+    first frame is not marked by another film's mask."""
+    owners: dict[str, list[tuple[int, str]]] = defaultdict(list)
+    for picture, marked in found.items():
+        for file in marked.files:
+            owners[file].append((_near(picture, file)[0], picture))
+    most = {file: max(some)[0] for file, some in owners.items()}
+    return {
+        picture: marked
+        for picture, marked in found.items()
+        if all(_near(picture, file)[0] == most[file] for file in marked.files)
+    }
 
 
 def _by_name(pictures: Sequence[str], is_learnt: bool) -> dict[str, list[tuple[str, str]]]:
@@ -148,12 +193,13 @@ def _taken_apart(where: str) -> tuple[str, str, str]:
 
 
 def _endings(stem: str) -> dict[str, str]:
-    """The last word of a name, and the last two -> what stands before; a number after them counts files of one kind.
+    """The last word of a name, the last two and three -> what stands before; a number after them counts files of one
+    kind.
 
     >>> _endings("aachen_19_gtFine_labelIds"), _endings("a (1)_mask_1")
     ({'labelIds': 'aachen_19_gtFine', 'gtFine_labelIds': 'aachen_19'}, {'mask': 'a (1)'})
     """
-    found = (pattern.search(stem) for pattern in (_LAST, _ENDING))
+    found = (pattern.search(stem) for pattern in _ENDINGS)
     return {match[1]: stem[: match.start()] for match in found if match and match.start()}
 
 
@@ -244,9 +290,9 @@ def _closest(
 ) -> Marked:
     """Every file of a picture where each is a class; else those of one kind.
 
-    That is the one whose path goes longest the same way as the picture's: train/a.jpg goes with trainannot/a.png, not
-    with valannot/a.png. Of several, one that hardly differs from picture to picture tells little, and one that numbers
-    the things of a picture does not say what they are.
+    That is the one that lies nearest: train/a.jpg goes with trainannot/a.png, not with valannot/a.png, and
+    photos/bear/1.jpg with masks/bear/1.png. Of several, one that hardly differs from picture to picture tells little,
+    and one that numbers the things of a picture does not say what they are.
     """
     by_kind: dict[str, list[str]] = defaultdict(list)
     for where, kind in marks:
@@ -254,15 +300,18 @@ def _closest(
     if classes.keys() >= by_kind.keys():
         files = [(file, classes[kind]) for kind in sorted(by_kind) for file in sorted(by_kind[kind])]
         return Marked(tuple(file for file, _ in files), tuple(name for _, name in files))
-    near = {kind: max(_alike(picture, mask) for mask in files) for kind, files in by_kind.items()}
-    nearest = [kind for kind in near if near[kind] == max(near.values())]
+    near = {kind: max(_near(picture, mask) for mask in files) for kind, files in by_kind.items()}
+    whole = [kind for kind in near if kinds[kind].values > 2]
+    if whole and len(near) - len(whole) > 1:  # all classes in one, and a file for each of them beside
+        near = {kind: near[kind] for kind in whole}
+    in_folder = [kind for kind in near if near[kind][0] == max(near.values())[0]]
+    of_classes = [kind for kind in in_folder if _says_things(kind) == min(map(_says_things, in_folder))]
+    nearest = [kind for kind in of_classes if near[kind] == max(near[kind] for kind in of_classes)]
     most = max(kinds[kind].spread for kind in nearest)
     telling = [kind for kind in nearest if kinds[kind].spread >= _TELLING * most]
-    best = max(telling, key=lambda kind: (not _says_things(kind), kind))
+    best = max(telling)
     ordered = sorted(by_kind[best])
-    return Marked(
-        tuple(ordered) if kinds[best].values <= 2 else (max(ordered, key=lambda mask: _alike(picture, mask)),)
-    )
+    return Marked(tuple(ordered) if kinds[best].values <= 2 else (max(ordered, key=lambda mask: _near(picture, mask)),))
 
 
 def _class_of(kind: str) -> str:
@@ -280,8 +329,20 @@ def _says_mask(words: str) -> bool:
     return any(word in words.lower() for word in _WORDS)
 
 
-def _says_things(words: str) -> bool:
-    return any(word in words.lower() for word in _THINGS)
+def _says_things(words: str) -> int:
+    """How often."""
+    return sum(words.lower().count(word) for word in _THINGS)
+
+
+def _near(picture: str, mask: str) -> tuple[int, int]:
+    """(how many folders two paths share in their order, how many characters they begin with alike)
+
+    >>> _near("photos/bear/1.jpg", "masks/bear/1.png"), _near("train/a.jpg", "trainannot/a.png")
+    ((1, 0), (0, 5))
+    """
+    one, other = (_taken_apart(where)[0].lower().split("/") for where in (picture, mask))
+    shared = SequenceMatcher(None, one, other, autojunk=False).get_matching_blocks()
+    return sum(block.size for block in shared), _alike(picture, mask)
 
 
 def _alike(one: str, other: str) -> int:
