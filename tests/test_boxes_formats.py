@@ -16,11 +16,13 @@ from prepare_kit import encoded
 
 from snowroll.base.errors import DataError
 from snowroll.base.nouns import Json
+from snowroll.prepare.pictures import size_of
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.tasks.detect_objects.formats import coco, cvat, label_studio, labelme, table, voc, yolo
 from snowroll.tasks.detect_objects.formats.marks import Marked
 from snowroll.tasks.detect_objects.reading import read_boxes
+from snowroll.tasks.segment_images.reading import read_masks
 
 FORMATS = {
     "voc": voc,
@@ -470,3 +472,26 @@ def test_endings_alone_do_not_tell_label_files_apart(name: str) -> None:
     with pytest.raises(DataError, match="differ in their endings alone") as told:
         FORMATS[name].write([Marked(f"x/a.{ending}", (CAT,), "", (40, 30)) for ending in ("jpg", "png")])
     assert "\n" not in str(told.value)
+
+
+def test_boxes_around_groups_are_ignored(photos: Path) -> None:
+    """As Open Images marks them."""
+    head = "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,IsOccluded,IsGroupOf"
+    put(photos, {"boxes.csv": f"{head}\n0,x,cat,1,0.1,0.2,0.1,0.3,0,0\n0,x,cat,1,0.4,0.9,0.4,0.8,0,1\n"})
+    one, group = read_all(photos)[0]["images/0.png"]
+    assert ("ignore" in one, group["ignore"]) == (False, True)
+
+
+def test_places_of_a_body_are_no_outline(tmp_path: Path) -> None:
+    """YOLO's pose: whether a line has an even count of numbers says nothing."""
+    for n in range(3):
+        put_bytes(tmp_path, {f"images/train/{n}.png": drawing(n)})
+        put(tmp_path, {f"labels/train/{n}.txt": "0 0.5 0.5 0.2 0.2" + " 0.45 0.55" * 12 + "\n"})
+    put(tmp_path, {"data.yaml": "train: images/train\nkpt_shape: [12, 2]\nnames:\n  0: tiger\n"})
+    reading = read_boxes(Folder(tmp_path), PrepareSettings(workers=1))
+    assert reading is not None
+    wide, high = size_of((tmp_path / "images/train/0.png").read_bytes(), 100.0)
+    assert reading.found[0].target == [
+        {"class": "tiger", "box": pytest.approx([0.4 * wide, 0.4 * high, 0.6 * wide, 0.6 * high], abs=1e-3)}
+    ]
+    assert read_masks(Folder(tmp_path), PrepareSettings(workers=1)) is None

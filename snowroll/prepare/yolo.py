@@ -55,6 +55,13 @@ def _as_picture(bare: str) -> str:
     return "/".join([*parts, tail])
 
 
+def has_keypoints(folder: Folder) -> bool:
+    """Whether a data.yaml says that after the four numbers of a box come places of its body, and no outline."""
+    entries = [entry.where for entry in folder.entries() if entry.size < 1 << 20]
+    yamls = [where for where in entries if where.lower().endswith((".yaml", ".yml"))]
+    return any(b"kpt_shape:" in raw for _, raw in folder.stream(yamls))
+
+
 def class_names(folder: Folder) -> tuple[dict[int, str], str]:
     """(the names of classes by number, the file that tells them); ({}, "") where none does."""
     entries = [entry.where for entry in folder.entries() if entry.size < 1 << 20]

@@ -16,7 +16,7 @@ from snowroll.prepare.decode import limited
 from snowroll.prepare.labelme import Shape, read_shapes
 from snowroll.prepare.pictures import size_of
 from snowroll.prepare.read import Folder
-from snowroll.prepare.yolo import class_names, label_files
+from snowroll.prepare.yolo import class_names, has_keypoints, label_files
 from snowroll.tasks.segment_images.coco import painted
 
 Outline = tuple[str, list[float]]  # class; x, y, x, y ... in pixels
@@ -68,6 +68,8 @@ def read_yolo(
 ) -> dict[str, Json]:
     """Picture -> target, where most lines of YOLO's label files are outlines; none where they are boxes."""
     labels = label_files(folder)
+    if labels and has_keypoints(folder):
+        return {}
     names, _ = class_names(folder)
     told: dict[str, list[Outline]] = {}
     outlined = boxes = 0

@@ -1,7 +1,7 @@
 """CSV with a line for each object: file, class and the sides of its box, under the names that tools give them.
 
 A line with a file and no box says that there is nothing in the picture. Where all sides of a file lie between 0 and 1
-they are shares of the picture's.
+they are shares of the picture's. A box around several things at once (IsGroupOf) is to be ignored.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ _NAMES = {  # meaning -> column names, lower case, letters only
     "wide": "bboxwidth boxwidth bwidth w bw width",
     "high": "bboxheight boxheight bheight h bh height",
     "split": "split subset set partition",
+    "crowd": "isgroupof iscrowd",
 }
+_YES = ("1", "1.0", "true")
 _SHARE = 1.01  # the largest side that may be a share: tools round
 _FRAME = {"wide": "imagewidth imgwidth width", "high": "imageheight imgheight height"}
 
@@ -105,7 +107,8 @@ def _pictures(rows: Sequence[Mapping[str, str]], columns: Mapping[str, str], whe
             left, top, *rest = map(float, cells)
             right, bottom = rest if by_corners else (left + rest[0], top + rest[1])
             box = [left, top, right, bottom]
-            found = an_object(row.get(columns["class"], ""), box)
+            is_crowd = row.get(columns.get("crowd", ""), "").lower() in _YES
+            found = an_object(row.get(columns["class"], ""), box, is_crowd)
             here.append({**found, "box": box} if relative else found)
         except (ValueError, TypeError) as fault:
             told.skipped[f"{where} line {number}"] = f"a line that cannot be used ({fault})"

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from snowroll.base.nouns import Json
 from snowroll.prepare.manifest import splits_of_folders
 from snowroll.prepare.read import Folder
-from snowroll.prepare.yolo import class_names, label_files
+from snowroll.prepare.yolo import class_names, has_keypoints, label_files
 from snowroll.tasks.detect_objects.formats.marks import Marked, Told, an_object, classes_of, hull, stems_of
 
 
@@ -23,10 +23,11 @@ def read(folder: Folder) -> Told:
         return told
     splits = splits_of_folders(labels)
     names, where = class_names(folder)
+    are_boxes = has_keypoints(folder)
     told.used |= {where} - {""}
     for where, raw in folder.stream(list(labels)):
         try:
-            objects = tuple(_objects(raw, names))
+            objects = tuple(_objects(raw, names, are_boxes))
         except ValueError as fault:
             told.skipped[where] = f"no YOLO labels ({fault})"
             continue
@@ -37,7 +38,7 @@ def read(folder: Folder) -> Told:
     return told
 
 
-def _objects(raw: bytes, names: Mapping[int, str]) -> Iterator[Json]:
+def _objects(raw: bytes, names: Mapping[int, str], are_boxes: bool) -> Iterator[Json]:
     for number, line in enumerate(raw.decode("ascii", "strict").splitlines(), 1):
         cells = line.split()
         if not cells:
@@ -46,7 +47,7 @@ def _objects(raw: bytes, names: Mapping[int, str]) -> Iterator[Json]:
             raise ValueError(f"line {number} has {len(cells)} numbers")
         kind = int(cells[0])
         shares = [float(cell) for cell in cells[1:]]
-        if len(shares) > 6 and len(shares) % 2 == 0:  # a polygon: its hull
+        if len(shares) > 6 and len(shares) % 2 == 0 and not are_boxes:  # a polygon: its hull
             xs, ys = shares[::2], shares[1::2]
             box = hull(zip(xs, ys, strict=True))
         else:
