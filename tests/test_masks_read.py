@@ -105,6 +105,42 @@ def test_splits_that_number_their_pictures_alike_keep_their_masks(tmp_path: Path
     assert np.array_equal(mask_of(found["train/a0.jpg"]) > 0, half(0) > 0)
 
 
+@pytest.mark.parametrize("name", ["{n:02}L_{who}HO.png", "labels-{who}/{n:02}L.{who}.ppm"])
+def test_two_people_who_outline_the_same_are_no_classes(name: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for n in range(6):
+        write(tmp_path, f"eyes/{n:02}L.jpg" if "/" in name else f"{n:02}L.jpg", photo(n))
+        for who in ("1st", "2nd"):
+            drawn = np.roll(half(n % 4), int(rng.integers(1, 4)) * (1 if who == "1st" else -1), axis=1)
+            write(tmp_path, name.format(n=n, who=who), drawn)
+    reading = read_masks(Folder(tmp_path), PrepareSettings(workers=1))
+    assert reading is not None
+    assert {kind for one in reading.found for kind in one.target["classes"]} == {"background", "foreground"}
+    assert any("several outlines of the same things" in sentence for sentence in reading.evidence)
+    assert len(reading.skipped) == 6
+
+
+def test_a_class_within_another_is_a_class(tmp_path: Path) -> None:
+    for n in range(6):
+        write(tmp_path, f"{n}.jpg", photo(n))
+        for who, width in (("disc", 20), ("cup", 14)):
+            mask = np.zeros((30, 40), np.uint8)
+            mask[:, n : n + width] = 255
+            write(tmp_path, f"{n}_{who}_mask.png", mask)
+    assert shares(read_pairs(tmp_path)["0.jpg"]) == {"background": 0.5, "disc": 0.15, "cup": 0.35}
+
+
+@pytest.mark.parametrize(("most", "are_things"), [(5, True), (2, False)])
+def test_numbers_of_8_bits_that_count_things_are_no_classes(most: int, are_things: bool, tmp_path: Path) -> None:
+    """People in the street, glands: from 1 on without a gap, to a different end in each picture."""
+    for n in range(10):
+        write(tmp_path, f"images/a{n}.png", photo(n))
+        write(tmp_path, f"masks/a{n}_mask.png", a_mask(tuple(range(2 + n % most))))
+    found = read_pairs(tmp_path)
+    kinds = {name for target in found.values() for name in target["classes"]}
+    assert kinds == ({"background", "foreground"} if are_things else {"0", "1", "2"})
+
+
 def test_what_is_passed_over_elsewhere_marks_no_picture(tmp_path: Path) -> None:
     """Of the test pictures the vessels are kept secret, and the field of view is there."""
     for n in range(12):

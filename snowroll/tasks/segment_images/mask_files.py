@@ -12,6 +12,7 @@ from snowroll.prepare.packed_png import MOST_PX, by_value, packed, places_of, un
 from snowroll.prepare.pictures import open_as, sniff
 
 _MOST_VALUES = 254  # of a mask; one that numbers more instances says only that they are there
+_BLACK = (0, (0, 0, 0))
 Value = (
     int | tuple[int, int, int] | str
 )  # as it stands in the file: a number, a colour; or what the file is called after
@@ -79,17 +80,23 @@ def _is_grey(pixels: np.ndarray) -> bool:
 
 def together(masks: Sequence[Mask], names: Sequence[str] = ()) -> Mask:
     """Several masks of one picture as one. Whatever is not black in each is one thing, numbered from 1, or of the class
-    that `names` has for it; where things overlap, the later one lies above. Raises DataError where their sizes differ.
+    that `names` has for it; where things overlap, the later one lies above, and of classes the smaller: a cup lies in
+    its disc. Raises DataError where their sizes differ.
     """
     whole = np.zeros(masks[0].size[::-1], np.int64)
-    for number, mask in enumerate(masks, 1):
+    ordered = list(enumerate(masks, 1))
+    for number, mask in sorted(ordered, key=lambda one: -_marked_px(one[1])) if names else ordered:
         if mask.size != masks[0].size:
             told = f"{mask.size[0]} x {mask.size[1]} pixels where another one of the picture has {masks[0].size}"
             raise DataError(told, cure="export the masks of a picture at one size")
-        marking = [place for place, value in enumerate(mask.values) if value not in (0, (0, 0, 0))]
+        marking = [place for place, value in enumerate(mask.values) if value not in _BLACK]
         whole[np.isin(unpacked(mask.png), marking)] = number
     if not names and len(masks) > _MOST_VALUES - 1:
         whole = np.minimum(whole, 1)
     found, places, counts = np.unique(whole, return_inverse=True, return_counts=True)
     values: tuple[Value, ...] = tuple(str(names[n - 1]) if names and n else int(n) for n in found)
     return Mask(packed(places.reshape(whole.shape)), values, tuple(counts.tolist()), masks[0].size, not names)
+
+
+def _marked_px(mask: Mask) -> int:
+    return sum(count for value, count in zip(mask.values, mask.counts, strict=True) if value not in _BLACK)

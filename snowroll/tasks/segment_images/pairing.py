@@ -27,7 +27,7 @@ from snowroll.prepare.pictures import sniff
 from snowroll.prepare.read import Folder
 from snowroll.tasks.segment_images.mask_files import open_mask
 
-_WORDS = ("mask", "label", "annot", "gt", "seg", "truth", "colo", "ids")  # in the path of masks; no class is called so
+_WORDS = ("mask", "label", "anno", "gt", "seg", "truth", "colo", "ids")  # in the path of masks; no class is called so
 _THINGS = ("object", "instance")  # in the path of masks that number things, where others of them tell classes
 _MOST_KINDS = 8
 _LOOKED_AT = 8  # files of each kind that are decoded to see whether the kind is masks

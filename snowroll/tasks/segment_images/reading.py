@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import csv
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import combinations
+
+import numpy as np
 
 from snowroll.base.errors import DataError
 from snowroll.base.nouns import Json
@@ -22,6 +25,7 @@ from snowroll.prepare.layouts import count_formats, with_cases, with_declared, w
 from snowroll.prepare.manifest import TOO_LARGE, splits_of_folders
 from snowroll.prepare.mask_targets import BACKGROUND, FOREGROUND, all_classes
 from snowroll.prepare.names import home_of
+from snowroll.prepare.packed_png import unpacked
 from snowroll.prepare.pictures import format_of_name
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
@@ -32,6 +36,8 @@ from snowroll.tasks.segment_images.polygons import read_labelme, read_yolo
 
 APART = "pictures, and masks in folders of their own"
 DRAWN = ("outlines in LabelMe files", "outlines in YOLO files")
+_ENDS = 4  # different highest numbers: classes within classes (an organ, its tumour) have one or two
+_COMPARED = 20  # pictures of which several masks are compared with each other
 _SOFT = 16  # greys from which on they are taken for a smoothed border
 _NAMED = (
     *("class_dict.csv", "label_class_dict.csv", "classes.csv", "labels.csv"),
@@ -51,6 +57,7 @@ def read_masks(folder: Folder, settings: PrepareSettings) -> Reading | None:
     if not pairs and not listed and not settings.labels:
         return None
     masks = paired.masks
+    pairs, again = _drawn_once(folder, pairs, settings)
     seen = dict(_looked_at(folder, pairs, skipped, settings))
     names = _names(folder)
     meaning = _meaning(list(seen.values()), names, settings.ignore)
@@ -74,6 +81,9 @@ def read_masks(folder: Folder, settings: PrepareSettings) -> Reading | None:
         evidence.append(f"a file for each {'class' if is_named else 'thing'} of a picture, joined into one mask")
     if not names and _has_soft_edges(list(seen.values())):
         evidence.append("greys at the borders of black and white masks: over 127 is foreground")
+    if again:
+        told = "of several outlines of the same things one is learnt from, and not"
+        evidence.append(f"{told} {', '.join(again)}; --prepare.masks says which")
     if settings.labels:
         evidence.append(f"labels to choose from: {', '.join(settings.labels)}")
     if ignored := sorted({_spelled(value) for value, name in meaning.items() if not name}):
@@ -153,6 +163,46 @@ def _looked_at(
             skipped[where] = f"its mask {at} cannot be used: {fault.what}"
 
 
+def _drawn_once(
+    folder: Folder, pairs: Mapping[str, Marked], settings: PrepareSettings
+) -> tuple[Mapping[str, Marked], list[str]]:
+    """(the pairs without files of what is marked already, what these are called): two people who outline the same
+    differ everywhere; of classes one lies in the other, or beside it."""
+    several = [marked for marked in pairs.values() if len(marked.names) > 1][:_COMPARED]
+    files = dict.fromkeys(file for marked in several for file in marked.files)
+    if not files:
+        return pairs, []
+    read = partial(open_mask, megapixels=settings.megapixels)
+    opened = {
+        file: unpacked(mask.png) > 0
+        for file, mask in limited(read, folder.stream(files), settings.workers)
+        if isinstance(mask, Mask)
+    }
+    votes: dict[tuple[str, str], list[bool]] = defaultdict(list)
+    for marked in several:
+        told = [(name, opened[file]) for name, file in zip(marked.names, marked.files, strict=True) if file in opened]
+        for (one, first), (other, second) in combinations(told, 2):
+            if first.shape == second.shape and first.any() and second.any():
+                votes[one, other].append(_are_the_same(first, second))
+    again = sorted({other for (_, other), said in votes.items() if len(said) > 2 and sum(said) > 0.8 * len(said)})
+    if not again:
+        return pairs, []
+    kept = {where: _without_names(marked, again) for where, marked in pairs.items()}
+    if len({name for marked in kept.values() for name in marked.names}) == 1:  # one thing: it needs no name
+        kept = {where: Marked(marked.files) for where, marked in kept.items()}
+    return {where: marked for where, marked in kept.items() if marked.files}, again
+
+
+def _are_the_same(one: np.ndarray, other: np.ndarray) -> bool:
+    both, either = (one & other).sum(), (one | other).sum()
+    return bool(both > 0.3 * either and both < 0.97 * min(one.sum(), other.sum()))
+
+
+def _without_names(marked: Marked, names: Sequence[str]) -> Marked:
+    left = [(file, name) for file, name in zip(marked.files, marked.names, strict=False) if name not in names]
+    return Marked(tuple(file for file, _ in left), tuple(name for _, name in left)) if marked.names else marked
+
+
 def _hashable(value: Value | list[int]) -> Value:
     """Colours come from a child as lists."""
     return (value[0], value[1], value[2]) if isinstance(value, list) else value
@@ -162,7 +212,7 @@ def _meaning(masks: Sequence[Mask], names: Mapping[Value, str], ignored: Sequenc
     """value -> class, "" for what is not judged."""
     values = {value for mask in masks for value in mask.values}
     names = {_plain(value): name for value, name in names.items()}
-    if masks and all(mask.is_wide and _counts_up(mask.values) for mask in masks):
+    if _number_things(masks, names):
         return {value: BACKGROUND if value == 0 else FOREGROUND for value in values}  # instances, numbered
     # where some masks have colours, what is black in another is black, and no number
     told = {_plain(value) for value in values if not isinstance(value, str)}
@@ -211,6 +261,14 @@ def _has_soft_edges(masks: Sequence[Mask]) -> bool:
 
 def _as_number(value: Value) -> int:
     return value if isinstance(value, int) else 256
+
+
+def _number_things(masks: Sequence[Mask], names: Mapping[Value, str]) -> bool:
+    """All count up without a gap, in 16 bits; or in 8, to so many different ends that no classes would."""
+    if not masks or not all(_counts_up(mask.values) for mask in masks):
+        return False
+    ends = {mask.values[-1] for mask in masks} - {0}
+    return all(mask.is_wide for mask in masks) or (len(ends) >= _ENDS and not names)
 
 
 def _counts_up(values: Sequence[Value]) -> bool:
