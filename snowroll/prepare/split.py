@@ -141,7 +141,10 @@ def _placed(
     learns: set[Split] = {"train"} if has_val else {"train", "val"}  # val may be carved out of train
 
     def meant(declared: set[Split]) -> set[Split]:
-        return {place for split in declared for place in ({says[split]} if split in says else learns)}
+        places: set[Split] = set()
+        for split in declared:
+            places |= {says[split]} if split in says else learns
+        return places
 
     placed: dict[str, Split] = {}
     torn = against = 0
@@ -150,7 +153,7 @@ def _placed(
         old = {before[samples[row].id] for row in unit.rows if samples[row].id in before}
         inside = [samples[row] for row in unit.rows]
         drawn = {s.split for s in inside if s.split is not None and s.origin != "collected"}
-        declared = {s.split for s in inside if s.split is not None and s.origin == "collected"}
+        declared: set[Split] = {s.split for s in inside if s.split is not None and s.origin == "collected"}
         told = {says[split] for split in declared if split in says}
         torn += bool(says) and not old and len(declared) > 1
         against += len(unit.rows) if says and old and declared and not old & meant(declared) else 0
