@@ -9,10 +9,10 @@ from dataclasses import replace
 
 from snowroll.base.nouns import Split
 from snowroll.base.task import Found, Reading
-from snowroll.prepare.manifest import FILLER, SPLITS, split_called
 from snowroll.prepare.names import bundle_of, take_apart, without_suffix
 from snowroll.prepare.pictures import format_of_name
 from snowroll.prepare.settings import PrepareSettings
+from snowroll.prepare.split_words import FILLER, SPLITS, split_called
 
 _GENERIC = FILLER | {"input", "inputs", "raw", "all", "jpg", "jpeg", "png"}  # a single folder of this name is no class
 _MAY_NAME = frozenset({"all", "raw", "part", "set", "split"})  # ALL is a leukaemia, raw a steak

@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from snowroll.base.errors import UsageError
 from snowroll.base.task import Found, Reading
 from snowroll.prepare.class_folders import NO_CLASSES, read_class_folders
-from snowroll.prepare.manifest import SPLITS, splits_of_folders
 from snowroll.prepare.names import take_apart
 from snowroll.prepare.pictures import format_of_name
 from snowroll.prepare.settings import PrepareSettings
+from snowroll.prepare.split_words import SPLITS, splits_of_folders
 
 _LAST_NUMBER = re.compile(r"[ _.-]*\(?\d+\)?$")
 _WORD = re.compile(r"[^\W_]+")

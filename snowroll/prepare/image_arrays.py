@@ -14,9 +14,9 @@ from snowroll.base.nouns import Split
 from snowroll.base.task import Found, Reading
 from snowroll.prepare.arrays import Array
 from snowroll.prepare.idx import NAME
-from snowroll.prepare.manifest import SPLITS
 from snowroll.prepare.names import is_idx
 from snowroll.prepare.read import Entry, Folder
+from snowroll.prepare.split_words import SPLITS
 
 Pair = tuple[tuple[str, str], tuple[str, str], Split | None]  # (file, array) of images and of labels, their split
 _IMAGES = frozenset({"images", "image", "x", "data", "imgs", "pictures"})

@@ -16,12 +16,13 @@ from snowroll.base.task import Found, Reading
 from snowroll.prepare.class_folders import case_folders
 from snowroll.prepare.class_names import matched, read_classes
 from snowroll.prepare.image_arrays import read_image_arrays
-from snowroll.prepare.manifest import SEVERAL, TWO_ROWS, Table, read_manifests, splits_of_folders
+from snowroll.prepare.manifest import SEVERAL, TWO_ROWS, Table, read_manifests
 from snowroll.prepare.masks import find_masks
 from snowroll.prepare.names import take_apart, whole_of
 from snowroll.prepare.pictures import format_of_name
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
+from snowroll.prepare.split_words import splits_of_folders
 
 
 def read_images(folder: Folder, settings: PrepareSettings) -> Reading | None:

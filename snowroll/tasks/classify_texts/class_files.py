@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from snowroll.prepare.manifest import SPLITS
+from snowroll.prepare.split_words import SPLITS
 
 MOST = 50  # files
 LEAST = 10  # lines of each

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from snowroll.base.errors import UsageError, did_you_mean
-from snowroll.prepare.manifest import SPLITS
 from snowroll.prepare.settings import PrepareSettings
+from snowroll.prepare.split_words import SPLITS
 
 MOST_CLASSES = 1_000
 MOST_COUNTED = 50_000  # values of a column

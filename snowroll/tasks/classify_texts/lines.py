@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from snowroll.prepare.manifest import SPLITS
+from snowroll.prepare.split_words import SPLITS
 from snowroll.prepare.texts import is_of_numbers
 
 NEARLY = 0.95  # of the lines must be of the file's form

@@ -12,10 +12,10 @@ from snowroll.base.errors import UsageError
 from snowroll.base.nouns import Split
 from snowroll.base.task import Found, Reading
 from snowroll.prepare.class_folders import read_class_folders
-from snowroll.prepare.manifest import SPLITS, split_of_folders, split_of_name
 from snowroll.prepare.names import is_table
 from snowroll.prepare.pictures import format_of_name
 from snowroll.prepare.settings import PrepareSettings
+from snowroll.prepare.split_words import SPLITS, split_of_folders, split_of_name
 from snowroll.prepare.tables import leading
 from snowroll.tasks.classify_texts.class_files import LEAST, WORD, are_opposites, classes_of_files
 from snowroll.tasks.classify_texts.columns import Roles, named

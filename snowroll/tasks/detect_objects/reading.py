@@ -16,12 +16,13 @@ from snowroll.base.nouns import Json, Split
 from snowroll.base.task import Found, Reading
 from snowroll.prepare.decode import limited
 from snowroll.prepare.layouts import count_formats, with_cases, with_declared, with_groups
-from snowroll.prepare.manifest import TOO_LARGE, TWO_ROWS, splits_of_folders
+from snowroll.prepare.manifest import TOO_LARGE, TWO_ROWS
 from snowroll.prepare.masks import find_masks
 from snowroll.prepare.pictures import format_of_name, size_of
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.prepare.shelf import Shelf
+from snowroll.prepare.split_words import splits_of_folders
 from snowroll.tasks.detect_objects.formats import coco, cvat, label_studio, labelme, table, voc, yolo
 from snowroll.tasks.detect_objects.formats.marks import Marked, Told, in_pixels
 

@@ -12,11 +12,11 @@ from snowroll.base.errors import DataError, UsageError, did_you_mean
 from snowroll.base.nouns import Json, Split
 from snowroll.base.task import Found, Reading
 from snowroll.prepare.decode import limited
-from snowroll.prepare.manifest import split_of_folders, split_of_name
 from snowroll.prepare.names import PIECE, is_table
 from snowroll.prepare.pictures import format_of_name
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
+from snowroll.prepare.split_words import split_of_folders, split_of_name
 from snowroll.tasks.forecast.recordings import Recording, survey
 from snowroll.tasks.forecast.season import filled
 from snowroll.tasks.forecast.shape import MANY, Shape, origins, shape_of

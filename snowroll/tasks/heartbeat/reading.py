@@ -16,7 +16,8 @@ from snowroll.prepare.bundles import unbundled
 from snowroll.prepare.class_names import read_classes
 from snowroll.prepare.decode import limited
 from snowroll.prepare.layouts import overlaid, with_groups
-from snowroll.prepare.manifest import ENDINGS, TWO_ROWS, read_manifests
+from snowroll.prepare.manifest import TWO_ROWS, read_manifests
+from snowroll.prepare.manifest_lines import ENDINGS
 from snowroll.prepare.names import BUNDLE, PIECE, bundle_of, home_of
 from snowroll.prepare.read import Entry, Folder
 from snowroll.prepare.series import kind_of_series, open_series

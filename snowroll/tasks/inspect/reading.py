@@ -18,12 +18,12 @@ from snowroll.base.nouns import Json
 from snowroll.base.task import Found, Reading
 from snowroll.prepare.decode import limited
 from snowroll.prepare.layouts import read_images
-from snowroll.prepare.manifest import SPLITS
 from snowroll.prepare.masks import has_few_values
 from snowroll.prepare.packed_png import packed
 from snowroll.prepare.pictures import format_of_name, open_rgb, sniff
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
+from snowroll.prepare.split_words import SPLITS
 from snowroll.tasks.inspect.parts import GOOD, is_praise
 
 _SOFT = 16  # values from which on those between black and white are a smoothed border; fewer are kinds of faults

@@ -20,11 +20,11 @@ import numpy as np
 
 from snowroll.base.errors import DataError
 from snowroll.prepare.decode import limited
-from snowroll.prepare.manifest import SPLITS
 from snowroll.prepare.masks import has_few_values
 from snowroll.prepare.packed_png import unpacked
 from snowroll.prepare.pictures import sniff
 from snowroll.prepare.read import Folder
+from snowroll.prepare.split_words import SPLITS
 from snowroll.tasks.segment_images.mask_files import open_mask
 
 _WORDS = ("mask", "label", "anno", "gt", "seg", "truth", "colo", "ids")  # in the path of masks; no class is called so

@@ -22,13 +22,14 @@ from snowroll.base.task import Found, Reading
 from snowroll.prepare.class_names import matched
 from snowroll.prepare.decode import limited
 from snowroll.prepare.layouts import count_formats, with_cases, with_declared, with_groups
-from snowroll.prepare.manifest import TOO_LARGE, splits_of_folders
+from snowroll.prepare.manifest import TOO_LARGE
 from snowroll.prepare.mask_targets import BACKGROUND, FOREGROUND, all_classes
 from snowroll.prepare.names import home_of
 from snowroll.prepare.packed_png import unpacked
 from snowroll.prepare.pictures import format_of_name
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
+from snowroll.prepare.split_words import splits_of_folders
 from snowroll.tasks.segment_images.coco import read_coco
 from snowroll.tasks.segment_images.mask_files import Mask, Value, open_mask, together
 from snowroll.tasks.segment_images.pairing import Marked, Pairing, pair

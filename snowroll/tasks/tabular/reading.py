@@ -14,11 +14,11 @@ from typing import Protocol
 from snowroll.base.errors import DataError, UsageError, did_you_mean
 from snowroll.base.nouns import Json, Split
 from snowroll.base.task import Found, Reading
-from snowroll.prepare.manifest import SPLITS, split_of_folders, split_of_name
 from snowroll.prepare.names import is_table, row_of_table
 from snowroll.prepare.pictures import format_of_name
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
+from snowroll.prepare.split_words import SPLITS, split_of_folders, split_of_name
 from snowroll.prepare.tables import Table, cell_of, leading
 from snowroll.tasks.tabular.columns import LEARNT, NEARLY, Column, Seen, judge_columns, spelled
 

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from snowroll.base.nouns import Split
 from snowroll.evaluate.edits import plain
 from snowroll.prepare.class_folders import folder_levels
-from snowroll.prepare.manifest import SPLITS, split_of_folders, split_of_name
 from snowroll.prepare.names import home_of
 from snowroll.prepare.read import Folder
 from snowroll.prepare.shelf import Shelf
+from snowroll.prepare.split_words import SPLITS, split_of_folders, split_of_name
 
 _ENDINGS = (".txt", ".text", ".lst", ".trans", ".transcript", ".transcription", ".data", ".scp")
 _LARGEST = 256 << 20  # bytes

@@ -15,10 +15,12 @@ from snowroll.prepare.audio import kind_of_sound
 from snowroll.prepare.class_folders import folder_levels
 from snowroll.prepare.class_names import read_classes
 from snowroll.prepare.layouts import with_groups
-from snowroll.prepare.manifest import ENDINGS, Table, read_manifests, split_of_folders
+from snowroll.prepare.manifest import Table, read_manifests
+from snowroll.prepare.manifest_lines import ENDINGS
 from snowroll.prepare.names import home_of
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
+from snowroll.prepare.split_words import split_of_folders
 from snowroll.tasks.transcribe.lists import Told, decoded, read_lists, speakers_of, splits_of
 
 TEXT_COLUMNS = "text transcript transcription sentence normalizedtext utterance label word class target"

@@ -13,9 +13,9 @@ from snowroll.base.nouns import Split
 from snowroll.base.task import Found, Reading
 from snowroll.prepare.bytepairs import counted, learn_merges, neat
 from snowroll.prepare.decode import limited
-from snowroll.prepare.manifest import split_of_folders, split_of_name
 from snowroll.prepare.names import PIECE, is_table, row_of_table
 from snowroll.prepare.settings import PrepareSettings
+from snowroll.prepare.split_words import split_of_folders, split_of_name
 from snowroll.tasks.translate.formats import Record, records_of
 from snowroll.tasks.translate.sentences import fault_of
 

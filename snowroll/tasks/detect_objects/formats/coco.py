@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from snowroll.base.nouns import Json, Split
-from snowroll.prepare.manifest import SPLITS, split_of_name
 from snowroll.prepare.read import Folder
+from snowroll.prepare.split_words import SPLITS, split_of_name
 from snowroll.prepare.trees import json_trees
 from snowroll.tasks.detect_objects.formats.marks import MOST, Marked, Told, an_object, classes_of, hull
 

@@ -8,8 +8,8 @@ from math import cos, hypot, radians, sin
 from xml.etree import ElementTree
 
 from snowroll.base.errors import DataError
-from snowroll.prepare.manifest import SPLITS
 from snowroll.prepare.read import Folder
+from snowroll.prepare.split_words import SPLITS
 from snowroll.prepare.trees import LARGEST
 from snowroll.tasks.detect_objects.formats.marks import Marked, Told, an_object, hull, number_of
 from snowroll.tasks.detect_objects.formats.xml import Element, parse

@@ -13,8 +13,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from snowroll.base.nouns import Json, Split
-from snowroll.prepare.manifest import SPLITS, TOO_LARGE, split_of_name
+from snowroll.prepare.manifest import TOO_LARGE
 from snowroll.prepare.read import Folder
+from snowroll.prepare.split_words import SPLITS, split_of_name
 from snowroll.prepare.trees import LARGEST
 from snowroll.tasks.detect_objects.formats.marks import Marked, Told, an_object
 

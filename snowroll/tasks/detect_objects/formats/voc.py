@@ -11,8 +11,8 @@ from xml.etree import ElementTree
 
 from snowroll.base.errors import DataError
 from snowroll.base.nouns import Json, Split
-from snowroll.prepare.manifest import SPLITS
 from snowroll.prepare.read import Folder
+from snowroll.prepare.split_words import SPLITS
 from snowroll.prepare.trees import LARGEST
 from snowroll.tasks.detect_objects.formats.marks import Marked, Told, an_object, stems_of
 from snowroll.tasks.detect_objects.formats.xml import Element, parse, text_of

@@ -10,8 +10,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 
 from snowroll.base.nouns import Json
-from snowroll.prepare.manifest import splits_of_folders
 from snowroll.prepare.read import Folder
+from snowroll.prepare.split_words import splits_of_folders
 from snowroll.prepare.yolo import class_names, has_keypoints, label_files
 from snowroll.tasks.detect_objects.formats.marks import Marked, Told, an_object, classes_of, hull, stems_of
 

@@ -18,12 +18,12 @@ from snowroll.base.nouns import Json
 from snowroll.base.task import Found, Reading
 from snowroll.prepare.decode import limited
 from snowroll.prepare.layouts import with_declared, with_groups
-from snowroll.prepare.manifest import splits_of_folders
 from snowroll.prepare.mask_targets import BACKGROUND, FOREGROUND, IGNORED, all_classes
 from snowroll.prepare.names import BUNDLE, Bundle, as_bundle_of, bundle_of, home_of
 from snowroll.prepare.pictures import format_of_name
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
+from snowroll.prepare.split_words import splits_of_folders
 from snowroll.tasks.medical.masks.volumes import as_volume
 from snowroll.tasks.medical.reading import NIFTI, files_of, find_scans, with_the_rest
 from snowroll.tasks.medical.scans import MOST_CHANNELS
