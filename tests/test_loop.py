@@ -175,7 +175,7 @@ def ask(url: str, token: str, path: str, body: object = None) -> dict:
     ("tokens", "code", "says"),
     [
         (["check", "nowhere"], 2, "no such folder"),
-        (["trian"], 2, "Unknown command"),
+        (["trian"], 2, "there is no command 'trian'"),
         (["init", "nowhere"], 2, "no such folder"),
     ],
 )
