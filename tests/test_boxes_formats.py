@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from house_kit import snowroll
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -495,3 +496,71 @@ def test_places_of_a_body_are_no_outline(tmp_path: Path) -> None:
         {"class": "tiger", "box": pytest.approx([0.4 * wide, 0.4 * high, 0.6 * wide, 0.6 * high], abs=1e-3)}
     ]
     assert read_masks(Folder(tmp_path), PrepareSettings(workers=1)) is None
+
+
+# sets as they are published ------------------------------------------------------------------------------------------
+
+
+def begun(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Json:
+    """What `init` says of a folder that it is not told anything of."""
+    said = snowroll("init", tmp_path_factory.mktemp("project"), "--data", folder, "--json")
+    assert said.code == 0, said.err
+    assert said.json["task"] == "detect_objects"
+    return said.json
+
+
+def test_kitti(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Both cameras and the test set call their pictures alike; the labels are the second camera's."""
+    places = [f"training/image_2/{n:06}.png" for n in range(4)]
+    others = ["training/image_3/000000.png", "testing/image_2/000000.png"]
+    put_bytes(tmp_path, {place: drawing(n) for n, place in enumerate([*places, *others])})
+    car = "Car 0.00 0 -1.57 1.50 2.00 30.25 20.00 1.65 1.67 3.64 -0.65 1.71 46.70 -1.59"
+    region = "DontCare -1 -1 -10 3.00 4.00 9.00 8.00 -1 -1 -1 -1000 -1000 -1000 -10"
+    texts = {0: f"{car}\n{region}\n", 1: "", 2: f"{car}\nCar 0 0 0 1 2\n", 3: car.replace("Car", "Person_sitting")}
+    put(tmp_path, {f"training/label_2/{n:06}.txt": text for n, text in texts.items()})
+    put(tmp_path, {f"training/calib/{n:06}.txt": "P0: 7.2e+02 0 0\n" for n in texts})
+    found, skipped = read_all(tmp_path)
+    box = [1.5, 2.0, 30.25, 20.0]
+    assert found == {
+        places[0]: [
+            {"class": "Car", "box": box},
+            {"class": "any class", "box": [3.0, 4.0, 9.0, 8.0], "ignore": True},
+        ],
+        places[1]: [],
+        places[2]: None,
+        places[3]: [{"class": "Person_sitting", "box": box}],
+        **dict.fromkeys(others),
+    }
+    assert "line 2 is no class" in skipped["training/label_2/000002.txt"]
+    told = begun(tmp_path, tmp_path_factory)
+    assert told["classes"] == {"Car": 1, "Person_sitting": 1}
+    assert told["splits"] == {"train": 5, "test": 1}
+
+
+def test_visdrone(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    homes = {"VisDrone2019-DET-train": "train", "VisDrone2019-DET-val": "val", "VisDrone2019-DET-test-dev": "test"}
+    rows = ["10,5,20,8,1,4,0,0", "1,2,3,4,0,0,0,0,", "1,2,3,4,0,11,0,0"]
+    region = {"class": "any class", "box": [1.0, 2.0, 4.0, 6.0], "ignore": True}
+    wanted: dict[str, Json] = {}
+    for n, home in enumerate(homes):
+        put_bytes(tmp_path, {f"{home}/images/{k}_{n}.jpg": drawing(10 * n + k) for k in range(3)})
+        put(tmp_path, {f"{home}/annotations/0_{n}.txt": "\n".join(rows), f"{home}/annotations/1_{n}.txt": "\n"})
+        put(tmp_path, {f"{home}/annotations/2_{n}.txt": f"{rows[0]}\n10,5,20,b,1,4,0,0\n"})
+        wanted[f"{home}/images/0_{n}.jpg"] = [{"class": "car", "box": [10.0, 5.0, 30.0, 13.0]}, region, region]
+        wanted |= {f"{home}/images/1_{n}.jpg": [], f"{home}/images/2_{n}.jpg": None}
+    found, skipped = read_all(tmp_path)
+    assert found == wanted
+    assert all(f"{home}/annotations/2_{n}.txt" in skipped for n, home in enumerate(homes))
+    told = begun(tmp_path, tmp_path_factory)
+    assert told["classes"] == {"car": 3}
+    assert told["splits"]["train"] >= 2
+
+
+def test_texts_that_two_formats_know_are_passed_over_by_none(tmp_path: Path) -> None:
+    """VisDrone as it is made ready for YOLO: both kinds of texts are called after the pictures."""
+    put_bytes(tmp_path, {"images/a.png": drawing(0)})
+    put(tmp_path, {"annotations/a.txt": "10,5,20,8,1,4,0,0\n", "labels/a.txt": "3 0.5 0.3 0.5 0.26666667\n"})
+    put(tmp_path, {"data.yaml": "names: [pedestrian, people, bicycle, car]\n"})
+    reading = read_boxes(Folder(tmp_path), PrepareSettings(workers=1))
+    assert reading is not None
+    assert (reading.skipped, reading.found[0].target) == ({}, [{"class": "car", "box": [10.0, 5.0, 30.0, 13.0]}])

@@ -26,7 +26,9 @@ from snowroll.tasks.detect_objects.augmenting import augment
 from snowroll.tasks.detect_objects.boxes import NONE, Objects, Seen, into_frame, out_of_frame, placed, survivors
 from snowroll.tasks.detect_objects.faults import box_faults, doubted_boxes
 from snowroll.tasks.detect_objects.options import DetectOptions
+from snowroll.tasks.detect_objects.reading import all_classes
 from snowroll.tasks.detect_objects.scoring import details, scorer
+from snowroll.tasks.detect_objects.task import DetectObjects
 
 SCHEMA = {"type": "boxes", "classes": ["a", "b", "c"]}
 
@@ -97,6 +99,21 @@ def as_answers(said: Sequence[Prediction]) -> list[Json]:
         for picture, one in enumerate(said, 1)
         for row in one.scores.tolist()
     ]
+
+
+def test_a_region_of_any_class_excuses_what_is_told_there_and_is_no_class() -> None:
+    there = {"class": "a", "box": [10.0, 10.0, 30.0, 30.0]}
+    region = {"class": "any class", "box": [50.0, 50.0, 90.0, 90.0], "ignore": True}
+    said = Prediction(
+        [{**there, "score": 0.9}, {"class": "b", "box": [55.0, 55.0, 80.0, 80.0], "score": 0.95}], None, 0.0
+    )
+    assert scorer([said], [[there, region]], SCHEMA)(None)["precision"] == 1.0
+    assert scorer([said], [[there]], SCHEMA)(None)["precision"] == 0.5
+    assert all_classes([[there, region]]) == ["a"]
+    assert DetectObjects().problem([there, region], SCHEMA) is None
+    truth = Prediction([there, region], None, 0.0)
+    assert scorer([truth], [[there, region]], SCHEMA)(None)["mAP50"] == 1.0
+    assert details([truth], [[there, region]], SCHEMA, ["0"])["confusion"][0][0] == 1
 
 
 def test_every_object_is_in_the_confusions_once() -> None:

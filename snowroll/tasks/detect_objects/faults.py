@@ -9,6 +9,7 @@ import numpy as np
 
 from snowroll.base.nouns import Fault, Json
 from snowroll.prepare.view import View, count
+from snowroll.tasks.detect_objects.formats.marks import is_of_any
 from snowroll.tasks.detect_objects.scoring import overlaps
 
 _TWICE = 0.9  # overlap from which two boxes are one
@@ -126,9 +127,15 @@ def _passes(box: np.ndarray, size: tuple[int, int] | None) -> float:
 
 
 def _pairs(view: View, row: int, boxes: np.ndarray, same_class: bool) -> list[tuple[int, int]]:
-    names = [one["class"] for one in view.samples[row].target or ()]
+    target = view.samples[row].target or ()
+    names = [one["class"] for one in target]
+    of_any = [is_of_any(one) for one in target]  # they lie over whatever they excuse
     fits = np.triu(overlaps(boxes, boxes), 1)
-    return [(a, b) for a, b in np.argwhere(fits > _TWICE).tolist() if (names[a] == names[b]) == same_class]
+    return [
+        (a, b)
+        for a, b in np.argwhere(fits > _TWICE).tolist()
+        if (names[a] == names[b]) == same_class and not (of_any[a] or of_any[b])
+    ]
 
 
 def _unmarked(view: View) -> Iterator[Fault]:
@@ -146,7 +153,7 @@ def _rare(view: View) -> Iterator[Fault]:
     """Classes that can be neither learnt nor measured."""
     shown: dict[str, list[int]] = {}
     for row, sample in enumerate(view.samples):
-        for name in {one["class"] for one in sample.target or ()}:
+        for name in {one["class"] for one in sample.target or () if not is_of_any(one)}:
             shown.setdefault(name, []).append(row)
     if sum(sample.target is not None for sample in view.samples) < _MANY:
         return

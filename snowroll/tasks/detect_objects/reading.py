@@ -23,8 +23,18 @@ from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.prepare.shelf import Shelf
 from snowroll.prepare.split_words import splits_of_folders
-from snowroll.tasks.detect_objects.formats import coco, cvat, label_studio, labelme, table, voc, yolo
-from snowroll.tasks.detect_objects.formats.marks import Marked, Told, in_pixels
+from snowroll.tasks.detect_objects.formats import (
+    coco,
+    cvat,
+    kitti,
+    label_studio,
+    labelme,
+    table,
+    visdrone,
+    voc,
+    yolo,
+)
+from snowroll.tasks.detect_objects.formats.marks import Marked, Told, in_pixels, is_of_any
 
 READERS: tuple[Callable[[Folder], Told], ...] = (
     coco.read,
@@ -34,6 +44,8 @@ READERS: tuple[Callable[[Folder], Told], ...] = (
     labelme.read,
     yolo.read,
     table.read,
+    kitti.read,
+    visdrone.read,
 )
 _FORMATS = {
     "coco": coco,
@@ -73,7 +85,7 @@ def read_boxes(folder: Folder, settings: PrepareSettings) -> Reading | None:
         one = marked.get(where)
         split = (one.split if one else None) or splits.get(where)
         found.append(Found(where, None if one is None else list(one.objects), None, split))
-    counts = Counter(row["class"] for one in marked.values() for row in one.objects)
+    counts = Counter(row["class"] for one in marked.values() for row in one.objects if not is_of_any(row))
     evidence = [sentence for one in told for sentence in one.evidence[:4]]
     nothing = sum(not one.objects for one in marked.values())
     evidence.append(f"{count_formats(one.where for one in found)}; {counts.total():,} boxes of {len(counts):,} classes")
@@ -108,9 +120,14 @@ WRITERS = {name: _writer(part.write) for name, part in _FORMATS.items()}
 
 
 def _spoken_of(read: Sequence[Told], told: Sequence[Told]) -> dict[str, str]:
-    """What could not be used, of the formats that are here; and what was too large to see whose it is."""
+    """What could not be used, of the formats that are here; and what was too large to see whose it is. What one format
+    cannot use may be another's: texts of several look alike."""
+    used = {where for one in told for where in one.used - one.skipped.keys()}
     return {
-        where: why for one in read for where, why in one.skipped.items() if one in told or why.startswith(TOO_LARGE)
+        where: why
+        for one in read
+        for where, why in one.skipped.items()
+        if (one in told and where not in used) or why.startswith(TOO_LARGE)
     }
 
 
@@ -206,5 +223,5 @@ def all_classes(targets: Iterable[Json]) -> list[str]:
         if isinstance(target, str):
             names.add(target)
         elif target is not None:
-            names.update(str(row["class"]) for row in target)
+            names.update(str(row["class"]) for row in target if not is_of_any(row))
     return sorted(names)

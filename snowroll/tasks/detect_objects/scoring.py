@@ -15,8 +15,10 @@ import numpy as np
 
 from snowroll.base.nouns import Json, Metric, Prediction
 from snowroll.evaluate.interval import mean_with_interval
+from snowroll.tasks.detect_objects.formats.marks import is_of_any
 
 OVERLAPS = np.linspace(0.5, 0.95, 10)
+_ANY = -1  # stands for the class of a region that is to be ignored whatever it holds
 RECALLS = np.linspace(0, 1, 101)
 MOST = 100
 NOTHING = "nothing"  # what it was, where the model saw something; what the model said, where it saw nothing
@@ -47,7 +49,7 @@ def scorer(
     said = [all_said(p, schema["classes"]) for p in predictions]
     truth = [as_arrays(target, schema["classes"]) for target in targets]
     classes = [_of_class(number, said, truth) for number in range(len(schema["classes"]))]
-    told = np.array([_told(p.value, target) for p, target in zip(predictions, targets, strict=True)]).reshape(-1, 3)
+    told = np.array([_told(_objects(p), target) for p, target in zip(predictions, targets, strict=True)]).reshape(-1, 3)
 
     def score(counts: np.ndarray | None = None) -> dict[str, float]:
         weight = np.ones(len(targets)) if counts is None else counts.astype(float)
@@ -91,7 +93,7 @@ def credit(predictions: Sequence[Prediction], targets: Sequence[Json]) -> np.nda
     """[n] the F1 of what was told of each picture; 1 where nothing is there and nothing was told."""
     found = []
     for p, target in zip(predictions, targets, strict=True):
-        right, false, missed = _told(p.value, target)
+        right, false, missed = _told(_objects(p), target)
         found.append(_share(2 * right, 2 * right + false + missed))
     return np.array(found)
 
@@ -107,7 +109,7 @@ def _told(value: Sequence[Json], target: Sequence[Json]) -> tuple[int, int, int]
 
 
 def _is_covered(row: Json, regions: Sequence[Json]) -> bool:
-    same = [region["box"] for region in regions if region["class"] == row["class"]]
+    same = [region["box"] for region in regions if region["class"] == row["class"] or is_of_any(region)]
     if not same:
         return False
     return bool(overlaps(np.array([row["box"]], float), np.array(same, float), np.ones(len(same), bool)).max() >= 0.5)
@@ -144,9 +146,12 @@ def overlaps(one: np.ndarray, other: np.ndarray, is_region: np.ndarray | None = 
 
 
 def as_arrays(target: Sequence[Json], classes: Sequence[str]) -> np.ndarray:
-    """[N, 6]: left, top, right, bottom, whether to be ignored, class."""
+    """[N, 6]: left, top, right, bottom, whether to be ignored, class (_ANY: a region for all)."""
     number = {name: place for place, name in enumerate(classes)}
-    rows = [[*row["box"], float(bool(row.get("ignore"))), number[row["class"]]] for row in target]
+    rows = [
+        [*row["box"], float(bool(row.get("ignore"))), _ANY if is_of_any(row) else number[row["class"]]]
+        for row in target
+    ]
     return np.array(rows, float).reshape(-1, 6)
 
 
@@ -155,15 +160,20 @@ def all_said(prediction: Prediction, classes: Sequence[str]) -> np.ndarray:
     if prediction.scores is not None:
         return np.asarray(prediction.scores, float)
     number = {name: place for place, name in enumerate(classes)}
-    rows = [[*row["box"], float(row.get("score", 1.0)), number[row["class"]]] for row in prediction.value]
+    rows = [[*row["box"], float(row.get("score", 1.0)), number[row["class"]]] for row in _objects(prediction)]
     return np.array(rows, float).reshape(-1, 6)
+
+
+def _objects(prediction: Prediction) -> list[Json]:
+    """A person's answer keeps the regions that hold whatever: they are no objects."""
+    return [row for row in prediction.value if not is_of_any(row)]
 
 
 def _of_class(number: int, said: Sequence[np.ndarray], truth: Sequence[np.ndarray]) -> OfClass:
     picture, score, right, counts = [np.zeros(0, int)], [np.zeros(0)], [], []
     there = np.zeros(len(truth))
     for place, (mine, wanted) in enumerate(zip(said, truth, strict=True)):
-        mine, wanted = mine[mine[:, 5] == number], wanted[wanted[:, 5] == number]
+        mine, wanted = mine[mine[:, 5] == number], wanted[np.isin(wanted[:, 5], (number, _ANY))]
         there[place] = (wanted[:, 4] == 0).sum()
         mine = mine[np.argsort(-mine[:, 4], kind="stable")][:MOST]
         if len(mine):
@@ -216,7 +226,7 @@ def details(
     for p, target, group in zip(predictions, targets, groups, strict=True):
         wanted = [row for row in target if not row.get("ignore")]
         excused = [row for row in target if row.get("ignore")]
-        for was, said in _confusions(p.value, wanted):
+        for was, said in _confusions(_objects(p), wanted):
             if was is None and said is not None and _is_covered(said, excused):
                 continue
             names_of = [NOTHING if one is None else one["class"] for one in (was, said)]

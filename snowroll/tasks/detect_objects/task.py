@@ -27,8 +27,8 @@ Schema = Mapping[str, Json]
 
 class DetectObjects:
     """A target is a list of {"class", "box": [left, top, right, bottom]} in pixels of the upright picture, with
-    "ignore" where it is not to be judged by; [] says that nothing is there. The schema is {"type": "boxes", "classes":
-    [...]}. A prediction's objects have a "score", too.
+    "ignore" where it is not to be judged by (of the class "any class": whatever lies there); [] says that nothing is
+    there. The schema is {"type": "boxes", "classes": [...]}. A prediction's objects have a "score", too.
     """
 
     name = "detect_objects"
@@ -69,7 +69,7 @@ class DetectObjects:
         return {"type": "boxes", "classes": all_classes(targets)}
 
     def problem(self, target: Json, schema: Schema) -> str | None:
-        from snowroll.tasks.detect_objects.formats.marks import an_object
+        from snowroll.tasks.detect_objects.formats.marks import an_object, is_of_any
 
         if not isinstance(target, list):
             return 'a target is a list of {"class", "box"}'
@@ -78,7 +78,7 @@ class DetectObjects:
                 an_object(row["class"], row["box"])
             except (TypeError, KeyError, ValueError) as fault:
                 return f"not an object with a class and a box ({fault})"
-            if row["class"] not in schema["classes"]:
+            if row["class"] not in schema["classes"] and not is_of_any(row):
                 return f"class '{row['class']}' is not in the schema; {did_you_mean(row['class'], schema['classes'])}"
             if row["box"][2] <= row["box"][0] or row["box"][3] <= row["box"][1]:
                 return "a box without an area"
@@ -214,13 +214,15 @@ class DetectObjects:
 
     def of_classes(self, targets: Sequence[Json]) -> list[str]:
         """The class of every object."""
-        return [row["class"] for target in targets for row in target]
+        from snowroll.tasks.detect_objects.formats.marks import is_of_any
+
+        return [row["class"] for target in targets for row in target if not is_of_any(row)]
 
     def strata(self, targets: Sequence[Json]) -> list[str]:
         """The rarest class that a picture holds, or "nothing"."""
         counts = Counter(self.of_classes(targets))
         return [
-            min({row["class"] for row in target}, key=lambda name: (counts[name], name), default="nothing")
+            min({*self.of_classes([target])}, key=lambda name: (counts[name], name), default="nothing")
             for target in targets
         ]
 

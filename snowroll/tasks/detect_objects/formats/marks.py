@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isfinite
 from os.path import commonpath
 from typing import Any
 
 from snowroll.base.errors import DataError
 from snowroll.base.nouns import Json, Split
+from snowroll.prepare.split_words import SPLITS, split_of_name, words_of
 
+ANY = "any class"  # what a region to be ignored is called where it may hold objects of every class
 MOST = 5_000_000  # boxes of one folder; more would not fit in a small machine's memory
 
 
@@ -51,6 +53,16 @@ def an_object(name: object, box: Iterable[Any], ignore: bool = False) -> Json:
     return {**found, "ignore": True} if ignore else found
 
 
+def a_region(box: Iterable[Any]) -> Json:
+    """To be ignored, whatever it holds. Raises ValueError as `an_object`."""
+    return an_object(ANY, box, ignore=True)
+
+
+def is_of_any(row: Json) -> bool:
+    """Whether it is a region to be ignored, whatever it holds: its class is none to be learnt."""
+    return row["class"] == ANY and bool(row.get("ignore"))
+
+
 def hull(points: Iterable[tuple[float, float]]) -> list[float]:
     """The box of an outline. Raises ValueError where it has no points."""
     corners = list(points)
@@ -76,7 +88,14 @@ def in_pixels(one: Marked, size: tuple[int, int]) -> Marked:
         objects.append(
             {**row, "box": [_plain(left * wide), _plain(top * high), _plain(right * wide), _plain(bottom * high)]}
         )
-    return Marked(one.picture, tuple(objects), one.line, size, one.split)
+    return replace(one, objects=tuple(objects), size=size, relative=False)
+
+
+def split_of_place(where: str) -> Split | None:
+    """By the file's name (via_train.json) or a folder over it (val/via_region_data.json, VisDrone2019-DET-train)."""
+    folders = where.replace("!", "/").split("/")[:-1]
+    words = (word for folder in reversed(folders) for word in words_of(f"{folder}."))
+    return split_of_name(where) or next((SPLITS[word] for word in words if word in SPLITS), None)
 
 
 def classes_of(pictures: Sequence[Marked]) -> list[str]:

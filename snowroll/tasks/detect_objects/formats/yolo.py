@@ -13,7 +13,7 @@ from snowroll.base.nouns import Json
 from snowroll.prepare.read import Folder
 from snowroll.prepare.split_words import splits_of_folders
 from snowroll.prepare.yolo import class_names, has_keypoints, label_files
-from snowroll.tasks.detect_objects.formats.marks import Marked, Told, an_object, classes_of, hull, stems_of
+from snowroll.tasks.detect_objects.formats.marks import ANY, Marked, Told, an_object, classes_of, hull, stems_of
 
 
 def read(folder: Folder) -> Told:
@@ -63,7 +63,7 @@ def write(pictures: Sequence[Marked]) -> dict[str, str]:
 
     YOLO has no regions to be ignored: they are left out.
     """
-    names = classes_of(pictures)
+    names = [name for name in classes_of(pictures) if name != ANY]
     files = {}
     named = dict[str, str]()
     for split in {one.split for one in pictures}:

@@ -1,0 +1,69 @@
+"""Texts that lie near the pictures they are called after, a line an object."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+
+from snowroll.prepare.pictures import format_of_name
+from snowroll.prepare.read import Folder
+from snowroll.prepare.split_words import stem_of
+from snowroll.prepare.trees import LARGEST
+
+TRIED = 50  # texts of a folder that show whether it holds the format
+
+
+def texts_of_pictures(
+    folder: Folder, is_row: Callable[[str], bool]
+) -> Iterator[tuple[str, str | None, Sequence[tuple[int, str]]]]:
+    """(text, the picture it is called after, its numbered lines), of the folders where texts begin with such a row.
+
+    None where it is not clear which picture is meant. A text without lines says that there is nothing.
+    """
+    pictures: dict[str, list[str]] = defaultdict(list)
+    for entry in folder.entries():
+        if format_of_name(entry.where):
+            pictures[stem_of(entry.where)].append(entry.where)
+    homes: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for entry in folder.entries():
+        if entry.where.lower().endswith(".txt") and entry.size < LARGEST and stem_of(entry.where) in pictures:
+            homes[tuple(_folders(entry.where))].append(entry.where)
+    for texts in homes.values():
+        if any(is_row(line) for _, raw in folder.stream(texts[:TRIED]) for _, line in lines_of(raw)[:2]):
+            for where, raw in folder.stream(texts):
+                yield where, _nearest(where, pictures[stem_of(where)]), lines_of(raw)
+
+
+def lone_texts(folder: Folder) -> list[str]:
+    """Texts that are not called after a picture."""
+    called = {stem_of(entry.where) for entry in folder.entries() if format_of_name(entry.where)}
+    texts = (entry for entry in folder.entries() if entry.where.lower().endswith(".txt") and entry.size < LARGEST)
+    return [entry.where for entry in texts if stem_of(entry.where) not in called]
+
+
+def lines_of(raw: bytes) -> list[tuple[int, str]]:
+    lines = raw.decode("utf-8-sig", "replace").splitlines()
+    return [(number, line.strip()) for number, line in enumerate(lines, 1) if line.strip()]
+
+
+def _nearest(text: str, pictures: Sequence[str]) -> str | None:
+    """Of training/label_2/7.txt training/image_2/7.png; neither training/image_3/7.png nor testing/image_2/7.png."""
+    shared = {picture: _shared(_folders(text), _folders(picture)) for picture in pictures}
+    near = [picture for picture in pictures if shared[picture] == max(shared.values())]
+    if len(near) > 1:
+        near = [picture for picture in near if _numbers(picture) == _numbers(text)]
+    return near[0] if len(near) == 1 else None
+
+
+def _folders(where: str) -> list[str]:
+    return where.replace("!", "/").split("/")[:-1]
+
+
+def _shared(one: Sequence[str], other: Sequence[str]) -> int:
+    return next((k for k, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
+def _numbers(where: str) -> list[str]:
+    """Of the folders it lies in."""
+    return re.findall(r"\d+", "/".join(_folders(where)))
