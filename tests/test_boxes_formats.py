@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -564,3 +565,80 @@ def test_texts_that_two_formats_know_are_passed_over_by_none(tmp_path: Path) -> 
     reading = read_boxes(Folder(tmp_path), PrepareSettings(workers=1))
     assert reading is not None
     assert (reading.skipped, reading.found[0].target) == ({}, [{"class": "car", "box": [10.0, 5.0, 30.0, 13.0]}])
+
+
+def via_shape(kind: str, key: str = "thing", name: Json = "leaf", **sides: Json) -> Json:
+    about = {key: name} if key else {}
+    return {"shape_attributes": {"name": kind, **sides}, "region_attributes": about}
+
+
+LEAF = {"class": "leaf", "box": [10.0, 5.0, 30.0, 25.0]}
+VIA_SHAPES = {
+    "rect": {"x": 10, "y": 5, "width": 20, "height": 20},
+    "polygon": {"all_points_x": [10, 30, 20], "all_points_y": [5, 5, 25]},
+    "circle": {"cx": 20, "cy": 15, "r": 10},
+    "ellipse": {"cx": 20, "cy": 15, "rx": 10, "ry": 10, "theta": 1},
+}
+
+
+def test_via_as_balloons_are_published(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A file in each split's folder, shapes in a mapping or a list, none of them named."""
+    for n, split in enumerate(("train", "val")):
+        shapes = [via_shape(kind, "", **sides) for kind, sides in VIA_SHAPES.items()]
+        named = {"a.png": shapes[:2] if n else {"0": shapes[0], "1": shapes[1]}, "b.png": [] if n else {}}
+        named["c.png"] = [via_shape("polyline", "", all_points_x=[1, 2], all_points_y=[1, 2])]
+        tree = {f"{name}99": {"filename": name, "size": 99, "regions": r} for name, r in named.items()}
+        put(tmp_path, {f"{split}/via_region_data.json": json.dumps(tree)})
+        put_bytes(tmp_path, {f"{split}/{name}": drawing(10 * n + k) for k, name in enumerate(named)})
+    found, skipped = read_all(tmp_path)
+    both = [{**LEAF, "class": "object"}] * 2
+    wanted = {"a": both, "b": [], "c": None}
+    assert found == {f"{split}/{name}.png": told for split in ("train", "val") for name, told in wanted.items()}
+    assert "a polyline has no box" in skipped["val/via_region_data.json (c.png)"]
+    told = begun(tmp_path, tmp_path_factory)
+    assert told["classes"] == {"object": 4}
+    assert told["splits"] == {"train": 3, "val": 3}
+
+
+@pytest.mark.parametrize("kind", VIA_SHAPES)
+@pytest.mark.parametrize("name", ["leaf", {"leaf": True, "stem": False}])
+def test_via_projects_and_tables(kind: str, name: Json, photos: Path, tmp_path: Path) -> None:
+    """The class is the attribute that is called so, as it is chosen or ticked."""
+    shape = via_shape(kind, "Class", name, **VIA_SHAPES[kind])
+    shape["region_attributes"]["quality"] = {"sharp": True}
+    files = {"0.png": [shape], "1.png": [], "2.png": [via_shape("rect", "Class", "", x=1, y=2, width=3, height=4)]}
+    tree = {"_via_img_metadata": {key: {"filename": key, "regions": rows} for key, rows in files.items()}}
+    lines = io.StringIO()
+    table = csv.writer(lines)
+    table.writerow(["filename", "file_size", "region_count", "region_shape_attributes", "region_attributes"])
+    for key, rows in files.items():
+        for row in rows or [{"shape_attributes": {}, "region_attributes": {}}]:
+            cells = (json.dumps(row[f"{part}_attributes"]) for part in ("shape", "region"))
+            table.writerow([key, 9, len(rows), *cells])
+    for place, text in {"via.json": json.dumps(tree), "via.csv": lines.getvalue()}.items():
+        put(photos, {place: text})
+        found, skipped = read_all(photos)
+        assert found == {"images/0.png": [LEAF], "images/1.png": [], "images/2.png": None}
+        assert "an object without a class" in skipped[f"{place} (2.png)"]
+        (photos / place).unlink()
+
+
+def test_wider_face(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Where a picture shows none, a line of noughts stands in its place."""
+    homes = {"train": "0--Parade", "val": "1--Fair"}
+    for n, (split, home) in enumerate(homes.items()):
+        names = [f"{home}/{home}_{k}.jpg" for k in range(3)]
+        put_bytes(tmp_path, {f"WIDER_{split}/images/{name}": drawing(10 * n + k) for k, name in enumerate(names)})
+        faces = f"{names[0]}\n2\n10 5 20 8 0 0 0 0 0 0 \n1 2 3 4 2 0 0 1 2 1 \n"
+        rest = f"{names[1]}\n0\n0 0 0 0 0 0 0 0 0 0 \n{names[2]}\n2\n1 2 3 4 2 0 0 0 2 1\n"
+        put(tmp_path, {f"wider_face_split/wider_face_{split}_bbx_gt.txt": faces + rest})
+    found, skipped = read_all(tmp_path)
+    face = {"class": "face", "box": [10.0, 5.0, 30.0, 13.0]}
+    told = [[face, {"class": "face", "box": [1.0, 2.0, 4.0, 6.0], "ignore": True}], [], None]
+    assert found == {
+        f"WIDER_{split}/images/{home}/{home}_{k}.jpg": told[k] for split, home in homes.items() for k in range(3)
+    }
+    assert sum("is not the number of the 1 lines" in why for why in skipped.values()) == 2
+    said = begun(tmp_path, tmp_path_factory)
+    assert said["classes"] == {"face": 4}
+    assert (said["splits"]["train"], said["splits"]["val"]) == (2, 2)

@@ -30,8 +30,10 @@ from snowroll.tasks.detect_objects.formats import (
     label_studio,
     labelme,
     table,
+    via,
     visdrone,
     voc,
+    wider_face,
     yolo,
 )
 from snowroll.tasks.detect_objects.formats.marks import Marked, Told, in_pixels, is_of_any
@@ -46,6 +48,8 @@ READERS: tuple[Callable[[Folder], Told], ...] = (
     table.read,
     kitti.read,
     visdrone.read,
+    via.read,
+    wider_face.read,
 )
 _FORMATS = {
     "coco": coco,

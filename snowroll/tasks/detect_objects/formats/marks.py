@@ -14,6 +14,7 @@ from snowroll.base.nouns import Json, Split
 from snowroll.prepare.split_words import SPLITS, split_of_name, words_of
 
 ANY = "any class"  # what a region to be ignored is called where it may hold objects of every class
+UNNAMED = "object"  # what the only class is called where nothing names it
 MOST = 5_000_000  # boxes of one folder; more would not fit in a small machine's memory
 
 
