@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -642,3 +643,48 @@ def test_wider_face(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) ->
     said = begun(tmp_path, tmp_path_factory)
     assert said["classes"] == {"face": 4}
     assert (said["splits"]["train"], said["splits"]["val"]) == (2, 2)
+
+
+SKU = "train_0.jpg,10,5,30,25,object,40,30\ntrain_0.jpg,1,b,3,4,object,40,30\ntrain_1.jpg,1,2,3,4,object,40,30\n"
+WHEAT = """image_id,width,height,bbox,source
+train_0,1024,1024,"[10.0, 5.0, 20.0, 20.0]",usask_1
+train_0,1024,1024,"[10.0, 5.0]",usask_1
+train_1,1024,1024,"[1.0, 2.0, 2.0, 2.0]",arvalis_1
+"""
+WHEAT_2021 = "image_name,BoxesString,domain\ntrain_0.jpg,10 5 30 25;1 b 3 4,a\n"
+WHEAT_2021 += "train_1.jpg,1 2 3 4,b\ntrain_2.jpg,no_box,b\n"
+PNEUMONIA = "patientId,x,y,width,height,Target\ntrain_0,10.0,5.0,20.0,20.0,1\ntrain_0,1,b,3,4,1\n"
+PNEUMONIA += "train_1,1.0,2.0,2.0,2.0,1\ntrain_2,,,,,0\n"
+GTSDB = "train_0.jpg;10;5;30;25;11\ntrain_0.jpg;1;b;3;4;11\ntrain_1.jpg;1;2;3;4;11\n"
+RETINANET = "x/train_0.jpg,10,5,30,25,cow\nx/train_0.jpg,1,b,3,4,cow\nx/train_1.jpg,1,2,3,4,cow\nx/train_2.jpg,,,,,\n"
+
+
+@pytest.mark.parametrize(
+    ("place", "text", "name", "has_empty"),
+    [
+        ("annotations/annotations_train.csv", SKU, "object", False),
+        ("train.csv", WHEAT, "object", False),
+        ("train.csv", WHEAT_2021, "object", True),
+        ("stage_2_train_labels.csv", PNEUMONIA, "1", True),
+        ("gt.txt", GTSDB, "11", False),
+        ("train.csv", RETINANET, "cow", True),
+    ],
+    ids=["SKU-110K", "wheat", "wheat of 2021", "pneumonia", "GTSDB", "RetinaNet"],
+)
+def test_tables_as_sets_are_published(
+    place: str, text: str, name: str, has_empty: bool, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Without a header, or with a box in one cell; a broken line costs itself alone."""
+    pictures = [f"images/x/train_{n}.jpg" for n in range(4)]
+    put_bytes(tmp_path, {picture: drawing(n) for n, picture in enumerate(pictures)})
+    put(tmp_path, {place: text, "notes.txt": "train_0.jpg, train_1.jpg\n"})
+    found, skipped = read_all(tmp_path)
+    assert found == {
+        pictures[0]: [{"class": name, "box": [10.0, 5.0, 30.0, 25.0]}],
+        pictures[1]: [{"class": name, "box": [1.0, 2.0, 3.0, 4.0]}],
+        pictures[2]: [] if has_empty else None,
+        pictures[3]: None,
+    }
+    broken = next(n for n, line in enumerate(text.splitlines(), 1) if re.search(r"\Wb\W|, 5.0]", line))
+    assert f"{place} line {broken}" in skipped
+    assert begun(tmp_path, tmp_path_factory)["classes"] == {name: 2}

@@ -11,6 +11,7 @@ from snowroll.prepare.read import Folder
 from snowroll.prepare.split_words import stem_of
 from snowroll.prepare.trees import LARGEST
 
+MOST_LONE = 200  # more of them are texts to be read
 TRIED = 50  # texts of a folder that show whether it holds the format
 
 
@@ -36,10 +37,11 @@ def texts_of_pictures(
 
 
 def lone_texts(folder: Folder) -> list[str]:
-    """Texts that are not called after a picture."""
+    """Texts that are not called after a picture, where these are few."""
     called = {stem_of(entry.where) for entry in folder.entries() if format_of_name(entry.where)}
     texts = (entry for entry in folder.entries() if entry.where.lower().endswith(".txt") and entry.size < LARGEST)
-    return [entry.where for entry in texts if stem_of(entry.where) not in called]
+    found = [entry.where for entry in texts if stem_of(entry.where) not in called]
+    return found if len(found) <= MOST_LONE else []
 
 
 def lines_of(raw: bytes) -> list[tuple[int, str]]:
