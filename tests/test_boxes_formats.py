@@ -688,3 +688,109 @@ def test_tables_as_sets_are_published(
     broken = next(n for n, line in enumerate(text.splitlines(), 1) if re.search(r"\Wb\W|, 5.0]", line))
     assert f"{place} line {broken}" in skipped
     assert begun(tmp_path, tmp_path_factory)["classes"] == {name: 2}
+
+
+def bdd_label(name: str, *box: float, **more: Json) -> Json:
+    return {"category": name, "box2d": dict(zip(("x1", "y1", "x2", "y2"), box, strict=True)), **more}
+
+
+@pytest.mark.parametrize("way", ["a list", "frames", "a file a picture"])
+def test_bdd100k(way: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Lanes stand in the same file, and are no objects."""
+    lane = {"category": "lane", "poly2d": [{"vertices": [[1, 2], [3, 4]]}]}
+    crowd = bdd_label("rider", 1, 2, 3, 4, attributes={"crowd": True})
+    shown = [
+        [bdd_label("car", 10, 5, 30.25, 25), crowd, lane],
+        None,
+        [bdd_label("car", 1, 2, 3, 4), {"category": "car"}],
+    ]
+    names = [f"{n}f-77.jpg" for n in range(4)]
+    for n, split in enumerate(("train", "val")):
+        put_bytes(tmp_path, {f"images/100k/{split}/{n}{name}": drawing(10 * n + k) for k, name in enumerate(names)})
+        frames = [{"name": f"{n}{name}", "labels": rows} for name, rows in zip(names, shown, strict=False)]
+        if way == "a file a picture":
+            old = [{"name": one["name"][:-4], "frames": [{"objects": one["labels"] or []}]} for one in frames]
+            put(tmp_path, {f"labels/100k/{split}/{one['name']}.json": json.dumps(one) for one in old})
+        else:
+            tree = {"frames": frames, "config": {}} if way == "frames" else frames
+            put(tmp_path, {f"labels/bdd100k_labels_images_{split}.json": json.dumps(tree)})
+    found, skipped = read_all(tmp_path)
+    car = {"class": "car", "box": [10.0, 5.0, 30.25, 25.0]}
+    told = [[car, {"class": "rider", "box": [1.0, 2.0, 3.0, 4.0], "ignore": True}], [], None, None]
+    assert found == {
+        f"images/100k/{split}/{n}{name}": told[k]
+        for n, split in enumerate(("train", "val"))
+        for k, name in enumerate(names)
+    }
+    assert sum("a picture that cannot be used" in why for why in skipped.values()) == 2
+    said = begun(tmp_path, tmp_path_factory)
+    assert said["classes"] == {"car": 2, "rider": 2}
+    assert said["splits"] == {"train": 4, "val": 4}
+
+
+def test_crowdhuman(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    def body(tag: str, *sides: float, **extra: int) -> Json:
+        return {"tag": tag, "fbox": sides, "hbox": [1, 1, 1, 1], "extra": extra}
+
+    shown = [[body("person", 10, 5, 20, 20), body("mask", 1, 2, 3, 4, ignore=1), body("person", 1, 2, 2, 2, ignore=1)]]
+    shown += [[], [body("person", 1, 2, 3)]]
+    names = [f"27{n},c9db" for n in range(3)]
+    put_bytes(tmp_path, {f"Images/{name}.jpg": drawing(k) for k, name in enumerate(names)})
+    lines = [json.dumps({"ID": name, "gtboxes": rows}) for name, rows in zip(names, shown, strict=True)]
+    put(tmp_path, {"annotation_train.odgt": "\n".join([*lines, "{", ""])})
+    found, skipped = read_all(tmp_path)
+    assert found == {
+        f"Images/{names[0]}.jpg": [
+            {"class": "person", "box": [10.0, 5.0, 30.0, 25.0]},
+            {"class": "any class", "box": [1.0, 2.0, 4.0, 6.0], "ignore": True},
+            {"class": "person", "box": [1.0, 2.0, 3.0, 4.0], "ignore": True},
+        ],
+        f"Images/{names[1]}.jpg": [],
+        f"Images/{names[2]}.jpg": None,
+    }
+    assert {f"annotation_train.odgt line {n}" for n in (3, 4)} <= skipped.keys()
+    said = begun(tmp_path, tmp_path_factory)
+    assert (said["classes"], said["splits"]["train"]) == ({"person": 2}, 2)
+
+
+def test_metadata_of_hugging_face(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    for n, (split, key) in enumerate({"train": "categories", "test": "category"}.items()):
+        shown: list[Json] = [{"bbox": [[10.0, 5.0, 20.0, 20.0], [1, 2, 2, 2]], key: [0, 3]}, {"bbox": [], key: []}]
+        shown.append({"bbox": [[1, 2, 2, 2]], key: [0, 1]})
+        put_bytes(tmp_path, {f"{split}/{k}.png": drawing(10 * n + k) for k in range(3)})
+        lines = [json.dumps({"file_name": f"{k}.png", "objects": objects}) for k, objects in enumerate(shown)]
+        put(tmp_path, {f"{split}/metadata.jsonl": "\n".join(lines)})
+    found, skipped = read_all(tmp_path)
+    both = [{"class": "0", "box": [10.0, 5.0, 30.0, 25.0]}, {"class": "3", "box": [1.0, 2.0, 3.0, 4.0]}]
+    told = [both, [], None]
+    assert found == {f"{split}/{k}.png": told[k] for split in ("train", "test") for k in range(3)}
+    assert "test/metadata.jsonl line 3" in skipped
+    said = begun(tmp_path, tmp_path_factory)
+    assert (said["classes"], said["splits"]) == ({"0": 2, "3": 2}, {"train": 3, "test": 3})
+
+
+@pytest.mark.parametrize("is_short", [False, True], ids=["JSON", "JSON-MIN"])
+def test_label_studio_and_copied_uploads(
+    is_short: bool, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Pictures of several folders that are called alike keep what stands before their names."""
+    box = {"x": 25, "y": 20, "width": 50, "height": 50, "rotation": 0}
+    size = {"original_width": 40, "original_height": 30}
+    shown = [[{**box, "rectanglelabels": ["leaf"]}], [], [{**box, "rotation": 9, "rectanglelabels": ["leaf"]}]]
+    names = ["ab12cd34-a.png", "ef12cd34-a.png", "ff12cd34-b.png"]
+    put_bytes(tmp_path, {f"images/{name}": blank((40, 30)) for name in names})
+    tasks: list[Json] = []
+    for number, (name, rows) in enumerate(zip(names, shown, strict=True)):
+        image = f"/data/upload/1/{name}"
+        if is_short:
+            regions = {"label": [{**row, **size} for row in rows]} if rows else {}
+            tasks.append({"image": image, "id": number, **regions, "annotator": 1, "annotation_id": number})
+        else:
+            result = [{"type": "rectanglelabels", "value": row, **size} for row in rows]
+            tasks.append({"data": {"image": image}, "annotations": [{"result": result}]})
+    put(tmp_path, {"project-1-at-2024.json": json.dumps(tasks)})
+    found, skipped = read_all(tmp_path)
+    leaf = [{"class": "leaf", "box": [10.0, 6.0, 30.0, 21.0]}]
+    assert found == dict(zip([f"images/{name}" for name in names], [leaf, [], None], strict=True))
+    assert "project-1-at-2024.json task 3" in skipped
+    assert begun(tmp_path, tmp_path_factory)["classes"] == {"leaf": 1}

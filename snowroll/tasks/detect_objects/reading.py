@@ -24,8 +24,10 @@ from snowroll.prepare.settings import PrepareSettings
 from snowroll.prepare.shelf import Shelf
 from snowroll.prepare.split_words import splits_of_folders
 from snowroll.tasks.detect_objects.formats import (
+    bdd100k,
     coco,
     cvat,
+    json_lines,
     kitti,
     label_studio,
     labelme,
@@ -50,6 +52,9 @@ READERS: tuple[Callable[[Folder], Told], ...] = (
     visdrone.read,
     via.read,
     wider_face.read,
+    bdd100k.read,
+    json_lines.read_crowdhuman,
+    json_lines.read_hugging_face,
 )
 _FORMATS = {
     "coco": coco,

@@ -1,5 +1,5 @@
-"""Label Studio's JSON: a list of tasks; rectangles, and the hulls of polygons and ellipses, in per cent of the
-picture's sides.
+"""Label Studio's JSON and JSON-MIN: a list of tasks; rectangles, and the hulls of polygons and ellipses, in per cent of
+the picture's sides.
 
 Of several annotations of one task the last that was not cancelled counts. A task without one is not labelled, nor is
 one with a region that has no box.
@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from snowroll.base.nouns import Json
+from snowroll.prepare.pictures import format_of_name
 from snowroll.prepare.read import Folder
 from snowroll.prepare.trees import json_trees
 from snowroll.tasks.detect_objects.formats.marks import Marked, Told, an_object, hull, in_pixels
@@ -20,8 +21,10 @@ from snowroll.tasks.detect_objects.formats.marks import Marked, Told, an_object,
 
 def read(folder: Folder) -> Told:
     told = Told("Label Studio")
-    for where, tree in json_trees(folder, told.skipped, b'"annotations"', b'"data"', b'"result"'):
-        if not (isinstance(tree, list) and all(isinstance(task, dict) and "data" in task for task in tree)):
+    whole = json_trees(folder, told.skipped, b'"annotations"', b'"data"', b'"result"')
+    short = json_trees(folder, told.skipped, b'"annotation_id"', b'labels"')
+    for where, tree in (*whole, *((where, _lengthened(tree)) for where, tree in short)):
+        if where in told.used or not _are_tasks(tree):
             continue
         told.used.add(where)
         before = len(told.pictures)
@@ -32,6 +35,27 @@ def read(folder: Folder) -> Told:
                 told.skipped[f"{where} task {number}"] = f"a task that cannot be used ({fault!r})"
         told.evidence.append(f"{where}: Label Studio, {len(told.pictures) - before:,} pictures")
     return told
+
+
+def _are_tasks(tree: Json) -> bool:
+    return isinstance(tree, list) and all(isinstance(task, dict) and "data" in task for task in tree)
+
+
+def _lengthened(tree: Json) -> Json:
+    """JSON-MIN as JSON: there a task is its data, who annotated it, and the regions under a name of their own."""
+    are_short = isinstance(tree, list) and all(isinstance(task, dict) and "annotation_id" in task for task in tree)
+    return [{"data": _data(task), "annotations": [{"result": _regions(task)}]} for task in tree] if are_short else None
+
+
+def _data(task: Mapping[str, Any]) -> Json:
+    named = (value for value in task.values() if isinstance(value, str) and format_of_name(_file_name(value)))
+    return {"image": task.get("image") or next(named, "")}
+
+
+def _regions(task: Mapping[str, Any]) -> list[Json]:
+    rows = [row for value in task.values() if isinstance(value, list) for row in value if isinstance(row, dict)]
+    kinds = [next((key for key in row if key.endswith("labels")), "") for row in rows]
+    return [{**row, "type": kind, "value": row} for row, kind in zip(rows, kinds, strict=True)]
 
 
 def _pictures(task: Mapping[str, Any], line: str) -> Iterator[Marked]:
@@ -53,7 +77,10 @@ def _pictures(task: Mapping[str, Any], line: str) -> Iterator[Marked]:
             objects.append({**an_object(one["value"][kind][0], box), "box": box})
         elif {"x", "points", "rle"} & one.get("value", {}).keys() and one.get("id") not in labelled:
             raise ValueError("a region without a class")
-    one = Marked(_file_name(named), tuple(objects), line, size, relative=True)
+    name, kept = _file_name(named), _path(named).rpartition("/")[2]
+    # who copies the uploads keeps what stands before their names
+    also = kept if kept.endswith(f"-{name}") else ""
+    one = Marked(name, tuple(objects), line, size, relative=True, also=also)
     yield in_pixels(one, size) if size is not None else one
 
 
@@ -74,13 +101,17 @@ def _box(value: Mapping[str, Any], kind: str) -> Sequence[float]:
 
 def _file_name(named: str) -> str:
     """Of '/data/local-files/?d=photos/a.jpg', 'https://host/a.jpg' or '/data/upload/1/3fa2b1c0-a.jpg'."""
-    parts = urlsplit(named)
-    local = parse_qs(parts.query).get("d")
-    path = local[0] if local else unquote(parts.path)
+    path = _path(named)
     head, _, tail = path.rpartition("/")
     first, dash, rest = tail.partition("-")
     uploaded = "upload" in head.split("/") and dash and len(first) == 8 and all(c in "0123456789abcdef" for c in first)
     return rest if uploaded else path.lstrip("/")
+
+
+def _path(named: str) -> str:
+    parts = urlsplit(named)
+    local = parse_qs(parts.query).get("d")
+    return local[0] if local else unquote(parts.path)
 
 
 def write(pictures: Sequence[Marked]) -> dict[str, str]:
