@@ -175,6 +175,18 @@ def test_two_formats_that_disagree_leave_the_picture_out(photos: Path) -> None:
         ("images/0.txt", "the cat sits\n"),
         ("b.csv", "filename,class,xmin,ymin,xmax,ymax\n0.png,cat,a,b,c,d\n"),
         ("data.yaml", "names: [a, b\n"),
+        ("a.json", '{"a": {"filename": "0.png", "regions": 5}, "b": {"filename": 7, "regions": [3]}}'),
+        ("a.json", '{"a": {"filename": "0.png", "regions": [{"region_attributes": 3, "shape_attributes": []}]}}'),
+        ("a.csv", "filename,region_shape_attributes,region_attributes\n0.png,{,[]\n0.png,[],5\n"),
+        ("a.json", '[{"name": "0.png", "labels": [{"category": "a", "box2d": 5, "attributes": []}]}, 7]'),
+        ("a.json", '[{"name": "0.png", "labels": [{"category": "a", "box2d": [1], "attributes": [1]}]}]'),
+        ("a.json", '[{"annotation_id": 1, "a": "http://[b", "c": "c.png", "label": [{"x": 1, "labels": []}, 3]}]'),
+        ("a.odgt", '{"ID": "0", "gtboxes": [{"fbox": "abcd", "tag": "a"}]}\n[]\n{"ID": "1", "gtboxes": 3}\n'),
+        ("metadata.jsonl", '{"file_name": "0.png", "objects": {"bbox": [1], "category": ["a", "b"]}}\n7\n'),
+        ("faces.txt", "0.png\n1\n1 2 3 4 0 0 0 0 0 0\n0.png\nx\n2.png\n"),
+        ("images/0.txt", "Car 0 0 0 1 2 3 4 1 1 1 1 1 1 1\nCar 0 0 0 1 2 nan 4 1 1 1 1 1 1 1\n"),
+        ("images/0.txt", "1,2,3,4,1,4,0,0\n1,2,3,inf,1,4,0,0\n"),
+        ("b.csv", 'image_id,bbox\n0,[]\n0,"[1, 2, nan, 4]"\n0,"[[1, 2]"\n'),
     ],
 )
 def test_damaged_annotations_end_in_words(photos: Path, place: str, text: str) -> None:

@@ -37,7 +37,7 @@ def read(folder: Folder) -> Told:
         try:
             objects = tuple(_object(row) for row in rows if str(row.get("category")) in boxed)
             told.pictures.append(Marked(picture, objects, where, split=split_of_place(where)))
-        except (ValueError, TypeError, LookupError) as fault:
+        except (ValueError, TypeError, LookupError, AttributeError) as fault:
             told.skipped[f"{where} ({picture})"] = f"a picture that cannot be used ({fault!r})"
     if told.pictures:
         told.evidence.append(f"{len(told.pictures):,} pictures in {len(told.used):,} BDD100K files")

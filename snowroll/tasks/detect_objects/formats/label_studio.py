@@ -48,7 +48,8 @@ def _lengthened(tree: Json) -> Json:
 
 
 def _data(task: Mapping[str, Any]) -> Json:
-    named = (value for value in task.values() if isinstance(value, str) and format_of_name(_file_name(value)))
+    texts = (value for value in task.values() if isinstance(value, str))
+    named = (text for text in texts if format_of_name(text) or format_of_name(text.partition("?")[0]))
     return {"image": task.get("image") or next(named, "")}
 
 

@@ -52,9 +52,13 @@ def _of_json(folder: Folder, told: Told) -> Iterator[tuple[str, list[tuple[str, 
         files = tree.get("_via_img_metadata", tree) if isinstance(tree, dict) else {}
         of = files.values() if isinstance(files, dict) else ()
         if of and all(isinstance(one, dict) and {"filename", "regions"} <= one.keys() for one in of):
-            # older versions number the shapes of a picture in a mapping
-            told_by = [(one["regions"], str(one["filename"])) for one in of]
-            yield where, [(name, list(r.values() if isinstance(r, dict) else r or ())) for r, name in told_by]
+            yield where, [(str(one["filename"]), _shapes(one["regions"])) for one in of]
+
+
+def _shapes(regions: Json) -> Regions:
+    """A list; of older versions a mapping that numbers them."""
+    found = list(regions.values()) if isinstance(regions, dict) else regions or []
+    return found if isinstance(found, list) else [{}]  # a shape that cannot be used
 
 
 def _of_tables(folder: Folder, told: Told) -> Iterator[tuple[str, list[tuple[str, Regions]]]]:
