@@ -2,8 +2,8 @@
 
 In falling order of trust: the user's pattern; a manifest that labels at least half of the pictures; folders named after
 classes, with or without train, val and test folders above or below them; words that names begin with; an .npz of images
-and labels; no labels at all, where the user has given the names. Whatever is left out is named with the reason. No rule
-knows any data set by name.
+and labels; files of many pictures; no labels at all, where the user has given the names. Whatever is left out is named
+with the reason. No rule knows any data set by name.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from snowroll.prepare.class_names import matched, read_classes
 from snowroll.prepare.image_arrays import read_image_arrays
 from snowroll.prepare.manifest import SEVERAL, TWO_ROWS, Table, read_manifests
 from snowroll.prepare.masks import find_masks
-from snowroll.prepare.names import take_apart, whole_of
+from snowroll.prepare.names import packed_of, take_apart, whole_of
 from snowroll.prepare.pictures import format_of_name
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
+from snowroll.prepare.shard_sets import read_shards
 from snowroll.prepare.split_words import splits_of_folders
 
 
@@ -36,13 +37,14 @@ def read_images(folder: Folder, settings: PrepareSettings) -> Reading | None:
     table = read_manifests(folder, pictures, settings, beside=masks)
     masks = {where: why for where, why in masks.items() if where not in table.rows}
     samples = [where for where in pictures if where not in masks]
-    reading = _choose(samples, table, settings) or read_image_arrays(folder, entries) or _unlabelled(samples, settings)
+    reading = _choose(samples, table, settings) or read_image_arrays(folder, entries)
+    reading = reading or read_shards(folder, entries) or _unlabelled(samples, settings)
     if reading is None:
         folder.refused = {**table.classless, **folder.refused}
         return None
     reading = with_groups(reading, settings.group)
     used = {found.where for found in reading.found} | {take_apart(found.where).file for found in reading.found}
-    used |= table.used
+    used |= table.used | {one.of for found in reading.found if (one := packed_of(found.where))}
     others = {entry.where: "not a picture" for entry in entries if entry.where not in used}
     told = [f"{len(masks):,} masks beside them are left out, such as {min(masks)}"] if masks else []
     if len({found.target for found in reading.found}) < 2:

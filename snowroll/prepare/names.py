@@ -5,6 +5,7 @@
     set.npz#train_images/17      one row of an array, of IDX files too
     adult.csv#income/18          the row of a table that begins in line 18, without its column 'income': its target
     news.csv#=title+body/18      of such a row the cells of these columns alone, as a text
+    data_batch_1#@17             picture 17 of a file of many: CIFAR's batches, see shards.py
     poems.txt#1024-2048          bytes 1024 to 2047 of a file: a passage of a text
     ct/p1//a.dcm                 all files of the folder ct/p1 as one sample, a.dcm first: the slices of a scan
     mri/p1//_t1.nii//_t2.nii     the files mri/p1_t1.nii and mri/p1_t2.nii as one sample
@@ -27,17 +28,24 @@ TABLE = r"(?:csv|tsv|tab|psv|data|test|tra|trn|tes|tst|arff)(?:\.gz)?|parquet"
 _IDX = r"[-.]idx\d-\w+(?:\.gz)?"
 _IS_IDX = re.compile(rf"{_IDX}$", re.IGNORECASE)
 _IS_TABLE = re.compile(rf"\.(?:{TABLE})$", re.IGNORECASE)
-_AMBIGUOUS = re.compile(rf"(\.{ARCHIVE})!|(\.(?:npz|{TABLE}))#|#(?=\d+-\d+$)", re.IGNORECASE)
+_AMBIGUOUS = re.compile(rf"(\.{ARCHIVE})!|(\.(?:npz|{TABLE}))#|#(?=(?:\d+-|@)\d+$)", re.IGNORECASE)
 _MEMBER = re.compile(rf"(.*?\.{ARCHIVE})!(.*)", re.IGNORECASE | re.DOTALL)
 _ROW = re.compile(rf"(.*?(?:\.(?:npz|{TABLE})|{_IDX}))#(.*)/(\d+)", re.IGNORECASE | re.DOTALL)
 _STRETCH = re.compile(r"(.+)#(\d{1,18})-(\d{1,18})", re.DOTALL)
+_PACKED = re.compile(r"(.+)#@(\d{1,18})", re.DOTALL)
+_SPLIT = "train|test|val|valid"
+_IS_SHARD = re.compile(
+    rf"(^|[/!])((({_SPLIT})(_data)?(_batch)?(_\d+)?|data_batch_\d+|(batches\.)?meta)(\.bin)?|[^/!]+\.(p|pkl|pickle))$",
+    re.IGNORECASE,
+)
 _HEX = re.compile("%(?=[0-9A-Fa-f]{2})")
 # C0 and C1 controls, bidirectional embeddings, overrides and isolates, line and paragraph separators, lone surrogates
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class Place(NamedTuple):
-    """A `where`, taken apart. `member` is None for a plain file; `row` is None but for rows of an array or a table."""
+    """A `where`, taken apart. `member` is None for a plain file; `row` is None but for rows of an array or a table and
+    for pictures of a file of many."""
 
     file: str
     member: str | None = None
@@ -72,6 +80,8 @@ def take_apart(where: str) -> Place:
     """
     if part := stretch_of(where):
         return take_apart(part.of)
+    if one := packed_of(where):
+        return take_apart(one.of)._replace(row=one.number)
     if match := _MEMBER.fullmatch(where):
         return Place(match[1], match[2])
     if match := _ROW.fullmatch(where):
@@ -95,6 +105,22 @@ def stretch_of(where: str) -> Stretch | None:
     """
     match = _STRETCH.fullmatch(where)
     return Stretch(match[1], int(match[2]), int(match[3])) if match else None
+
+
+class Packed(NamedTuple):
+    """One of the pictures in a file of many."""
+
+    of: str  # the `where` of the file or member
+    number: int
+
+
+def packed_of(where: str) -> Packed | None:
+    """
+    >>> packed_of("c.tar.gz!data_batch_1#@17")
+    Packed(of='c.tar.gz!data_batch_1', number=17)
+    """
+    match = _PACKED.fullmatch(where)
+    return Packed(match[1], int(match[2])) if match else None
 
 
 BUNDLE = "//"  # no path has an empty part, so this marks a sample of several files
@@ -166,8 +192,17 @@ def is_archive(name: str) -> bool:
 
 
 def holds_rows(name: str) -> bool:
-    """Whether it is a file of arrays or a table, whose rows may be samples."""
-    return name.lower().endswith(".npz") or is_idx(name) or is_table(name)
+    """Whether it is a file of arrays or pictures or a table, whose rows may be samples."""
+    return name.lower().endswith(".npz") or is_idx(name) or is_table(name) or is_shard(name)
+
+
+def is_shard(name: str) -> bool:
+    """Whether it may be a file of many pictures, or one that names their classes, as shards.py reads them.
+
+    >>> is_shard("a.tar.gz!b/data_batch_1"), is_shard("batches.meta"), is_shard("test.bin"), is_shard("train.txt")
+    (True, True, True, False)
+    """
+    return bool(_IS_SHARD.search(name))
 
 
 def is_idx(name: str) -> bool:

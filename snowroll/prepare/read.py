@@ -19,7 +19,7 @@ from typing import BinaryIO
 
 from snowroll.base.errors import DataError
 from snowroll.prepare.archives import Archive, Limits
-from snowroll.prepare.arrays import Arrays
+from snowroll.prepare.arrays import Arrays, as_npy
 from snowroll.prepare.bundles import as_bundle
 from snowroll.prepare.idx import Idx
 from snowroll.prepare.names import (
@@ -30,11 +30,13 @@ from snowroll.prepare.names import (
     is_archive,
     is_idx,
     is_table,
+    packed_of,
     spell_file,
     stretch_of,
     take_apart,
     unspell,
 )
+from snowroll.prepare.shards import Shard, opener
 from snowroll.prepare.tables import Table, row_as_json, text_of_row
 
 EMPTY = "a folder without a file"
@@ -75,6 +77,8 @@ class Folder:
         self._archives: dict[str, Archive] = {}
         self._arrays: dict[str, Arrays] = {}
         self._tables: dict[str, Table] = {}
+        self._shards: dict[str, Shard | DataError] = {}  # without their pictures
+        self._held: tuple[str, Shard] | None = None  # with them: single ones are asked for in turn
 
     def entries(self) -> list[Entry]:
         """Every readable file, in a stable order; members of archives in the place of the archive."""
@@ -110,6 +114,18 @@ class Folder:
                 raise DataError(_in_words(fault), where=where, cure="check that the file is there") from None
         return self._tables[where]
 
+    def shards(self, wheres: Sequence[str]) -> dict[str, Shard | DataError]:
+        """What those files of many pictures hold, or why they cannot be read."""
+        new = [where for where in wheres if where not in self._shards]
+        child = opener(with_pictures=False) if new else None
+        for where, raw in self.stream(new):
+            assert child
+            try:
+                self._shards[where] = child(raw)
+            except DataError as fault:
+                self._shards[where] = fault
+        return {where: self._shards[where] for where in wheres if where in self._shards}
+
     def read(self, where: str) -> bytes:
         """One file, member or row. Raises DataError."""
         for _, raw in self.stream([where]):
@@ -124,7 +140,11 @@ class Folder:
         plain: list[str] = []
         inside: dict[tuple[str, str | None], list[str]] = {}  # (container, array) -> wheres
         stretches: dict[str, list[str]] = {}  # file or member -> wheres
+        packed: dict[str, dict[str, int]] = {}  # file or member -> wheres and the numbers of the pictures
         for where in wheres:
+            if one := packed_of(where):
+                packed.setdefault(one.of, {})[where] = one.number
+                continue
             if stretch := stretch_of(where):
                 stretches.setdefault(stretch.of, []).append(where)
                 continue
@@ -147,6 +167,7 @@ class Folder:
             else:
                 yield from self._stream_array(file, array, members) if array else self._stream_archive(file, members)
         yield from self._stream_stretches(stretches)
+        yield from self._stream_packed(packed) if packed else ()
 
     def _parts(self, where: str) -> Sequence[str]:
         """The files of a sample of several, the one that leads first; none for a plain file."""
@@ -199,6 +220,32 @@ class Folder:
             yield from self._cut(of, inside[of], BytesIO(raw))
         lost = {part: self.refused[of] for of, parts in inside.items() if of in self.refused for part in parts}
         self.refused.update(lost)
+
+    def _stream_packed(self, packed: Mapping[str, Mapping[str, int]]) -> Iterator[tuple[str, bytes]]:
+        """Pictures of files of many, each file opened once, and one at a time in memory."""
+        held = self._held
+        if held and packed.keys() == {held[0]}:
+            yield from self._unpacked(held[1], packed[held[0]])
+            return
+        child = opener(with_pictures=True)
+        for of, raw in self.stream(packed):
+            try:
+                shard: Shard = child(raw)
+            except DataError as fault:
+                self.refused[of] = str(fault)
+                continue
+            if len(packed) == len(packed[of]) == 1:
+                self._held = of, shard
+            yield from self._unpacked(shard, packed[of])
+        lost = {where: self.refused[of] for of, wheres in packed.items() if of in self.refused for where in wheres}
+        self.refused.update(lost)
+
+    def _unpacked(self, shard: Shard, wheres: Mapping[str, int]) -> Iterator[tuple[str, bytes]]:
+        for where, number in wheres.items():
+            if number < shard.count:
+                yield where, as_npy(shard.pictures[number])
+            else:
+                self.refused[where] = f"the file has {shard.count:,} pictures, and no such one"
 
     def _cut(self, of: str, parts: Sequence[str], whole: BinaryIO | None = None) -> Iterator[tuple[str, bytes]]:
         """These parts of one file, in its order. whole: its bytes, where they were read already."""

@@ -6,7 +6,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from snowroll.base.errors import DataError
-from snowroll.prepare.names import BUNDLE, holds_rows, is_archive, is_idx, stretch_of, take_apart, whole_of
+from snowroll.prepare.names import (
+    BUNDLE,
+    holds_rows,
+    is_archive,
+    is_idx,
+    is_shard,
+    packed_of,
+    stretch_of,
+    take_apart,
+    whole_of,
+)
 from snowroll.prepare.read import Folder
 from snowroll.project.opened import Opened, stream_of
 
@@ -72,6 +82,7 @@ def _wheres(opened: Opened, folder: Folder) -> list[str]:
     reading = opened.task.recognise(folder, opened.prepare.for_strangers())
     places = {found.where: take_apart(found.where) for found in reading.found} if reading else {}
     rows = [where for where, place in places.items() if place.row is not None]
-    inside = {places[where].file for where in rows}
-    beside = {where for where in files if rows and is_idx(where)}  # the labels of the images
+    inside = {one.of if (one := packed_of(where)) else places[where].file for where in rows}
+    # the labels of the images, the names of classes
+    beside = {where for where in files if rows and (is_idx(where) or is_shard(where))}
     return [where for where in files if where not in inside | beside] + rows

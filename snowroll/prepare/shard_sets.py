@@ -1,0 +1,116 @@
+"""Sets of files of many pictures, as CIFAR is published: which are to learn from, and what their classes are called."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+
+from snowroll.base.errors import DataError
+from snowroll.base.nouns import Split
+from snowroll.base.task import Found, Reading
+from snowroll.prepare.names import home_of, is_shard
+from snowroll.prepare.read import Entry, Folder
+from snowroll.prepare.shards import Shard
+from snowroll.prepare.split_words import SPLITS
+
+_NAME_LISTS = {"batches.meta.txt": "label_names", "fine_label_names.txt": "fine_label_names"}
+
+
+def read_shards(folder: Folder, entries: Sequence[Entry]) -> Reading | None:
+    """Every picture in the files of one set is a sample, its class the label that its file gives it.
+
+    What is not for testing among files of which some are, is to learn from.
+    """
+    opened = folder.shards([entry.where for entry in entries if is_shard(entry.where)])
+    shards = {where: shard for where, shard in opened.items() if isinstance(shard, Shard)}
+    skipped = {where: str(fault) for where, fault in opened.items() if isinstance(fault, DataError)}
+    sets: dict[str, dict[str, Shard]] = defaultdict(dict)
+    for where, shard in shards.items():
+        if shard.count and shard.labels:
+            sets[home_of(where)][where] = shard
+        elif shard.count:
+            skipped[where] = f"{shard.what} of {shard.count:,} pictures without labels"
+        else:
+            skipped[where] = "names of classes"
+    skipped |= _copies(sets)
+    if len(sets) > 1:
+        why = f"several sets lie side by side ({', '.join(sorted(sets))}), each with classes of its own"
+        told = f"{why}: give --data on the folder of one"
+        folder.refused.update({where: told for files in sets.values() for where in files})
+        return None
+    if not sets:
+        # a file that is called 'train' may be anything
+        folder.refused = {**{where: why for where, why in skipped.items() if "_" in where}, **folder.refused}
+        return None
+    home, files = next(iter(sets.items()))
+    names = _names(folder, entries, home, shards)
+    splits = _splits(list(files))
+    found: list[Found] = []
+    for where, shard in files.items():
+        try:
+            targets = _targets(shard, names)
+        except DataError as fault:
+            skipped[where] = fault.what
+            continue
+        found += [Found(f"{where}#@{number}", target, None, splits[where]) for number, target in enumerate(targets)]
+    if not found:
+        folder.refused = {**skipped, **folder.refused}
+        return None
+    return Reading("files of many pictures", (_evidence(files, found),), tuple(found), skipped)
+
+
+def _evidence(files: Mapping[str, Shard], found: Sequence[Found]) -> str:
+    counts = Counter(str(one.target) for one in found)
+    few = ", ".join(f"{name} {n:,}" for name, n in sorted(counts.items())[:12]) + ", ..." * (len(counts) > 12)
+    first, shard = next(iter(files.items()))
+    kinds = f"{shard.shape} labelled by '{shard.labelled_by}'"
+    return f"{len(found):,} pictures {kinds} in {len(files):,} files such as {first}, {shard.what}: {few}"
+
+
+def _copies(sets: dict[str, dict[str, Shard]]) -> dict[str, str]:
+    """Takes out the sets that hold again what another does, as an archive beside what was unpacked from it."""
+    kept: dict[tuple[tuple[str, str], ...], str] = {}
+    skipped: dict[str, str] = {}
+    for home in sorted(sets, key=lambda home: ("!" in home, home)):
+        told = tuple(
+            sorted((where[len(home) :], ",".join(map(str, shard.labels))) for where, shard in sets[home].items())
+        )
+        if told in kept:
+            skipped |= dict.fromkeys(sets.pop(home), f"holds again what lies in '{kept[told]}'")
+        kept.setdefault(told, home)
+    return skipped
+
+
+def _splits(files: Sequence[str]) -> dict[str, Split | None]:
+    told: dict[str, Split | None] = {}
+    for where in files:
+        words = re.findall(r"[^\W\d_]+", where[len(home_of(where)) :].lower())
+        splits: set[Split] = {SPLITS[word] for word in words if word in SPLITS}
+        told[where] = splits.pop() if len(splits) == 1 else None
+    if set(told.values()) == {"test", None}:
+        return {where: split or "train" for where, split in told.items()}
+    return told
+
+
+def _names(folder: Folder, entries: Sequence[Entry], home: str, shards: Mapping[str, Shard]) -> dict[str, list[str]]:
+    """Lists of the names of classes that lie beside the files of a set, in files of their own."""
+    names: dict[str, list[str]] = {}
+    for where, shard in shards.items():
+        if home_of(where) == home:
+            names |= shard.names
+    lists = {f"{home}{name}": key for name, key in _NAME_LISTS.items()}
+    there = [entry.where for entry in entries if entry.where in lists and entry.size < 1 << 20]
+    for where, raw in folder.stream(there):
+        names.setdefault(lists[where], [line for line in raw.decode("utf-8", "replace").split("\n") if line.strip()])
+    return {key: [name.strip() for name in told] for key, told in names.items()}
+
+
+def _targets(shard: Shard, names: Mapping[str, list[str]]) -> list[str]:
+    """Labels by their names, where there is a name for each. Raises DataError where there are too few."""
+    called = names.get(re.sub("labels?$", "label_names", shard.labelled_by), names.get("class_names"))
+    if not called or not all(isinstance(label, int) for label in shard.labels):
+        return [str(label) for label in shard.labels]
+    if min(shard.labels) < 0 or max(shard.labels) >= len(called):
+        raise DataError(f"label {max(shard.labels)}, and there are names of {len(called)} classes")
+    return [called[label] for label in shard.labels]
