@@ -1,5 +1,6 @@
 """Files that hold many pictures each, CIFAR's batches and their kin: pixels, labels, names, splits, and damage."""
 
+import io
 import os
 import pickle
 import struct
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from prepare_kit import jpeg, plant, tarred
+from scipy.io import savemat
 
 from snowroll.base.errors import DataError
 from snowroll.base.task import Reading
@@ -209,6 +211,64 @@ def test_other_files_called_train_are_none(tmp_path: Path) -> None:
     folder = Folder(plant(tmp_path / "2", {"train": b"a text", "test": b""}))
     assert read_images(folder, PrepareSettings()) is None
     assert not folder.refused
+
+
+def matrices(**arrays: Any) -> bytes:
+    file = io.BytesIO()
+    savemat(file, arrays, do_compression=True)
+    return file.getvalue()
+
+
+def svhn(n: int, labels: list[int]) -> bytes:
+    shots = pictures(len(labels), n).transpose(1, 2, 3, 0)
+    return matrices(X=shots, y=np.array(labels, np.uint8)[:, None])
+
+
+def test_house_numbers_in_matrices_whose_10_is_the_digit_0(tmp_path: Path) -> None:
+    files = {"train_32x32.mat": svhn(1, [1, 10, 9, 2]), "test_32x32.mat": svhn(2, [3, 10])}
+    reading = read(plant(tmp_path, files))
+    assert told(reading)[:2] == [("test_32x32.mat#@0", "3", "test"), ("test_32x32.mat#@1", "0", "test")]
+    assert told(reading)[2:] == [(f"train_32x32.mat#@{i}", label, "train") for i, label in enumerate("1092")]
+    folder = Folder(tmp_path)
+    raws = dict(folder.stream([found.where for found in reading.found]))
+    assert np.array_equal(open_rgb(raws["train_32x32.mat#@3"]), pictures(4, 1)[3])
+    assert "10 is the digit 0" in reading.evidence[0]
+
+
+@pytest.mark.parametrize("is_last", [True, False])
+@pytest.mark.parametrize("channels", [(), (1,), (3,)])
+def test_matrices_with_pictures_first_and_last(tmp_path: Path, is_last: bool, channels: tuple[int, ...]) -> None:
+    shots = np.random.default_rng(0).integers(0, 256, (6, 9, 8, *channels), np.uint8)
+    stored = np.moveaxis(shots, 0, -1) if is_last else shots
+    raw = matrices(images=stored, class_of=np.array([5.0, 7, 5, 7, 10, 10]))
+    reading = read(plant(tmp_path, {"set.mat": raw}))
+    assert told(reading) == [(f"set.mat#@{i}", label, None) for i, label in enumerate(["5", "7", "5", "7", "10", "10"])]
+    again = open_rgb(Folder(tmp_path).read("set.mat#@2"))
+    assert np.array_equal(again, np.broadcast_to(shots[2].reshape(9, 8, -1), (9, 8, 3)))
+
+
+@pytest.mark.parametrize(
+    ("raw", "why"),
+    [
+        (svhn(1, [1, 2, 3])[:-700], "a damaged MATLAB file"),
+        (b"MATLAB 7.3 MAT-file" + bytes(600), "version 7.3, which is not read; save it with -v7"),
+        (matrices(x=np.arange(9)), "a MATLAB file of 0 arrays of pictures"),
+        (matrices(X=np.zeros((8, 8, 3, 5), np.uint8)), "5 pictures without labels"),
+        (matrices(X=np.zeros((8, 8, 3, 5), np.uint8), y=np.arange(5), z=np.arange(5)), "may be its labels: y, z"),
+    ],
+)
+def test_matrices_that_are_no_pictures_are_named(raw: bytes, why: str, tmp_path: Path) -> None:
+    folder = Folder(plant(tmp_path, {"train.mat": raw}))
+    assert read_images(folder, PrepareSettings()) is None
+    assert why in folder.refused["train.mat"]
+
+
+def test_records_of_an_older_kind_and_many_of_them_are_left_alone(tmp_path: Path) -> None:
+    folder = Folder(plant(tmp_path, {"A001.mat": struct.pack("<5i", 20, 1, 8, 0, 4) + b"val\0" + bytes(16)}))
+    assert read_images(folder, PrepareSettings()) is None
+    assert not folder.refused
+    folder = Folder(plant(tmp_path / "2", {f"{n}.mat": svhn(n, [1, 2]) for n in range(101)}))
+    assert read_images(folder, PrepareSettings()) is None
 
 
 PLAIN = st.recursive(

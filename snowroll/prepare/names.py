@@ -5,7 +5,7 @@
     set.npz#train_images/17      one row of an array, of IDX files too
     adult.csv#income/18          the row of a table that begins in line 18, without its column 'income': its target
     news.csv#=title+body/18      of such a row the cells of these columns alone, as a text
-    data_batch_1#@17             picture 17 of a file of many: CIFAR's batches, see shards.py
+    data_batch_1#@17             picture 17 of a file of many: CIFAR's batches, SVHN's matrices, see shards.py
     poems.txt#1024-2048          bytes 1024 to 2047 of a file: a passage of a text
     ct/p1//a.dcm                 all files of the folder ct/p1 as one sample, a.dcm first: the slices of a scan
     mri/p1//_t1.nii//_t2.nii     the files mri/p1_t1.nii and mri/p1_t2.nii as one sample
@@ -35,7 +35,7 @@ _STRETCH = re.compile(r"(.+)#(\d{1,18})-(\d{1,18})", re.DOTALL)
 _PACKED = re.compile(r"(.+)#@(\d{1,18})", re.DOTALL)
 _SPLIT = "train|test|val|valid"
 _IS_SHARD = re.compile(
-    rf"(^|[/!])((({_SPLIT})(_data)?(_batch)?(_\d+)?|data_batch_\d+|(batches\.)?meta)(\.bin)?|[^/!]+\.(p|pkl|pickle))$",
+    rf"(^|[/!])((({_SPLIT})(_data)?(_batch)?(_\d+)?|data_batch_\d+|(batches\.)?meta)(\.bin)?|[^/!]+\.(p|pkl|pickle|mat))$",
     re.IGNORECASE,
 )
 _HEX = re.compile("%(?=[0-9A-Fa-f]{2})")

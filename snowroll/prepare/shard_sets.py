@@ -1,4 +1,4 @@
-"""Sets of files of many pictures, as CIFAR is published: which are to learn from, and what their classes are called."""
+"""Sets of files of many pictures, as CIFAR and SVHN come: which are to learn from, and what classes are called."""
 
 from __future__ import annotations
 
@@ -14,15 +14,19 @@ from snowroll.prepare.read import Entry, Folder
 from snowroll.prepare.shards import Shard
 from snowroll.prepare.split_words import SPLITS
 
+_MOST_FILES = 100  # recordings and scans are .mat files too, one each
 _NAME_LISTS = {"batches.meta.txt": "label_names", "fine_label_names.txt": "fine_label_names"}
 
 
 def read_shards(folder: Folder, entries: Sequence[Entry]) -> Reading | None:
     """Every picture in the files of one set is a sample, its class the label that its file gives it.
 
-    What is not for testing among files of which some are, is to learn from.
+    What tells no split among files of which some are for testing, is to learn from.
     """
-    opened = folder.shards([entry.where for entry in entries if is_shard(entry.where)])
+    wheres = [entry.where for entry in entries if is_shard(entry.where)]
+    if len(wheres) > _MOST_FILES:
+        return None
+    opened = folder.shards(wheres)
     shards = {where: shard for where, shard in opened.items() if isinstance(shard, Shard)}
     skipped = {where: str(fault) for where, fault in opened.items() if isinstance(fault, DataError)}
     sets: dict[str, dict[str, Shard]] = defaultdict(dict)
@@ -31,8 +35,10 @@ def read_shards(folder: Folder, entries: Sequence[Entry]) -> Reading | None:
             sets[home_of(where)][where] = shard
         elif shard.count:
             skipped[where] = f"{shard.what} of {shard.count:,} pictures without labels"
-        else:
+        elif shard.names:
             skipped[where] = "names of classes"
+        elif "batch" in where[len(home_of(where)) :]:  # what is called 'train' may be anything
+            skipped[where] = shard.what
     skipped |= _copies(sets)
     if len(sets) > 1:
         why = f"several sets lie side by side ({', '.join(sorted(sets))}), each with classes of its own"
@@ -40,8 +46,7 @@ def read_shards(folder: Folder, entries: Sequence[Entry]) -> Reading | None:
         folder.refused.update({where: told for files in sets.values() for where in files})
         return None
     if not sets:
-        # a file that is called 'train' may be anything
-        folder.refused = {**{where: why for where, why in skipped.items() if "_" in where}, **folder.refused}
+        folder.refused = {**skipped, **folder.refused}
         return None
     home, files = next(iter(sets.items()))
     names = _names(folder, entries, home, shards)
@@ -88,7 +93,7 @@ def _splits(files: Sequence[str]) -> dict[str, Split | None]:
         words = re.findall(r"[^\W\d_]+", where[len(home_of(where)) :].lower())
         splits: set[Split] = {SPLITS[word] for word in words if word in SPLITS}
         told[where] = splits.pop() if len(splits) == 1 else None
-    if set(told.values()) == {"test", None}:
+    if "test" in told.values():
         return {where: split or "train" for where, split in told.items()}
     return told
 

@@ -1,10 +1,12 @@
-"""Files that hold many pictures each, and perhaps their labels: CIFAR's batches, as pickles and as rows of bytes.
+"""Files that hold many pictures each, and perhaps their labels: CIFAR's batches, as pickles and as rows of bytes, and
+MATLAB's matrices, as SVHN has them.
 
 They are opened in a limited child, one at a time. A row's `where` is data_batch_1#@17, see names.py.
 """
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -29,7 +31,7 @@ _SIDE = 32  # of CIFAR's pictures, whose rows of bytes tell no size
 class Shard:
     """What one file holds. `labels`: one for each picture, or none at all."""
 
-    what: str  # "a pickle"
+    what: str  # "a pickle"; or what is none of all
     count: int = 0  # pictures
     shape: list[int] = field(default_factory=list)  # of one
     labels: list[Any] = field(default_factory=list)  # numbers or names
@@ -51,7 +53,41 @@ def opened(raw: bytes, with_pictures: bool) -> Shard:
     """In the child. The kind is told by the first bytes, and of rows of bytes by their size."""
     if is_pickle(raw):
         return _of_dict("a pickle", plain(raw), with_pictures)
+    if raw[:6] == b"MATLAB":
+        return _of_matrices(raw, with_pictures)
     return _of_rows(raw, with_pictures)
+
+
+def _of_matrices(raw: bytes, with_pictures: bool) -> Shard:
+    """One array of pictures, [H, W, n] or [H, W, C, n], and one of their labels."""
+    from scipy.io import loadmat
+
+    if raw[:10] != b"MATLAB 5.0":
+        raise DataError("a MATLAB file of version 7.3, which is not read", cure="save it with -v7")
+    try:
+        found = loadmat(io.BytesIO(raw))
+    except MemoryError:
+        raise
+    except Exception as fault:  # damaged input raises anything
+        told = " ".join(str(fault).split())[:120]
+        raise DataError(f"a damaged MATLAB file ({told})", cure="copy it again") from None
+    arrays = {name: array for name, array in found.items() if isinstance(array, np.ndarray) and array.size > 1}
+    many = [name for name, array in arrays.items() if array.ndim in (3, 4) and array.dtype == np.uint8]
+    flat = {name: array for name, array in arrays.items() if array.size == max(array.shape) and name not in many}
+    if len(many) != 1:
+        raise DataError(f"a MATLAB file of {len(many)} arrays of pictures of 8 bits", cure="save one, and its labels")
+    whole = arrays[many[0]]
+    count = next((whole.shape[axis] for axis in (-1, 0) if whole.shape[axis] in {a.size for a in flat.values()}), 0)
+    fitting = [name for name, array in flat.items() if array.size == count]
+    if len(fitting) > 1:
+        raise DataError(f"several arrays that may be its labels: {', '.join(fitting)}", cure="save one of them")
+    if whole.shape[-1] == count or not count:
+        whole = np.moveaxis(whole, -1, 0)
+    labels = _labels(flat[fitting[0]]) if fitting else []
+    labelled_by = fitting[0] if fitting else ""
+    if {*many, labelled_by} == {"X", "y"} and whole.shape[1:] == (32, 32, 3) and {*labels} <= {*range(1, 11)}:
+        labels, labelled_by = [label % 10 for label in labels], "y, whose 10 is the digit 0"
+    return _shard("a MATLAB file", as_pictures(whole), labels, labelled_by, {}, with_pictures)
 
 
 def _of_dict(what: str, found: Any, with_pictures: bool) -> Shard:
@@ -75,8 +111,7 @@ def _of_rows(raw: bytes, with_pictures: bool) -> Shard:
     pixels = 3 * _SIDE * _SIDE
     first = next((labels for labels in (1, 2) if raw and len(raw) % (labels + pixels) == 0), 0)
     if not first:
-        told = f"{len(raw):,} bytes are no rows of {pixels + 1:,} or {pixels + 2:,}, a label and a picture each"
-        raise DataError(told, cure="copy it again")
+        return Shard(f"{len(raw):,} bytes are no rows of {pixels + 1:,} or {pixels + 2:,}, a label and a picture each")
     rows = np.frombuffer(raw, np.uint8).reshape(-1, first + pixels)
     labels = rows[:, first - 1].tolist()
     labelled_by = "labels" if first == 1 else "fine_labels"
@@ -122,6 +157,8 @@ def as_pictures(array: np.ndarray) -> np.ndarray:
 
 
 def _labels(value: Any) -> list[Any]:
+    if isinstance(value, np.ndarray) and value.dtype.kind == "f" and (value == np.floor(value)).all():
+        value = value.astype(np.int64)  # MATLAB's numbers
     flat = value.reshape(-1).tolist() if isinstance(value, np.ndarray) else value
     if isinstance(flat, list) and all(isinstance(one, int | str | bytes) for one in flat):
         return [one.decode("utf-8", "replace") if isinstance(one, bytes) else one for one in flat]
