@@ -828,3 +828,18 @@ def test_few_rows_of_flags_are_one_label(tmp_path: Path) -> None:
     reading = read(plant(tmp_path, files))
     assert Counter(targets(reading).values()) == {"cat": 5, "dog": 5, "fox": 5}
     assert Counter(splits(reading).values()) == {"train": 12, "val": 3}
+
+
+@pytest.mark.parametrize(("learnt", "tested"), [("trainval", "test"), ("train_val_list", "test_list")])
+def test_a_list_of_what_is_for_training_and_validation_is_no_test(tmp_path: Path, learnt: str, tested: str) -> None:
+    """As Caltech's and the hospitals' pictures come: what the list names is never tested on."""
+    pictures = [f"images/{c}/{i}{c}.jpg" for c in "ab" for i in range(6)]
+    lists = {learnt: [where for where in pictures if where[9] < "4"], tested: [w for w in pictures if w[9] >= "4"]}
+    files = {f"{name}.txt": "\n".join(where[7:] for where in some).encode() for name, some in lists.items()}
+    told = splits(read(plant(tmp_path, {**names(*pictures), **files})))
+    assert told == {where: "train" if where[9] < "4" else "test" for where in pictures}
+    parts = {"train.txt": lists[learnt][:6], "val.txt": lists[learnt][6:], "trainval.txt": lists[learnt]}
+    files = {name: "\n".join(where[7:] for where in some).encode() for name, some in parts.items()}
+    told = splits(read(plant(tmp_path / "2", {**names(*pictures), **files})))
+    assert {where for where, split in told.items() if split == "val"} == set(lists[learnt][6:])
+    assert {where for where, split in told.items() if split == "train"} == set(lists[learnt][:6])

@@ -18,7 +18,7 @@ from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.prepare.several_labels import several_labels
 from snowroll.prepare.shelf import Shelf
-from snowroll.prepare.split_words import SPLITS, split_of_name, stem_of, words_of
+from snowroll.prepare.split_words import SPLITS, learns_from, split_of_name, stem_of, words_of
 
 _MOST_LISTS = 50  # more of them are no lists
 _LARGEST = 256 << 20  # bytes; a manifest of ten million lines
@@ -82,13 +82,14 @@ def read_manifests(
     used = used if is_text else of_one_labelling(used, shelf, table.evidence)
     declared: dict[str, Split | None] = {lines.where: split_of_name(lines.where) for lines, _ in used}
     labelled = any("label" in columns and declared[lines.where] for lines, columns in used)
-    for lines, columns in used:
-        split = declared[lines.where]
+    both = {lines.where for lines, _ in used if declared[lines.where] is None and learns_from(lines.where)}
+    for lines, columns in sorted(used, key=lambda one: one[0].where in both):  # train.txt and val.txt tell more
+        split = "train" if lines.where in both else declared[lines.where]
         lends = {"split", "group"} & columns.keys() or ("label" in columns and not labelled)
         if split is None and any(declared.values()) and not lends:
             table.skipped[lines.where] = "a manifest that is for no split, beside others that are"
             continue
-        _add(table, lines, columns, shelf, split, is_text)
+        _add(table, lines, columns, shelf, split, is_text, lines.where in both)
     return table
 
 
@@ -114,8 +115,15 @@ def _may_tell(folder: Folder, skipped: dict[str, str]) -> list[str]:
 
 
 def _add(
-    table: Table, lines: Lines, columns: Mapping[str, str], shelf: Shelf, split: Split | None, is_text: bool
+    table: Table,
+    lines: Lines,
+    columns: Mapping[str, str],
+    shelf: Shelf,
+    split: Split | None,
+    is_text: bool,
+    is_for_both: bool,
 ) -> None:
+    """is_for_both: it does not tell training from validation."""
     cells_of_labels = {cells[columns["label"]] for _, cells in lines.rows} if "label" in columns and not is_text else ()
     several = several_labels(set(cells_of_labels))
     find = shelf.finder(lines.where, [cells[columns["path"]] for _, cells in lines.rows])
@@ -135,9 +143,11 @@ def _add(
             label = None
         group = cells.get(columns.get("group", "")) or None
         told = cells.get(columns.get("split", ""), "").lower()
-        its_split: Split | None = SPLITS.get(told) or NUMBERED.get(told) or split
+        known = table.rows.get(where)
+        usual = known.split if is_for_both and known and known.split == "val" else split
+        its_split: Split | None = SPLITS.get(told) or NUMBERED.get(told) or usual
         row = Row(line, label, its_split, f"{label}/{group}" if group and qualify else group)
-        before = table.rows.get(where, row)
+        before = known or row
         if _differ(before.split, its_split):
             table.skipped[where] = f"{TWO_SPLITS}: '{before.split}' ({before.line}) and '{its_split}' ({line})"
         elif _differ(before.label, label):

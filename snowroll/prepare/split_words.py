@@ -22,6 +22,16 @@ def split_of_name(where: str) -> Split | None:
     return next(iter(found)) if len(found) == 1 else None
 
 
+def learns_from(where: str) -> bool:
+    """Whether a file's name says that it is for training and validation, and for no test.
+
+    >>> learns_from("trainval.txt"), learns_from("train_val_list.txt"), learns_from("train_val_test.txt")
+    (True, True, False)
+    """
+    words = words_of(where)
+    return "trainval" in words or {SPLITS[word] for word in words if word in SPLITS} == {"train", "val"}
+
+
 def split_of_folders(where: str) -> Split | None:
     """The split that a folder over a file is called after.
 
