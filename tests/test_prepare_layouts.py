@@ -843,3 +843,14 @@ def test_a_list_of_what_is_for_training_and_validation_is_no_test(tmp_path: Path
     told = splits(read(plant(tmp_path / "2", {**names(*pictures), **files})))
     assert {where for where, split in told.items() if split == "val"} == set(lists[learnt][6:])
     assert {where for where, split in told.items() if split == "train"} == set(lists[learnt][:6])
+
+
+def test_numbers_of_a_list_mean_folders_of_padded_numbers(tmp_path: Path) -> None:
+    """As traffic signs come: class folders to learn from, and a list of what is in the pictures to be tested by."""
+    train = [f"train/{c:05}/{c:05}_{i}.jpg" for c in (0, 1, 10) for i in range(6)]
+    test = [f"test/{i:05}.jpg" for i in range(3)]
+    rows = ["Filename;Width;ClassId", *(f"{i:05}.jpg;32;{c}" for i, c in enumerate((10, 0, 1)))]
+    reading = read(plant(tmp_path, {**names(*train, *test), "test/GT-final_test.csv": "\n".join(rows).encode()}))
+    told = {found.where: (found.target, found.split) for found in reading.found if found.where in test}
+    assert told == dict(zip(test, [("00010", "test"), ("00000", "test"), ("00001", "test")], strict=True))
+    assert len(reading.found) == 21

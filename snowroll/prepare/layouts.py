@@ -87,11 +87,14 @@ def _choose(pictures: Sequence[str], table: Table, settings: PrepareSettings) ->
 def _classes_lent(folders: Reading, table: Table) -> list[Found]:
     """Pictures that lie in no class folder, and that a list gives one of the folders' classes: train/cat/1.jpg beside
     val/1.jpg and val_labels.txt."""
-    names = {one.target for one in folders.found} - {None}
+    names: dict[str | None, str] = {str(one.target): str(one.target) for one in folders.found if one.target is not None}
+    padded = {name: str(int(name)) for name in names.values() if name.isascii() and name.isdecimal()}  # 00007
+    if len({*padded.values()}) == len(padded):
+        names = {**{number: name for name, number in padded.items()}, **names}
     rows = ((where, row) for where, row in table.rows.items() if where in folders.skipped and row.label in names)
     splits = splits_of_folders([*(one.where for one in folders.found), *folders.skipped])
     return [
-        Found(where, row.label, row.group, row.split or splits.get(where))
+        Found(where, names[row.label], row.group, row.split or splits.get(where))
         for where, row in rows
         if where not in table.skipped
     ]
