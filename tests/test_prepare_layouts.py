@@ -854,3 +854,26 @@ def test_numbers_of_a_list_mean_folders_of_padded_numbers(tmp_path: Path) -> Non
     told = {found.where: (found.target, found.split) for found in reading.found if found.where in test}
     assert told == dict(zip(test, [("00010", "test"), ("00000", "test"), ("00001", "test")], strict=True))
     assert len(reading.found) == 21
+
+
+def test_files_that_are_called_like_the_pictures_and_are_not_read_are_told_first(tmp_path: Path) -> None:
+    pictures = names(*(f"{side}/{n:06}.jpg" for side in ("image_2", "image_3") for n in range(6)))
+    files = {**pictures, **{f"label_2/{n:06}.txt": b"Car 0.00 0 1.5" for n in range(60)}}
+    first = read(plant(tmp_path, files)).evidence[0]
+    assert first.startswith("6 .txt files such as label_2/000000.txt are called like the pictures and are not read")
+    assert first.endswith("the folders are no classes")
+
+
+@pytest.mark.parametrize("name", ["boxes.mat", "annotations/all.json", "HAM10000_metadata"])
+def test_a_large_file_that_is_not_read_is_told_first(tmp_path: Path, name: str) -> None:
+    pictures = names(*(f"part{n % 2}/a{n}.jpg" for n in range(8)))
+    assert name in read(plant(tmp_path, {**pictures, name: b"{}" + b" " * 9000})).evidence[0]
+
+
+def test_what_says_nothing_of_the_pictures_is_not_told_as_unread(tmp_path: Path) -> None:
+    pictures = names(*(f"{kind}/{kind}{n}.jpg" for kind in ("cat", "dog") for n in range(6)))
+    rows = [["file", "patient"], *[[where, f"p{n % 4}"] for n, where in enumerate(pictures)]]
+    files = {"README.txt": b"a" * 9000, "notes.json": b"{}", "cat/cat0.txt": b"sits", "people.csv": table(rows)}
+    assert "class folders" in read(plant(tmp_path, {**pictures, **files})).evidence[0]
+    (tmp_path / "all.json").write_bytes(b" " * 9000)
+    assert all("not read" not in sentence for sentence in read(tmp_path, labels=("cat", "dog")).evidence)

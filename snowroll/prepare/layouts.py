@@ -16,14 +16,17 @@ from snowroll.base.task import Found, Reading
 from snowroll.prepare.class_folders import case_folders
 from snowroll.prepare.class_names import matched, read_classes
 from snowroll.prepare.image_arrays import read_image_arrays
-from snowroll.prepare.manifest import SEVERAL, TWO_ROWS, Table, read_manifests
+from snowroll.prepare.manifest import SEVERAL, TOO_LARGE, TWO_ROWS, Table, read_manifests
 from snowroll.prepare.masks import find_masks
 from snowroll.prepare.names import packed_of, take_apart, whole_of
 from snowroll.prepare.pictures import format_of_name
-from snowroll.prepare.read import Folder
+from snowroll.prepare.read import Entry, Folder
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.prepare.shard_sets import read_shards
 from snowroll.prepare.split_words import splits_of_folders
+from snowroll.prepare.unread import unread_beside
+
+BY_NAMES = ("class folders", "classes in the names of files")  # how layouts end that folders and names tell alone
 
 
 def read_images(folder: Folder, settings: PrepareSettings) -> Reading | None:
@@ -45,12 +48,24 @@ def read_images(folder: Folder, settings: PrepareSettings) -> Reading | None:
     reading = with_groups(reading, settings.group)
     used = {found.where for found in reading.found} | {take_apart(found.where).file for found in reading.found}
     used |= table.used | {one.of for found in reading.found if (one := packed_of(found.where))}
-    others = {entry.where: "not a picture" for entry in entries if entry.where not in used}
+    left = [entry for entry in entries if entry.where not in used]
+    others = {entry.where: "not a picture" for entry in left}
     told = [f"{len(masks):,} masks beside them are left out, such as {min(masks)}"] if masks else []
     if len({found.target for found in reading.found}) < 2:
         told += [f"{where}: {why}" for where, why in table.classless.items()]
     skipped = {**others, **folder.refused, **masks, **table.skipped, **reading.skipped}
-    return replace(reading, evidence=(*reading.evidence, *told), skipped=skipped)
+    unread = _unread(reading, left, table, settings)
+    return replace(reading, evidence=(*unread, *reading.evidence, *told), skipped=skipped)
+
+
+def _unread(reading: Reading, left: Sequence[Entry], table: Table, settings: PrepareSettings) -> list[str]:
+    """What is to be told first where folders or names are taken for classes and files that may say more are not read:
+    not where the user said what the classes are."""
+    if table.has_labels or settings.label or settings.labels or not reading.layout.endswith(BY_NAMES):
+        return []
+    known = {where for where, why in table.skipped.items() if not why.startswith(TOO_LARGE)}
+    others = [one for one in left if not format_of_name(one.where) and one.where not in known]
+    return unread_beside([found.where for found in reading.found], others)
 
 
 def count_formats(wheres: Iterable[str]) -> str:
