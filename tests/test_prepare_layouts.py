@@ -196,6 +196,30 @@ def test_masks_in_a_folder_of_any_name_are_told_by_names_and_pixels(tmp_path: Pa
     assert tested == {"images/pug_1.jpg", "images/manx_1.jpg", "images/manx_2.jpg"}
 
 
+@pytest.mark.parametrize(
+    "home", ["Celeb-mask-anno/{k}", "Task2_Training_GroundTruth_v3", "labels/{k}", "set/{k}/Ground"]
+)
+def test_masks_in_a_folder_that_is_called_so_need_no_picture_of_their_name(tmp_path: Path, home: str) -> None:
+    photos = {f"img/{kind}/{n}.jpg": jpeg(n) for kind in ("old", "young") for n in range(4)}
+    masks = {
+        f"{home.format(k=k)}/{n:05}_{part}.png": mask(n) for k in "01" for n in range(3) for part in ("hair", "nose")
+    }
+    reading = read(plant(tmp_path, {**photos, **masks}))
+    assert Counter(targets(reading).values()) == {"old": 4, "young": 4}
+    assert {where for where, why in reading.skipped.items() if "mask" in why} == masks.keys()
+
+
+def test_masks_alone_are_no_classes(tmp_path: Path) -> None:
+    masks = {f"CT/{k}/Ground/liver_GT_{n:03}.png": mask(n) for k in range(1, 5) for n in range(6)}
+    assert read_images(Folder(plant(tmp_path, masks)), PrepareSettings()) is None
+
+
+@pytest.mark.parametrize("folders", [("label_0", "label_1"), ("hat", "mask"), ("labels/a", "labels/b")])
+def test_drawings_in_folders_with_a_word_for_masks_are_classes(tmp_path: Path, folders: tuple[str, str]) -> None:
+    drawings = {f"{home}/{kind}{n}.png": mask(n) for kind, home in zip("st", folders, strict=True) for n in range(4)}
+    assert len(read(plant(tmp_path, drawings)).found) == 8
+
+
 def test_a_class_of_drawings_is_no_class_of_masks(tmp_path: Path) -> None:
     """Numbers count in every folder: only names, or sizes, that go together tie a file to another."""
     files = {f"photo/{i:03}.jpg": jpeg(i) for i in range(6)} | {f"drawing/{i:03}.png": mask(i) for i in range(6)}

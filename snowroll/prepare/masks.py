@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import permutations
 from typing import TypeVar
 
@@ -23,6 +23,13 @@ _TOLD = "a mask of the picture of the same name: pixels of only a few values"
 _COLOURS = 32  # a mask has one value a class; a photo of any size has hundreds
 _IMAGES = {"image", "images", "img", "imgs", "picture", "pictures", "photo", "photos", "original", "originals", "raw"}
 _MASKS = {"mask", "masks", "label", "labels", "annotation", "annotations", "gt", "groundtruth", "seg", "segmentation"}
+# in the name of a folder that holds masks: 'CelebA-mask-anno', 'Task2_GroundTruth'; 'label_0' is a class
+_OF_MASKS = re.compile(
+    r"(?<![a-z])(ground|(ground[ _-]?)?truth|gt|masks?|anno(tation)?s?|seg(mentation)?s?|"
+    r"(?P<label>labels?)(?![ _.-]*\d))(?![a-z])",
+    re.IGNORECASE,
+)
+_TOLD_BY_FOLDER = "a mask by the name of its folder: pixels of only a few values"
 _SAY_MASK = ("mask", "label", "annot", "seg", "truth")  # within a folder's name: trainannot
 _FOLDERS = frozenset({*_IMAGES, *_MASKS, "jpegimages", "rgb", "input", "inputs", "ground_truth", "segmentations"})
 T = TypeVar("T")
@@ -36,10 +43,12 @@ def find_masks(folder: Folder, pictures: Sequence[str]) -> dict[str, str]:
 
     `a/1.jpg` and `a/1.png`, `a/1.png` and `a/1_mask.png`, `a/images/1.png` and `a/masks/1.png` are such pairs by
     name. A dozen of each kind are decoded (in limited children) before the kind is called masks; pairs whose both
-    sides look like masks, or neither, stay samples.
+    sides look like masks, or neither, stay samples. So do pictures of few values in folders called after masks, unless
+    all others are drawings, too: their names need not be those of any picture.
     """
     found = _by_words(folder, pictures)
-    return found | _by_names(folder, [where for where in pictures if where not in found])
+    found |= _by_names(folder, [where for where in pictures if where not in found])
+    return found | _by_folders(folder, [where for where in pictures if where not in found])
 
 
 def _by_words(folder: Folder, pictures: Sequence[str]) -> dict[str, str]:
@@ -76,6 +85,37 @@ def _by_names(folder: Folder, pictures: Sequence[str]) -> dict[str, str]:
     pairs = _go_together(folder, pairs, 1)  # most are told by one look
     pairs = _go_together(folder, pairs, _LOOKED_AT)
     return {mask: _TOLD for some in pairs.values() for _, mask in some}
+
+
+def _by_folders(folder: Folder, pictures: Sequence[str]) -> dict[str, str]:
+    """Masks in folders that are called after masks, whatever they are masks of: there may be no picture beside them."""
+    kinds: dict[str, list[str]] = defaultdict(list)
+    for where in pictures:
+        kinds[_folder_of_masks(where)].append(where)
+    others = kinds.pop("", [])
+    if not others:  # classes of drawings may all lie in 'labels'
+        kinds = {kind: some for kind, some in kinds.items() if not _names_labels(kind)}
+    if not kinds:
+        return {}
+    chosen = {kind: _spread(some) for kind, some in kinds.items()}
+    drawn = _mask_like(folder, {**chosen, "": _spread(others)})
+    return {where: _TOLD_BY_FOLDER for kind in drawn for where in kinds[kind]} if "" not in drawn else {}
+
+
+def _names_labels(kind: str) -> bool:
+    match = _OF_MASKS.search(kind.rpartition("/")[2])
+    return bool(match and match["label"])
+
+
+def _folder_of_masks(where: str) -> str:
+    """The path down to the folder that is called after masks, "" where none is.
+
+    >>> _folder_of_masks("set/Task2_GroundTruth_v3/a/1.png"), _folder_of_masks("label_0/1.png")
+    ('set/Task2_GroundTruth_v3', '')
+    """
+    folders = where.replace("!", "/").split("/")[:-1]
+    depth = next((depth for depth, name in enumerate(folders, 1) if _OF_MASKS.search(name)), 0)
+    return "/".join(folders[:depth])
 
 
 def _go_together(
@@ -139,7 +179,12 @@ def _mask_kinds(folder: Folder, pairs: dict[str, list[tuple[str, str]]]) -> set[
     for pair in pairs.values():
         for where, kind in pair:
             by_kind[kind].append(where)
-    chosen = {where: kind for kind, wheres in by_kind.items() for where in _spread(wheres)}
+    return _mask_like(folder, {kind: _spread(wheres) for kind, wheres in by_kind.items()})
+
+
+def _mask_like(folder: Folder, by_kind: Mapping[str, Sequence[str]]) -> set[str]:
+    """The kinds whose pictures, looked at, are nearly all of few values."""
+    chosen = {where: kind for kind, wheres in by_kind.items() for where in wheres}
     votes: dict[str, list[bool]] = defaultdict(list)
     if chosen:
         for where, answer in limited(has_few_values, folder.stream(list(chosen)), workers=1):
