@@ -332,6 +332,16 @@ def test_the_user_says_what_looks_cannot(tmp_path: Path) -> None:
     assert read_pairs(tmp_path, PrepareSettings(masks="^b/")).keys() == {f"a/{n}.png" for n in range(12)}
 
 
+def test_classes_of_four_words_are_classes(tmp_path: Path) -> None:
+    kinds = ("globules", "milia_like_cyst", "negative_network")
+    for n in range(6):
+        write(tmp_path, f"input/ISIC_{n:07}.jpg", photo(n))
+        for place, kind in enumerate(kinds):
+            write(tmp_path, f"truth/ISIC_{n:07}_attribute_{kind}.png", half(place) * np.uint8(n != place))
+    found = {name for target in read_pairs(tmp_path).values() for name in target["classes"]}
+    assert found == {"background", *(f"attribute {kind.replace('_', ' ')}" for kind in kinds)}
+
+
 def test_masks_of_one_picture_must_have_one_size(tmp_path: Path) -> None:
     for n in range(4):
         write(tmp_path, f"a{n}.png", photo(n))

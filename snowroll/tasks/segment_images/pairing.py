@@ -36,7 +36,7 @@ _TELLING = 0.5  # share of the most telling kind's spread
 _MANY = 20  # a word is a kind's where at least one file in so many has it
 _FEWEST = 3  # ... and so many at all; as many folders must hold one picture each before folders tell
 _WORD = r"[^ _.-]*[A-Za-z][^ _.-]*"
-_ENDINGS = [re.compile(rf"[ _.-]+({_WORD}(?:[ _.-]+{_WORD}){{0,{more}}})(?:[ _.-]?\d+)?$") for more in range(3)]
+_ENDINGS = [re.compile(rf"[ _.-]+({_WORD}(?:[ _.-]+{_WORD}){{0,{more}}})(?:[ _.-]?\d+)?$") for more in range(4)]
 _FIRST = re.compile(r"^([A-Za-z]+)[ _.-]*(?=\d)")
 
 
@@ -193,8 +193,8 @@ def _taken_apart(where: str) -> tuple[str, str, str]:
 
 
 def _endings(stem: str) -> dict[str, str]:
-    """The last word of a name, the last two and three -> what stands before; a number after them counts files of one
-    kind.
+    """The last word of a name, the last two, three and four -> what stands before; a number after them counts files of
+    one kind.
 
     >>> _endings("aachen_19_gtFine_labelIds"), _endings("a (1)_mask_1")
     ({'labelIds': 'aachen_19_gtFine', 'gtFine_labelIds': 'aachen_19'}, {'mask': 'a (1)'})
