@@ -13,7 +13,7 @@ from PIL import Image
 
 from snowroll.base.errors import UsageError
 from snowroll.base.nouns import Json
-from snowroll.prepare.mask_targets import mask_of, shares
+from snowroll.prepare.mask_targets import mask_of, numbered, shares
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.tasks.segment_images.reading import read_masks
@@ -471,6 +471,69 @@ def test_one_broken_picture_of_a_coco_file_takes_no_other_with_it(broken: list[J
         f"a{n}.png": ["background", "cat"] for n in (0, 2)
     }
     assert "cannot be used" in reading.skipped["a1.png"]
+
+
+def runs_of(mask: np.ndarray) -> str:
+    """Column by column from 1, written the slow way."""
+    flat, told = mask.T.ravel().tolist(), []
+    for at, inside in enumerate(flat, 1):
+        if inside and (at == 1 or not flat[at - 2]):
+            told += [at, 0]
+        if inside:
+            told[-1] += 1
+    return " ".join(map(str, told))
+
+
+@pytest.mark.parametrize("header", ["ImageId,ClassId,EncodedPixels", "ImageId_ClassId,EncodedPixels"])
+def test_run_lengths_of_classes_are_masks(header: str, tmp_path: Path) -> None:
+    mark, rows = "_" if "_" in header else ",", [header]
+    for n in range(6):
+        write(tmp_path, f"train_images/a_{n}.jpg", photo(n))
+        write(tmp_path, f"test_images/b_{n}.jpg", photo(10 + n))
+        rows += [f"a_{n}.jpg{mark}{kind},{runs_of(half(kind - 1) > 0) if kind != n else ''}" for kind in (1, 2)]
+    (tmp_path / "train.csv").write_text("\n".join(rows))
+    (tmp_path / "sample_submission.csv").write_text("ImageId,ClassId,EncodedPixels\nb_0.jpg,1,1 40\n")
+    found = read_pairs(tmp_path)
+    assert {where for where, target in found.items() if target} == {f"train_images/a_{n}.jpg" for n in range(6)}
+    for place, n in ((0, 0), (1, 1)):
+        mask = numbered(found[f"train_images/a_{n}.jpg"], ["background", "1", "2"])
+        assert np.array_equal(mask == 2, half(1) > 0)
+        assert np.array_equal(mask == 1, (half(0) > 0) & (place == 0))
+
+
+def test_run_lengths_without_a_class_are_things_and_an_empty_cell_says_that_nothing_is_there(tmp_path: Path) -> None:
+    for n in range(6):
+        write(tmp_path, f"train_v2/{n}.jpg", photo(n))
+    rows = [f"{n}.jpg,{runs_of(half(side) > 0)}" for n in range(3) for side in (0, 2)]
+    (tmp_path / "ships.csv").write_text("\n".join(["ImageId,EncodedPixels", *rows, "3.jpg,", "4.jpg,"]))
+    snowroll("init", tmp_path / "p", "--data", tmp_path)
+    found = read_pairs(tmp_path)
+    assert found["train_v2/0.jpg"]["classes"] == ["background", "foreground", "foreground"]
+    assert shares(found["train_v2/3.jpg"]) == {"background": 1.0}
+    assert found["train_v2/5.jpg"] is None
+    assert "segment_images" in (tmp_path / "p/snowroll.toml").read_text()
+
+
+@pytest.mark.parametrize(
+    "runs", ["1 999999999999999", "0 5", "5 5 2 1", "1199 3", "7", "1 -4", "a b", "9" * 5000 + " 1"]
+)
+def test_run_lengths_that_do_not_fit_cost_their_picture(runs: str, tmp_path: Path) -> None:
+    for n in range(4):
+        write(tmp_path, f"{n}.png", photo(n))
+    rows = [f"{n}.png,{runs_of(half(n) > 0)}" for n in range(3)]
+    (tmp_path / "all.csv").write_text("\n".join(["id,rle", *rows, "3.png,1 3", f"3.png,{runs}"]))
+    reading = read_masks(Folder(tmp_path), PrepareSettings(workers=1))
+    assert reading is not None
+    assert len(reading.found) == 3
+    assert "run lengths that cannot be used" in reading.skipped["3.png"]
+
+
+def test_masks_beside_a_table_of_run_lengths_are_meant(tmp_path: Path) -> None:
+    for n in range(4):
+        write(tmp_path, f"images/{n}.png", photo(n))
+        write(tmp_path, f"masks/{n}.png", half(n))
+    (tmp_path / "all.csv").write_text("id,rle\n" + "".join(f"{n}.png,1 3\n" for n in range(4)))
+    assert shares(read_pairs(tmp_path)["images/0.png"]) == {"background": 0.75, "foreground": 0.25}
 
 
 def test_boxes_without_an_outline_take_no_mask_from_a_picture(tmp_path: Path) -> None:

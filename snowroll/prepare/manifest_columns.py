@@ -25,7 +25,7 @@ NAMES = {  # normalised: lower case, letters only
     "writerid seqid location locationid fold stratfold",
 }
 NUMBERED: dict[str, Split] = {"0": "train", "1": "val", "2": "test"}  # where a column that is called so has all three
-RUN_LENGTHS = "a table of masks as run lengths, which is not read: write them as pictures beside the others"
+RUN_LENGTHS = "a table of masks as run lengths: segment_images reads those that count column by column from 1"
 _POINT = re.compile(r"-?\d*\.\d+")
 _FRACTION = re.compile(r"-?\d*\.\d*[1-9]\d*")
 
@@ -40,8 +40,8 @@ def columns_of(
     tried = [cells for _, cells in lines.rows[:: max(1, len(lines.rows) // TRIED)]][:TRIED]
     if "path" not in found:
         share = {name: shelf.share(lines.where, [cells[name] for cells in tried]) for name in lines.columns}
-        path = max(share, key=lambda name: (share[name], _by_name(NAMES["path"], [name]) is not None), default=None)
-        named = _by_name(NAMES["path"], lines.columns)
+        path = max(share, key=lambda name: (share[name], by_name(NAMES["path"], [name]) is not None), default=None)
+        named = by_name(NAMES["path"], lines.columns)
         if path is None or share[path] < 0.5:
             path = named if named and any(format_of_name(cells[named]) for cells in tried) else None
         if path is None:
@@ -68,12 +68,17 @@ def columns_of(
 
 def why_classless(lines: Lines, columns: Mapping[str, str]) -> str | None:
     others = [name for name in lines.columns if name not in columns.values()]
-    if any(_plain(name) in ("encodedpixels", "rle", "segmentation") for name in others):
+    if column_of_runs(others):
         return RUN_LENGTHS
     if "label" in columns or "split" in columns or not others:
         return None
     told = f"{', '.join(others[:6])}{' ...' * (len(others) > 6)}"
     return f"it names files and no class of theirs; if a column has it, --prepare.label_column names that: {told}"
+
+
+def column_of_runs(columns: Sequence[str]) -> str | None:
+    """The column of masks as run lengths."""
+    return by_name("encodedpixels rle segmentation", columns)
 
 
 def _in_words(label: str, columns: Sequence[str], lines: Lines) -> str:
@@ -92,12 +97,12 @@ def _in_words(label: str, columns: Sequence[str], lines: Lines) -> str:
 def _find(meaning: str, columns: Sequence[str], tried: Sequence[Mapping[str, str]], label: str) -> str | None:
     cells = {name: [row[name] for row in tried if row[name]] for name in columns}
     if meaning == "label":
-        return _by_name(label, [name for name in columns if not _is_measured(name, columns, cells[name])])
+        return by_name(label, [name for name in columns if not _is_measured(name, columns, cells[name])])
     if meaning != "split":
-        return _by_name(NAMES[meaning], columns)
+        return by_name(NAMES[meaning], columns)
     fits = [name for name in columns if cells[name] and all(cell.lower() in SPLITS for cell in cells[name])]
     numbered = [name for name in columns if set(cells[name]) == NUMBERED.keys()]
-    return _by_name(NAMES[meaning], fits) or (fits[0] if fits else _by_name(NAMES[meaning], numbered))
+    return by_name(NAMES[meaning], fits) or (fits[0] if fits else by_name(NAMES[meaning], numbered))
 
 
 def _is_measured(name: str, columns: Sequence[str], cells: Sequence[str]) -> bool:
@@ -131,7 +136,7 @@ def _is_choice(cells: Sequence[str]) -> bool:
     return is_flag or not any(_POINT.fullmatch(cell) for cell in kinds)
 
 
-def _by_name(names: str, columns: Sequence[str]) -> str | None:
+def by_name(names: str, columns: Sequence[str]) -> str | None:
     plain = {_plain(name): name for name in reversed(columns)}
     return next((plain[name] for name in names.split() if name in plain), None)
 

@@ -34,6 +34,7 @@ from snowroll.tasks.segment_images.coco import read_coco
 from snowroll.tasks.segment_images.mask_files import Mask, Value, open_mask, together
 from snowroll.tasks.segment_images.pairing import Marked, Pairing, pair
 from snowroll.tasks.segment_images.polygons import read_labelme, read_yolo
+from snowroll.tasks.segment_images.run_lengths import read_runs
 
 APART = "pictures, and masks in folders of their own"
 DRAWN = ("outlines in LabelMe files", "outlines in YOLO files")
@@ -55,6 +56,9 @@ def read_masks(folder: Folder, settings: PrepareSettings) -> Reading | None:
     meant = matched(settings.masks, pictures, "prepare.masks").keys() if settings.masks else frozenset[str]()
     paired = pair(folder, pictures, meant, settings.megapixels) if not listed else Pairing({}, frozenset())
     pairs = paired.pairs
+    if not pairs and not listed:  # a table of them may lie beside the masks themselves
+        listed = read_runs(folder, pictures, BACKGROUND, skipped, settings.workers, settings.megapixels)
+        spelled = "tables of run lengths"
     if not pairs and not listed and not settings.labels:
         return None
     masks = paired.masks
