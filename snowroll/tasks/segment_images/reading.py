@@ -67,16 +67,18 @@ def read_masks(folder: Folder, settings: PrepareSettings) -> Reading | None:
     names = _names(folder)
     meaning = _meaning(list(seen.values()), names, settings.ignore)
     splits = splits_of_folders(pictures)
-    found = []
+    found, empty = [], list[str]()
     for where in pictures:
         if where in masks or where in skipped:
             continue
         mask = seen.get(where)
         target = None if mask is None else {"mask": mask.png, "classes": [meaning[value] for value in mask.values]}
         target = _without(listed[where], settings.ignore) if where in listed else target
+        if target and not any(target["classes"]):  # the masks of a test, kept secret
+            target, empty = None, [*empty, where]
         found.append(Found(where, target, None, splits.get(where)))
     classes = all_classes(one.target for one in found)
-    marked = f"{len(listed):,} segmented in {spelled}" if listed else f"{len(seen):,} with a mask"
+    marked = f"{len(listed):,} segmented in {spelled}" if listed else f"{len(seen) - len(empty):,} with a mask"
     evidence = [
         f"{count_formats(f.where for f in found)}, {marked}",
         f"{len(classes)} classes of pixels: {', '.join(classes[:12])}{' ...' if len(classes) > 12 else ''}",
@@ -86,6 +88,8 @@ def read_masks(folder: Folder, settings: PrepareSettings) -> Reading | None:
         evidence.append(f"a file for each {'class' if is_named else 'thing'} of a picture, joined into one mask")
     if not names and _has_soft_edges(list(seen.values())):
         evidence.append("greys at the borders of black and white masks: over 127 is foreground")
+    if empty:
+        evidence.append(f"{len(empty):,} masks hold nothing that is judged: they are no labels, as of {empty[0]}")
     if again:
         told = "of several outlines of the same things one is learnt from, and not"
         evidence.append(f"{told} {', '.join(again)}; --prepare.masks says which")
