@@ -309,6 +309,41 @@ def test_folders_that_name_kinds_are_offered_beside_masks_in_folders_of_their_ow
     assert (said["task"], said["other_tasks"]) == ("segment_images", ["classify_images"])
 
 
+def test_domains_are_no_classes_where_all_masks_but_those_of_the_test_are_there(tmp_path: Path) -> None:
+    for n in range(24):
+        home = f"data/{('Train', 'Val', 'Test')[n % 3]}/{('Rural', 'Urban')[n // 12]}"
+        write(tmp_path, f"{home}/images_png/{n}.png", photo(n))
+        if n % 3 < 2:
+            write(tmp_path, f"{home}/masks_png/{n}.png", a_mask((1, 2, 3, 4)))
+    said = snowroll("init", tmp_path, "--json").json
+    assert (said["task"], said["samples"], said["labelled"]) == ("segment_images", 24, 16)
+
+
+def test_masks_of_nothing_that_is_judged_are_no_labels(tmp_path: Path) -> None:
+    for n in range(12):
+        split = "test" if n % 3 == 2 else "train"
+        write(tmp_path, f"images/{split}/t_{n}.png", photo(n))
+        write(tmp_path, f"gt/{split}/t_{n}_gt.png", a_mask((255,) if split == "test" else (0, 1, 2, 255)))
+    reading = read_masks(Folder(tmp_path), PrepareSettings(workers=1))
+    assert reading is not None
+    assert {one.where for one in reading.found if one.target is None} == {
+        f"images/test/t_{n}.png" for n in range(2, 12, 3)
+    }
+    assert any("4 masks hold nothing that is judged" in sentence for sentence in reading.evidence)
+
+
+def test_folders_of_parts_with_masks_among_them_are_groups(tmp_path: Path) -> None:
+    for n in range(12):
+        for k in range(3):
+            write(tmp_path, f"data/kos{n:02}/Part{k}.jpg", photo(n))
+            write(tmp_path, f"data/kos{n:02}/Part{k}_label.bmp", half(n % 4) * np.uint8(k == 1))
+    reading = read_masks(Folder(tmp_path), PrepareSettings(workers=1))
+    assert reading is not None
+    assert (len(reading.found), len({one.group for one in reading.found})) == (36, 12)
+    said = snowroll("init", tmp_path, "--json").json
+    assert (said["task"], said["other_tasks"]) == ("segment_images", [])
+
+
 def test_the_user_says_which_masks_are_meant(tmp_path: Path) -> None:
     """Two people outlined the same."""
     for n in range(12):

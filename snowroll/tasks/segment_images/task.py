@@ -52,13 +52,14 @@ class SegmentImages(Masked):
 
     def particularity(self, reading: Reading, settings: Any) -> int:
         """Pictures with masks are no pictures with classes, unless their folders name classes, too, and masks lie among
-        the pictures, or are those of some only."""
+        the pictures, or are those of some only: not where whole splits are without, whose masks are kept secret."""
         from snowroll.prepare.class_folders import name_classes
         from snowroll.tasks.segment_images.reading import APART, DRAWN
 
         if reading.layout in DRAWN:  # who drew outlines by hand did not want boxes alone
             return 3
-        if reading.layout == APART and all(found.target is not None for found in reading.found):
+        marked = {found.split for found in reading.found if found.target is not None}
+        if reading.layout == APART and all(one.target is not None for one in reading.found if one.split in marked):
             return 1
         return -1 if name_classes([found.where for found in reading.found], settings) else 1
 
