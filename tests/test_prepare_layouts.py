@@ -901,3 +901,12 @@ def test_what_says_nothing_of_the_pictures_is_not_told_as_unread(tmp_path: Path)
     assert "class folders" in read(plant(tmp_path, {**pictures, **files})).evidence[0]
     (tmp_path / "all.json").write_bytes(b" " * 9000)
     assert all("not read" not in sentence for sentence in read(tmp_path, labels=("cat", "dog")).evidence)
+
+
+def test_a_table_that_lost_its_ending_is_a_manifest(tmp_path: Path) -> None:
+    pictures = names(*(f"images_part_{1 + n % 2}/ISIC_{n:07}.jpg" for n in range(12)))
+    rows = [["lesion_id", "image_id", "dx"], *[[f"H{n // 2}", f"ISIC_{n:07}", "ab"[n % 3 // 2]] for n in range(12)]]
+    files = {**pictures, "meta_data": table(rows), "LICENSE": b"Free, as in beer\nand open.\n", "raw": bytes(999)}
+    reading = read(plant(tmp_path, files))
+    assert Counter(targets(reading).values()) == {"a": 8, "b": 4}
+    assert len({found.group for found in reading.found}) == 6

@@ -12,8 +12,18 @@ from dataclasses import dataclass, field
 
 from snowroll.base.nouns import Split
 from snowroll.prepare.manifest_columns import NAMES, NUMBERED, RUN_LENGTHS, columns_of, why_classless
-from snowroll.prepare.manifest_lines import ENDINGS, LISTS, Lines, folded, lines_of, unnumbered
+from snowroll.prepare.manifest_lines import (
+    ENDINGS,
+    LISTS,
+    Lines,
+    folded,
+    has_ending,
+    is_delimited,
+    lines_of,
+    unnumbered,
+)
 from snowroll.prepare.manifest_rivals import of_one_labelling, of_one_round, of_one_split
+from snowroll.prepare.names import is_idx
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.prepare.several_labels import several_labels
@@ -69,7 +79,8 @@ def read_manifests(
     if not wheres:
         return table
     shelf = Shelf(pictures, beside)
-    found = (lines_of(where, raw, shelf, table.skipped) for where, raw in folder.stream(wheres))
+    streamed = ((where, raw) for where, raw in folder.stream(wheres) if has_ending(where) or is_delimited(raw))
+    found = (lines_of(where, raw, shelf, table.skipped) for where, raw in streamed)
     parsed = [folded(lines) for lines in found if lines is not None]
     used = [
         (lines, columns)
@@ -101,6 +112,8 @@ def _may_tell(folder: Folder, skipped: dict[str, str]) -> list[str]:
         lists = [where for where in lists if (words_of(where) or [""])[0] in SPLITS]
     found = {where for where, name in names.items() if name.endswith(ENDINGS)}
     found |= set(lists) if len(lists) <= _MOST_LISTS else set()
+    bare = {where for where in names if not has_ending(where) and not is_idx(where)}
+    found |= bare if len(bare) <= _MOST_LISTS else set()  # a table may have lost its ending
     wheres = []
     for entry in folder.entries():
         if entry.where not in found:

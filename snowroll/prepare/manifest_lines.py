@@ -27,6 +27,27 @@ class Lines:
     rows: tuple[tuple[int, Mapping[str, str]], ...]
 
 
+def has_ending(where: str) -> bool:
+    return "." in where.replace("!", "/").rpartition("/")[2]
+
+
+def is_delimited(raw: bytes) -> bool:
+    """Whether a file without an ending begins as a table: UTF-8, several lines, and as many commas or tabs in each.
+
+    >>> is_delimited(b"image,dx\\na,nv\\nb,mel\\n"), is_delimited(b"Free, as in beer\\nand open.\\n")
+    (True, False)
+    """
+    try:
+        head = raw[:65536].decode("utf-8-sig")
+    except UnicodeDecodeError as fault:
+        if fault.start < 65530:
+            return False
+        head = raw[: fault.start].decode("utf-8-sig")
+    lines = head.splitlines()[:20]
+    counts = [{line.count(mark) for line in lines} for mark in ",\t;"]
+    return len(lines) > 1 and any(len(told) == 1 and min(told) > 0 for told in counts)
+
+
 def lines_of(where: str, raw: bytes, shelf: Shelf, skipped: dict[str, str]) -> Lines | None:
     """The rows of one file; None where it has none, and in `skipped` what could not be read."""
     try:
