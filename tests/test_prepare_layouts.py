@@ -910,3 +910,18 @@ def test_a_table_that_lost_its_ending_is_a_manifest(tmp_path: Path) -> None:
     reading = read(plant(tmp_path, files))
     assert Counter(targets(reading).values()) == {"a": 8, "b": 4}
     assert len({found.group for found in reading.found}) == 6
+
+
+def test_studies_that_say_how_they_came_out_are_classes(tmp_path: Path) -> None:
+    """As X-rays of several bones come, a folder a patient."""
+    paths = [
+        f"set/{split}/{bone}/patient{n + 50 * (split == 'valid'):05}/study{1 + n % 2}_{kind}/image{k}.png"
+        for split in ("train", "valid")
+        for bone in ("WRIST", "HAND", "ELBOW")
+        for n, kind in enumerate(("positive", "negative", "negative", "positive"))
+        for k in (1, 2)
+    ]
+    reading = read(plant(tmp_path, names(*paths)))
+    assert Counter(targets(reading).values()) == {"positive": 24, "negative": 24}
+    assert {found.group for found in reading.found} == {f"patient{n + 50 * v:05}" for n in range(4) for v in (0, 1)}
+    assert set(splits(reading).values()) == {"train", "val"}

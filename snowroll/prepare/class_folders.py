@@ -21,6 +21,9 @@ _CASES = 10  # folders from which on splits can be drawn of whole ones
 # whose pictures lie in a folder: no class, unlike a person or a user whose face is to be told
 _OF_ONE = re.compile(r"(patient|subject|case|participant|study|slide|specimen|animal|session|fold)s?[ _.-]*\d", re.I)
 _FEWEST_GROUPS = 3
+_OUTCOME = re.compile(
+    rf"{_OF_ONE.pattern}*[ _.-]+(positive|negative|pos|neg|normal|abnormal|benign|malignant|healthy|ill)", re.IGNORECASE
+)
 _FEWEST = 5  # pictures of a class, on average, where coarser classes would do
 _COUNTS_CLASSES = re.compile(r"(class|label|category|grade|level|type|stage)?[ _.-]*#", re.I)  # 0, 1, 2; Class 7
 _UNLABELLED = frozenset({"unlabelled", "unlabeled", "unsup", "unsupervised"})
@@ -46,6 +49,7 @@ def read_class_folders(
         levels, splits, skipped = _take_split_out(levels, depth, called)
     levels, beside = _without_strays(levels)
     skipped |= beside
+    levels, told_by = _outcomes_alone(levels)
     levels, groups = _take_groups_out(levels)
     at = _class_level(list(levels.values()), settings.labels)
     names = {folders[at] for folders in levels.values() if len(folders) > at} if at is not None else set[str]()
@@ -66,6 +70,8 @@ def read_class_folders(
     if reading is None:
         return None
     told = [f"'{name}' holds all again that lies beside it: its pictures are read as if beside them" for name in twice]
+    if told_by:
+        told.append(f"the classes stand behind the numbers of folders such as '{told_by}'")
     if groups:
         told.append(f"{len(set(groups.values())):,} groups by folders such as '{min(groups.values())}'")
     return replace(reading, evidence=(*reading.evidence, *told))
@@ -195,6 +201,24 @@ def _without_second_copies(levels: dict[str, Levels]) -> tuple[dict[str, Levels]
         at = len(path)
         levels = {w: (*one[: at - 1], *one[at:]) if one[:at] == path else one for w, one in levels.items()}
     return levels, sorted(path[-1] for path in twice)
+
+
+def _outcomes_alone(levels: dict[str, Levels]) -> tuple[dict[str, Levels], str]:
+    """Where one level numbers studies or cases and says how each came out, 'study1_positive': only that and whose they
+    are. Returns one of these names, too."""
+    for depth in _varying(list(levels.values())):
+        told = {
+            folders[depth]: _OUTCOME.fullmatch(folders[depth]) for folders in levels.values() if len(folders) > depth
+        }
+        kinds = {match[2].lower() for match in told.values() if match}
+        if len(kinds) > 1 and all(told.values()):
+            kept: dict[str, Levels] = {}
+            for where, folders in levels.items():
+                match = told[folders[depth]] if len(folders) > depth else None
+                whose = tuple(name for name in folders[:depth] if _OF_ONE.match(name))
+                kept[where] = (*whose, match[2].lower()) if match else ()
+            return kept, min(told)
+    return levels, ""
 
 
 def _take_groups_out(levels: dict[str, Levels]) -> tuple[dict[str, Levels], dict[str, str]]:
