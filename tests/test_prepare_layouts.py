@@ -925,3 +925,13 @@ def test_studies_that_say_how_they_came_out_are_classes(tmp_path: Path) -> None:
     assert Counter(targets(reading).values()) == {"positive": 24, "negative": 24}
     assert {found.group for found in reading.found} == {f"patient{n + 50 * v:05}" for n in range(4) for v in (0, 1)}
     assert set(splits(reading).values()) == {"train", "val"}
+
+
+def test_what_holds_all_split_folders_is_no_class(tmp_path: Path) -> None:
+    paths = [
+        f"SET-5K/SET-5K/{'Training' if n < 6 else 'Testing'} Images/{n}_{side}.jpg"
+        for n in range(9)
+        for side in ("left", "right")
+    ]
+    pictures = names(*paths, *(f"cropped/{n}_left.jpg" for n in range(6)))
+    assert read_images(Folder(plant(tmp_path, pictures)), PrepareSettings()) is None

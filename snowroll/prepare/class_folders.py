@@ -55,6 +55,8 @@ def read_class_folders(
     names = {folders[at] for folders in levels.values() if len(folders) > at} if at is not None else set[str]()
     if at is None or (groups and len(names) == 1 and not settings.labels):
         return None
+    if depth is not None and at < depth and not _varying(list(levels.values())) and not settings.labels:
+        return None  # what holds all split folders is no class
     generic = {name for name in names if name.lower() in _GENERIC - _MAY_NAME and not settings.labels}
     found: list[Found] = []
     for where, folders in levels.items():
