@@ -927,6 +927,13 @@ def test_studies_that_say_how_they_came_out_are_classes(tmp_path: Path) -> None:
     assert set(splits(reading).values()) == {"train", "val"}
 
 
+def test_cases_that_say_how_they_came_out_are_groups_too(tmp_path: Path) -> None:
+    paths = [f"case{n}_{('benign', 'malignant')[n % 2]}/{k}.png" for n in range(6) for k in range(3)]
+    reading = read(plant(tmp_path, names(*paths)))
+    assert Counter(targets(reading).values()) == {"benign": 9, "malignant": 9}
+    assert {found.where: found.group for found in reading.found} == {where: where.split("/")[0] for where in paths}
+
+
 def test_what_holds_all_split_folders_is_no_class(tmp_path: Path) -> None:
     paths = [
         f"SET-5K/SET-5K/{'Training' if n < 6 else 'Testing'} Images/{n}_{side}.jpg"

@@ -218,6 +218,7 @@ def _outcomes_alone(levels: dict[str, Levels]) -> tuple[dict[str, Levels], str]:
             for where, folders in levels.items():
                 match = told[folders[depth]] if len(folders) > depth else None
                 whose = tuple(name for name in folders[:depth] if _OF_ONE.match(name))
+                whose = whose or (" in ".join(folders[depth::-1]),)
                 kept[where] = (*whose, match[2].lower()) if match else ()
             return kept, min(told)
     return levels, ""
