@@ -107,3 +107,15 @@ def test_a_test_question_whose_file_is_gone_is_not_asked_for_ever(factory: Opene
     catalog.retire_samples([name], "removed")
     assert not waiting(factory)
     assert not catalog.left_in_queue()
+
+
+def test_who_looks_in_while_a_turn_waits_adds_nothing_to_what_it_waits_for(factory: Opened) -> None:
+    catalog = factory.store.catalog
+    mine(factory, 10, ignore)
+    catalog.save_roll(1, "label", {"since": 0.0})
+    answer(factory, [*waiting(factory)], for_test=False)
+    fill(factory, 0, 0, ignore)
+    assert catalog.left_in_queue() == 0, "else it would wait for more each time that somebody looks in"
+    catalog.save_roll(1, "done", {"since": 0.0})
+    fill(factory, 0, 0, ignore)
+    assert catalog.left_in_queue() > 0

@@ -50,10 +50,15 @@ def label(opened: Opened, k: int, port: int, test: int, say: Say, as_json: bool 
 
 
 def fill(opened: Opened, k: int, test: int, say: Say) -> None:
-    """Put questions into the queue: what was asked for, or what is most worthwhile if nothing waits."""
+    """Put questions into the queue: what was asked for, or what is most worthwhile if nothing waits.
+
+    A turn of the loop that waits for answers has asked what it wants to know: who only looks in adds nothing to it.
+    """
     if k and test:
         raise UsageError("--k and --test fill the same queue", cure="answer the test items first, then give --k")
-    if not k and not test and opened.store.catalog.left_in_queue():
+    catalog = opened.store.catalog
+    is_asked = catalog.left_in_queue() or any(turn.stage == "label" for turn in catalog.rolls()[-1:])
+    if not k and not test and is_asked:
         return
     from snowroll.project.mining import ask_test, mine
 
