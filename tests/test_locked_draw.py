@@ -98,6 +98,32 @@ def test_test_questions_are_drawn_in_one_order_however_often_they_are_asked(fact
         assert factory.store.catalog.asked_for_test() == {*everything[:n]}
 
 
+def test_asking_for_the_test_drops_no_question_and_mining_tells_of_those_it_drops(factory: Opened) -> None:
+    told: list[str] = []
+    mine(factory, 10, told.append)
+    asked = waiting(factory)
+    ask_test(factory, 12, told.append)
+    assert waiting(factory).keys() >= asked.keys()
+    assert not [line for line in told if "withdrawn" in line]
+    mine(factory, 3, told.append)
+    gone = asked.keys() - waiting(factory).keys()
+    assert len(gone) >= 7
+    assert told[-1] == f"withdrawn for what is most worthwhile now: {len(gone)} unanswered questions that waited"
+
+
+def test_what_waits_and_is_drawn_for_the_test_is_asked_for_the_test(tmp_path: Path) -> None:
+    draw_shapes(tmp_path / "shapes" / "data", each=20, classes=["bar"])
+    for path in (tmp_path / "shapes" / "data" / "bar").iterdir():
+        path.rename(tmp_path / "shapes" / "data" / path.name)
+    (tmp_path / "shapes" / "data" / "bar").rmdir()
+    assert snowroll("init", tmp_path / "shapes", "--labels", "bar,ring").code == 0
+    opened = open_project(tmp_path / "shapes", {})
+    opened.store.catalog.ask([Queued(name, "a person asks", 0.0) for name in opened.store.catalog.samples()])
+    ask_test(opened, 8, ignore)
+    assert len(opened.store.catalog.asked_for_test()) == 8
+    assert len(waiting(opened)) == 20
+
+
 def test_a_test_question_whose_file_is_gone_is_not_asked_for_ever(factory: Opened) -> None:
     catalog = factory.store.catalog
     name = next(iter(catalog.samples()))

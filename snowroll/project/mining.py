@@ -10,6 +10,7 @@ import numpy as np
 from snowroll.base.nouns import Record, Sample, digest
 from snowroll.prepare.features import colours, components
 from snowroll.prepare.mine import choose
+from snowroll.prepare.view import count
 from snowroll.project.labels import said_now
 from snowroll.project.looks import look_at
 from snowroll.project.opened import Opened, Say
@@ -51,7 +52,10 @@ def mine(opened: Opened, k: int, say: Say, records: Sequence[Record] | None = No
     picks = _choose(opened, stock, rest, _doubts(opened), k or settings.k, settings.uniform, seed, say)
     asked = [Queued(sample.id, FOR_TEST, float(place)) for place, sample in enumerate(test)]
     asked += [Queued(sample.id, why, float(len(test) + place)) for place, (sample, why) in enumerate(picks)]
+    waited = opened.store.catalog.waiting()
     opened.store.catalog.fill_queue(asked, about=[*test, *[sample for sample, _ in picks]])
+    if gone := waited - opened.store.catalog.waiting():
+        say(f"withdrawn for what is most worthwhile now: {count(len(gone), 'unanswered question')} that waited")
     return Mined(len(picks), len(test), len(pool), len(kept))
 
 
@@ -61,7 +65,7 @@ def ask_test(opened: Opened, n: int, say: Say) -> int:
     stock = take_stock(opened, say)
     drawn = _drawn(opened, stock, _pool(opened, stock, catalog.records()), n)
     asked = [Queued(sample.id, FOR_TEST, place_of_draw(sample.id)) for sample in drawn]
-    catalog.fill_queue(asked, about=drawn)
+    catalog.ask_for_test(asked, about=drawn)
     waiting = len(catalog.asked_for_test())
     if waiting < n:
         say(

@@ -24,6 +24,7 @@ from snowroll.store.rows import FOR_TEST, Label, Move, Queued, Roll, Row, Run, R
 from snowroll.store.writer import Writer
 
 T = TypeVar("T")
+Fill = Callable[[Connection, Sequence[Row], float], int]  # a change of the queue
 
 
 class Catalog:
@@ -135,11 +136,18 @@ class Catalog:
 
         `about`: samples to make known with their questions. A production input evicted meanwhile is not asked about.
         """
+        return self._fill(changes.fill_queue, asked, about)
+
+    def ask_for_test(self, asked: Iterable[Queued], about: Iterable[Sample]) -> int:
+        """Add questions for the locked test set, `about` as `fill_queue` has it. Returns how many were added."""
+        return self._fill(changes.ask_for_test, asked, about)
+
+    def _fill(self, change: Fill, asked: Iterable[Queued], about: Iterable[Sample]) -> int:
         rows, told = [as_row(item) for item in asked], [{**as_row(sample), "retired": None} for sample in about]
 
         def job(conn: Connection) -> int:
             gone = changes.put_asked(conn, told, self.clock())
-            return changes.fill_queue(conn, [row for row in rows if row["sample"] not in gone], self.clock())
+            return change(conn, [row for row in rows if row["sample"] not in gone], self.clock())
 
         return self.write(job)
 
@@ -160,6 +168,11 @@ class Catalog:
     def left_in_queue(self) -> int:
         query = select(func.count()).select_from(tables.queue).where(tables.queue.c.answered.is_(None))
         return self.read(lambda conn: conn.execute(query).scalar_one())
+
+    def waiting(self) -> set[str]:
+        """Samples that wait for a person."""
+        table = tables.queue
+        return {row["sample"] for row in self._rows(select(table.c.sample).where(table.c.answered.is_(None)))}
 
     def asked_for_test(self) -> set[str]:
         """Samples that wait for a person because models will be judged on them."""

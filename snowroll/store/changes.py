@@ -120,6 +120,13 @@ def fill_queue(conn: Connection, rows: Sequence[Row], at: float) -> int:
     return ask(conn, rows, at)
 
 
+def ask_for_test(conn: Connection, rows: Sequence[Row], at: float) -> int:
+    """Add questions for the locked set. What waits already is asked for it from now on; all else stays."""
+    for some in chunks([row["sample"] for row in rows]):
+        conn.execute(queue.delete().where(queue.c.answered.is_(None), queue.c.sample.in_(some)))
+    return ask(conn, rows, at)
+
+
 def ask(conn: Connection, rows: Sequence[Row], at: float) -> int:
     """Add questions; what was answered, or waits already, is not asked again. Returns how many were added."""
     told = {row["sample"]: row for row in rows}
