@@ -74,6 +74,16 @@ def test_the_strangest_are_those_that_came_from_elsewhere() -> None:
     assert np.mean(np.array(found.strangest) < 60) > 0.8
 
 
+def test_a_measure_that_is_one_number_is_no_test() -> None:
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, 100, 5))
+    still = {"brightness": (np.full(100, 0.5), np.full(100, 0.5))}
+    doubt = {"doubt": (a[:, 0], b[:, 0] + 0.5)}
+    assert drift(a, b, measures=still | doubt).tests == drift(a, b, measures=doubt).tests
+    moved = {"brightness": (np.full(100, 0.5), np.full(100, 0.4))}
+    assert "brightness" in {test.name for test in drift(a, b, measures=moved).tests}
+
+
 def test_plain_measures_are_told_with_both_medians() -> None:
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=(2, 100, 3))

@@ -72,7 +72,9 @@ def drift(
     tests: list[Comparison] = []
     if scores_before is not None and scores_now is not None:
         tests += [_confidence(_rows(scores_before), _rows(scores_now)), _classes(scores_before, scores_now)]
-    tests += [_measure(name, _rows(a)[:, 0], _rows(b)[:, 0]) for name, (a, b) in (measures or {}).items()]
+    numbers = {name: (_rows(a)[:, 0], _rows(b)[:, 0]) for name, (a, b) in (measures or {}).items()}
+    # the brightness of a row is always one number: nothing to test, and a test more would make the others blunter
+    tests += [_measure(name, a, b) for name, (a, b) in numbers.items() if np.ptp(np.concatenate([a, b])) > 0]
     found, strangest = _inputs(before, now, alpha, len(tests) + 1, seed)
     tests = _holm([found, *tests])
     alarmed = sorted((test for test in tests if test.corrected <= alpha), key=lambda test: test.corrected)
