@@ -5,16 +5,18 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
-from house_kit import MACHINE, QUICK, SMALL, snowroll
+from house_kit import MACHINE, QUICK, SMALL, png, shape, snowroll
 
 from snowroll.base.errors import PlanError, StoreError
-from snowroll.base.nouns import Sample
+from snowroll.base.nouns import Record, Sample
 from snowroll.base.task import find_task
 from snowroll.project import promotion
+from snowroll.project.mining import samples_of
 from snowroll.project.opened import open_project
 from snowroll.project.plans import read_plan
 from snowroll.store.rows import FOR_CHECK, Label, Queued
@@ -186,3 +188,18 @@ def test_a_turn_waits_for_no_question_about_a_file_that_is_gone(project: Path) -
     (project / "data" / asked.where).unlink()
     told = snowroll("roll", project, *QUICK, "--json").json
     assert (told["stage"], told["train"]["run"]) == ("done", 2)
+
+
+def test_what_learnt_from_a_forgotten_input_is_not_told_again(project: Path) -> None:
+    opened = open_project(project, {})
+    catalog, raw = opened.store.catalog, png(shape("bar", 7_000))
+    opened.store.capture([(Record("r1", "m", 0.0, sha256(raw).hexdigest(), "bar", 0.9, 0.1), raw)])
+    (sent,) = samples_of(opened, catalog.records())
+    catalog.add_samples([sent])
+    catalog.add_label(Label("an-answer", sent.id, "bar", "ada", 0.0))
+    assert snowroll("train", project, *QUICK, "--json").json["run"] == 2
+    assert "learned from it or were judged by it: 2; retrain" in snowroll("forget", project, "r1").out
+    told = snowroll("train", project, *QUICK, "--json")
+    assert told.json["run"] == 3, "its trace would stay for ever"
+    assert snowroll("train", project, *QUICK, "--json").json == told.json
+    assert snowroll("doctor", project, "--deep").code == 0

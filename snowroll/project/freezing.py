@@ -43,9 +43,10 @@ def freeze(
     items, words = assign(usable, targets, strata, opened.prepare, placements(opened), called)
     _refuse_unjudged(opened, items, stock.schema)
     kept_out = {sample: code for sample, code in left_out.items() if sample in stock.targets}
-    version = Version.freeze(items, stock.schema, parent.id if parent else None, kept_out)
-    if parent and (parent.items, parent.schema, parent.left_out) == (version.items, version.schema, version.left_out):
+    # one that an input was forgotten of has not its id's items any more: what is left of it is another version
+    if parent and Version.freeze(items, stock.schema, parent.parent, kept_out).id == parent.id:
         return parent, words
+    version = Version.freeze(items, stock.schema, parent.id if parent else None, kept_out)
     catalog.add_version(version, opened.store.blobs)
     catalog.set_pointer("version", version.id, {"items": len(version.items)})
     return version, words
