@@ -87,14 +87,15 @@ def running(opened: Opened) -> Iterator[str]:
         opened.store.close()
 
 
-def make_drawing_project(root: Path, task: str, classes: Sequence[str], suggestion: object, n: int = 6) -> Opened:
-    """n inputs of production that wait in a project of `task`, each with a suggestion; of 300 x 200 pixels."""
+def make_drawing_project(
+    root: Path, task: str, classes: Sequence[str], suggestion: object, n: int = 6, raws: Sequence[bytes] = ()
+) -> Opened:
+    """n inputs of production that wait in a project of `task`, each with a suggestion: `raws`, else 300 x 200 px."""
     (root / "data").mkdir(parents=True)
     sections = {"prepare": {"data": "data", "labels": list(classes)}, "task": {"name": task}}
     store = Project.create(root, root / "data", as_toml(sections))
     asked = []
-    for number in range(n):
-        raw = picture(number, (300, 200))
+    for number, raw in enumerate(raws or [picture(number, (300, 200)) for number in range(n)]):
         sha = hashlib.sha256(raw).hexdigest()
         store.capture([(Record(f"r{number}", "m1", float(number), sha, suggestion, None, 0.5), raw)])
         id = Sample.name(f"r{number}", sha)

@@ -88,6 +88,12 @@ class Translate:
 
         return look(raw)
 
+    def text(self, raw: bytes) -> str:
+        """As it is read in the report and on the label page."""
+        from snowroll.tasks.translate.sentences import read_sentence
+
+        return read_sentence(raw)
+
     def faults(self, view: View) -> Iterable[Fault]:
         from snowroll.tasks.translate.faults import pair_faults
 

@@ -190,7 +190,7 @@ class WriteText:
         return ["text" for _ in targets]
 
     def text(self, raw: bytes) -> str:
-        """As it is read in the report."""
+        """As it is read in the report and on the label page."""
         from snowroll.prepare.texts import read_text
 
         return read_text(raw)

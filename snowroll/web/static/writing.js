@@ -1,8 +1,9 @@
 // @ts-check
-// A text as an answer: a person writes it, or mends what is suggested. Ctrl+Enter sends it.
+// A text as an answer to a text: a person writes it, or mends what is suggested. Ctrl+Enter sends it.
 // A task's own widget says what is asked, and hands on the rest. The contract of a widget: web/static/choice.js.
 
 import { element, key } from '/static/parts.js';
+import { read } from '/static/text.js';
 
 /**
  * @param {HTMLElement} place @param {(target: unknown) => void} answer
@@ -13,6 +14,7 @@ export function ask(place, answer, says) {
   const box = /** @type {HTMLTextAreaElement} */ (element('textarea'));
   box.rows = 6;
   box.spellcheck = false;
+  box.dir = 'auto';
   box.setAttribute('aria-label', says.label);
   box.style.width = '100%';
   const hint = element('p', 'small dim');
@@ -30,8 +32,9 @@ export function ask(place, answer, says) {
   place.replaceChildren(box, hint, send);
 
   return {
-    /** @param {{suggestion?: unknown} | null} item @param {unknown} earlier */
+    /** @param {{sample: string, suggestion?: unknown} | null} item @param {unknown} earlier */
     ask(item, earlier) {
+      void read(item?.sample);
       box.value = text(earlier ?? item?.suggestion);
       hint.textContent = item && box.value ? 'Suggested: mend it, or send it as it is.' : '';
       send.disabled = !box.value;
