@@ -109,3 +109,34 @@ def test_of_folds_none_is_drawn(untrained: Path) -> None:
     assert said.code == 2
     assert "learning curve" in said.json["error"]
     assert not list((untrained / "runs").iterdir())
+
+
+@pytest.mark.slow
+def test_asked_of_a_run_that_is_done_it_is_drawn_beside_it(tmp_path: Path) -> None:
+    """Nothing is trained again but what is asked for, and no look is spent on a model that was decided on."""
+    root = tmp_path / "shapes"
+    draw_shapes(root / "data", each=30)
+    assert snowroll("init", root).code == 0
+    assert snowroll("train", root, *QUICK).code == 0
+    plain = snowroll("train", root, *QUICK, "--train.seed", "1", "--json").json
+    catalog = open_project(root, {}).store.catalog
+    looks, model = catalog.pointer("looks"), (root / "runs/0002-train/model/model.safetensors").read_bytes()
+    curve = snowroll("train", root, *QUICK, "--train.seed", "1", "--learning-curve", "--json").json
+    assert "learning_curve" in curve
+    assert {key: curve[key] for key in plain} == plain
+    swept = ("--sweep", "train.lr=0.01,0.1")
+    both = snowroll("train", root, *QUICK, "--train.seed", "1", *swept, "--json").json
+    assert both["learning_curve"] == curve["learning_curve"], "what was measured before is told still"
+    assert [tried["value"] for tried in both["sweep"]["tried"]] == ["0.01", "0.1"]
+    again = snowroll("train", root, *QUICK, "--train.seed", "1", *swept, "--json")
+    assert again.json == both
+    assert "once more" not in again.err.replace("--fresh trains once more", "")
+    assert snowroll("train", root, *QUICK, "--learning-curve", "--json").json["promotion"]["outcome"] == "FIRST"
+    assert [run.status for run in catalog.runs()] == ["done", "done"]
+    assert catalog.pointer("looks") == looks
+    assert (root / "runs/0002-train/model/model.safetensors").read_bytes() == model
+    page = (root / "runs/0002-train/report.html").read_text()
+    assert "What more labels are worth" in page
+    assert plain["promotion"]["outcome"] in page
+    assert [line.split("\t")[0] for line in (root / "results.tsv").read_text().splitlines()[1:]] == ["1", "2"]
+    assert snowroll("doctor", root).code == 0

@@ -20,6 +20,13 @@ class CrossValidated:
         by_fold = [{"fold": number, **_json(metric)} for number, metric in enumerate(self.by_fold)]
         return {"folds": len(self.by_fold), "metric": self.headline, **_json(self.metric), "by_fold": by_fold}
 
+    @staticmethod
+    def read(told: dict[str, Json]) -> CrossValidated:
+        """The way back from `as_json`."""
+        metric, by_fold = _read(told), tuple(_read(fold) for fold in told["by_fold"])
+        assert metric is not None
+        return CrossValidated(told["metric"], metric, by_fold)
+
     def lines(self) -> list[str]:
         each = ", ".join(f"{metric.value:.3f}" if metric else "-" for metric in self.by_fold)
         return [
@@ -88,3 +95,7 @@ def _json(metric: Metric | None) -> dict[str, Json]:
         return {"value": None, "interval": None, "n": 0}
     told = asdict(metric)
     return {"value": told["value"], "interval": [told["low"], told["high"]], "n": told["n"]}
+
+
+def _read(told: dict[str, Json]) -> Metric | None:
+    return None if told["interval"] is None else Metric(told["value"], *told["interval"], told["n"])

@@ -42,12 +42,16 @@ class Wanted:
 
     def answered_by(self, said: dict[str, Json]) -> bool:
         """Whether what `train --json` said of a run holds all that is wanted now."""
+        return self.beside(said) == Wanted().beside(said)
+
+    def beside(self, said: dict[str, Json]) -> Wanted:
+        """What is wanted now, and what was measured before. Of two sweeps the newer counts."""
         swept = said.get("sweep")
-        asked = swept and f"{swept['setting']}={','.join(tried['value'] for tried in swept['tried'])}"
-        return (
-            ("beside_random" in said) >= self.beside_random
-            and ("learning_curve" in said) >= self.learning_curve
-            and (not self.sweep or asked == self.sweep.replace(" ", ""))
+        asked = f"{swept['setting']}={','.join(tried['value'] for tried in swept['tried'])}" if swept else ""
+        return Wanted(
+            self.beside_random or "beside_random" in said,
+            self.learning_curve or "learning_curve" in said,
+            self.sweep.replace(" ", "") or asked,
         )
 
 
@@ -84,7 +88,7 @@ def prepare_job(opened: Opened, say: Say, time_s: float | None, fresh: bool = Fa
         variants(opened, plan, wanted.sweep)
         validated = [item.target for item in version.of("val")]
         refuse_without_figure(opened.task, validated, version.schema, "--sweep is judged on the validation samples")
-    earlier = None if fresh else _earlier(opened, plan, version, wanted)
+    earlier = None if fresh else _earlier(opened, plan, version)
     if earlier is not None:
         known = opened.store.catalog.run(earlier.number)
         done = known is not None and known.status == "done"  # its answer alone does not tell: it is written before
@@ -124,14 +128,14 @@ def _refuse_blocking(faults: list[Fault]) -> None:
         raise DataError(blocking[0].message + more, where=", ".join(blocking[0].paths[:3]), cure=blocking[0].cure)
 
 
-def _earlier(opened: Opened, plan: Plan, version: Version, wanted: Wanted) -> RunFolder | None:
+def _earlier(opened: Opened, plan: Plan, version: Version) -> RunFolder | None:
     """The newest run that was asked for in the same words on the same version: unfinished, or done by this software."""
     for run in reversed(opened.store.catalog.runs()):
         if run.kind == "train" and run.status in ("running", "done") and run.version == version.id:
             folder = opened.store.run(run.number)
             if not (folder.path / PLAN).exists() or not same_request(read_plan(folder.path, opened.task), plan):
                 continue
-            if run.status == "running" or _answers(folder, plan, wanted):
+            if run.status == "running" or _would_be_same(folder, plan):
                 return folder
     return None
 
@@ -147,13 +151,12 @@ def _unbegun(opened: Opened) -> RunFolder | None:
     return folder
 
 
-def _answers(folder: RunFolder, plan: Plan, wanted: Wanted) -> bool:
-    """Whether a run that is done says all that was asked, and would say it again: same versions, same machine."""
+def _would_be_same(folder: RunFolder, plan: Plan) -> bool:
+    """Whether a run that is done would say again what it said: same versions, same machine."""
     answer, environment = folder.path / ANSWER, folder.path / ENVIRONMENT
     if not (answer.exists() and environment.exists()):
         return False
-    said = json.loads(answer.read_text())["json"]
-    return json.loads(environment.read_text()) == _environment(plan) and wanted.answered_by(said)
+    return json.loads(environment.read_text()) == _environment(plan)
 
 
 def start(opened: Opened, job: Job) -> None:

@@ -36,6 +36,14 @@ class Decision:
         told = asdict(self.verdict) if self.verdict else None
         return {"outcome": self.outcome, "reason": self.reason, "champion": self.champion, "test": _plain(told)}
 
+    @staticmethod
+    def read(told: dict[str, Json]) -> Decision:
+        """The way back from `as_json`."""
+        from pydantic import TypeAdapter
+
+        verdict = TypeAdapter(Verdict | None).validate_python(told["test"])
+        return Decision(told["outcome"], told["reason"], told["champion"], verdict)
+
 
 def consider(
     opened: Opened, challenger: Trained, packed: Packed, judged: Judged, say: Say, failed: Sequence[str] = ()

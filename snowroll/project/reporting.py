@@ -106,14 +106,15 @@ def _is_told(key: str, value: Json) -> bool:
 
 
 def _add_result(opened: Opened, story: Story, report: Report) -> None:
-    """One line a run, written anew where the run was killed after it; the first line names the columns."""
+    """One line a run, written anew in its place where there is more to tell; the first line names the columns."""
     path = opened.root / "results.tsv"
     lines = path.read_bytes().splitlines() if path.exists() else ["\t".join(COLUMNS).encode()]
-    kept = [line for line in lines if not line.startswith(f"{report.run}\t".encode())]
+    before = [place for place, line in enumerate(lines) if line.startswith(f"{report.run}\t".encode())]
     at = datetime.fromtimestamp(story.written_at, UTC).isoformat(timespec="seconds")
     verdict = story.decision.outcome if story.decision else ""
-    kept.append(results_row(report, at=at, verdict=verdict, changed=_changed(opened, story)).encode())
-    atomic.write(path, b"\n".join(kept) + b"\n")
+    row = results_row(report, at=at, verdict=verdict, changed=_changed(opened, story)).encode()
+    lines[slice(before[0], before[0] + 1) if before else slice(len(lines), None)] = [row]
+    atomic.write(path, b"\n".join(lines) + b"\n")
 
 
 def _changed(opened: Opened, story: Story) -> str:

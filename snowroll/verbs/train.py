@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import monotonic
@@ -14,16 +14,17 @@ from snowroll.base.errors import Interrupted, SnowrollError, StoreError
 from snowroll.base.memory import give_back
 from snowroll.base.nouns import Gate, Json, Metric
 from snowroll.evaluate.compared import Compared
+from snowroll.evaluate.splits import CrossValidated
 from snowroll.project.artifacts import find_artifact
 from snowroll.project.beside import beside_random
 from snowroll.project.budget import fit_into_time
 from snowroll.project.data import Packed, pack_version
-from snowroll.project.fitting import Fitted
 from snowroll.project.folding import fit_plan
 from snowroll.project.gating import gates_of_trained, gates_to_accept, pass_gates
 from snowroll.project.jobs import ANSWER, Job, Wanted, prepare_job, start
 from snowroll.project.judging import Judged, judge, metrics
 from snowroll.project.learning import learning_curve_of
+from snowroll.project.log import Log
 from snowroll.project.models import Trained, load_model, save_model
 from snowroll.project.opened import Answer, Opened, Say
 from snowroll.project.plans import seconds
@@ -39,7 +40,7 @@ class Outcome:
     job: Job
     packed: Packed
     trained: Trained
-    fitted: Fitted
+    curve: Sequence[Mapping[str, float]]  # an entry a validation
     gates: list[Gate]
     judged: Judged
     scores: dict[str, Metric]
@@ -65,6 +66,8 @@ def train(
         job = prepare_job(opened, say, seconds(time), fresh, Wanted(beside_random, learning_curve, sweep))
         if job.done:
             told = answer_of(opened, job.run.number)
+            if not job.wanted.answered_by(told.json):
+                told = _measured_beside(opened, job, told, say)
             if told.ok or not accepted:
                 return told
             say("what failed is accepted now: judged once more")  # its checkpoint is whole, so nothing is trained again
@@ -128,7 +131,27 @@ def run_job(
     scores = metrics(opened.task, judged, trained.schema)
     compared = _compared(opened, job, packed, judged, scores[opened.task.headline], say)
     give_back()
-    return Outcome(job, packed, trained, fitted, gates, judged, scores, replace(compared, crossed=crossed))
+    return Outcome(job, packed, trained, fitted.curve, gates, judged, scores, replace(compared, crossed=crossed))
+
+
+def _measured_beside(opened: Opened, job: Job, told: Answer, say: Say) -> Answer:
+    """What more is wanted of a run that is done: its model, its figure and what was decided of it stand."""
+    from snowroll.train.exact import settle
+
+    settle(job.plan.threads, job.plan.device)
+    job = replace(job, wanted=job.wanted.beside(told.json))
+    packed, trained = pack_version(opened, job.version, job.plan.task, say), load_model(opened, job.run.number)
+    gates = [Gate(**gate) for gate in json.loads((job.run.path / "gates.json").read_text())]
+    judged = judge(opened, trained, packed, "test")
+    scores = metrics(opened.task, judged, trained.schema)
+    compared = _compared(opened, job, packed, judged, scores[opened.task.headline], say)
+    give_back()
+    crossed = CrossValidated.read(told.json["cross_validation"]) if job.plan.folds else None
+    curve = Log(job.run.path / "metrics.jsonl", upto=job.plan.steps, is_kept=False).validations()
+    outcome = Outcome(job, packed, trained, curve, gates, judged, scores, replace(compared, crossed=crossed))
+    answer = _finished(opened, outcome, Decision.read(told.json["promotion"]), told.json["seconds"])
+    atomic.write_json(job.run.path / ANSWER, asdict(answer))
+    return answer
 
 
 def _compared(opened: Opened, job: Job, packed: Packed, judged: Judged, headline: Metric, say: Say) -> Compared:
@@ -229,7 +252,7 @@ def report_of(opened: Opened, outcome: Outcome, decision: Decision | None, secon
         gates=outcome.gates,
         faults=job.inspected.faults,
         words=job.words,
-        curve=outcome.fitted.curve,
+        curve=outcome.curve,
         decision=decision,
         compared=outcome.compared,
         seconds=seconds,
