@@ -98,4 +98,7 @@ def _json(metric: Metric | None) -> dict[str, Json]:
 
 
 def _read(told: dict[str, Json]) -> Metric | None:
-    return None if told["interval"] is None else Metric(told["value"], *told["interval"], told["n"])
+    if told["interval"] is None:
+        return None
+    low, high = told["interval"]
+    return Metric(told["value"], low, high, told["n"])
