@@ -203,3 +203,22 @@ def test_what_learnt_from_a_forgotten_input_is_not_told_again(project: Path) -> 
     assert told.json["run"] == 3, "its trace would stay for ever"
     assert snowroll("train", project, *QUICK, "--json").json == told.json
     assert snowroll("doctor", project, "--deep").code == 0
+
+
+def test_checkpoints_are_freed_when_nothing_goes_on_from_them(untrained: Path) -> None:
+    """Killed before it is done, the run goes on from them; killed just after, the next command frees them."""
+    command = ["train", str(untrained), *QUICK, "--json"]
+    for where, status in (("conclude", "running"), ("free_checkpoints", "done")):
+        subprocess.run([sys.executable, "-c", DIES, where, *command], capture_output=True, timeout=300)
+        assert statuses(untrained) == [status]
+        assert list(untrained.glob("runs/*/checkpoints/step-*.json"))
+    told = snowroll(*command).json
+    assert not list(untrained.glob("runs/*/checkpoints"))
+    (freed,) = open_project(untrained, {}).store.catalog.events("checkpoints.freed")
+    assert freed.body["run"] == 1
+    assert freed.body["bytes"] > 0
+    assert snowroll(*command).json == told
+    assert snowroll("train", untrained, *QUICK, "--train.seed", "1").code == 0
+    assert not list(untrained.glob("runs/*/checkpoints"))
+    assert snowroll("eval", untrained).code == 0
+    assert snowroll("doctor", untrained, "--deep").code == 0

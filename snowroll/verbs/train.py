@@ -20,6 +20,7 @@ from snowroll.project.beside import beside_random
 from snowroll.project.budget import fit_into_time
 from snowroll.project.data import Packed, pack_version
 from snowroll.project.folding import fit_plan
+from snowroll.project.freeing import free_checkpoints
 from snowroll.project.gating import gates_of_trained, gates_to_accept, pass_gates
 from snowroll.project.jobs import ANSWER, Job, Wanted, prepare_job, start
 from snowroll.project.judging import Judged, judge, metrics
@@ -69,6 +70,7 @@ def train(
             if not job.wanted.answered_by(told.json):
                 told = _measured_beside(opened, job, told, say)
             if told.ok or not accepted:
+                free_checkpoints(opened)  # where the run was killed before it did so
                 return told
             say("what failed is accepted now: judged once more")  # its checkpoint is whole, so nothing is trained again
         try:
@@ -86,6 +88,7 @@ def train(
         answer = _finished(opened, outcome, decision, monotonic() - began)
         atomic.write_json(job.run.path / ANSWER, asdict(answer))
         conclude(opened, job.run, outcome.scores[opened.task.headline], decision, job.version)
+        free_checkpoints(opened)
         return answer
 
 
