@@ -91,7 +91,8 @@ def _class_key(regions: Iterable[Mapping[str, Any]]) -> str:
     counts = Counter[str]()
     for region in regions:
         about = region.get("region_attributes") if isinstance(region, dict) else None
-        counts.update(key for key, value in (about or {}).items() if _word(value)) if isinstance(about, dict) else None
+        if isinstance(about, dict):
+            counts.update(key for key, value in about.items() if _word(value))
     named = next((key for name in _NAMES for key in counts if key.strip().lower() == name), "")
     return named or next((key for key, _ in counts.most_common(1)), "")
 
