@@ -6,16 +6,43 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 
+from snowroll.base.nouns import Json
 from snowroll.prepare.pictures import format_of_name
 from snowroll.prepare.read import Folder
 from snowroll.prepare.split_words import stem_of
 from snowroll.prepare.trees import LARGEST
+from snowroll.tasks.detect_objects.formats.marks import Marked, Told, split_of_place
 
 MOST_LONE = 200  # more of them are texts to be read
 TRIED = 50  # texts of a folder that show whether it holds the format
 
 
-def texts_of_pictures(
+def read_texts(folder: Folder, format: str, object_of: Callable[[int, str], Json], says_split: bool = False) -> Told:
+    """Every text of a format. object_of: a line's object by its number and words; ValueError where it is none.
+    says_split: the folders over a text may be called after its split.
+    """
+
+    def is_row(line: str) -> bool:
+        try:
+            object_of(1, line)
+        except ValueError:
+            return False
+        return True
+
+    told = Told(format)
+    for where, picture, lines in _texts_of_pictures(folder, is_row):
+        told.used.add(where)
+        split = split_of_place(where) if says_split else None
+        try:
+            told.pictures.append(Marked(picture or "", tuple(object_of(*line) for line in lines), where, split=split))
+        except ValueError as fault:
+            told.skipped[where] = f"{format} that cannot be used ({fault})"
+    if told.pictures:
+        told.evidence.append(f"{len(told.pictures):,} {format} label files")
+    return told
+
+
+def _texts_of_pictures(
     folder: Folder, is_row: Callable[[str], bool]
 ) -> Iterator[tuple[str, str | None, Sequence[tuple[int, str]]]]:
     """(text, the picture it is called after, its numbered lines), of the folders where texts begin with such a row.

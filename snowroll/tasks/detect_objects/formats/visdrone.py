@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from snowroll.base.nouns import Json
 from snowroll.prepare.read import Folder
-from snowroll.tasks.detect_objects.formats.beside import texts_of_pictures
-from snowroll.tasks.detect_objects.formats.marks import Marked, Told, a_region, an_object, split_of_place
+from snowroll.tasks.detect_objects.formats.beside import read_texts
+from snowroll.tasks.detect_objects.formats.marks import Told, a_region, an_object
 
 _CLASSES = (
     *("", "pedestrian", "people", "bicycle", "car", "van", "truck"),
@@ -16,25 +16,7 @@ _COLUMNS = 8
 
 
 def read(folder: Folder) -> Told:
-    told = Told("VisDrone")
-    for where, picture, lines in texts_of_pictures(folder, _is_row):
-        told.used.add(where)
-        try:
-            objects = tuple(_object(*line) for line in lines)
-            told.pictures.append(Marked(picture or "", objects, where, split=split_of_place(where)))
-        except ValueError as fault:
-            told.skipped[where] = f"VisDrone that cannot be used ({fault})"
-    if told.pictures:
-        told.evidence.append(f"{len(told.pictures):,} VisDrone label files")
-    return told
-
-
-def _is_row(line: str) -> bool:
-    try:
-        _object(1, line)
-    except ValueError:
-        return False
-    return True
+    return read_texts(folder, "VisDrone", _object, says_split=True)
 
 
 def _object(number: int, line: str) -> Json:
