@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 
 from training_snowroll import train
 
+from snowroll.base.parts import own
 from snowroll.deploy.export import export_onnx
 from snowroll.deploy.session import load
 
@@ -26,7 +27,7 @@ def main(data: str, flags: str, batch: int, epochs: int, listing: str) -> None:
             partial(task.open_raw, options=options, megapixels=100),
             partial(task.decode, schema=packed.schema, options=options),
         )
-        loaded = load(path.read_bytes(), "seeing", *ways, getattr(task, "same", None), threads=plan.threads)
+        loaded = load(path.read_bytes(), "seeing", *ways, own(task.same), threads=plan.threads)
     paths = [Path(row["path"]) for row in told["rows"][: told["served"]]]
     loaded.predict([paths[0].read_bytes()])
     print(json.dumps({"served": 0}), flush=True)

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from snowroll.base.nouns import Batch, Json, Plan, Prediction
+from snowroll.base.parts import own
 from snowroll.base.task import Task, find_task
 from snowroll.deploy.session import Loaded as Exported
 from snowroll.deploy.session import load
@@ -110,7 +111,7 @@ def answers_of(path: Path, bench: Bench) -> Exported:
         partial(bench.task.open_raw, options=options, megapixels=100),
         partial(bench.task.decode, schema=schema, options=options),
     )
-    return load(path.read_bytes(), "example", *ways, getattr(bench.task, "same", None), threads=1)
+    return load(path.read_bytes(), "example", *ways, own(bench.task.same), threads=1)
 
 
 def rows_of(arrays: Mapping[str, np.ndarray], n: int = 16) -> list[dict[str, np.ndarray]]:

@@ -16,7 +16,6 @@ from snowroll.base.errors import PlanError
 from snowroll.base.nouns import Batch, Plan
 from snowroll.base.task import find_task
 from snowroll.cli import run
-from snowroll.project.at_once import fit_of
 from snowroll.project.data import Packed, pack_version
 from snowroll.project.facts import measure_facts
 from snowroll.project.freezing import freeze
@@ -79,8 +78,9 @@ def test_a_broken_fit_is_caught(
 
 
 def test_a_task_without_a_fit_says_so() -> None:
+    rows = Batch(torch.zeros(1), None, torch.zeros(1))
     with pytest.raises(PlanError, match="fits nothing at once"):
-        fit_of(find_task("classify_images"))
+        find_task("classify_images").fit(nn.Identity(), rows, rows, None)
 
 
 @pytest.mark.parametrize("model", ["boosted", "tree"])

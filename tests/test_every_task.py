@@ -22,6 +22,7 @@ from torch import Tensor
 
 from snowroll.base.errors import DataError
 from snowroll.base.nouns import Batch, Json, Prediction
+from snowroll.base.parts import own
 from snowroll.base.task import task_names
 from snowroll.deploy.export import export_onnx
 from snowroll.deploy.parity import parity
@@ -123,7 +124,7 @@ def test_export_agrees(bench: Bench, tmp_path: Path) -> None:
     export_onnx(task.deployable(bench.model, options, schema), tmp_path / "model.onnx", {"name": "example"})
     loaded = answers_of(tmp_path / "model.onnx", bench)
     assert parity(loaded, zip(bench.raws(), rows_of(bench.arrays(bench.batch())), strict=True)).agreement == 1
-    same = getattr(task, "same", None)
+    same = own(task.same)
     pairs = list(zip(loaded.predict(bench.raws()), bench.say(bench.batch()), strict=True))
     if same is None:
         assert all(one.value == other.value for one, other in pairs)
@@ -133,7 +134,7 @@ def test_export_agrees(bench: Bench, tmp_path: Path) -> None:
 
 def test_ensemble_is_one_model(bench: Bench, tmp_path: Path) -> None:
     """A model joined with itself says what it says; joined with another it is saved, loaded and exported like any."""
-    join = getattr(bench.task, "ensemble", None)
+    join = own(bench.task.ensemble)
     if join is None:
         pytest.skip(f"{bench.task.name} joins no models: train.folds is refused")
     options, schema, batch = bench.plan.task, bench.packed.schema, bench.batch()

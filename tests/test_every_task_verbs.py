@@ -12,6 +12,7 @@ from uuid import uuid4
 import pytest
 from PIL import Image
 
+from snowroll.base.parts import own
 from snowroll.base.task import find_task, task_names
 from snowroll.cli import run
 from snowroll.deploy.process import running
@@ -67,7 +68,7 @@ def test_every_verb(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert outside["n"] == found["splits"].get("test", found["samples"])  # all of it, where it declares none
     assert call(capsys, "export", project)["parity"]["agreement"] > 0.9
     next(path for path in (project / "data").rglob("*") if path.is_file()).touch()  # the folder is read anew
-    for labels in getattr(task, "writers", ()):
+    for labels in task.writers:
         written = call(capsys, "export", project, "--labels", labels, "--out", tmp_path / labels)
         assert written["samples"] == found["samples"]
     assert call(capsys, "explain", project, "train.steps")["train.steps"]["origin"] != "default"
@@ -95,7 +96,7 @@ def _predict(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert {"id", "path", "prediction", "probability", "doubt"} == good.keys() - {"interval"}
     assert opened.task.problem(good["prediction"], opened.task.schema([s.target for s in samples])) is None
     assert {"error", "where", "cure"} < bad.keys()
-    if hasattr(opened.task, "as_file"):
+    if own(opened.task.as_file):
         out = project.parent / "answers"
         out.mkdir()
         mine = [out / f"{Path(good['path']).name.partition('.')[0]}{ending}" for ending in (".png", ".nii.gz")]
@@ -136,7 +137,7 @@ def _serve_and_label(project: Path, name: str) -> None:
         body = [{"client_id": uuid4().hex, "sample": asked["items"][0]["sample"], "target": samples[0].target}]
         answered = json.loads(_page(f"{url}/api/answers", token, json.dumps(body).encode()))
         assert len(answered["saved"]) == 1
-        if getattr(opened.task, "widget", None):
+        if opened.task.widget:
             assert b"export function mount" in _page(f"{url}/widget.js", token)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from snowroll.base.errors import DataError, did_you_mean
 from snowroll.base.nouns import Json, Prediction
-from snowroll.base.task import Columns
+from snowroll.base.task import Columns, Task
 
 if TYPE_CHECKING:
     from torch import nn
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Schema = Mapping[str, Json]
 
 
-class OneOfClasses:
+class OneOfClasses(Task):
     """A part of a task: a target is a class name, the schema {"type": "choice", "classes": [...]} in sorted order.
 
     The model's outputs are logits [B, C], named "probabilities" after post-processing; targets in a batch are

@@ -8,17 +8,15 @@ from typing import Any
 import numpy as np
 
 from snowroll.base.nouns import Json, Prediction
+from snowroll.base.task import Task
 
 
-class Masked:
+class Masked(Task):
     """A base for a task. The schema is {"type": "mask", "classes": [...]}."""
 
     pipeline = "image-segmentation"  # the model hubs' word
     in_pixels = True
     legend = "From left to right: what it is, what the model said, and in red where the two differ."
-    ragged: frozenset[str] = frozenset()
-    unbounded: frozenset[str] = frozenset()
-    waived: Mapping[str, str] = {}
 
     def schema(self, targets: Iterable[Json]) -> dict[str, Json]:
         from snowroll.prepare.mask_targets import all_classes

@@ -18,8 +18,7 @@ def answers(opened: Opened, trained: Trained, encoded: list[Columns]) -> list[Pr
     with torch.inference_mode():
         outputs = task.postprocess(trained.model(batch.inputs), options)
     said = task.decode({name: value.cpu().numpy() for name, value in outputs.items()}, trained.schema, options)
-    at_length = getattr(task, "at_length", None)
-    return said if at_length is None else at_length(trained.model, batch, said, trained.schema, options)
+    return task.at_length(trained.model, batch, said, trained.schema, options)
 
 
 def row_of(name: str, content: str, answer: Prediction) -> dict[str, Json]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from snowroll.base.errors import PlanError, StoreError
 from snowroll.base.nouns import Artifact, Json, canonical, digest
+from snowroll.base.parts import own
 from snowroll.deploy.export import export_onnx
 from snowroll.deploy.parity import parity
 from snowroll.deploy.session import Example, Loaded, examples_of, load
@@ -152,15 +153,15 @@ def load_artifact(opened: Opened, id: str, threads: int = 0) -> Loaded:
     open_raw, answer, same = functions(opened, options, config["schema"])
     door = Guarded(open_raw)  # its first child starts while the graphs are loaded
     examples = _examples_from_json(json.loads(opened.store.blobs.get(artifact.contract["examples"])))
-    own = getattr(opened.task, "streams", {})
-    streams = {path: partial(way, schema=config["schema"], options=options) for path, way in own.items()}
+    ways = opened.task.streams.items()
+    streams = {path: partial(way, schema=config["schema"], options=options) for path, way in ways}
     return load(model, id, door, answer, same, threads=threads, examples=examples, streams=streams)
 
 
 def functions(opened: Opened, options: object, schema: Mapping[str, Json]) -> tuple:
     """(bytes -> raw array, outputs -> predictions, how far two are the same) of the task, as the server takes them."""
     open_raw = partial(opened.task.open_raw, options=options, megapixels=opened.prepare.megapixels)
-    return open_raw, partial(opened.task.decode, schema=schema, options=options), getattr(opened.task, "same", None)
+    return open_raw, partial(opened.task.decode, schema=schema, options=options), own(opened.task.same)
 
 
 def _metadata(opened: Opened, trained: Trained) -> dict[str, Json]:

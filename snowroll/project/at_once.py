@@ -5,15 +5,12 @@ There is nothing to go on from: a run that was killed fits again, to the same nu
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from snowroll.base.errors import PlanError
-from snowroll.base.nouns import Batch, Plan
-from snowroll.base.task import Task
+from snowroll.base.nouns import Plan
 from snowroll.project.data import Packed, batches_of, gather
 from snowroll.project.fitting import Fitted, new_model
 from snowroll.project.log import Log
@@ -30,7 +27,7 @@ def fit_whole(opened: Opened, packed: Packed, plan: Plan, folder: Path, say: Say
     model = new_model(opened, packed, plan).to(plan.device)
     train, val = (gather(opened, packed, packed.rows[split], plan.device) for split in ("train", "val"))
     say(f"fitting {len(train.ids):,} rows at once ...")
-    fit_of(opened.task)(model, train, val, plan)
+    opened.task.fit(model, train, val, plan)
     model.eval()
     losses = _losses(opened, packed, model, plan)
     lost = Lost(folder, len(packed.version.items), upto=0)
@@ -44,14 +41,6 @@ def fit_whole(opened: Opened, packed: Packed, plan: Plan, folder: Path, say: Say
     say(f"  fitted  loss {losses.mean():.3f}  val: {figures}")
     log.to_tensorboard(folder / "tb")
     return Fitted(model, calibrate(opened, [(packed, model)], plan), log.validations(), log.late_loss())
-
-
-def fit_of(task: Task) -> Callable[[nn.Module, Batch, Batch, Plan], None]:
-    """Raises PlanError where the task cannot do what its own options ask for."""
-    fit = getattr(task, "fit", None)
-    if fit is None:
-        raise PlanError(f"task '{task.name}' fits nothing at once", where="task", cure="give it a method `fit`")
-    return fit
 
 
 def _losses(opened: Opened, packed: Packed, model: nn.Module, plan: Plan) -> np.ndarray:

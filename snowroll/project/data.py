@@ -12,6 +12,7 @@ import numpy as np
 
 from snowroll.base.errors import DataError
 from snowroll.base.nouns import Batch, Json, Plan, Sample, Split, Version, canonical, digest
+from snowroll.base.parts import own
 from snowroll.base.task import Columns
 from snowroll.prepare.pack import Pack, Ragged
 from snowroll.project.code import code_beside
@@ -46,11 +47,10 @@ def pack_version(opened: Opened, version: Version, options: Any, say: Say) -> Pa
     if not readable.any():
         why = next(iter(pack.failed.values()), "it holds no samples")
         raise DataError(f"not one of the {len(readable):,} samples can be decoded: {why}", where=opened.data)
-    complete = getattr(task, "completed_schema", None)
-    schema = version.schema if complete is None else complete(version.schema, options)
+    schema = task.completed_schema(version.schema, options)
     targets = task.encode_targets([item.target for item in version.items], schema, dict(pack.columns))
     splits = np.array([item.split for item in version.items])
-    ask = getattr(task, "teaches", None)
+    ask = own(task.teaches)
     teaches = readable if ask is None else readable & ask([item.target for item in version.items], options)
     if (splits == "train").any() and not (teaches & (splits == "train")).any():
         cure = "put some into the training split"

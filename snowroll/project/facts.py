@@ -9,6 +9,7 @@ from typing import Any
 
 from snowroll.base import atomic
 from snowroll.base.nouns import Json, Sample, Version, canonical, digest
+from snowroll.base.parts import own
 from snowroll.project.looks import columns, look_at
 from snowroll.project.opened import Opened, Say
 
@@ -29,7 +30,7 @@ def measure_facts(opened: Opened, version: Version, say: Say) -> dict[str, Json]
     readable = [sample for sample, seen in looks.items() if not seen.reason]
     targets = [items[sample].target for sample in readable]
     facts = opened.task.facts(columns([looks[sample] for sample in readable]), targets, version.schema)
-    read = getattr(opened.task, "read_facts", None)
+    read = own(opened.task.read_facts)
     if read is not None:
         facts |= read(_raws(opened, [samples[sample] for sample in readable], looks), _settled(opened))
     free = [item.group for item in version.items if item.split != "test"]
@@ -56,6 +57,6 @@ def _settled(opened: Opened) -> Any:
 
 def _path(opened: Opened, version: Version) -> Path:
     """Where a task reads its samples for facts, they hang on what the user settled, too."""
-    own = hasattr(opened.task, "read_facts")
-    name = f"{version.id}-{digest(canonical(_settled(opened)))}" if own else version.id
+    is_read = own(opened.task.read_facts) is not None
+    name = f"{version.id}-{digest(canonical(_settled(opened)))}" if is_read else version.id
     return opened.store.packs / "facts" / f"{name}.json"

@@ -12,6 +12,7 @@ from typing import Any
 
 from snowroll.base import atomic
 from snowroll.base.nouns import Fault, Json, Sample, canonical, digest
+from snowroll.base.parts import own
 from snowroll.prepare.check import SplitFree, check, left_out, split_free
 from snowroll.prepare.duplicates import Group, copy_groups, scene_groups
 from snowroll.prepare.look import Look
@@ -103,7 +104,7 @@ class Inspection:
         return found
 
     def _view(self, **more: Any) -> View:
-        gist = getattr(self.opened.task, "gist", None)
+        gist = own(self.opened.task.gist)
         return View.of(self.samples, self._looks, self.stock.schema, written=self._written, gist=gist, **more)
 
 
@@ -112,12 +113,7 @@ _OF_SAMPLE = [f.name for f in fields(Sample)]
 
 def _by_task(opened: Opened, view: View) -> list[Fault]:
     """What only the task can find wrong with its targets, where it knows of any."""
-    found: list[Fault] = []
-    if (own := getattr(opened.task, "faults", None)) is not None:
-        found += own(view)
-    if view.said is not None and (doubted := getattr(opened.task, "doubted", None)) is not None:
-        found += doubted(view)
-    return found
+    return [*opened.task.faults(view), *(opened.task.doubted(view) if view.said is not None else ())]
 
 
 def _skipped(opened: Opened, stock: Stock) -> list[Fault]:

@@ -10,6 +10,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from snowroll.base.nouns import Batch, Json, Plan
+from snowroll.base.parts import own
 from snowroll.project.data import Packed, gather, training_batches
 from snowroll.project.log import Log
 from snowroll.project.lost import Lost
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from snowroll.train.fit import Objective, State, Step
 
 
-START_NUMBERS = 4_000_000  # that a model may start from: 1,024 pictures of 32 px, 85 of 128 px; 16 MB
 LOGGED = 200  # training lines in metrics.jsonl, about, however long the run
 
 
@@ -108,7 +108,7 @@ def _in_phases(
     opened: Opened, model: nn.Module, plan: Plan, state: State, steps: Callable[[], Iterator[Step]]
 ) -> Iterator[Step]:
     """The loop, its first `options.head_first` with the backbone standing still, where the task knows how."""
-    freeze = getattr(opened.task, "freeze", None)
+    freeze = own(opened.task.freeze)
     still = int(plan.steps * getattr(plan.task, "head_first", 0.0)) if freeze else 0
     if freeze is not None and state.step < still:
         freeze(model, True)
@@ -131,12 +131,11 @@ def new_model(opened: Opened, packed: Packed, plan: Plan, blank: bool = False) -
 
     torch.manual_seed(plan.seed)
     model = build_blank(opened.task, plan.task, packed.schema) if blank else opened.task.build(plan.task, packed.schema)
-    start = getattr(opened.task, "start", None)
+    start = own(opened.task.start)
     if start is not None:
         rows = packed.rows["train"]
         numbers = sum(t.numel() for t in leaves(gather(opened, packed, rows[:1], "cpu").inputs))
-        most = getattr(opened.task, "starts_from", START_NUMBERS)
-        n = max(1, min(len(rows), 1024, max(16, most // numbers)))
+        n = max(1, min(len(rows), 1024, max(16, opened.task.starts_from // numbers)))
         batch = gather(opened, packed, rows[:: len(rows) // n][:n], "cpu")
         start(model, batch, {name: column[rows] for name, column in packed.targets.items()}, plan.task)
     return model

@@ -17,7 +17,6 @@ import numpy as np
 
 from snowroll.base import atomic
 from snowroll.base.nouns import Plan, Prediction, Split, Version
-from snowroll.base.task import ensemble_of
 from snowroll.evaluate.splits import CrossValidated
 from snowroll.prepare.split import folds
 from snowroll.project.data import Packed
@@ -44,7 +43,7 @@ def fit_plan(
     """The model the plan asks for: one, or one for each fold and all of them joined."""
     if not plan.folds:
         return fit_run(opened, packed, plan, folder, say), None
-    join, whole = ensemble_of(opened.task), folded(opened, packed.version, plan)
+    whole = folded(opened, packed.version, plan)
     _name_lone_classes(opened, whole, say)
     parts = [part_of(packed, whole, fold) for fold in range(plan.folds)]
     members, answers = [], []
@@ -61,7 +60,7 @@ def fit_plan(
     # their mean is less sure than each of them, so it errs towards doubt
     calibration = calibrate(opened, list(zip(parts, members, strict=True)), plan)
     log = _mean_log(folder, plan)
-    return Fitted(join(members).eval(), calibration, [row for row in log if "val_loss" in row]), crossed
+    return Fitted(opened.task.ensemble(members).eval(), calibration, [row for row in log if "val_loss" in row]), crossed
 
 
 def joined_knows(opened: Opened, packed: Packed, plan: Plan, folder: Path, model: nn.Module) -> Measured:

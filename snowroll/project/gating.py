@@ -16,7 +16,6 @@ import numpy as np
 from snowroll.base import atomic
 from snowroll.base.errors import UsageError, did_you_mean
 from snowroll.base.nouns import Batch, Gate, Json, Plan, canonical, digest
-from snowroll.project.at_once import fit_of
 from snowroll.project.code import code_beside
 from snowroll.project.data import Packed, gather, training_batches
 from snowroll.project.fitting import Fitted, new_model, objective_of
@@ -129,12 +128,11 @@ def _trial(opened: Opened, packed: Packed, plan: Plan) -> Trial:
     from snowroll.train.trial import Trial, task_credit
 
     rows, task = packed.rows["train"], opened.task
-    thinned = getattr(task, "thinned", None)
 
     def plain(step: int) -> Batch:
         positions, _ = order.rows(step, plan.batch, len(rows), plan.seed)
         batch = gather(opened, packed, rows[positions], plan.device)
-        return thinned(batch, plan.task) if thinned else batch
+        return task.thinned(batch, plan.task)
 
     def truth(ids: Tensor) -> list[Json]:
         return [packed.version.items[row].target for row in ids.tolist()]
@@ -156,7 +154,7 @@ def _trial(opened: Opened, packed: Packed, plan: Plan) -> Trial:
         credit=task_credit(task, packed.schema, plan, truth),
         show=partial(task.show, schema=packed.schema, options=plan.task),
         rate_is_told=_rate_is_told(opened),
-        in_order=getattr(task, "in_order", False),
+        in_order=task.in_order,
         frozen=getattr(first, "stands_still", ()),
         expected_loss=task.loss_at_init(packed.schema, plan.task),
     )
@@ -170,7 +168,7 @@ def _asked_at_once(opened: Opened, packed: Packed, plan: Plan, write: Write) -> 
     rows = packed.rows["train"]
     some = rows[order.order(plan.seed, 0, len(rows))[:ROWS]]
     seen, unseen = (gather(opened, packed, half, plan.device) for half in np.array_split(some, 2))
-    whole = fit_of(opened.task)
+    whole = opened.task.fit
 
     def fit(model: nn.Module, train: Batch, val: Batch) -> None:
         whole(model, train, val, plan)

@@ -39,8 +39,7 @@ def inputs(opened: Opened, paths: list[Path], unread: dict[str, str]) -> Iterato
 
 def _holds_samples(opened: Opened, path: Path) -> bool:
     """Whether the task cuts a file of this name into samples: lines of sentences."""
-    ask = getattr(opened.task, "holds_samples", None)
-    return ask is not None and path.is_file() and ask(path.name)
+    return path.is_file() and opened.task.holds_samples(path.name)
 
 
 def is_part(path: Path) -> bool:
@@ -75,8 +74,7 @@ def _named(base: Path, where: str) -> str:
 
 def _wheres(opened: Opened, folder: Folder) -> list[str]:
     """Every file, for the task says what is a sample when it encodes it; for arrays, the rows that it makes samples."""
-    samples_in = getattr(opened.task, "samples_in", None)
-    files = samples_in(folder, opened.prepare) if samples_in else [entry.where for entry in folder.entries()]
+    files = opened.task.samples_in(folder, opened.prepare)
     if not any(holds_rows(where) for where in files):
         return files
     reading = opened.task.recognise(folder, opened.prepare.for_strangers())

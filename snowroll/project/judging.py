@@ -92,12 +92,11 @@ def metrics(task: Task, judged: Judged, schema: Mapping[str, Json], seed: int = 
 def metrics_with_meaning(task: Task, judged: Judged, schema: Mapping[str, Json], seed: int = 0) -> dict[str, Metric]:
     """Likewise, without those that these samples leave undefined."""
     score = task.scorer(judged.predictions, judged.targets, schema)
-    worth = getattr(task, "trials", None)
     return bootstrap(
         score,
         len(judged.targets),
         groups=judged.groups,
         seed=seed,
         unbounded=task.unbounded,
-        trials=worth(judged.targets, schema) if worth else None,
+        trials=task.trials(judged.targets, schema),
     )

@@ -38,7 +38,7 @@ def learning_curve_of(
         _, judged = fit_aside(opened, part, shorter, folder / f"{share:g}", say, name=name, flag="--learning-curve")
         sizes.append(len(part.rows["train"]))
         credits.append(judged.credit)
-    credited = getattr(opened.task, "credited", "") or opened.task.headline
+    credited = opened.task.credited or opened.task.headline
     found = learning_curve(credited, [*sizes, len(packed.rows["train"])], [*credits, whole.credit], whole.groups)
     atomic.write_json(folder / "curve.json", found.as_json())
     return found

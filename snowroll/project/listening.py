@@ -11,6 +11,7 @@ import numpy as np
 
 from snowroll.base.errors import DataError, UsageError
 from snowroll.base.nouns import Json
+from snowroll.base.parts import own
 from snowroll.base.task import Columns
 from snowroll.project.answering import answers, row_of
 from snowroll.project.models import Trained, load_model
@@ -24,14 +25,13 @@ def live(opened: Opened, lines: Iterable[str], rate_hz: float, run: int | None) 
     answered; at_s from the first line on. A first line that is no numbers names the channels. Raises UsageError where
     the task knows no live signals, DataError for a line that cannot be read.
     """
-    begin = getattr(opened.task, "live", None)
-    if begin is None:
+    if own(opened.task.live) is None:
         told = f"task '{opened.task.name}' knows no live signals"
         raise UsageError(told, where="--live", cure="give files instead")
     lines = iter(lines)
     trained = load_model(opened, run)
     names, first = _channels(lines)
-    source = begin(rate_hz, names, trained.plan.task)
+    source = opened.task.live(rate_hz, names, trained.plan.task)
     at_once = max(1, round(rate_hz / 8))  # an eighth of a second
     rows = _rows(chain(first, lines), len(names), 2 if not first else 1)
     while some := list(islice(rows, at_once)):

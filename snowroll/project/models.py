@@ -13,7 +13,7 @@ from snowroll.base.device import device_here
 from snowroll.base.errors import DataError, StoreError
 from snowroll.base.nouns import Json, Plan
 from snowroll.base.settings import Settings
-from snowroll.base.task import Task, ensemble_of
+from snowroll.base.task import Task
 from snowroll.project.opened import Opened, Say, champion_run
 from snowroll.project.plans import read_plan
 
@@ -108,8 +108,7 @@ def read_model(folder: Path, task: Task) -> tuple[nn.Module, dict[str, Any]]:
 
 def calibrated(task: Task, model: nn.Module, calibration: Json) -> nn.Module:
     """The model with what `validating.calibrate` found; the model itself where that is nothing."""
-    wrap = getattr(task, "calibrated", None)
-    return wrap(model, calibration) if wrap is not None and calibration is not None else model
+    return model if calibration is None else task.calibrated(model, calibration)
 
 
 def _blank(task: Task, options: Any, config: Mapping[str, Json]) -> nn.Module:
@@ -117,7 +116,7 @@ def _blank(task: Task, options: Any, config: Mapping[str, Json]) -> nn.Module:
     folds = config.get("folds", 0)
     if not folds:
         return build_blank(task, options, config["schema"])
-    return ensemble_of(task)([build_blank(task, options, config["schema"]) for _ in range(folds)])
+    return task.ensemble([build_blank(task, options, config["schema"]) for _ in range(folds)])
 
 
 def options_of(task: Task, config: Mapping[str, Json]) -> Any:

@@ -9,8 +9,9 @@ from typing import Any
 
 from snowroll.base.errors import DataError, StoreError, UsageError
 from snowroll.base.nouns import Json, Plan, Sample, canonical
+from snowroll.base.parts import own
 from snowroll.base.settings import FILE, Settings, read_settings
-from snowroll.base.task import Task, ensemble_of, find_task
+from snowroll.base.task import Task, find_task
 from snowroll.deploy.settings import ServeSettings
 from snowroll.evaluate.settings import PromotionSettings
 from snowroll.prepare import wire
@@ -71,7 +72,7 @@ class Opened:
         kind, _, sha = where.partition(":")
         if kind == "blob":
             return self.store.blobs.get(sha)
-        cut, clean = getattr(self.task, "pieces", None), getattr(self.task, "cleaned", None)
+        cut, clean = own(self.task.pieces), own(self.task.cleaned)
         raw = self.folder.read(where) if cut is None else read_piece(self.folder, where, self._guarded(cutter(cut)))
         return raw if clean is None or whole_of(where)[1] else self._guarded(clean)(raw)
 
@@ -92,7 +93,7 @@ class Opened:
 
     def _own(self, wheres: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         """From the user's files, without what the task says must never be kept; a piece it has made itself."""
-        clean = getattr(self.task, "cleaned", None)
+        clean = own(self.task.cleaned)
         foreign = [] if clean is None else [where for where in wheres if not whole_of(where)[1]]
         kept = set(foreign)
         yield from stream_of(self.task, self.folder, [w for w in wheres if w not in kept], self.prepare.workers)
@@ -118,7 +119,7 @@ class Opened:
     def as_learnt(self, options: Any, schema: Mapping[str, Json]) -> Opened:
         """The same project, reading other data as a model with these options and this schema was taught to."""
         known = {**schema, **{option.name: getattr(options, option.name) for option in fields(options)}}
-        told = {name: known[name] for name in getattr(self.task, "reads", ()) if name in known}
+        told = {name: known[name] for name in self.task.reads if name in known}
         return replace(self, prepare=replace(self.prepare, asked=told))
 
     def section(self, name: str, kind: type[Any], **options: Any) -> Any:
@@ -128,7 +129,7 @@ class Opened:
 
 def stream_of(task: Task, folder: Folder, wheres: Iterable[str], workers: int) -> Iterator[tuple[str, bytes]]:
     """A folder's samples as the task cuts them out of its files; where it cuts none, the files as they are."""
-    cut = getattr(task, "pieces", None)
+    cut = own(task.pieces)
     return folder.stream(wheres) if cut is None else stream_pieces(folder, wheres, cut, workers)
 
 
@@ -159,7 +160,7 @@ def _refuse_unfit(settings: Settings, task: Task) -> PrepareSettings:
 
 def prepare_of(settings: Settings, task: Task) -> PrepareSettings:
     """The section [prepare], and of [task] what the user settled and the task reads folders by."""
-    names = {f"task.{name}": name for name in getattr(task, "reads", ())}
+    names = {f"task.{name}": name for name in task.reads}
     given = {key: value for key, value in settings.values.items() if key in names}
     options, _ = Settings(given, settings.origins).section("task", task.Options)
     asked = {names[key]: getattr(options, names[key]) for key in given}
@@ -171,8 +172,9 @@ def every_section(settings: Settings, task: Task) -> dict[str, dict[str, tuple[J
     settings.refuse_unknown_sections(SECTIONS)
     options, told = settings.section("task", task.Options, beside=("name",))
     plan, train = settings.section("train", Plan, made={"task": options})
-    if plan.folds:
-        ensemble_of(task)
+    if plan.folds and own(task.ensemble) is None:
+        told = f"task '{task.name}' does not say how several models are joined into one"
+        raise UsageError(told, where="train.folds", cure="set it to 0, or give the task a method `ensemble(models)`")
     kinds = {"prepare": PrepareSettings, "promotion": PromotionSettings, "serve": ServeSettings, "label": LabelSettings}
     made = {"prepare": {"asked": {}}}
     rest = {name: settings.section(name, kind, made=made.get(name))[1] for name, kind in kinds.items()}

@@ -15,6 +15,7 @@ import numpy as np
 
 from snowroll.base import atomic
 from snowroll.base.nouns import Fault, Gate, Json, Metric, Plan, Report
+from snowroll.base.parts import own
 from snowroll.base.settings import as_flag
 from snowroll.evaluate.background import Background, Curve, Evidence, Ledger, Passage
 from snowroll.evaluate.card import COLUMNS, card, results_row
@@ -88,15 +89,14 @@ def _card(opened: Opened, report: Report, background: Background, trained: Train
     """The model card that travels with the weights."""
     deployable = opened.task.deployable(trained.model, trained.plan.task, trained.schema)
     name = opened.root.resolve().name
-    cautions = getattr(opened.task, "cautions", None)
     return card(
         report,
         background,
         name=name,
-        pipeline=getattr(opened.task, "pipeline", opened.task.name.replace("_", "-")),
+        pipeline=opened.task.pipeline or opened.task.name.replace("_", "-"),
         inputs=". ".join(str(value) for key, value in deployable.contract.items() if _is_told(key, value)) + ".",
         usage=[f"snowroll predict {name} FILES --json"],
-        cautions=cautions(trained.schema, trained.plan.task) if cautions else (),
+        cautions=opened.task.cautions(trained.schema, trained.plan.task),
     )
 
 
@@ -154,13 +154,12 @@ def _flat(plan: Mapping[str, Json]) -> dict[str, Json]:
 
 def _background(opened: Opened, story: Story, packed: Packed, trained: Trained, judged: Judged) -> Background:
     task = opened.task
-    details = getattr(task, "details", None)
-    own = details(judged.predictions, judged.targets, trained.schema, judged.groups) if details else {}
+    details = task.details(judged.predictions, judged.targets, trained.schema, judged.groups)
     return Background(
         title=f"{opened.root.resolve().name}, run {story.run:04d}",
         measured_on=f"{len(judged.targets):,} {task.kind}s of {story.measured_on}",
         made=_made(story, packed),
-        credit=getattr(task, "credited", ""),
+        credit=task.credited,
         **_floor(opened, packed, judged),
         intervals=interval_in_words(len(set(judged.groups)), len(judged.targets)),
         verdict=story.decision.verdict if story.decision else None,
@@ -171,14 +170,14 @@ def _background(opened: Opened, story: Story, packed: Packed, trained: Trained, 
         ledger=_ledger(opened, packed),
         drawn=story.words,
         curves=_curves(task.headline, story, "nats" if trained.schema["type"] == "choice" else ""),
-        legend=getattr(task, "legend", ""),
-        large=getattr(task, "in_pixels", False),
+        legend=task.legend,
+        large=task.in_pixels,
         shots=worst(opened, judged, trained.schema),
-        typical=typical(opened, judged, trained.schema) if own.get("pictured") else (),
+        typical=typical(opened, judged, trained.schema) if details.get("pictured") else (),
         doubted=doubted(opened, story.folder, packed, trained),
         plan=[(key, briefly(value), origin) for key, (value, origin) in story.told.items()],
         reproduce=[story.reproduce or _once_more(opened, story)],
-        **own,
+        **details,
     )
 
 
@@ -196,11 +195,11 @@ def _floor(opened: Opened, packed: Packed, judged: Judged) -> dict[str, Any]:
 
     Nothing where the headline is no accuracy, or there is nothing to learn a floor from.
     """
-    own = getattr(opened.task, "floor", None)
-    if own is not None:
+    floor = own(opened.task.floor)
+    if floor is not None:
         if not len(packed.rows["train"]) or not len(packed.rows["test"]):
             return {}
-        value, what = own(packed.pack.columns, packed.targets, packed.rows, packed.schema)
+        value, what = floor(dict(packed.pack.columns), packed.targets, packed.rows, packed.schema)
         return {"floor": value, "floor_of": what}
     strata = opened.task.strata([item.target for item in packed.items("train")])
     if not strata or opened.task.headline != "accuracy":
@@ -236,7 +235,7 @@ def _curves(headline: str, story: Story, unit: str) -> list[Curve]:
 
 def _passages(opened: Opened, packed: Packed, trained: Trained, judged: Judged) -> Sequence[Passage]:
     """What the task has to tell of this model, by the rows it was judged on."""
-    explained = getattr(opened.task, "explained", None)
+    explained = own(opened.task.explained)
     if explained is None:
         return ()
     row_of = {item.sample: row for row, item in enumerate(packed.version.items)}
@@ -274,8 +273,7 @@ def slices_of(opened: Opened, judged: Judged, packed: Packed) -> list[Slice]:
         "origin": [sample.origin for sample in ordered],
         "folder": [sample.where.rpartition("/")[0] or "." for sample in ordered],
     }
-    if (sliced := getattr(opened.task, "sliced", None)) is not None:
-        columns |= sliced(seen, packed.schema)
+    columns |= opened.task.sliced(seen, packed.schema)
     return find_slices(columns, judged.credit, judged.groups)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from snowroll.base.nouns import Json, Prediction
+from snowroll.base.parts import own
 from snowroll.evaluate.background import Shot
 from snowroll.evaluate.report import thumbnail
 from snowroll.project.data import Packed
@@ -63,8 +64,8 @@ def _drawn(opened: Opened, told: Sequence[tuple[str, Json, Prediction]], schema:
     """Samples with their targets and what the model said, as pictures; without those whose file is gone by now."""
     samples = opened.samples([name for name, _, _ in told])
     raw = dict(opened.stream([sample.where for sample in samples.values()]))
-    words, read = getattr(opened.task, "words", str), getattr(opened.task, "text", None)
-    longest = LARGE_PX if getattr(opened.task, "in_pixels", False) else SMALL_PX
+    words, read = opened.task.words, own(opened.task.text)
+    longest = LARGE_PX if opened.task.in_pixels else SMALL_PX
     shots = []
     for name, target, said in told:
         where = samples[name].where

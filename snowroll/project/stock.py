@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from snowroll.base.errors import DataError
 from snowroll.base.nouns import Json, Sample, canonical
+from snowroll.base.parts import own
 from snowroll.base.task import Reading, Task
 from snowroll.prepare.index import index, stamp
 from snowroll.prepare.settings import PrepareSettings
@@ -105,7 +106,7 @@ def _as_before(opened: Opened) -> PrepareSettings:
     """
     story = opened.store.catalog.story("layout")
     known = story.get("schema", {}) if story else {}
-    before = {name: known[name] for name in getattr(opened.task, "reads", ()) if name in known}
+    before = {name: known[name] for name in opened.task.reads if name in known}
     asked = opened.prepare.asked
     if any(canonical(before[name]) != canonical(value) for name, value in asked.items() if name in before):
         return opened.prepare
@@ -114,5 +115,5 @@ def _as_before(opened: Opened) -> PrepareSettings:
 
 def class_counts(task: Task, targets: Sequence[Json]) -> Counter[str]:
     """How often each class is seen: in a picture, or as objects where one holds several."""
-    of_classes = getattr(task, "of_classes", None)
-    return Counter(task.strata(targets) if of_classes is None else of_classes(targets))
+    of_classes = own(task.of_classes) or task.strata
+    return Counter(of_classes(targets))

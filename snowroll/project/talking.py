@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from snowroll.base.errors import SnowrollError
+from snowroll.base.parts import own
 from snowroll.project.models import load_model
 from snowroll.project.opened import Opened
 
 
 def talk(opened: Opened, run: int, lines: Iterable[str], tell: Callable[[str], object]) -> None:
     """Nothing where the task has no `closing`. An empty line, the end of input or ctrl-c ends it; a fault is told."""
-    closing = getattr(opened.task, "closing", None)
+    closing = own(opened.task.closing)
     if closing is None:
         return
     trained = load_model(opened, run)

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 from snowroll.base.errors import GateError
 from snowroll.base.nouns import Json, Plan
+from snowroll.base.parts import own
 from snowroll.project.data import Packed, batches_of
 from snowroll.project.opened import Opened
 
 if TYPE_CHECKING:
     from torch import nn
-
-ENOUGH_TO_CALIBRATE = 20  # validation rows; fewer say nothing of probabilities: a guess
 
 
 def validate(opened: Opened, packed: Packed, model: nn.Module, plan: Plan) -> dict[str, float]:
@@ -61,8 +60,7 @@ def calibrate(opened: Opened, parts: Sequence[tuple[Packed, nn.Module]], plan: P
 
     from snowroll.train.nested import joined
 
-    fitter = getattr(opened.task, "calibrate", None)
-    least = getattr(opened.task, "calibrates_from", ENOUGH_TO_CALIBRATE)
+    fitter, least = own(opened.task.calibrate), opened.task.calibrates_from
     if fitter is None or sum(len(packed.rows["val"]) for packed, _ in parts) < least:
         return None
     outputs, targets = [], []

@@ -96,8 +96,8 @@ def _outside(opened: Opened, trained: Trained, data: Path, say: Say) -> tuple[Op
     settings = opened.as_learnt(trained.plan.task, trained.schema).prepare.for_strangers()
     reading = opened.task.recognise(folder, replace(settings, label_column=column))
     if reading is None or not reading.found:
-        cure = getattr(opened.task, "wants", "docs/data.md shows what it reads")
-        raise DataError(f"nothing here that task '{opened.task.name}' can read", where=data, cure=cure)
+        told = f"nothing here that task '{opened.task.name}' can read"
+        raise DataError(told, where=data, cure=opened.task.wants)
     every = index(folder, reading, opened.task.kind, stream=opened.over(data, folder, ()).stream)
     found = [sample for sample in every if sample.target is not None]
     _refuse_unknown(opened, trained, found, data)

@@ -48,7 +48,7 @@ def export_labels(opened: Opened, format: str, out: Path | None, say: Say) -> An
 
     Raises UsageError where the task writes no such format.
     """
-    writers = getattr(opened.task, "writers", {})
+    writers = opened.task.writers
     if format not in writers:
         told = f"task '{opened.task.name}' writes no labels as '{format}'"
         cure = did_you_mean(format, sorted(writers)) if writers else "it writes none"

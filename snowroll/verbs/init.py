@@ -101,9 +101,8 @@ def _recognise(source: Path, settings: Settings, wanted: str) -> tuple[str, dict
         prepare = prepare_of(settings, task)
         reading = task.recognise(folder, prepare)
         if reading is not None and reading.found:
-            ask = getattr(task, "particularity", None)
             is_labelled = any(found.target is not None for found in reading.found)
-            readings.append((is_labelled, ask(reading, prepare) if ask else 0, name, reading))
+            readings.append((is_labelled, task.particularity(reading, prepare), name, reading))
     if readings:
         # of several tasks that could begin without labels, the least particular
         # and of a family the one that was named, where it finds labels of its own kind
@@ -119,8 +118,7 @@ def _recognise(source: Path, settings: Settings, wanted: str) -> tuple[str, dict
     cure = "put class folders, a manifest, an archive or an .npz there"
     cure += "" if settings.values.get("prepare.labels") else ", or give --labels a,b,c for unlabelled files"
     if wanted:
-        task = find_task(wanted)
-        cure = getattr(task, "wants", cure)
+        cure = find_task(wanted).wants
     unread = next((f"; {where} was not read: {why}" for where, why in folder.refused.items() if why not in TRIFLES), "")
     who = f"task '{wanted}'" if wanted else "any task"
     raise DataError(f"no data that {who} recognises{_kinds(folder)}{unread}", where=source, cure=cure)

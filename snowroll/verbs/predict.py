@@ -15,6 +15,7 @@ from pathlib import Path
 from snowroll.base import atomic
 from snowroll.base.errors import DataError, UsageError
 from snowroll.base.nouns import Json
+from snowroll.base.parts import own
 from snowroll.base.task import Columns
 from snowroll.prepare.decode import limited
 from snowroll.prepare.names import bundle_of
@@ -50,7 +51,7 @@ def predict(opened: Opened, paths: list[Path], run: int | None, format: str, out
 
 
 def _writer(opened: Opened, out: Path) -> Write:
-    as_file = getattr(opened.task, "as_file", None)
+    as_file = own(opened.task.as_file)
     if as_file is None:
         told = f"answers of task '{opened.task.name}' are no files"
         raise UsageError(told, where="--out", cure="leave it out: each line holds its answer")

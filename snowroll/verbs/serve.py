@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from snowroll.base.errors import StoreError
+from snowroll.base.parts import own
 from snowroll.deploy.settings import ServeSettings
 from snowroll.prepare.decode import Guarded
 from snowroll.project.artifacts import find_artifact, load_artifact
@@ -55,7 +56,7 @@ def make_service(opened: Opened, settings: ServeSettings, run: int | None = None
         opened.store.capture([(one.record, one.raw) for one in seen])
         prune()
 
-    clean = getattr(opened.task, "cleaned", None)
+    clean = own(opened.task.cleaned)
     return make_app(
         current=lambda: current_artifact(opened, run),
         load=lambda id: load_artifact(opened, id, settings.threads),

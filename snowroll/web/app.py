@@ -24,6 +24,7 @@ from starlette.staticfiles import StaticFiles
 import snowroll.base
 from snowroll.base.errors import DataError, SnowrollError, StoreError
 from snowroll.base.nouns import digest
+from snowroll.base.parts import own
 from snowroll.prepare.decode import limited
 from snowroll.project.opened import Opened
 from snowroll.web.asking import Answer, ClientId, counts, keep, next_questions, schema_of, take_back
@@ -90,13 +91,12 @@ class Desk:
     def page(self, request: Request) -> Response:
         """GET /: the shell; the modules fill it."""
         root = self.opened.root.resolve()
-        own = getattr(self.opened.task, "widget", None)
         html = self.shell.render(
             project=root.name,
             root=str(self.opened.root),
             key=digest(str(root), self.person),  # decisions kept in the browser belong to this project and person
             person=self.person,
-            widget="/widget.js" if own else WIDGETS.get(str(self.schema.get("type")), ""),
+            widget="/widget.js" if self.opened.task.widget else WIDGETS.get(str(self.schema.get("type")), ""),
             kind=self.schema.get("type"),
         )
         return HTMLResponse(html)
@@ -126,11 +126,11 @@ class Desk:
 
     def sound(self, request: Request) -> Response:
         """GET /api/sound/SAMPLE: what is heard of it, re-encoded, where the task's samples are heard."""
-        return Response(self._made(request, getattr(self.opened.task, "sound", None), "sound"), media_type="audio/wav")
+        return Response(self._made(request, own(self.opened.task.sound), "sound"), media_type="audio/wav")
 
     def text(self, request: Request) -> Response:
         """GET /api/text/SAMPLE: what is read of it, where the task's samples are read."""
-        told = self._made(request, getattr(self.opened.task, "text", None), "text")
+        told = self._made(request, own(self.opened.task.text), "text")
         return Response(told, media_type="text/plain; charset=utf-8")
 
     def _made(self, request: Request, make: Callable[[bytes], Any] | None, what: str) -> Any:
@@ -171,10 +171,9 @@ class Desk:
 
     def widget(self, request: Request) -> Response:
         """GET /widget.js: the task's own way to ask."""
-        own = getattr(self.opened.task, "widget", None)
-        if own is None:
+        if self.opened.task.widget is None:
             raise Refused(404, "this task brings no widget of its own")
-        return FileResponse(own, media_type="text/javascript")
+        return FileResponse(self.opened.task.widget, media_type="text/javascript")
 
 
 _ANSWERS: TypeAdapter[list[Answer]] = TypeAdapter(list[Answer])

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, func, select
 
 from snowroll.base.nouns import Json, Record, Sample, digest
+from snowroll.base.parts import own
 from snowroll.project.labels import said_now
 from snowroll.project.looks import look_at
 from snowroll.project.opened import Opened
@@ -119,7 +120,7 @@ def keep(opened: Opened, answers: Sequence[Answer], schema: dict[str, Json], per
 
 def _completed(opened: Opened, samples: Mapping[str, Sample]) -> Callable[[Answer], Json]:
     """An answer's target with what the task adds to it of the sample: a page knows pictures, not volumes."""
-    complete = getattr(opened.task, "completed", None)
+    complete = own(opened.task.completed)
     if complete is None:
         return lambda answer: answer.target
     looks = look_at(opened, list(samples.values()), lambda line: None)

@@ -30,8 +30,6 @@ class ClassifyImages(OneOfClasses):
     kind = "image"
     Options = ImageOptions
     pipeline = "image-classification"  # the model hubs' word
-    ragged: frozenset[str] = frozenset()
-    waived: Mapping[str, str] = {}
 
     @property
     def writers(self) -> Mapping[str, Callable[[Sequence[Any]], dict[str, str]]]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from snowroll.base.errors import did_you_mean
 from snowroll.base.nouns import Batch, Choice, Fault, Json, Prediction
-from snowroll.base.task import Columns, Deployable, Draw, Fingerprint, Reading
+from snowroll.base.task import Columns, Deployable, Draw, Fingerprint, Reading, Task
 from snowroll.prepare.look import Look, look
 from snowroll.tasks.detect_objects.options import DetectOptions, detect_plan
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Schema = Mapping[str, Json]
 
 
-class DetectObjects:
+class DetectObjects(Task):
     """A target is a list of {"class", "box": [left, top, right, bottom]} in pixels of the upright picture, with
     "ignore" where it is not to be judged by (of the class "any class": whatever lies there); [] says that nothing is
     there. The schema is {"type": "boxes", "classes": [...]}. A prediction's objects have a "score", too.
@@ -41,9 +41,6 @@ class DetectObjects:
     legend = "Green boxes are right, orange ones are false alarms, red dashed ones were missed."
     wants = "put annotations beside the pictures (VOC, COCO, YOLO, CVAT, CSV), or name classes with --labels a,b,c"
     widget = Path(__file__).with_name("boxes.js")
-    ragged: frozenset[str] = frozenset()
-    unbounded: frozenset[str] = frozenset()
-    waived: Mapping[str, str] = {}
 
     @property
     def writers(self) -> Mapping[str, Callable[[Sequence[Any]], dict[str, str]]]:
@@ -92,7 +89,8 @@ class DetectObjects:
 
         return gist(target)
 
-    words = gist
+    def words(self, value: Json) -> str:
+        return self.gist(value)
 
     def faults(self, view: View) -> Iterable[Fault]:
         from snowroll.tasks.detect_objects.faults import box_faults

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from snowroll.base.nouns import Batch, Choice, Fault, Json, Prediction
-from snowroll.base.task import Columns, Deployable, Draw, Fingerprint, Live, Reading
+from snowroll.base.parts import Live
+from snowroll.base.task import Columns, Deployable, Draw, Fingerprint, Reading, Task
 from snowroll.prepare.look import Look
 from snowroll.tasks.forecast.options import ForecastOptions, forecast_plan
 
@@ -29,7 +30,7 @@ CAUTIONS = (
 )
 
 
-class Forecast:
+class Forecast(Task):
     """A sample is a window: so many rows of a series; its target what followed.
 
     A target is {"follows": [[value of each target column] of each step]}, null where nothing is known; those of a
@@ -49,9 +50,7 @@ class Forecast:
     legend = "The dark line is what came, the blue one the forecast, in its pale band."
     widget = Path(__file__).with_name("series.js")
     calibrates_from = 8
-    ragged: frozenset[str] = frozenset()
     unbounded: frozenset[str] = frozenset({"skill", "mase", "rmsse", "smape", "mae", "rmse", "width"})
-    waived: Mapping[str, str] = {}
 
     # 1 prepare
 
@@ -248,10 +247,10 @@ class Forecast:
 
         return sliced(looks, schema)
 
-    def words(self, target: Json) -> str:
+    def words(self, value: Json) -> str:
         from snowroll.tasks.forecast.answers import words
 
-        return words(target)
+        return words(value)
 
     def same(self, one: Prediction, other: Prediction) -> float:
         from snowroll.tasks.forecast.answers import same

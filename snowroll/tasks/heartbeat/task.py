@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from snowroll.base.nouns import Batch, Choice, Fault, Json, Prediction
-from snowroll.base.task import Columns, Deployable, Draw, Fingerprint, Live, Reading
+from snowroll.base.parts import Live
+from snowroll.base.task import Columns, Deployable, Draw, Fingerprint, Reading
 from snowroll.evaluate.choices import OneOfClasses, numbers_of, scores_of
 from snowroll.evaluate.choices import details as class_details
 from snowroll.prepare.look import Look
@@ -47,9 +48,7 @@ class Heartbeats(OneOfClasses):
     in_pixels = True  # a wave is read by its shape: shown unshrunk
     pipeline = "other"  # the model hubs have no word for it
     wants = "put WFDB records (.hea, .dat, .atr) there, or CSV, NumPy or EDF files in class folders or with a manifest"
-    ragged: frozenset[str] = frozenset()
     unbounded: frozenset[str] = frozenset({"nll", "kappa", "j_kappa"})
-    waived: Mapping[str, str] = {}
 
     # 1 prepare
 
@@ -168,8 +167,8 @@ class Heartbeats(OneOfClasses):
         words = {**METRICS, **of_one}
         return {"words": words, **class_details(predictions, numbers_of(targets, schema), schema, groups)}
 
-    def words(self, target: Json) -> str:
-        return f"{target} ({WORDS[target]})" if target in WORDS else str(target)
+    def words(self, value: Json) -> str:
+        return f"{value} ({WORDS[value]})" if value in WORDS else str(value)
 
     def draw(self, raw: bytes, target: Json | None, prediction: Json | None, schema: Schema) -> Image:
         from snowroll.tasks.heartbeat.looking import drawn

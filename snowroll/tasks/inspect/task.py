@@ -11,7 +11,7 @@ import numpy as np
 
 from snowroll.base.errors import DataError, did_you_mean
 from snowroll.base.nouns import Batch, Choice, Fault, Json, Prediction
-from snowroll.base.task import Columns, Deployable, Draw, Fingerprint, Reading
+from snowroll.base.task import Columns, Deployable, Draw, Fingerprint, Reading, Task
 from snowroll.prepare.look import Look, look
 from snowroll.tasks.inspect.options import InspectOptions, inspect_plan
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Schema = Mapping[str, Json]
 
 
-class Inspect:
+class Inspect(Task):
     """A target is the name of a part's kind, or {"class": name, "mask": PNG in base64} where a fault is marked.
 
     The schema is {"type": "part", "classes": ["good", "faulty", ...], "marked": whether any fault is}. An answer is
@@ -43,9 +43,6 @@ class Inspect:
     legend = "Red is what the model finds unlike good parts; a blue outline is a fault that a person marked."
     starts_from = 60_000_000  # numbers: a memory is filled before the first step
     calibrates_from = 3  # samples: fewer good parts have no spread
-    ragged: frozenset[str] = frozenset()
-    unbounded: frozenset[str] = frozenset()
-    waived: Mapping[str, str] = {}
 
     # 1 prepare
 

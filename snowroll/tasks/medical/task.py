@@ -39,8 +39,6 @@ class Medical(OneOfClasses):
     credited = "right or wrong"
     pipeline = "image-classification"  # the model hubs' word
     wants = "put DICOM, NIfTI or pictures into class folders, or add a manifest, or give --labels a,b,c"
-    ragged: frozenset[str] = frozenset()
-    waived: Mapping[str, str] = {}
 
     # 1 prepare
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from snowroll.base.nouns import Batch, Choice, Fault, Json, Plan, Prediction
-from snowroll.base.task import Columns, Deployable, Draw, Fingerprint, Reading
+from snowroll.base.task import Columns, Deployable, Draw, Fingerprint, Reading, Task
 from snowroll.evaluate.choices import OneOfClasses
 from snowroll.prepare.look import Look
 from snowroll.tasks.tabular.options import RowOptions, TabularOptions, row_plan
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Schema = Mapping[str, Json]
 
 
-class Rows:
+class Rows(Task):
     """A part of a task: what both problems share. A sample is one row of a table: its bytes are a JSON object of its
     named cells, without the target. The schema tells the columns: {"columns": [{"name", "kind", "levels"}], "target"}.
     """
@@ -33,9 +33,7 @@ class Rows:
     kind = "row"
     wants = "put a CSV, TSV or Parquet file there and name the column to predict with --prepare.label_column"
     in_pixels = True  # a drawn row is read: never shrunk
-    ragged: frozenset[str] = frozenset()
     reads = frozenset({"categories"})  # words of other columns are not kept in the schema
-    waived: Mapping[str, str] = {}
 
     def look(self, raw: bytes, megapixels: float) -> Look:
         from snowroll.tasks.tabular.looking import look
@@ -84,7 +82,7 @@ class Rows:
         return list(encoded(raw, options).values())
 
 
-class Tabular(Rows, OneOfClasses):
+class Tabular(OneOfClasses, Rows):
     """A target is a class name."""
 
     name = "tabular"

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from snowroll.base.nouns import Batch, Choice, Fault, Json, Prediction
-from snowroll.base.task import Columns, Deployable, Draw, Fingerprint, Live, Reading
+from snowroll.base.parts import Live
+from snowroll.base.task import Columns, Deployable, Draw, Fingerprint, Reading, Task
 from snowroll.prepare.look import Look
 from snowroll.tasks.transcribe.options import SpeechOptions, TranscribeOptions, speech_plan
 from snowroll.tasks.transcribe.scoring import METRICS, UNBOUNDED
@@ -32,13 +33,11 @@ CAUTIONS = (
 )
 
 
-class Hears:
+class Hears(Task):
     """A part of a task: what both problems share, from the bytes of a recording to the network's inputs."""
 
     kind = "sound"
     in_pixels = True  # what is said stands in the picture: shown unshrunk
-    ragged: frozenset[str] = frozenset()
-    waived: Mapping[str, str] = {}
 
     def look(self, raw: bytes, megapixels: float) -> Look:
         from snowroll.tasks.transcribe.looking import look
@@ -235,8 +234,8 @@ class Transcribe(Hears):
     ) -> dict[str, Any]:
         return {"words": METRICS}
 
-    def words(self, target: Json) -> str:
-        return str(target) or "(nothing)"
+    def words(self, value: Json) -> str:
+        return str(value) or "(nothing)"
 
     # 5 deploy
 

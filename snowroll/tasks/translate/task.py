@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from snowroll.base.nouns import Batch, Choice, Fault, Json, Prediction
-from snowroll.base.task import Columns, Deployable, Draw, Fingerprint, Reading
+from snowroll.base.task import Columns, Deployable, Draw, Fingerprint, Reading, Task
 from snowroll.prepare.bytepairs import BYTES
 from snowroll.prepare.look import Look
 from snowroll.tasks.translate.options import TranslateOptions, translate_plan
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Schema = Mapping[str, Json]
 
 
-class Translate:
+class Translate(Task):
     """A sample is a sentence, its target the translation, a text.
 
     The schema tells the languages and the byte pairs: {"type": "translation", "source", "target", "merges"}.
@@ -42,8 +42,6 @@ class Translate:
     wants = "put parallel texts there (train.en and train.de, line by line), or TSV, JSON lines, TMX with two languages"
     in_pixels = True  # a drawn sentence is read: never shrunk
     widget = Path(__file__).with_name("translation.js")
-    ragged: frozenset[str] = frozenset()
-    unbounded: frozenset[str] = frozenset()
     waived: Mapping[str, str] = {
         "augment_is_a_function_of_its_draw": "sentences are not changed at random: dropout within the network is",
     }
@@ -208,9 +206,6 @@ class Translate:
         from snowroll.tasks.translate.sentences import text_of
 
         return as_tile(text_of(batch.inputs[row].detach().cpu().numpy(), options.merges))
-
-    def words(self, target: Json) -> str:
-        return str(target)
 
     # 5 deploy
 

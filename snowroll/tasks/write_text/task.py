@@ -12,7 +12,7 @@ import numpy as np
 
 from snowroll.base.errors import DataError
 from snowroll.base.nouns import Batch, Choice, Fault, Json, Prediction
-from snowroll.base.task import Columns, Deployable, Draw, Fingerprint, Reading
+from snowroll.base.task import Columns, Deployable, Draw, Fingerprint, Reading, Task
 from snowroll.prepare.look import Look
 from snowroll.tasks.write_text.options import WriteOptions
 from snowroll.tasks.write_text.planning import write_plan
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Schema = Mapping[str, Json]
 
 
-class WriteText:
+class WriteText(Task):
     """A sample is a passage of a text, its target the text that follows it; a request is a prompt.
 
     A target is that text, or {"follows": it, "letters": the passage's characters}. The schema is {"type": "text",
@@ -44,9 +44,7 @@ class WriteText:
     wants = "put texts there (.txt, .md, ...), UTF-8; folders train/, val/, test/ are splits"
     in_order = True
     widget = Path(__file__).with_name("text.js")
-    ragged: frozenset[str] = frozenset()
     unbounded: frozenset[str] = frozenset({"nats_per_character", "bits_per_character", "nats_per_token", "perplexity"})
-    waived: Mapping[str, str] = {}
 
     # 1 prepare
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from snowroll.base.errors import DataError, did_you_mean
 from snowroll.base.nouns import Batch, Choice, Json, Prediction
-from snowroll.base.task import Columns, Deployable, Draw, Fingerprint, Found, Reading
+from snowroll.base.task import Columns, Deployable, Draw, Fingerprint, Found, Reading, Task
 from snowroll.prepare.look import Look
 
 if TYPE_CHECKING:
@@ -32,16 +32,14 @@ class Options:
     forget: float = 0.1  # share of the pairs that augmentation hides
 
 
-class Questions:
+class Questions(Task):
     """A target is "ask", "tell", or whatever the class folders are called."""
 
     name = "questions"
     kind = "sentence"
     Options = Options
     headline = "accuracy"
-    ragged: frozenset[str] = frozenset()
     unbounded: frozenset[str] = frozenset({"nll"})
-    waived: Mapping[str, str] = {}
 
     def recognise(self, folder: Any, settings: Any) -> Reading | None:
         texts = [entry.where for entry in folder.entries() if entry.where.endswith(".txt") and "/" in entry.where]

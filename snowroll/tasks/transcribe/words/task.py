@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Schema = Mapping[str, Json]
 
 
-class SpokenWords(Hears, OneOfClasses):
+class SpokenWords(OneOfClasses, Hears):
     """A target is the word that is said in a recording; of a longer recording the loudest part is heard."""
 
     name = "transcribe_words"
