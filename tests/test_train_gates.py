@@ -244,6 +244,17 @@ def test_running_statistics_that_are_not_kept() -> None:
     assert failed(trial(net(forget))) == {"overfits_two"}
 
 
+def test_a_loss_with_easier_parts_while_it_trains() -> None:
+    """Deep supervision: coarse answers count in training only, and lose less; overlaps are never quite right."""
+
+    def deep(model: nn.Module, batch: Batch) -> Tensor:
+        whole = loss(model, batch)
+        return 0.2 + 0.2 * whole if model.training else 0.24 + whole  # with floors, as smoothing has
+
+    planned = replace(trial(small_net), objective=deep, credit=lambda model, batch: 0.8)
+    assert "overfits_two" not in failed(planned)
+
+
 def test_batches_that_are_no_function_of_the_step() -> None:
     noise = torch.Generator().manual_seed(0)
 

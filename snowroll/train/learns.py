@@ -18,7 +18,6 @@ CLEARLY = 0.85  # of the blind twin's loss. Label smoothing of 0.3 over 10 class
 CLEARLY_ANOTHER = 0.01  # of the entries of a target
 RIGHT = 0.9  # of the task's credit, so that tasks scored by overlap can pass
 HALF_RIGHT = 0.5  # below it a loss that falls does not help: answers are read wrongly
-ON_THE_WAY = 1.1  # times the loss while it learns: who loses no more in evaluation mode knows there what it learnt
 
 
 def everything_learns(trial: Trial, steps: int = 6) -> Measured:
@@ -75,7 +74,7 @@ def two_by_heart(trial: Trial, steps: int = 80) -> ByHeart:
             if seeing.number in (steps // 4, steps // 2, steps):
                 real, blind = (sum(column) / 10 for column in zip(*losses[-10:], strict=True))
                 learnt = real < CLEARLY * blind
-                credit, known = _kept(trial, model, pair, real, passes=2 if learnt else 0)
+                credit, known = _kept(trial, model, pair, (real + blind) / 2, passes=2 if learnt else 0)
                 words = (
                     f"loss {real:.3f} after {seeing.number} steps, a blind twin's {blind:.3f}; "
                     f"in evaluation mode {credit:.0%} right"
@@ -126,9 +125,10 @@ def _twins(trial: Trial, batch: Batch, steps: int, lr: float) -> Iterator[tuple[
         yield model, step, blinded
 
 
-def _kept(trial: Trial, model: nn.Module, batch: Batch, loss: float, passes: int) -> tuple[float, bool]:
+def _kept(trial: Trial, model: nn.Module, batch: Batch, most: float, passes: int) -> tuple[float, bool]:
     """(credit in evaluation mode, whether what was learnt is known there), once running statistics have caught up with
-    weights that just moved fast. loss: while it learnt.
+    weights that just moved fast. most: the loss halfway to a blind twin's. (Deep supervision is no part of the loss in
+    evaluation mode, so that the loss of training is not to be compared with it closely.)
 
     They start at 1 and at the usual momentum forget a tenth a pass, while a deep network on two samples may need 1e-7:
     so up to `passes` times 100 more. Statistics that are not kept, or not used, stay wrong all the same.
@@ -139,7 +139,7 @@ def _kept(trial: Trial, model: nn.Module, batch: Batch, loss: float, passes: int
         with torch.no_grad():
             credit = trial.credit(model, batch)
             # thin things on large pictures are not learnt by heart in so few steps; what is learnt must be known
-            halfway = credit > HALF_RIGHT and float(trial.objective(model, batch).mean()) <= ON_THE_WAY * loss
+            halfway = credit > HALF_RIGHT and float(trial.objective(model, batch).mean()) <= most
         if credit >= RIGHT or halfway or not has_statistics or not passes:
             return credit, credit >= RIGHT or halfway
         passes -= 1
