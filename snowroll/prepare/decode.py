@@ -66,8 +66,8 @@ class Guarded:
     jobs at once; this is a server's door: one request's bytes, one answer.
     """
 
-    def __init__(self, fn: Callable[[bytes], Any], memory_mb: int = 2048, seconds_each: float = 30.0) -> None:
-        """See `limited`."""
+    def __init__(self, fn: Callable[[Any], Any], memory_mb: int = 2048, seconds_each: float = 30.0) -> None:
+        """See `limited`. fn: of bytes, or of JSON and bytes."""
         call, promised = wire.spell_call(fn), wire.promise(fn)
         self._hire = partial(_Child, call, promised, memory_mb, seconds_each)
         first = self._hire()
@@ -75,7 +75,7 @@ class Guarded:
         self._idle: list[_Child] = []
         weakref.finalize(self, _dismiss, self.children)
 
-    def __call__(self, raw: bytes) -> Any:
+    def __call__(self, raw: Any) -> Any:
         """What `fn(raw)` returns. Raises DataError where it does, and for bytes that kill two children."""
         cause = ""
         for _ in range(2):
@@ -260,7 +260,7 @@ class _Child:
     def pid(self) -> int:
         return self._process.pid
 
-    def ask(self, items: list[bytes]) -> None:
+    def ask(self, items: list[Any]) -> None:
         wire.send(self._to, items)
 
     def answer(self) -> Any:

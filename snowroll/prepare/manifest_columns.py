@@ -47,22 +47,36 @@ def columns_of(
         if path is None:
             return None
         found = {"path": path, **found}
-    for meaning, name in wanted.items():
-        if name and name not in lines.columns and not lines.where.lower().endswith(LISTS):  # no names are in lists
-            cure = did_you_mean(name, list(lines.columns))
-            raise UsageError(f"there is no column '{name}'", where=lines.where, cure=cure)
+    found = meanings_of(lines.where, lines.columns, tried, found, wanted, label, is_text)
+    if "label" in found and not settings.label_column:
         left = [column for column in lines.columns if column not in found.values()]
-        if meaning not in found and (column := _find(meaning, left, tried, label)):
+        found["label"] = _in_words(found["label"], left, lines)
+    return found
+
+
+def meanings_of(
+    where: str,
+    columns: Sequence[str],
+    tried: Sequence[Mapping[str, str]],
+    found: Mapping[str, str],
+    wanted: Mapping[str, str],
+    label: str,
+    is_text: bool = False,
+) -> dict[str, str]:
+    """What is found so far, with the other meanings that are told. wanted: by the user, "" for whatever is found."""
+    found = dict(found)
+    for meaning, name in wanted.items():
+        if name and name not in columns and not where.lower().endswith(LISTS):  # no names are in lists
+            raise UsageError(f"there is no column '{name}'", where=where, cure=did_you_mean(name, list(columns)))
+        left = [column for column in columns if column not in found.values()]
+        if meaning not in found and (column := name if name in left else _find(meaning, left, tried, label)):
             found[meaning] = column
-    left = [column for column in lines.columns if column not in found.values()]
+    left = [column for column in columns if column not in found.values()]
     if "label" not in found and (folded := [name for name in left if name.startswith(FOLDED)]):
         found["label"] = folded[0]
     by_content = _text_by_content if is_text else _label_by_content
     if "label" not in found and (column := by_content(left, tried)):
         found["label"] = column
-    if "label" in found and not settings.label_column:
-        left = [column for column in lines.columns if column not in found.values()]
-        found["label"] = _in_words(found["label"], left, lines)
     return found
 
 

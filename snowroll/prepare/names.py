@@ -6,6 +6,7 @@
     adult.csv#income/18          the row of a table that begins in line 18, without its column 'income': its target
     news.csv#=title+body/18      of such a row the cells of these columns alone, as a text
     data_batch_1#@17             picture 17 of a file of many: CIFAR's batches, SVHN's matrices, see shards.py
+    train.parquet#@17            of a table of pictures the one in row 17, see parquet_parts.py
     poems.txt#1024-2048          bytes 1024 to 2047 of a file: a passage of a text
     ct/p1//a.dcm                 all files of the folder ct/p1 as one sample, a.dcm first: the slices of a scan
     mri/p1//_t1.nii//_t2.nii     the files mri/p1_t1.nii and mri/p1_t2.nii as one sample
@@ -215,6 +216,10 @@ def is_idx(name: str) -> bool:
 
 def is_table(name: str) -> bool:
     return bool(_IS_TABLE.search(name))
+
+
+def is_parquet(name: str) -> bool:
+    return name.lower().endswith(".parquet")
 
 
 def row_of_table(file: str, target: str, line: int) -> str:

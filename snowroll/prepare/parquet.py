@@ -9,9 +9,9 @@ from typing import Any, BinaryIO
 from snowroll.base.errors import DataError
 from snowroll.prepare.archives import Limits
 from snowroll.prepare.decode import Guarded
+from snowroll.prepare.parquet_parts import NESTED, reading_parquet
 
 MOST_CELLS = 50_000_000
-_INSTALL = "pip install 'snowroll[tables]'"
 
 
 def as_csv(where: str, file: BinaryIO, size: int, limits: Limits) -> str:
@@ -29,28 +29,19 @@ def as_csv(where: str, file: BinaryIO, size: int, limits: Limits) -> str:
 
 def spelled(raw: bytes) -> str:
     """Its rows as CSV with a header; nested values, which are no cells, are refused. In a limited child."""
-    try:
-        import pyarrow as arrow
-        import pyarrow.parquet as parquet
-    except ImportError:
-        raise DataError("Parquet needs pyarrow, which is not installed", cure=_INSTALL) from None
-    try:
+    with reading_parquet() as (arrow, parquet):
         opened = parquet.ParquetFile(io.BytesIO(raw))
         columns, rows = opened.metadata.num_columns, opened.metadata.num_rows
         if columns * rows > MOST_CELLS:
             told = f"{rows:,} rows of {columns:,} columns: more than {MOST_CELLS:,} cells"
             raise DataError(told, cure="split the table")
-        schema: Any = opened.schema_arrow
-        if nested := next((one.name for one in schema if arrow.types.is_nested(one.type)), None):
-            raise DataError(f"column '{nested}' holds lists or records, which are no cells", cure="flatten it")
+        if nested := next((one.name for one in opened.schema_arrow if arrow.types.is_nested(one.type)), None):
+            raise DataError(f"column '{nested}' {NESTED}", cure="flatten it")
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(schema.names)
+        writer.writerow(opened.schema_arrow.names)
         for batch in opened.iter_batches(8_192, use_threads=False):
             writer.writerows(zip(*(map(_cell, column.to_pylist()) for column in batch.columns), strict=True))
-    except (arrow.ArrowException, OSError, ValueError, OverflowError) as fault:
-        told = " ".join(str(fault).split())[:120]
-        raise DataError(f"a damaged Parquet file ({told})", cure="save it again") from None
     return out.getvalue()
 
 

@@ -13,6 +13,7 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
@@ -21,6 +22,7 @@ from snowroll.base.errors import DataError
 from snowroll.prepare.archives import Archive, Limits
 from snowroll.prepare.arrays import Arrays, as_npy
 from snowroll.prepare.bundles import as_bundle
+from snowroll.prepare.decode import Guarded
 from snowroll.prepare.idx import Idx
 from snowroll.prepare.names import (
     bundle_of,
@@ -29,6 +31,7 @@ from snowroll.prepare.names import (
     home_of,
     is_archive,
     is_idx,
+    is_parquet,
     is_table,
     packed_of,
     spell_file,
@@ -36,6 +39,7 @@ from snowroll.prepare.names import (
     take_apart,
     unspell,
 )
+from snowroll.prepare.parquet_parts import Parquet, answered
 from snowroll.prepare.shards import Shard, opener
 from snowroll.prepare.tables import Table, row_as_json, text_of_row
 
@@ -77,6 +81,7 @@ class Folder:
         self._archives: dict[str, Archive] = {}
         self._arrays: dict[str, Arrays] = {}
         self._tables: dict[str, Table] = {}
+        self._parquets: dict[str, Parquet] = {}
         self._shards: dict[str, Shard | DataError] = {}  # without their pictures
         self._held: tuple[str, Shard] | None = None  # with them: single ones are asked for in turn
 
@@ -108,11 +113,33 @@ class Folder:
         """The table called `where`, parsed once and kept. Raises DataError where it is none, or too large."""
         if where not in self._tables:
             try:
+                if is_parquet(where):
+                    self.parquet(where).check_is_table()
                 with self._open(where) as file:
                     self._tables[where] = Table.read(where, file, os.fstat(file.fileno()).st_size, self.limits)
             except OSError as fault:
                 raise DataError(_in_words(fault), where=where, cure="check that the file is there") from None
         return self._tables[where]
+
+    def parquet(self, where: str) -> Parquet:
+        """The Parquet file called `where`, by its parts."""
+        if where not in self._parquets:
+            self._parquets[where] = Parquet(lambda: self._open_whole(where), self._parquet_reader, self.limits)
+        return self._parquets[where]
+
+    def holds_pictures(self, where: str) -> bool:
+        """Whether it is a table of pictures, which no other task need look into."""
+        with suppress(DataError):
+            return is_parquet(where) and bool(self.parquet(where).pictures)
+        return False
+
+    @cached_property
+    def _parquet_reader(self) -> Guarded:
+        return Guarded(answered, memory_mb=6 << 10, seconds_each=300)
+
+    def _open_whole(self, where: str) -> BinaryIO:
+        """A file, or a member of an archive in memory."""
+        return BytesIO(self.read(where)) if take_apart(where).member is not None else self._open(where)
 
     def shards(self, wheres: Sequence[str]) -> dict[str, Shard | DataError]:
         """What those files of many pictures hold, or why they cannot be read."""
@@ -223,7 +250,12 @@ class Folder:
 
     def _stream_packed(self, packed: Mapping[str, Mapping[str, int]]) -> Iterator[tuple[str, bytes]]:
         """Pictures of files of many, each file opened once, and one at a time in memory."""
+        for of in [of for of in packed if is_parquet(of)]:
+            yield from self._stream_parquet(of, packed[of])
+        packed = {of: wheres for of, wheres in packed.items() if not is_parquet(of)}
         held = self._held
+        if not packed:
+            return
         if held and packed.keys() == {held[0]}:
             yield from self._unpacked(held[1], packed[held[0]])
             return
@@ -239,6 +271,15 @@ class Folder:
             yield from self._unpacked(shard, packed[of])
         lost = {where: self.refused[of] for of, wheres in packed.items() if of in self.refused for where in wheres}
         self.refused.update(lost)
+
+    def _stream_parquet(self, of: str, wheres: Mapping[str, int]) -> Iterator[tuple[str, bytes]]:
+        left, why = {number: where for where, number in wheres.items()}, "there is no picture in that row"
+        try:
+            for number, raw in self.parquet(of).stream([*left]):
+                yield left.pop(number), raw
+        except DataError as fault:
+            why = str(fault)
+        self.refused.update(dict.fromkeys(left.values(), why))
 
     def _unpacked(self, shard: Shard, wheres: Mapping[str, int]) -> Iterator[tuple[str, bytes]]:
         for where, number in wheres.items():

@@ -73,7 +73,8 @@ def _named(base: Path, where: str) -> str:
 
 
 def _wheres(opened: Opened, folder: Folder) -> list[str]:
-    """Every file, for the task says what is a sample when it encodes it; for arrays, the rows that it makes samples."""
+    """Every file, for the task says what is a sample when it encodes it; for arrays, the rows that it makes samples; of
+    tables of pictures all, labelled or not."""
     files = opened.task.samples_in(folder, opened.prepare)
     if not any(holds_rows(where) for where in files):
         return files
@@ -83,4 +84,9 @@ def _wheres(opened: Opened, folder: Folder) -> list[str]:
     inside = {one.of if (one := packed_of(where)) else places[where].file for where in rows}
     # the labels of the images, the names of classes
     beside = {where for where in files if rows and (is_idx(where) or is_shard(where))}
+    for where in files:
+        if where not in inside and folder.holds_pictures(where):
+            inside.add(where)
+            folder.refused.pop(where, None)  # it was, for want of a class
+            rows += folder.parquet(where).every(where)
     return [where for where in files if where not in inside | beside] + rows

@@ -43,6 +43,8 @@ def read_series(folder: Folder, settings: PrepareSettings) -> Reading | None:
     if any(format_of_name(where) or where.endswith(_OTHERS) for where in others):
         return None
     could = [entry.where for entry in entries if _may_hold_series(entry.where)]
+    if any(folder.holds_pictures(where) for where in could):
+        return None
     if not could or 2 * len(could) < len([e for e in entries if "readme" not in e.where.lower()]):
         return None
     every, skipped = _surveyed(folder, could, settings)
