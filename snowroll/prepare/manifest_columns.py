@@ -16,8 +16,8 @@ from snowroll.prepare.split_words import SPLITS
 NAMES = {  # normalised: lower case, letters only
     "path": "path filepath filename file image imagepath imagefile imagename img imgpath imageid name picture photo "
     "audiofilepath audiopath audiofile audiofilename audio wav wavpath wavfile sound recording clip",
-    "label": "label labels class category target classname labelname classid labelid categoryid y diagnosis dx finding "
-    "findings findinglabel findinglabels species type",
+    "label": "label labels class cls category target classname labelname classid labelid categoryid y diagnosis dx "
+    "finding findings findinglabel findinglabels species type",
     "split": "split subset set partition usage phase fold part dataset",
     "group": "group groupid patient patientid subject subjectid case caseid person speaker scene sceneid track trackid "
     "sequence session sessionid video machine lot batch participant site camera speakerid spk clientid lesion lesionid "

@@ -19,7 +19,7 @@ from snowroll.prepare.parquet_parts import Parquet
 from snowroll.prepare.read import Entry, Folder
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.prepare.several_labels import several_labels
-from snowroll.prepare.split_words import SPLITS, split_called, split_of_name, splits_of_folders
+from snowroll.prepare.split_words import SPLITS, split_called, splits_of_files
 
 Tables = dict[str, Parquet]
 
@@ -49,7 +49,7 @@ def read_picture_tables(folder: Folder, entries: Sequence[Entry], settings: Prep
 
 def _read(tables: Tables, settings: PrepareSettings, skipped: dict[str, str]) -> Reading | None:
     meant = _meanings(tables, settings)
-    splits = _splits([*tables])
+    splits = splits_of_files(tables)
     found: list[Found] = []
     for where, table in tables.items():
         try:
@@ -145,15 +145,6 @@ def _class_name(label: str | None, names: Sequence[str]) -> str | None:
     if number >= len(names):
         raise DataError(f"label {number}, and there are names of {len(names):,} classes", cure="mend the table's note")
     return names[number] if number >= 0 else None
-
-
-def _splits(wheres: Sequence[str]) -> dict[str, Split | None]:
-    """What tells no split among files of which some are for testing, is to learn from."""
-    folders = splits_of_folders(wheres)
-    told: dict[str, Split | None] = {where: folders.get(where) or split_of_name(where) for where in wheres}
-    if "test" in told.values():
-        return {where: split or "train" for where, split in told.items()}
-    return told
 
 
 def _why_unlabelled(tables: Tables) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Set
+from collections.abc import Collection, Iterable, Set
 
 from snowroll.base.nouns import Split
 
@@ -58,6 +58,20 @@ def splits_of_folders(wheres: Iterable[str]) -> dict[str, Split]:
             if split := called[name]:
                 found.setdefault(where, split)
     return found
+
+
+def splits_of_files(wheres: Collection[str]) -> dict[str, Split | None]:
+    """The splits that files of many samples are called after, or the folders they lie in. What tells none among files
+    of which some are for testing, is to learn from.
+
+    >>> splits_of_files(["train-00000-of-00002.parquet", "test-000.tar", "extra.tar"])
+    {'train-00000-of-00002.parquet': 'train', 'test-000.tar': 'test', 'extra.tar': 'train'}
+    """
+    folders = splits_of_folders(wheres)
+    told: dict[str, Split | None] = {where: folders.get(where) or split_of_name(where) for where in wheres}
+    if "test" in told.values():
+        return {where: split or "train" for where, split in told.items()}
+    return told
 
 
 def split_called(name: str, shared: Set[str] = frozenset()) -> Split | None:

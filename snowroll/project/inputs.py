@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from snowroll.base.errors import DataError
+from snowroll.prepare.labels_beside import labels_of_pictures
 from snowroll.prepare.names import (
     BUNDLE,
     holds_rows,
@@ -76,6 +77,9 @@ def _wheres(opened: Opened, folder: Folder) -> list[str]:
     """Every file, for the task says what is a sample when it encodes it; for arrays, the rows that it makes samples; of
     tables of pictures all, labelled or not."""
     files = opened.task.samples_in(folder, opened.prepare)
+    if opened.task.kind == "image":
+        labels = labels_of_pictures(files)
+        files = [where for where in files if where not in labels]
     if not any(holds_rows(where) for where in files):
         return files
     reading = opened.task.recognise(folder, opened.prepare.for_strangers())
