@@ -1,10 +1,10 @@
 """How a folder of pictures says which class each one is, found by looking at it.
 
 In falling order of trust: the user's pattern; tables of pictures, where those hold most of them; a manifest that labels
-at least half of the pictures; a label beside each of them; folders named after classes, with or without train, val and
-test folders above or below them; words that names begin with; an .npz of images and labels; files of many pictures; no
-labels at all, where the user has given the names. Whatever is left out is named with the reason. No rule knows any data
-set by name.
+at least half of the pictures; a label beside each of them; a list of as many numbers; folders named after classes, with
+or without train, val and test folders above or below them; words that names begin with; an .npz of images and labels;
+files of many pictures; no labels at all, where the user has given the names. Whatever is left out is named with the
+reason. No rule knows any data set by name.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from snowroll.prepare.labels_beside import read_labels_beside
 from snowroll.prepare.manifest import SEVERAL, TOO_LARGE, TWO_ROWS, Table, read_manifests
 from snowroll.prepare.masks import find_masks
 from snowroll.prepare.names import packed_of, take_apart, whole_of
+from snowroll.prepare.numbered import read_numbered
 from snowroll.prepare.parquet_pictures import read_picture_tables
 from snowroll.prepare.pictures import format_of_name
 from snowroll.prepare.read import Entry, Folder
@@ -44,7 +45,9 @@ def read_images(folder: Folder, settings: PrepareSettings) -> Reading | None:
     masks = {where: why for where, why in masks.items() if where not in table.rows}
     samples = [where for where in pictures if where not in masks]
     packed = None if settings.label else read_picture_tables(folder, entries, settings)
-    beside = None if settings.label or table.has_labels else read_labels_beside(folder, samples, table, settings)
+    beside: Reading | None = None
+    if not settings.label and not table.has_labels:
+        beside = read_labels_beside(folder, samples, table, settings) or read_numbered(folder, samples)
     if packed and len(packed.found) > len(samples):
         reading = packed
     else:

@@ -35,6 +35,8 @@ def read_shards(folder: Folder, entries: Sequence[Entry]) -> Reading | None:
             sets[home_of(where)][where] = shard
         elif shard.count:
             skipped[where] = f"{shard.what} of {shard.count:,} pictures without labels"
+        elif shard.numbers:
+            skipped[where] = shard.what
         elif shard.names:
             skipped[where] = "names of classes"
         elif "batch" in where[len(home_of(where)) :]:  # what is called 'train' may be anything

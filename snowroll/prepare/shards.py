@@ -37,6 +37,7 @@ class Shard:
     labels: list[Any] = field(default_factory=list)  # numbers or names
     labelled_by: str = ""  # what they are called in the file
     names: dict[str, list[str]] = field(default_factory=dict)  # lists of names of classes
+    numbers: dict[str, list[int]] = field(default_factory=dict)  # lists of whole numbers of a file without pictures
     pictures: Any = None  # uint8 [n, H, W, C], where they were asked for
 
 
@@ -74,6 +75,8 @@ def _of_matrices(raw: bytes, with_pictures: bool) -> Shard:
     arrays = {name: array for name, array in found.items() if isinstance(array, np.ndarray) and array.size > 1}
     many = [name for name, array in arrays.items() if array.ndim in (3, 4) and array.dtype == np.uint8]
     flat = {name: array for name, array in arrays.items() if array.size == max(array.shape) and name not in many}
+    if not many and (lists := {name: list_ for name, array in flat.items() if (list_ := _whole_numbers(array))}):
+        return Shard("a MATLAB file of 0 arrays of pictures, and numbers", numbers=lists)
     if len(many) != 1:
         raise DataError(f"a MATLAB file of {len(many)} arrays of pictures of 8 bits", cure="save one, and its labels")
     whole = arrays[many[0]]
@@ -132,7 +135,7 @@ def _shard(
     if pictures.nbytes > _MOST:
         raise DataError(f"more than {_MOST >> 20:,} MiB of pictures in one file", cure="split it")
     kept = np.ascontiguousarray(pictures) if with_pictures else None
-    return Shard(what, len(pictures), list(pictures.shape[1:]), labels, labelled_by, names, kept)
+    return Shard(what, len(pictures), list(pictures.shape[1:]), labels, labelled_by, names, pictures=kept)
 
 
 def as_pictures(array: np.ndarray) -> np.ndarray:
@@ -163,6 +166,12 @@ def _labels(value: Any) -> list[Any]:
     if isinstance(flat, list) and all(isinstance(one, int | str | bytes) for one in flat):
         return [one.decode("utf-8", "replace") if isinstance(one, bytes) else one for one in flat]
     raise DataError("labels that are no whole numbers or names", cure="save pictures and labels as an .npz")
+
+
+def _whole_numbers(array: np.ndarray) -> list[int]:
+    """Of a list of them; none of anything else."""
+    is_whole = array.dtype.kind in "iu" or (array.dtype.kind == "f" and bool((array == np.floor(array)).all()))
+    return array.reshape(-1).astype(np.int64).tolist() if is_whole and np.isfinite(array).all() else []
 
 
 def _texts(value: Any) -> list[str]:
