@@ -160,6 +160,39 @@ def test_batches_as_rows_of_bytes(tmp_path: Path) -> None:
     assert np.array_equal(open_rgb(Folder(tmp_path).read("data_batch_2.bin#@2")), pictures(3, 2)[2])
 
 
+def stl_10() -> dict[str, bytes]:
+    files = {"class_names.txt": "\n".join(NAMES).encode() + b"\n", "fold_indices.txt": b"0 1 2\n"}
+    for split, labels in (("train", [1, 3, 2, 1]), ("test", [2, 1])):
+        large = np.random.default_rng(len(labels)).integers(0, 256, (len(labels), 96, 96, 3), np.uint8)
+        files[f"{split}_X.bin"] = np.ascontiguousarray(large.transpose(0, 3, 2, 1)).tobytes()
+        files[f"{split}_y.bin"] = bytes(labels)
+    return {f"stl10_binary/{name}": raw for name, raw in files.items()} | {"stl10_binary/unlabeled_X.bin": bytes(27648)}
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_large_pictures_column_by_column_beside_their_labels(tmp_path: Path, packed: bool) -> None:
+    files = {"stl10_binary.tar.gz": tarred(stl_10())} if packed else stl_10()
+    reading = read(plant(tmp_path, files))
+    home = "stl10_binary.tar.gz!stl10_binary/" if packed else "stl10_binary/"
+    assert sorted(told(reading)) == [
+        *[(f"{home}test_X.bin#@{i}", NAMES[label - 1], "test") for i, label in enumerate([2, 1])],
+        *[(f"{home}train_X.bin#@{i}", NAMES[label - 1], "train") for i, label in enumerate([1, 3, 2, 1])],
+    ]
+    assert reading.skipped[f"{home}unlabeled_X.bin"] == "rows of bytes of 1 pictures without labels"
+    assert reading.skipped[f"{home}train_y.bin"] == "the labels of pictures beside it"
+    shots = np.random.default_rng(4).integers(0, 256, (4, 96, 96, 3), np.uint8)
+    assert np.array_equal(open_rgb(Folder(tmp_path).read(f"{home}train_X.bin#@2")), shots[2])
+
+
+def test_labels_without_names_stay_numbers_and_too_few_are_none(tmp_path: Path) -> None:
+    files = stl_10()
+    files["stl10_binary/test_y.bin"] = b"\1"
+    del files["stl10_binary/class_names.txt"]
+    reading = read(plant(tmp_path, files))
+    assert [one.target for one in reading.found] == ["1", "3", "2", "1"]
+    assert "without labels" in reading.skipped["stl10_binary/test_X.bin"]
+
+
 def test_two_sets_side_by_side_are_not_mixed(tmp_path: Path) -> None:
     files = {**cifar_10(), "other/test_batch": old_pickle(cifar(pictures(2, 5), [1, 1]))}
     folder = Folder(plant(tmp_path, files))

@@ -36,7 +36,7 @@ _STRETCH = re.compile(r"(.+)#(\d{1,18})-(\d{1,18})", re.DOTALL)
 _PACKED = re.compile(r"(.+)#@(\d{1,18})", re.DOTALL)
 _SPLIT = "train|test|val|valid"
 _IS_SHARD = re.compile(
-    rf"(^|[/!])((({_SPLIT})(_data)?(_batch)?(_\d+)?|data_batch_\d+|(batches\.)?meta)(\.bin)?|[^/!]+\.(p|pkl|pickle|mat))$",
+    rf"(^|[/!])((({_SPLIT})(_data)?(_batch)?(_\d+)?|data_batch_\d+|(batches\.)?meta)(\.bin)?|(train|test|unlabeled)_[xy]\.bin|[^/!]+\.(p|pkl|pickle|mat))$",
     re.IGNORECASE,
 )
 _HEX = re.compile("%(?=[0-9A-Fa-f]{2})")
@@ -200,7 +200,7 @@ def holds_rows(name: str) -> bool:
 def is_shard(name: str) -> bool:
     """Whether it may be a file of many pictures, or one that names their classes, as shards.py reads them.
 
-    >>> is_shard("a.tar.gz!b/data_batch_1"), is_shard("batches.meta"), is_shard("test.bin"), is_shard("train.txt")
+    >>> is_shard("a.tar.gz!b/data_batch_1"), is_shard("batches.meta"), is_shard("test_X.bin"), is_shard("train.txt")
     (True, True, True, False)
     """
     return bool(_IS_SHARD.search(name))

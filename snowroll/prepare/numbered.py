@@ -58,5 +58,5 @@ def _splits(lists: Mapping[tuple[str, str], Sequence[int]], n: int) -> tuple[dic
     numbers = [number for name in meant for number in lists[name]]
     if len({*meant.values()}) < 2 or len({*numbers}) < len(numbers) or not {*numbers} <= {*range(1, n + 1)}:
         return {}, []
-    told = {number: split for name, split in meant.items() for number in lists[name]}
+    told: dict[int, Split] = {number: split for name, split in meant.items() for number in lists[name]}
     return told, sorted({file for file, _ in meant})

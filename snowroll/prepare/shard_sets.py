@@ -1,10 +1,12 @@
-"""Sets of files of many pictures, as CIFAR and SVHN come: which are to learn from, and what classes are called."""
+"""Sets of files of many pictures, as CIFAR, SVHN and STL-10 come: which are to learn from, what classes are called."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from snowroll.base.errors import DataError
 from snowroll.base.nouns import Split
@@ -15,7 +17,11 @@ from snowroll.prepare.shards import Shard
 from snowroll.prepare.split_words import SPLITS
 
 _MOST_FILES = 100  # recordings and scans are .mat files too, one each
-_NAME_LISTS = {"batches.meta.txt": "label_names", "fine_label_names.txt": "fine_label_names"}
+_NAME_LISTS = {
+    "batches.meta.txt": "label_names",
+    "fine_label_names.txt": "fine_label_names",
+    "class_names.txt": "class_names",
+}
 
 
 def read_shards(folder: Folder, entries: Sequence[Entry]) -> Reading | None:
@@ -29,6 +35,7 @@ def read_shards(folder: Folder, entries: Sequence[Entry]) -> Reading | None:
     opened = folder.shards(wheres)
     shards = {where: shard for where, shard in opened.items() if isinstance(shard, Shard)}
     skipped = {where: str(fault) for where, fault in opened.items() if isinstance(fault, DataError)}
+    shards |= _with_labels_beside(folder, shards, skipped)
     sets: dict[str, dict[str, Shard]] = defaultdict(dict)
     for where, shard in shards.items():
         if shard.count and shard.labels:
@@ -53,10 +60,11 @@ def read_shards(folder: Folder, entries: Sequence[Entry]) -> Reading | None:
     home, files = next(iter(sets.items()))
     names = _names(folder, entries, home, shards)
     splits = _splits(list(files))
+    numbers = [label for shard in files.values() for label in shard.labels]
     found: list[Found] = []
     for where, shard in files.items():
         try:
-            targets = _targets(shard, names)
+            targets = _targets(shard, names, numbers)
         except DataError as fault:
             skipped[where] = fault.what
             continue
@@ -65,6 +73,19 @@ def read_shards(folder: Folder, entries: Sequence[Entry]) -> Reading | None:
         folder.refused = {**skipped, **folder.refused}
         return None
     return Reading("files of many pictures", (_evidence(files, found),), tuple(found), skipped)
+
+
+def _with_labels_beside(folder: Folder, shards: Mapping[str, Shard], skipped: dict[str, str]) -> dict[str, Shard]:
+    """Those of train_X.bin whose labels are the bytes of train_y.bin."""
+    beside = {where: f"{where[:-5]}y.bin" for where in shards if where.lower().endswith("_x.bin")}
+    found: dict[str, Shard] = {}
+    for where, file in beside.items():
+        if file in shards:
+            labels = [*folder.read(file)]
+            if len(labels) == shards[where].count:
+                found[where] = replace(shards[where], labels=labels, labelled_by=file.rpartition("/")[2])
+                skipped[file] = "the labels of pictures beside it"
+    return found
 
 
 def _evidence(files: Mapping[str, Shard], found: Sequence[Found]) -> str:
@@ -113,11 +134,14 @@ def _names(folder: Folder, entries: Sequence[Entry], home: str, shards: Mapping[
     return {key: [name.strip() for name in told] for key, told in names.items()}
 
 
-def _targets(shard: Shard, names: Mapping[str, list[str]]) -> list[str]:
-    """Labels by their names, where there is a name for each. Raises DataError where there are too few."""
+def _targets(shard: Shard, names: Mapping[str, list[str]], numbers: Sequence[Any]) -> list[str]:
+    """Labels by their names, where there is a name for each. Raises DataError where there are too few. numbers: the
+    labels of all files, which count from 1 where they come to as many as there are names.
+    """
     called = names.get(re.sub("labels?$", "label_names", shard.labelled_by), names.get("class_names"))
-    if not called or not all(isinstance(label, int) for label in shard.labels):
+    if not called or not all(isinstance(label, int) for label in numbers):
         return [str(label) for label in shard.labels]
-    if min(shard.labels) < 0 or max(shard.labels) >= len(called):
+    first = int(min(numbers) == 1 and max(numbers) == len(called))
+    if min(shard.labels) < first or max(shard.labels) >= len(called) + first:
         raise DataError(f"label {max(shard.labels)}, and there are names of {len(called)} classes")
-    return [called[label] for label in shard.labels]
+    return [called[label - first] for label in shard.labels]

@@ -1,5 +1,5 @@
-"""Files that hold many pictures each, and perhaps their labels: CIFAR's batches, as pickles and as rows of bytes, and
-MATLAB's matrices, as SVHN has them.
+"""Files that hold many pictures each, and perhaps their labels: CIFAR's batches, as pickles and as rows of bytes,
+STL-10's rows of bytes, and MATLAB's matrices, as SVHN has them.
 
 They are opened in a limited child, one at a time. A row's `where` is data_batch_1#@17, see names.py.
 """
@@ -24,7 +24,7 @@ _MEMORY_MB, _SECONDS = 6 << 10, 300
 _PICTURES = ("data", "features", "images", "x", "image")
 _LABELS = ("fine_labels", "labels", "label", "y", "targets", "target")  # the finest first
 _NAMES = ("fine_label_names", "label_names", "class_names", "classes")
-_SIDE = 32  # of CIFAR's pictures, whose rows of bytes tell no size
+_SIDE, _LARGE_SIDE = 32, 96  # of CIFAR's pictures and of STL-10's, whose rows of bytes tell no size
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,13 @@ def _of_dict(what: str, found: Any, with_pictures: bool) -> Shard:
 
 
 def _of_rows(raw: bytes, with_pictures: bool) -> Shard:
-    """A byte or two of labels before each picture's bytes, red before green before blue. Of two the last is finer."""
+    """A byte or two of labels before each picture's bytes, red before green before blue. Of two the last is finer.
+
+    Large pictures stand there alone, column by column.
+    """
+    if raw and len(raw) % (3 * _LARGE_SIDE * _LARGE_SIDE) == 0:
+        columns = np.frombuffer(raw, np.uint8).reshape(-1, 3, _LARGE_SIDE, _LARGE_SIDE)
+        return _shard("rows of bytes", columns.transpose(0, 3, 2, 1), [], "", {}, with_pictures)
     pixels = 3 * _SIDE * _SIDE
     first = next((labels for labels in (1, 2) if raw and len(raw) % (labels + pixels) == 0), 0)
     if not first:
