@@ -69,12 +69,12 @@ def two_by_heart(trial: Trial, steps: int = 80) -> ByHeart:
     while rates:
         lr = rates.pop(0)
         losses: list[tuple[float, float]] = []
-        for model, seeing, blinded in _twins(trial, pair, steps, lr):
+        for twins, seeing, blinded in _twins(trial, pair, steps, lr):
             losses.append((seeing.loss, blinded.loss))
             if seeing.number in (steps // 4, steps // 2, steps):
                 real, blind = (sum(column) / 10 for column in zip(*losses[-10:], strict=True))
                 learnt = real < CLEARLY * blind
-                credit, known = _kept(trial, model, pair, (real + blind) / 2, passes=2 if learnt else 0)
+                credit, known = _kept(trial, twins, pair, passes=2 if learnt else 0)
                 words = (
                     f"loss {real:.3f} after {seeing.number} steps, a blind twin's {blind:.3f}; "
                     f"in evaluation mode {credit:.0%} right"
@@ -111,42 +111,59 @@ def beats_blind(trial: Trial, steps: int = 40) -> Measured:
     return found
 
 
-def _twins(trial: Trial, batch: Batch, steps: int, lr: float) -> Iterator[tuple[nn.Module, Step, Step]]:
-    """Train two equal models on one batch, step by step: (the seeing one, its step, its blind twin's step).
+@dataclass(frozen=True, slots=True, eq=False)
+class Twins:
+    """Two models that began equal."""
+
+    seeing: nn.Module
+    blind: nn.Module
+
+
+def _twins(trial: Trial, batch: Batch, steps: int, lr: float) -> Iterator[tuple[Twins, Step, Step]]:
+    """Train two equal models on one batch, step by step: (both, the seeing one's step, its blind twin's).
 
     The blind one is given the inputs in another order at each step: they say nothing of the targets, yet look to every
     layer like real ones. (One constant input for all has no variance, and batch normalisation blows its gradient up.)
     """
     plan = gate_plan(trial.plan, steps, lr)
-    model = trial.make()
-    seeing = fit(model, lambda _: batch, trial.objective, plan)
-    blind = fit(trial.make(), lambda step: others_inputs(batch, step), trial.objective, plan)
+    twins = Twins(trial.make(), trial.make())
+    seeing = fit(twins.seeing, lambda _: batch, trial.objective, plan)
+    blind = fit(twins.blind, lambda step: others_inputs(batch, step), trial.objective, plan)
     for step, blinded in zip(seeing, blind, strict=True):
-        yield model, step, blinded
+        yield twins, step, blinded
 
 
-def _kept(trial: Trial, model: nn.Module, batch: Batch, most: float, passes: int) -> tuple[float, bool]:
+def _kept(trial: Trial, twins: Twins, batch: Batch, passes: int) -> tuple[float, bool]:
     """(credit in evaluation mode, whether what was learnt is known there), once running statistics have caught up with
-    weights that just moved fast. most: the loss halfway to a blind twin's. (Deep supervision is no part of the loss in
-    evaluation mode, so that the loss of training is not to be compared with it closely.)
+    weights that just moved fast.
 
     They start at 1 and at the usual momentum forget a tenth a pass, while a deep network on two samples may need 1e-7:
     so up to `passes` times 100 more. Statistics that are not kept, or not used, stay wrong all the same.
     """
-    has_statistics = any(name.endswith("running_var") for name, _ in model.named_buffers())
+    has_statistics = any(name.endswith("running_var") for name, _ in twins.seeing.named_buffers())
     while True:
-        model.eval()
+        twins.seeing.eval()
         with torch.no_grad():
-            credit = trial.credit(model, batch)
-            # thin things on large pictures are not learnt by heart in so few steps; what is learnt must be known
-            halfway = credit > HALF_RIGHT and float(trial.objective(model, batch).mean()) <= most
-        if credit >= RIGHT or halfway or not has_statistics or not passes:
-            return credit, credit >= RIGHT or halfway
+            credit = trial.credit(twins.seeing, batch)
+        known = credit >= RIGHT or (credit > HALF_RIGHT and _knows_more(trial, twins, batch))
+        if known or not passes or not has_statistics:
+            return credit, known
         passes -= 1
-        model.train()
-        with torch.no_grad():
-            for _ in range(100):
-                model(batch.inputs)
+        for twin in (twins.seeing, twins.blind):
+            twin.train()
+            with torch.no_grad():
+                for _ in range(100):
+                    twin(batch.inputs)
+
+
+def _knows_more(trial: Trial, twins: Twins, batch: Batch) -> bool:
+    """Thin things on large pictures are not learnt by heart in so few steps: more of them is known than blindly.
+
+    Both in evaluation mode: the loss of training may count coarser answers as well, or every second pixel alone.
+    """
+    with torch.no_grad():
+        real, blind = (float(trial.objective(twin.eval(), batch).mean()) for twin in (twins.seeing, twins.blind))
+    return real < CLEARLY * blind
 
 
 def _two_different(trial: Trial) -> Batch:
