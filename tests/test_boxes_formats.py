@@ -309,6 +309,10 @@ def as_coco(**fields: Json) -> str:
     return json.dumps(tree)
 
 
+def as_table(sides: str) -> str:
+    return f"filename,class,x,y,width,height\n0.png,leaf,{sides}\n1.png,leaf,1,2,3,4\n"
+
+
 @pytest.mark.parametrize(
     ("place", "text"),
     [
@@ -362,6 +366,10 @@ def test_outlines_are_read_as_the_boxes_around_them(place: str, text: str, photo
         ("images/0.json", as_labelme("linestrip", OUTLINE)),
         ("a.json", as_coco()),
         ("a.json", as_coco(bbox=[1, 2, 3])),
+        ("a.csv", as_table("1,2,,")),
+        ("a.csv", as_table("1,2,x,4")),
+        ("a.csv", as_table("1,2,3,4\n0.png,leaf,1,2,,4")),
+        ("a.csv", as_table("1,2,3,4\n0.png,,1,2,3,4")),
     ],
 )
 def test_what_has_no_box_does_not_say_that_nothing_is_there(place: str, text: str, photos: Path) -> None:

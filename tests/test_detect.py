@@ -226,6 +226,13 @@ def test_what_is_hardly_there_is_neither_asked_for_nor_held_against_anybody() ->
     assert {NONE, -2, 0} == set(kinds.flatten().tolist())
 
 
+def test_a_picture_with_a_box_without_an_area_teaches_nothing() -> None:
+    good = {"class": "a", "box": [10.0, 10.0, 40.0, 40.0]}
+    broken = [{**good, "box": box} for box in ([10.0, 10.0, 10.0, 40.0], [40.0, 10.0, 10.0, 40.0])]
+    targets = [[good], [], *([one] for one in broken), [good, broken[0]]]
+    assert DetectObjects().teaches(targets, DetectOptions()).tolist() == [True, True, False, False, False]
+
+
 def view_of(targets: Sequence[Sequence[Json] | None], size: tuple[int, int] = (100, 80)) -> View:
     samples = [
         Sample(f"{n:016x}", f"{n}.png", f"{n:064x}", "image", None if target is None else list(target))

@@ -30,7 +30,7 @@ def box_faults(view: View) -> Iterator[Fault]:
         "empty_box",
         lambda boxes, row, size: [tuple(box) for box in boxes if box[2] <= box[0] or box[3] <= box[1]],
         "{n} without an area (its sides are equal, or the wrong way round)",
-        "such boxes are not learnt from: draw them again",
+        "pictures with such boxes are not learnt from: draw them again",
     )
     yield from _each(
         view,

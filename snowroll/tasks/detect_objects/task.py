@@ -120,7 +120,7 @@ class DetectObjects(Task):
         return list(options.frame)
 
     def encode_targets(self, targets: Sequence[Json], schema: Schema, columns: Columns) -> Columns:
-        """Padded to the most objects that a picture has; boxes without an area are not learnt from."""
+        """Padded to the most objects that a picture has, without boxes that have no area."""
         number = {name: place for place, name in enumerate(schema["classes"])}
         usable = [[row for row in target if _has_area(row["box"])] for target in targets]
         most = max(1, *(len(target) for target in usable)) if usable else 1
@@ -131,6 +131,10 @@ class DetectObjects(Task):
                 kind[place, at] = -2 if row.get("ignore") else number[row["class"]]
                 box[place, at] = row["box"]
         return {"kind": kind, "box": box}
+
+    def teaches(self, targets: Sequence[Json], options: DetectOptions) -> np.ndarray:
+        """Not pictures with a box without an area: what is there would be learnt as background."""
+        return np.array([all(_has_area(row["box"]) for row in target) for target in targets], bool)
 
     def batch(self, columns: Columns, ids: Tensor) -> Batch:
         import torch

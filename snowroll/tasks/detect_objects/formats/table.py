@@ -1,8 +1,9 @@
 """CSV with a line for each object: file, class and the sides of its box, under the names that tools give them.
 
-A line with a file and no box says that there is nothing in the picture. Where all sides of a file lie between 0 and 1
-they are shares of the picture's. A box around several things at once (IsGroupOf) is to be ignored. Without a header a
-line is file, left, top, right, bottom, class, as SKU-110K and GTSDB have it; a cell may hold a whole box, or several.
+A line with a file and no box says that there is nothing in the picture; a picture with a line that cannot be used has
+no label. Where all sides of a file lie between 0 and 1 they are shares of the picture's. A box around several things at
+once (IsGroupOf) is to be ignored. Without a header a line is file, left, top, right, bottom, class, as SKU-110K and
+GTSDB have it; a cell may hold a whole box, or several.
 """
 
 from __future__ import annotations
@@ -146,6 +147,7 @@ def _pictures(rows: Sequence[tuple[int, Row]], columns: Row, where: str, told: T
     objects: dict[str, list[Json]] = defaultdict(list)
     sizes: dict[str, tuple[int, int]] = {}
     splits: dict[str, Split | None] = {}
+    unknown = set[str]()  # pictures that hold what cannot be used: what else they hold would be learnt as all
     by_corners = columns["by"] == "corners"
     declared = split_of_name(where)
     ends = ("right", "bottom") if by_corners else ("wide", "high")
@@ -169,10 +171,11 @@ def _pictures(rows: Sequence[tuple[int, Row]], columns: Row, where: str, told: T
             here.append({**found, "box": box} if relative else found)
         except (ValueError, TypeError) as fault:
             told.skipped[f"{where} line {number}"] = f"a line that cannot be used ({fault})"
+            unknown.add(named)
     return [
         Marked(named, tuple(rows), where, sizes.get(named), splits[named], relative)
         for named, rows in objects.items()
-        if named
+        if named and named not in unknown
     ]
 
 
