@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -12,12 +13,23 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from snowroll.base.errors import DataError
-from snowroll.base.nouns import Json
+from snowroll.base.nouns import Json, canonical
 from snowroll.prepare.pictures import size_of
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
-from snowroll.tasks.detect_objects.formats import coco, cvat, label_studio, labelme, table, voc, yolo
-from snowroll.tasks.detect_objects.formats.marks import Marked
+from snowroll.tasks.detect_objects.formats import (
+    bdd100k,
+    coco,
+    cvat,
+    json_lines,
+    label_studio,
+    labelme,
+    table,
+    via,
+    voc,
+    yolo,
+)
+from snowroll.tasks.detect_objects.formats.marks import Marked, Told
 from snowroll.tasks.detect_objects.reading import read_boxes
 from snowroll.tasks.segment_images.reading import read_masks
 
@@ -187,6 +199,95 @@ def test_damaged_annotations_end_in_words(photos: Path, place: str, text: str) -
     assert all("\n" not in why for why in reading.skipped.values())
 
 
+OUTLINE = [[10.0, 5.0], [30.0, 5.0], [20.0, 25.0]]
+
+
+def as_cvat(shapes: str) -> str:
+    images = f'<image name="0.png" width="40" height="30">{shapes}</image>'
+    other = '<image name="1.png"><box label="leaf" xtl="1" ytl="2" xbr="3" ybr="4"/></image>'
+    return f"<annotations>{images}{other}</annotations>"
+
+
+def as_label_studio(*results: Json) -> str:
+    about = {"original_width": 40, "original_height": 30}
+    box = {"x": 10, "y": 10, "width": 10, "height": 10, "rectanglelabels": ["leaf"]}
+    other = [{"type": "rectanglelabels", "value": box, **about}]
+    told = [{**one, **about} for one in results]
+    tasks = [{"data": {"image": "0.png"}, "annotations": [{"result": told}]}]
+    return json.dumps([*tasks, {"data": {"image": "1.png"}, "annotations": [{"result": other}]}])
+
+
+def as_labelme(kind: str, points: Sequence[Sequence[float]]) -> str:
+    shapes = [{"label": "leaf", "points": points, "shape_type": kind}]
+    return json.dumps({"shapes": shapes, "imagePath": "0.png", "imageWidth": 40, "imageHeight": 30})
+
+
+def as_coco(**fields: Json) -> str:
+    box = {"id": 2, "image_id": 2, "category_id": 1, "bbox": [1, 2, 3, 4]}
+    tree = {
+        "images": [{"id": 1, "file_name": "0.png"}, {"id": 2, "file_name": "1.png"}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 1, **fields}, box],
+        "categories": [{"id": 1, "name": "leaf"}],
+    }
+    return json.dumps(tree)
+
+
+ALSO_READ: dict[str, tuple[Callable[[Folder], Told], str, str]] = {
+    "via": (
+        via.read,
+        "via.json",
+        '{"a": {"filename": "0.png", "regions": [{"region_attributes": {}, "shape_attributes": {"name": "rect", '
+        '"x": 1, "y": 2, "width": 3, "height": 4}}, {"region_attributes": {}, "shape_attributes": {"name": "ellipse", '
+        '"cx": 1, "cy": 2, "rx": 3, "ry": 4, "theta": 1}}]}}',
+    ),
+    "bdd100k": (
+        bdd100k.read,
+        "a.json",
+        '[{"name": "0.png", "labels": [{"category": "cat", "box2d": {"x1": 1, "y1": 2, "x2": 3, "y2": 4}}]}]',
+    ),
+    "crowdhuman": (
+        json_lines.read_crowdhuman,
+        "a.odgt",
+        '{"ID": "0", "gtboxes": [{"tag": "a", "fbox": [1, 2, 3, 4]}]}',
+    ),
+    "hugging_face": (
+        json_lines.read_hugging_face,
+        "images/metadata.jsonl",
+        '{"file_name": "0.png", "objects": {"bbox": [[1, 2, 3, 4]], "categories": [0]}}',
+    ),
+    "polygon": (coco.read, "a.json", as_coco(segmentation=[[10, 5, 30, 5, 20, 25]])),
+    "circle": (labelme.read, "images/0.json", as_labelme("circle", [[10, 5], [30, 5]])),
+    "ellipse": (cvat.read, "a.xml", as_cvat('<ellipse label="leaf" cx="2" cy="1" rx="3" ry="4" rotation="5"/>')),
+}
+
+
+@pytest.mark.parametrize("number", ["1" + "0" * 400, "1e999", "-1e999", "1e308", "NaN"])
+@pytest.mark.parametrize("name", [*FORMATS, *ALSO_READ])
+def test_no_number_is_too_large(name: str, number: str, photos: Path) -> None:
+    """In the place of any number of a file: it is read as finite boxes, or in words as none."""
+    if name in FORMATS:
+        files = FORMATS[name].write([Marked("0.png", (CAT,), "", (40, 30), "train")])
+        read = FORMATS[name].read
+    else:
+        read, home, text = ALSO_READ[name]
+        files = {home: text}
+    for place, text in files.items():
+        for found in re.finditer(r"(?<![\w./])-?\d+(\.\d+)?(?![\w./])", text):
+            put(photos, {**files, place: text[: found.start()] + number + text[found.end() :]})
+            told = read(Folder(photos))
+            for one in told.pictures:
+                assert canonical(list(one.objects))
+                assert one.size is None or all(0 < side < 10**9 for side in one.size)
+
+
+def test_shares_that_are_too_large_for_pixels_end_in_words(photos: Path) -> None:
+    put(photos, {"images/0.txt": "0 0.5 0.5 0.5 0.5\n", "images/1.txt": "0 0.5 0.5 0.5 0.5\n0 0.5 0.5 1e308 0.5\n"})
+    found, skipped = read_all(photos)
+    assert found["images/0.png"]
+    assert found["images/1.png"] is None
+    assert "four finite numbers" in skipped["images/1.txt (images/1.png)"]
+
+
 def test_yolo_as_it_is_exported(tmp_path: Path) -> None:
     """train|valid over images and labels, polygons among the boxes, names as a list."""
     for split in ("train", "valid"):
@@ -274,39 +375,6 @@ def test_a_size_that_is_told_and_is_not_the_pictures_is_said(photos: Path) -> No
         said = [line for line in reading.evidence if "another size" in line]
         assert [line.split(" than ")[0] for line in said] == told
         assert all("0.png has 40 x 30 pixels" in line and "told as 80 x 30" in line for line in said)
-
-
-OUTLINE = [[10.0, 5.0], [30.0, 5.0], [20.0, 25.0]]
-
-
-def as_cvat(shapes: str) -> str:
-    images = f'<image name="0.png" width="40" height="30">{shapes}</image>'
-    other = '<image name="1.png"><box label="leaf" xtl="1" ytl="2" xbr="3" ybr="4"/></image>'
-    return f"<annotations>{images}{other}</annotations>"
-
-
-def as_label_studio(*results: Json) -> str:
-    about = {"original_width": 40, "original_height": 30}
-    box = {"x": 10, "y": 10, "width": 10, "height": 10, "rectanglelabels": ["leaf"]}
-    other = [{"type": "rectanglelabels", "value": box, **about}]
-    told = [{**one, **about} for one in results]
-    tasks = [{"data": {"image": "0.png"}, "annotations": [{"result": told}]}]
-    return json.dumps([*tasks, {"data": {"image": "1.png"}, "annotations": [{"result": other}]}])
-
-
-def as_labelme(kind: str, points: Sequence[Sequence[float]]) -> str:
-    shapes = [{"label": "leaf", "points": points, "shape_type": kind}]
-    return json.dumps({"shapes": shapes, "imagePath": "0.png", "imageWidth": 40, "imageHeight": 30})
-
-
-def as_coco(**fields: Json) -> str:
-    box = {"id": 2, "image_id": 2, "category_id": 1, "bbox": [1, 2, 3, 4]}
-    tree = {
-        "images": [{"id": 1, "file_name": "0.png"}, {"id": 2, "file_name": "1.png"}],
-        "annotations": [{"id": 1, "image_id": 1, "category_id": 1, **fields}, box],
-        "categories": [{"id": 1, "name": "leaf"}],
-    }
-    return json.dumps(tree)
 
 
 def as_table(sides: str) -> str:

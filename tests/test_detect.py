@@ -226,6 +226,13 @@ def test_what_is_hardly_there_is_neither_asked_for_nor_held_against_anybody() ->
     assert {NONE, -2, 0} == set(kinds.flatten().tolist())
 
 
+@pytest.mark.parametrize("side", [10**400, float("inf"), float("nan"), "a", None])
+def test_an_answer_whose_box_is_no_four_numbers_is_refused_in_words(side: Json) -> None:
+    told = DetectObjects().problem([{"class": "a", "box": [1, 2, 3, side]}], SCHEMA)
+    assert told is not None
+    assert "not an object with a class and a box" in told
+
+
 def test_a_picture_with_a_box_without_an_area_teaches_nothing() -> None:
     good = {"class": "a", "box": [10.0, 10.0, 40.0, 40.0]}
     broken = [{**good, "box": box} for box in ([10.0, 10.0, 10.0, 40.0], [40.0, 10.0, 10.0, 40.0])]

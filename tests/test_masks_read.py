@@ -493,6 +493,11 @@ def test_of_files_that_outline_more_and_less_of_a_picture_the_fuller_counts(tmp_
         [{"of": "cat", "segmentation": [[1, 2, 3, 4, 5, 6, 7]]}],
         [{"of": "cat", "segmentation": {"counts": [7], "size": [30, 40]}}],
         [{"of": "cat", "segmentation": {"counts": "1"}}],
+        [{"of": "cat", "segmentation": {"counts": "o" * 1_000_000, "size": [30, 40]}}],
+        [{"of": "cat", "segmentation": {"counts": [float("inf")], "size": [30, 40]}}],
+        [{"of": "cat", "segmentation": [[1, 2, 3, 4, 5, 10**400]]}],
+        [{"of": "cat", "segmentation": [[1, 2, 3, 4, 5, float("inf")]]}],
+        [{"of": "cat", "segmentation": [[1, 2, 3, 4, 5, float("nan")]]}],
         [CAT] * 255,
     ],
 )
@@ -506,6 +511,18 @@ def test_one_broken_picture_of_a_coco_file_takes_no_other_with_it(broken: list[J
         f"a{n}.png": ["background", "cat"] for n in (0, 2)
     }
     assert "cannot be used" in reading.skipped["a1.png"]
+
+
+@pytest.mark.parametrize("side", ["1" + "0" * 400, "1e999", "NaN", "-1"])
+def test_a_size_that_is_none_takes_its_picture_alone(side: str, tmp_path: Path) -> None:
+    for n in range(2):
+        write(tmp_path, f"a{n}.png", photo(n))
+    text = as_coco({"a0.png": [CAT], "a1.png": [CAT]}).replace('"width": 40', f'"width": {side}', 1)
+    (tmp_path / "instances.json").write_text(text)
+    reading = read_masks(Folder(tmp_path), PrepareSettings())
+    assert reading is not None
+    assert [one.where for one in reading.found] == ["a1.png"]
+    assert len(reading.skipped["a0.png"]) < 1_000
 
 
 def runs_of(mask: np.ndarray) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from snowroll.prepare.names import home_of
 from snowroll.prepare.read import Folder
-from snowroll.prepare.trees import json_trees
+from snowroll.prepare.trees import UNUSABLE, json_trees, size_told
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,9 @@ def read_shapes(folder: Folder, skipped: MutableMapping[str, str]) -> Iterator[D
             continue
         try:
             named = str(tree["imagePath"]).replace("\\", "/").rpartition("/")[2]
-            size = (int(tree["imageWidth"]), int(tree["imageHeight"])) if tree.get("imageWidth") else None
+            size = size_told(tree.get("imageWidth"), tree.get("imageHeight"))
             yield Drawn(where, home_of(where) + named, size, tuple(map(_shape, tree["shapes"])))
-        except (ValueError, TypeError, KeyError, AttributeError) as fault:
+        except UNUSABLE as fault:
             skipped[where] = f"LabelMe that cannot be used ({fault!r})"
 
 

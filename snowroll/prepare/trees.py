@@ -1,9 +1,10 @@
-"""JSON files of a folder that may hold annotations."""
+"""Files of a folder that may hold annotations: JSON as trees, and what may be wrong with what they tell."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, MutableMapping
+from typing import Any
 
 from snowroll.base.nouns import Json
 from snowroll.prepare.manifest import TOO_LARGE
@@ -11,6 +12,9 @@ from snowroll.prepare.read import Folder
 
 LARGEST = 256 << 20  # bytes of one annotation file
 _LARGEST_JSON = 512 << 20  # the most that is read of any file (archives.Limits); COCO's largest has 448 MB
+_WIDEST = 1 << 31  # pixels of a side: no format of pictures has more
+# what ends in these is not what its format says; numbers of JSON may be too large for any arithmetic
+UNUSABLE = (ValueError, TypeError, LookupError, AttributeError, OverflowError)
 
 
 def json_trees(
@@ -32,3 +36,12 @@ def json_trees(
             yield where, json.loads(raw, object_hook=thin)
         except (ValueError, RecursionError):
             skipped[where] = "JSON that cannot be read"
+
+
+def size_told(wide: Any, high: Any) -> tuple[int, int] | None:
+    """Width and height of a picture as a file tells them; None where these are no sides."""
+    try:
+        size = int(float(wide)), int(float(high))
+    except UNUSABLE:
+        return None
+    return size if all(0 < side < _WIDEST for side in size) else None

@@ -203,8 +203,11 @@ def _with_sizes(
     for where, size in limited(look, folder.stream(wanted), settings.workers):
         if isinstance(size, DataError):  # the picture is named as unreadable when it is looked at
             found[where] = replace(marked[where], objects=(), relative=False)
-        else:
+            continue
+        try:
             found[where] = in_pixels(marked[where], size)
+        except ValueError as fault:
+            skipped[f"{found.pop(where).line} ({where})"] = f"boxes that cannot be used ({fault})"
     return found
 
 

@@ -66,6 +66,7 @@ class DetectObjects(Task):
         return {"type": "boxes", "classes": all_classes(targets)}
 
     def problem(self, target: Json, schema: Schema) -> str | None:
+        from snowroll.prepare.trees import UNUSABLE
         from snowroll.tasks.detect_objects.formats.marks import an_object, is_of_any
 
         if not isinstance(target, list):
@@ -73,7 +74,7 @@ class DetectObjects(Task):
         for row in target:
             try:
                 an_object(row["class"], row["box"])
-            except (TypeError, KeyError, ValueError) as fault:
+            except UNUSABLE as fault:
                 return f"not an object with a class and a box ({fault})"
             if row["class"] not in schema["classes"] and not is_of_any(row):
                 return f"class '{row['class']}' is not in the schema; {did_you_mean(row['class'], schema['classes'])}"

@@ -7,6 +7,7 @@ from array import array
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,9 @@ from snowroll.prepare.mask_targets import BACKGROUND, IGNORED, as_target, mask_o
 from snowroll.prepare.packed_png import MOST_PX
 from snowroll.prepare.read import Folder
 from snowroll.prepare.shelf import Shelf
-from snowroll.prepare.trees import json_trees
+from snowroll.prepare.trees import UNUSABLE, json_trees
 
+_BITS = 60  # of a run length, at most: no picture has one so long
 _MOST = IGNORED - 1  # instances of one picture; 0 is the background
 
 
@@ -42,7 +44,7 @@ def read_coco(
                 by_picture[one["image_id"]].append(one)
             images = [(str(image["file_name"]), by_picture.get(image["id"], []), image) for image in tree["images"]]
             find = Shelf(pictures).finder(where, [named for named, _, _ in images])
-        except (KeyError, TypeError, ValueError, AttributeError) as fault:
+        except UNUSABLE as fault:
             skipped[where] = f"COCO that cannot be used ({fault!r})"
             continue
         for named, rows, image in images:
@@ -60,7 +62,7 @@ def read_coco(
                     continue
                 size = int(image["width"]), int(image["height"])
                 found[picture], drawn[picture] = painted(rows, names, size, background, megapixels), (where, here)
-            except (LookupError, TypeError, ValueError, AttributeError) as fault:
+            except UNUSABLE as fault:
                 skipped[picture] = f"outlines that cannot be used ({_in_words(fault)}), in {where}"
     return {picture: target for picture, target in found.items() if picture not in skipped}
 
@@ -172,7 +174,10 @@ def _inside(told: Any, wide: int, high: int) -> np.ndarray:
     if not polygons:
         raise ValueError("an instance without an outline")
     for polygon in polygons:
-        pen.polygon([float(value) for value in polygon], fill=1)
+        sides = [float(value) for value in polygon]
+        if not all(map(isfinite, sides)):
+            raise ValueError("an outline that leaves all bounds")
+        pen.polygon(sides, fill=1)
     return np.asarray(canvas)
 
 
@@ -187,8 +192,8 @@ def runs_of(text: str) -> list[int]:
     value = shift = 0
     for letter in text:
         bits = ord(letter) - 48
-        if not 0 <= bits < 64:
-            raise ValueError("a letter that is none of run lengths")
+        if not 0 <= bits < 64 or shift > _BITS:
+            raise ValueError("letters that are no run lengths")
         value |= (bits & 31) << shift
         shift += 5
         if not bits & 32:

@@ -10,7 +10,7 @@ from typing import Any
 
 from snowroll.base.nouns import Json
 from snowroll.prepare.read import Folder
-from snowroll.prepare.trees import json_trees
+from snowroll.prepare.trees import UNUSABLE, json_trees
 from snowroll.tasks.detect_objects.formats.marks import Marked, Told, an_object, split_of_place
 
 Frame = tuple[str, Sequence[Mapping[str, Any]]]  # its picture, what is marked in it
@@ -27,7 +27,7 @@ def read(folder: Folder) -> Told:
             continue
         try:
             frames = list(_frames(tree))
-        except (TypeError, LookupError, AttributeError):
+        except UNUSABLE:
             continue
         if frames:
             told.used.add(where)
@@ -37,7 +37,7 @@ def read(folder: Folder) -> Told:
         try:
             objects = tuple(_object(row) for row in rows if str(row.get("category")) in boxed)
             told.pictures.append(Marked(picture, objects, where, split=split_of_place(where)))
-        except (ValueError, TypeError, LookupError, AttributeError) as fault:
+        except UNUSABLE as fault:
             told.skipped[f"{where} ({picture})"] = f"a picture that cannot be used ({fault!r})"
     if told.pictures:
         told.evidence.append(f"{len(told.pictures):,} pictures in {len(told.used):,} BDD100K files")

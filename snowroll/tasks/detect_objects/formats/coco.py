@@ -11,7 +11,7 @@ from typing import Any
 from snowroll.base.nouns import Json, Split
 from snowroll.prepare.read import Folder
 from snowroll.prepare.split_words import SPLITS, split_of_name
-from snowroll.prepare.trees import json_trees
+from snowroll.prepare.trees import UNUSABLE, json_trees, size_told
 from snowroll.tasks.detect_objects.formats.marks import MOST, Marked, Told, an_object, classes_of, hull
 
 
@@ -23,7 +23,7 @@ def read(folder: Folder) -> Told:
         told.used.add(where)
         try:
             found = _pictures(tree, where, told)
-        except (ValueError, TypeError, KeyError, AttributeError) as fault:
+        except UNUSABLE as fault:
             told.skipped[where] = f"COCO that cannot be used ({fault})"
             continue
         told.pictures += found
@@ -49,14 +49,13 @@ def _pictures(tree: Mapping[str, Any], where: str, told: Told) -> list[Marked]:
         try:
             kind = names[one["category_id"]]
             objects[one["image_id"]].append(an_object(kind, _box(one), bool(one.get("iscrowd"))))
-        except (ValueError, TypeError, KeyError) as fault:
+        except UNUSABLE as fault:
             told.skipped[f"{where} annotation {number + 1}"] = f"a box that cannot be used ({fault!r})"
             unknown.add(one.get("image_id") if isinstance(one, dict) else None)
     split = _split(where)
     found = []
     for image in tree["images"]:
-        wide, high = image.get("width"), image.get("height")
-        size = (int(wide), int(high)) if wide and high else None
+        size = size_told(image.get("width"), image.get("height"))
         one = Marked(str(image["file_name"]), tuple(objects.pop(image["id"], ())), where, size, split)
         found += [one] if image["id"] not in unknown else []
     for orphans in objects.values():

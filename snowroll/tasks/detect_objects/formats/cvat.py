@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 from snowroll.base.errors import DataError
 from snowroll.prepare.read import Folder
 from snowroll.prepare.split_words import SPLITS
-from snowroll.prepare.trees import LARGEST
+from snowroll.prepare.trees import LARGEST, size_told
 from snowroll.tasks.detect_objects.formats.marks import Marked, Told, an_object, hull, number_of
 from snowroll.tasks.detect_objects.formats.xml import Element, parse
 
@@ -43,9 +43,9 @@ def read(folder: Folder) -> Told:
 
 def _picture(image: Element, where: str) -> Marked:
     objects = tuple(an_object(shape.get("label", ""), _box(shape)) for shape in image if shape.tag != "tag")
-    size = tuple(int(float(image.get(side, 0))) for side in ("width", "height"))
+    size = size_told(image.get("width"), image.get("height"))
     split = SPLITS.get(image.get("subset", "").lower())
-    return Marked(image.get("name", ""), objects, where, (size[0], size[1]) if min(size) > 0 else None, split)
+    return Marked(image.get("name", ""), objects, where, size, split)
 
 
 def _box(shape: Element) -> Sequence[float]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from snowroll.base.nouns import Json
 from snowroll.prepare.read import Folder
-from snowroll.prepare.trees import LARGEST
+from snowroll.prepare.trees import LARGEST, UNUSABLE
 from snowroll.tasks.detect_objects.formats.beside import lines_of
 from snowroll.tasks.detect_objects.formats.marks import Marked, Told, a_region, an_object, split_of_place
 
@@ -37,7 +37,7 @@ def _read(
             try:
                 picture, objects = parse(json.loads(line))
                 told.pictures.append(Marked(picture, tuple(objects), where, split=split_of_place(where)))
-            except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as fault:
+            except (*UNUSABLE, RecursionError) as fault:
                 told.skipped[f"{where} line {number}"] = f"a line that cannot be used ({fault!r})"
         if found := told.pictures[before:]:
             told.used.add(where)

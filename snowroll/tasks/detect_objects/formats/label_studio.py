@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from snowroll.base.nouns import Json
 from snowroll.prepare.pictures import format_of_name
 from snowroll.prepare.read import Folder
-from snowroll.prepare.trees import json_trees
+from snowroll.prepare.trees import UNUSABLE, json_trees, size_told
 from snowroll.tasks.detect_objects.formats.marks import Marked, Told, an_object, hull, in_pixels
 
 
@@ -31,7 +31,7 @@ def read(folder: Folder) -> Told:
         for number, task in enumerate(tree, 1):
             try:
                 told.pictures += _pictures(task, f"{where} task {number}")
-            except (ValueError, TypeError, LookupError, AttributeError) as fault:
+            except UNUSABLE as fault:
                 told.skipped[f"{where} task {number}"] = f"a task that cannot be used ({fault!r})"
         told.evidence.append(f"{where}: Label Studio, {len(told.pictures) - before:,} pictures")
     return told
@@ -73,7 +73,7 @@ def _pictures(task: Mapping[str, Any], line: str) -> Iterator[Marked]:
         kind = one.get("type", "")
         if kind.endswith("labels"):  # choices, ratings and words are of the picture, not of a region
             if "original_width" in one:
-                size = int(one["original_width"]), int(one["original_height"])
+                size = size_told(one["original_width"], one["original_height"])
             box = [side / 100 for side in _box(one["value"], kind)]
             objects.append({**an_object(one["value"][kind][0], box), "box": box})
         elif {"x", "points", "rle"} & one.get("value", {}).keys() and one.get("id") not in labelled:

@@ -44,13 +44,10 @@ class Told:
 
 def an_object(name: object, box: Iterable[Any], ignore: bool = False) -> Json:
     """Raises ValueError where the box is no four finite numbers or the class has no name."""
-    sides = [float(side) for side in box]
-    label = str(name).strip()
-    if len(sides) != 4 or not all(map(isfinite, sides)):
-        raise ValueError("a box is four numbers")
+    label, sides = str(name).strip(), _sides(box)
     if not label:
         raise ValueError("an object without a class")
-    found = {"class": label, "box": [_plain(side) for side in sides]}
+    found = {"class": label, "box": sides}
     return {**found, "ignore": True} if ignore else found
 
 
@@ -73,22 +70,24 @@ def hull(points: Iterable[tuple[float, float]]) -> list[float]:
     return [min(xs), min(ys), max(xs), max(ys)]
 
 
-def _plain(side: float) -> float:
-    """To a thousandth of a pixel: what is lost is rounding in other people's arithmetic."""
-    return round(side, 3) + 0.0
+def _sides(box: Iterable[Any]) -> list[float]:
+    """To a thousandth of a pixel: what is lost is rounding in other people's arithmetic. Raises ValueError where these
+    are no four finite numbers."""
+    sides = [float(side) for side in box]
+    if len(sides) != 4 or not all(map(isfinite, sides)):
+        raise ValueError("a box is four finite numbers")
+    return [round(side, 3) + 0.0 for side in sides]
 
 
 def in_pixels(one: Marked, size: tuple[int, int]) -> Marked:
-    """The same with its boxes in pixels."""
+    """The same with its boxes in pixels. Raises ValueError where a share is too large for that."""
     if not one.relative:
         return one
     wide, high = size
     objects = []
     for row in one.objects:
         left, top, right, bottom = row["box"]
-        objects.append(
-            {**row, "box": [_plain(left * wide), _plain(top * high), _plain(right * wide), _plain(bottom * high)]}
-        )
+        objects.append({**row, "box": _sides((left * wide, top * high, right * wide, bottom * high))})
     return replace(one, objects=tuple(objects), size=size, relative=False)
 
 

@@ -19,7 +19,7 @@ from snowroll.prepare.manifest import TOO_LARGE
 from snowroll.prepare.pictures import format_of_name
 from snowroll.prepare.read import Folder
 from snowroll.prepare.split_words import SPLITS, split_of_name
-from snowroll.prepare.trees import LARGEST
+from snowroll.prepare.trees import LARGEST, size_told
 from snowroll.tasks.detect_objects.formats.beside import lone_texts
 from snowroll.tasks.detect_objects.formats.marks import UNNAMED, Marked, Told, an_object
 
@@ -158,9 +158,9 @@ def _pictures(rows: Sequence[tuple[int, Row]], columns: Row, where: str, told: T
         cells = [row.get(side, "") for side in sides]
         here = objects[named]
         splits[named] = SPLITS.get(row.get(columns.get("split", ""), "").lower()) or declared
+        if by_corners and (size := size_told(row.get(columns["wide"]), row.get(columns["high"]))):
+            sizes[named] = size
         try:
-            if by_corners and columns["wide"] and columns["high"]:
-                sizes[named] = int(float(row[columns["wide"]])), int(float(row[columns["high"]]))
             if not any(cells):
                 continue
             left, top, *rest = map(float, cells)

@@ -13,7 +13,7 @@ from typing import Any
 
 from snowroll.base.nouns import Json
 from snowroll.prepare.read import Folder
-from snowroll.prepare.trees import LARGEST, json_trees
+from snowroll.prepare.trees import LARGEST, UNUSABLE, json_trees
 from snowroll.tasks.detect_objects.formats.marks import (
     UNNAMED,
     Marked,
@@ -39,7 +39,7 @@ def read(folder: Folder) -> Told:
             try:
                 objects = tuple(_object(region, key) for region in regions)
                 found.append(Marked(picture, objects, where, split=split_of_place(where)))
-            except (ValueError, TypeError, LookupError, AttributeError) as fault:
+            except UNUSABLE as fault:
                 told.skipped[f"{where} ({picture})"] = f"a picture that cannot be used ({fault})"
         told.pictures += found
         boxes = sum(len(one.objects) for one in found)

@@ -13,7 +13,7 @@ from snowroll.base.errors import DataError
 from snowroll.base.nouns import Json, Split
 from snowroll.prepare.read import Folder
 from snowroll.prepare.split_words import SPLITS
-from snowroll.prepare.trees import LARGEST
+from snowroll.prepare.trees import LARGEST, size_told
 from snowroll.tasks.detect_objects.formats.marks import Marked, Told, an_object, stems_of
 from snowroll.tasks.detect_objects.formats.xml import Element, parse, text_of
 
@@ -45,13 +45,13 @@ def _picture(root: Element, where: str, splits: dict[str, Split]) -> Marked:
     parts = where.replace("!", "/")[: -len(".xml")].split("/")
     stem = "/".join(parts[-below:]) if (below := _below_annotations(parts)) else parts[-1]
     objects = tuple(_objects(root))
-    size = tuple(int(float(text or 0)) for text in (text_of(root, "size/width"), text_of(root, "size/height")))
+    size = size_told(text_of(root, "size/width"), text_of(root, "size/height"))
     split = splits.get(stem) or splits.get(parts[-1])
     # its own name is the surer one: files are renamed, and what is written inside them is not; but only that tells
     # a.jpg from its mask a.png
     dot, ending = text_of(root, "filename").rpartition(".")[1:]
     also = stem + dot + ending if dot else ""
-    return Marked(stem, objects, where, (size[0], size[1]) if min(size) > 0 else None, split, also=also)
+    return Marked(stem, objects, where, size, split, also=also)
 
 
 def _below_annotations(parts: Sequence[str]) -> int:
