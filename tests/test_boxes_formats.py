@@ -165,6 +165,12 @@ def test_two_formats_that_disagree_leave_the_picture_out(photos: Path) -> None:
     [
         ("a.json", '{"images": [{"id": 1}], "annotations": [], "categories": []}'),
         ("a.json", '{"images": [], "annotations": {"bbox": [1]}, "categories": 7}'),
+        (
+            "a.json",
+            '{"images": [{"id": 2, "file_name": "2.png"}], "categories": [{"id": 1, "name": "a"}], "annotations": ['
+            '{"image_id": 1, "category_id": 1, "bbox": [1]}, {"image_id": 2, "category_id": 1, "bbox": [1, 2, 3, 4]}'
+            "]}",
+        ),
         ("a.json", '{"annotations": ' + "[" * 100_000),
         ("a.json", '[{"data": {}, "annotations": [{"result": [{"type": "rectanglelabels"}]}]}]'),
         ("0.xml", '<!DOCTYPE a [<!ENTITY b "bb">]><annotation>&b;</annotation>'),
@@ -316,6 +322,27 @@ def test_coco_crowds_are_ignored_and_listed_pictures_hold_nothing(photos: Path) 
     found = {f.where: (f.target, f.split) for f in reading.found}
     assert found["images/0.png"] == ([{"class": "bird", "box": [1.0, 2.0, 4.0, 6.0], "ignore": True}], "val")
     assert found["images/1.png"] == ([], "val")
+
+
+@pytest.mark.parametrize(
+    ("annotation", "told"),
+    [
+        ({"segments_info": [{"id": 7, "category_id": 1, "bbox": [1, 2, 3, 4]}], "file_name": "0.png"}, "panoptic"),
+        ({"caption": "a cat"}, "category_id"),
+    ],
+)
+def test_a_coco_file_without_a_single_box_is_told_in_one_line(annotation: Json, told: str, photos: Path) -> None:
+    """As COCO is downloaded: its panoptic segments lie beside its instances."""
+    put(photos, coco.write([Marked(f"{n}.png", (CAT,), "", (40, 30)) for n in range(3)]))
+    tree = json.loads((photos / "annotations/instances.json").read_text())
+    tree["images"].append({"id": 9, "file_name": "without.png"})
+    tree["annotations"] = [{"image_id": n, **annotation} for n in range(1, 4)]
+    put(photos, {"annotations/panoptic_val2017.json": json.dumps(tree)})
+    found, skipped = read_all(photos)
+    assert all(found[f"images/{n}.png"] == [CAT] for n in range(3))
+    (line,) = [f"{where} {why}" for where, why in skipped.items() if where.startswith("annotations/panoptic")]
+    assert "3 annotations" in line
+    assert told in line
 
 
 def test_every_format_is_tried(photos: Path) -> None:

@@ -43,24 +43,29 @@ def _pictures(tree: Mapping[str, Any], where: str, told: Told) -> list[Marked]:
     names = {one["id"]: str(one["name"]) for one in tree.get("categories", ())}
     objects: dict[Any, list[Json]] = defaultdict(list)
     unknown = set[Any]()  # pictures that hold what cannot be used: what else they hold would be learnt as all
+    broken: dict[str, str] = {}  # annotation -> why it cannot be used
     if len(tree["annotations"]) > MOST:
         raise ValueError(f"{len(tree['annotations']):,} boxes, and {MOST:,} are read")
     for number, one in enumerate(tree["annotations"]):
         try:
-            kind = names[one["category_id"]]
-            objects[one["image_id"]].append(an_object(kind, _box(one), bool(one.get("iscrowd"))))
+            found = an_object(names[one["category_id"]], _box(one), bool(one.get("iscrowd")))
+            objects[one["image_id"]].append(found)
         except UNUSABLE as fault:
-            told.skipped[f"{where} annotation {number + 1}"] = f"a box that cannot be used ({fault!r})"
+            broken[f"{where} annotation {number + 1}"] = f"a box that cannot be used ({fault!r})"
             unknown.add(one.get("image_id") if isinstance(one, dict) else None)
+    if broken and not objects:
+        why = "they are panoptic segments" if "segments_info" in tree["annotations"][0] else next(iter(broken.values()))
+        raise ValueError(f"none of its {len(broken):,} annotations is a box: {why}")
+    told.skipped |= broken
     split = _split(where)
-    found = []
+    pictures = []
     for image in tree["images"]:
         size = size_told(image.get("width"), image.get("height"))
         one = Marked(str(image["file_name"]), tuple(objects.pop(image["id"], ())), where, size, split)
-        found += [one] if image["id"] not in unknown else []
+        pictures += [one] if image["id"] not in unknown else []
     for orphans in objects.values():
         told.skipped[f"{where} ({orphans[0]['class']})"] = "boxes of a picture that the file does not list"
-    return found
+    return pictures
 
 
 def _box(one: Mapping[str, Any]) -> Sequence[float]:
