@@ -302,6 +302,8 @@ def test_records_of_an_older_kind_and_many_of_them_are_left_alone(tmp_path: Path
     assert not folder.refused
     folder = Folder(plant(tmp_path / "2", {f"{n}.mat": svhn(n, [1, 2]) for n in range(101)}))
     assert read_images(folder, PrepareSettings()) is None
+    assert len(folder.refused) == 101
+    assert all("one of 101 files" in why and "100 are opened at most" in why for why in folder.refused.values())
 
 
 PLAIN = st.recursive(

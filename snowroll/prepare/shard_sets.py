@@ -31,6 +31,8 @@ def read_shards(folder: Folder, entries: Sequence[Entry]) -> Reading | None:
     """
     wheres = [entry.where for entry in entries if is_shard(entry.where)]
     if len(wheres) > _MOST_FILES:
+        why = f"one of {len(wheres):,} files that may hold many pictures, and {_MOST_FILES} are opened at most"
+        folder.refused = {**dict.fromkeys(wheres, why), **folder.refused}
         return None
     opened = folder.shards(wheres)
     shards = {where: shard for where, shard in opened.items() if isinstance(shard, Shard)}
