@@ -310,6 +310,17 @@ def test_yolo_as_it_is_exported(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(("last", "is_told"), [("", False), (" 0.87", True), (" 17", False)])
+def test_yolo_with_confidences_is_told_as_the_answers_of_a_model(last: str, is_told: bool, photos: Path) -> None:
+    put(photos, {"images/0.txt": f"0 0.5 0.5 0.5 0.5{last}\n1 0.5 0.5 0.2 0.2{last}\n", "images/1.txt": ""})
+    reading = read_boxes(Folder(photos), PrepareSettings(workers=1))
+    assert reading is not None
+    assert len(reading.found[0].target) == 2
+    said = [line for line in reading.evidence if "a confidence" in line]
+    assert bool(said) == is_told
+    assert all("answers of a model" in line and line.startswith("1 of 2 YOLO label files") for line in said)
+
+
 def test_coco_crowds_are_ignored_and_listed_pictures_hold_nothing(photos: Path) -> None:
     tree = {
         "images": [{"id": 5, "file_name": "0.png"}, {"id": 6, "file_name": "images/1.png"}],

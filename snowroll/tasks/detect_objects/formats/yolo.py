@@ -25,6 +25,7 @@ def read(folder: Folder) -> Told:
     names, where = class_names(folder)
     are_boxes = has_keypoints(folder)
     told.used |= {where} - {""}
+    scored = 0
     for where, raw in folder.stream(list(labels)):
         try:
             objects = tuple(_objects(raw, names, are_boxes))
@@ -33,9 +34,19 @@ def read(folder: Folder) -> Told:
             continue
         told.used.add(where)
         told.pictures.append(Marked(labels[where], objects, where, None, splits.get(where), relative=True))
+        scored += any(map(_is_scored, raw.splitlines()))
     known = f"{len(names):,} class names" if names else "without class names, so they are called by number"
     told.evidence.append(f"{len(told.pictures):,} YOLO label files, {known}")
+    if scored:
+        of = f"{scored:,} of {len(told.pictures):,} YOLO label files"
+        told.evidence.append(f"{of} have a sixth number in a line, a confidence: they are answers of a model")
     return told
+
+
+def _is_scored(line: bytes) -> bool:
+    """Whether it ends in how sure a model was. A whole number is something else, such as that of a thing in a film."""
+    cells = line.split()
+    return len(cells) == 6 and 0 < float(cells[5]) < 1
 
 
 def _objects(raw: bytes, names: Mapping[int, str], are_boxes: bool) -> Iterator[Json]:
