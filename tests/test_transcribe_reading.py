@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -90,6 +91,27 @@ def test_texts_beside_recordings(tmp_path: Path) -> None:
     assert reading is not None
     assert reading.skipped["test/c.wav"] == "a recording of which nothing tells what is said"
     assert reading.skipped["train/lost.txt"] == "a transcript without its recording"
+
+
+@pytest.mark.parametrize("way", ["LibriSpeech", "a text each", "a list"])
+@pytest.mark.parametrize("spelled", ["{}", "{}.wav", "wav/{}.wav"])
+def test_lists_of_splits_beside_texts_that_stand_elsewhere(way: str, spelled: str, tmp_path: Path) -> None:
+    names = [f"84-121-{n}" for n in range(4)]
+    files = {f"wav/{name}.wav": "~" for name in names}
+    if way == "a text each":
+        files |= {f"wav/{name}.txt": f"GO ON {n}" for n, name in enumerate(names)}
+    else:
+        place = "wav/84-121.trans.txt" if way == "LibriSpeech" else "said.txt"
+        files[place] = "".join(f"{name} GO ON {n}\n" for n, name in enumerate(names))
+    lists = {"train": names[:2], "val": names[2:3], "test": names[3:]}
+    files |= {f"{part}.txt": "\n".join(map(spelled.format, some)) for part, some in lists.items()}
+    reading = reading_of(tmp_path, files)
+    assert {where: (text, split) for where, (text, _, split) in told(reading).items()} == {
+        f"wav/{name}.wav": (f"GO ON {n}", split)
+        for n, (name, split) in enumerate(zip(names, ("train", "train", "val", "test"), strict=True))
+    }
+    assert reading is not None
+    assert not {"train.txt", "val.txt", "test.txt"} & reading.skipped.keys()
 
 
 def test_texts_in_a_folder_of_their_own(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from snowroll.evaluate.edits import plain
 from snowroll.prepare.audio import kind_of_sound
 from snowroll.prepare.class_folders import folder_levels
 from snowroll.prepare.class_names import read_classes
-from snowroll.prepare.layouts import with_groups
+from snowroll.prepare.layouts import with_declared, with_groups
 from snowroll.prepare.manifest import Table, read_manifests
 from snowroll.prepare.manifest_lines import ENDINGS
 from snowroll.prepare.names import home_of
@@ -43,9 +43,10 @@ def read_speech(folder: Folder, settings: PrepareSettings, columns: str) -> Read
     if not recordings or 2 * len(recordings) < len(strange):
         return None
     table = read_manifests(folder, recordings, settings, columns, is_text=True)
-    told = _by_manifest(folder, recordings, table) or _beside(folder, recordings) or read_lists(folder, recordings)
-    declared = splits_of(recordings) if told else {}
-    told = told or _by_folders(recordings, settings, table)
+    by_table = _by_manifest(folder, recordings, table)
+    apart = None if by_table else _beside(folder, recordings) or read_lists(folder, recordings)
+    declared = splits_of(recordings) if by_table or apart else {}
+    told = by_table or apart or _by_folders(recordings, settings, table)
     if told is None:
         if not settings.labels:
             return None
@@ -67,7 +68,8 @@ def read_speech(folder: Folder, settings: PrepareSettings, columns: str) -> Read
     if speakers:
         evidence.append(f"{len(speakers):,} groups, speakers or what is named as one: no split takes one apart")
     whole = {**others, **folder.refused, **skipped, **told.skipped}
-    return with_groups(Reading(told.layout, tuple(evidence), tuple(found), whole), settings.group)
+    reading = Reading(told.layout, tuple(evidence), tuple(found), whole)
+    return with_groups(with_declared(reading, folder, settings) if apart else reading, settings.group)
 
 
 def _by_manifest(folder: Folder, recordings: Sequence[str], table: Table) -> Told | None:
