@@ -325,7 +325,7 @@ def opened(project: Path, *, write: bool = True) -> Opened:
 
 
 def main(tokens: list[str] | None = None) -> None:
-    """Run one command and exit: 0 ok, 1 a check or gate failed, 2 the command is wrong."""
+    """Run one command and exit: 0 ok, 1 a check or gate failed or nothing could be read, 2 the command is wrong."""
     # Threads that wait for one another spin, unless told to sleep before torch is loaded. Where something else runs on
     # the same cores, a spinning step takes several times as long; alone there is no difference (benchmarks/busy.py).
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -368,10 +368,8 @@ def show(answer: Answer | Iterator[str] | None, as_json: bool) -> int:
     """Print what a verb answers: lines for a person or one JSON object. Returns the exit code."""
     if answer is None:
         return 0
-    if isinstance(answer, Iterator):  # predict: one line a sample, as it comes
-        for line in answer:
-            print(line, flush=True)
-        return 0
+    if isinstance(answer, Iterator):
+        return stream(answer)
     if as_json:
         print(json.dumps(answer.json, ensure_ascii=False, allow_nan=False))
     else:
@@ -379,6 +377,15 @@ def show(answer: Answer | Iterator[str] | None, as_json: bool) -> int:
         if answer.next:
             print(f"\nnext: {answer.next}")
     return 0 if answer.ok else 1
+
+
+def stream(lines: Iterator[str]) -> int:
+    """Print what `predict` answers, one line a sample, as it comes. Returns the exit code: 1 where nothing was read."""
+    while True:
+        try:
+            print(next(lines), flush=True)
+        except StopIteration as end:
+            return 1 if end.value is False else 0
 
 
 def complain(fault: SnowrollError, as_json: bool) -> int:

@@ -188,6 +188,18 @@ def test_predict_passes_nothing_over(project: Path, tmp_path: Path) -> None:
     assert "nothing in it" in told["empty"]
 
 
+@pytest.mark.parametrize("format", ["jsonl", "csv"])
+def test_predict_fails_where_nothing_can_be_read(format: str, project: Path, tmp_path: Path) -> None:
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "broken.png").write_bytes(b"no")
+    (tmp_path / "empty").mkdir()
+    said = snowroll("predict", project, tmp_path / "new", tmp_path / "empty", "--format", format)
+    assert said.code == 1
+    assert len(said.out.splitlines()) == 2 + (format == "csv")
+    (tmp_path / "new" / "good.png").write_bytes(png(shape("bar", 3)))
+    assert snowroll("predict", project, tmp_path / "new", tmp_path / "empty", "--format", format).code == 0
+
+
 def test_predict_looks_into_archives_and_arrays(project: Path, tmp_path: Path) -> None:
     new = tmp_path / "new"
     new.mkdir()

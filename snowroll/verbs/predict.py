@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from functools import partial, reduce
 from hashlib import sha256
 from itertools import count, islice, takewhile
@@ -31,10 +31,13 @@ Named = tuple[int, str, str]  # number, name and SHA-256 of an input
 FIELDS = ["id", "path", "prediction", "probability", "doubt", "error"]
 
 
-def predict(opened: Opened, paths: list[Path], run: int | None, format: str, out: Path | None = None) -> Iterator[str]:
+def predict(
+    opened: Opened, paths: list[Path], run: int | None, format: str, out: Path | None = None
+) -> Generator[str, None, bool]:
     """JSON lines {"id", "path", "prediction", "probability", "doubt"}, or {"path", "error", "where", "cure"}.
 
-    Where a number is predicted there is an "interval" [low, high] beside it; in CSV it has two columns.
+    Where a number is predicted there is an "interval" [low, high] beside it; in CSV it has two columns. At its end the
+    generator returns whether anything could be read.
 
     out: a folder for answers as files, each named after its input, with a number where another file has that name;
     "file" is then in the line. Raises UsageError where the task's answers are no files.
@@ -95,7 +98,9 @@ def _shared(one: str, other: str) -> str:
     return "".join(a for a, _ in takewhile(lambda both: both[0] == both[1], zip(one, other, strict=False)))
 
 
-def _lines(opened: Opened, trained: Trained, paths: list[Path], format: str, write: Write | None) -> Iterator[str]:
+def _lines(
+    opened: Opened, trained: Trained, paths: list[Path], format: str, write: Write | None
+) -> Generator[str, None, bool]:
     """Decoded in limited children, answered in batches, told in the order given; what could not be read comes last."""
     unread: dict[str, str] = {}
     held: dict[int, bytes] = {}  # of inputs on the way, where answers become files
@@ -111,12 +116,14 @@ def _lines(opened: Opened, trained: Trained, paths: list[Path], format: str, wri
     names = [*FIELDS, *(("low", "high") if trained.schema["type"] == "number" else ())]
     if format == "csv":
         yield ",".join(names)
-    answered = _answered(opened, trained, encoded)
+    answered, is_any_read = _answered(opened, trained, encoded), False
     for row in _in_order(answered if write is None else _written(answered, write, held)):
+        is_any_read = is_any_read or "error" not in row
         yield _spelled(row, format, names)
     for name, why in unread.items():
         fault = DataError(why, where=name, cure="see to it that it can be read, or leave it out")
         yield _spelled({"path": name, **fault.as_json()}, format, names)
+    return is_any_read
 
 
 def _written(
