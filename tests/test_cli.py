@@ -21,16 +21,19 @@ from snowroll.base.nouns import Record
 from snowroll.base.settings import split_flags
 from snowroll.base.task import find_task
 from snowroll.project.facts import measure_facts
+from snowroll.project.freezing import freeze
 from snowroll.project.opened import open_project
 from snowroll.project.plans import make_plan, read_plan
+from snowroll.project.stock import take_stock
 from snowroll.store.project import Project
+from snowroll.store.rows import Label
 
 METRICS = {"accuracy", "balanced_accuracy", "macro_f1", "ece", "nll"}
 KEYS = {
     "init": {"project", "task", "layout", "evidence", "samples", "labelled", "classes", "splits", "other_tasks"},
     "check": {"samples", "faults"},
     "train": {"run", "metric", "value", "interval", "n", "gates", "seconds", "report", "promotion"},
-    "eval": {"metric", "value", "interval", "n", "metrics", "slices", "report"},
+    "eval": {"metric", "value", "interval", "n", "metrics", "slices", "report", "added_since"},
     "export": {"run", "file", "bytes", "parity"},
     "doctor": {"healthy", "broken", "deep"},
 }
@@ -119,6 +122,31 @@ def test_eval_on_the_locked_set_and_outside(project: Path, tmp_path: Path) -> No
     assert Path(told["report"]) != Path(own["report"])
     after = {**snowroll("status", project, "--json").json, "disk": None}
     assert after == before  # nothing of it enters the project
+
+
+def test_eval_tells_that_the_locked_set_has_grown_since(project: Path) -> None:
+    """By a version that was frozen since, and by answers that are in none yet; a file that was moved is no new one."""
+    told = snowroll("eval", project)
+    assert "since" not in told.out
+    for number in range(40):
+        (project / "data" / "ring" / f"new {number}.png").write_bytes(png(shape("ring", 7_000 + number)))
+    (project / "data" / "bar" / "00.png").rename(project / "data" / "bar" / "moved.png")
+    opened = open_project(project, {})
+    version, _ = freeze(opened, take_stock(opened, ignore), {}, {})
+    added = len(version.of("test")) - 18
+    assert added > 0
+    said = snowroll("eval", project, "--json").json
+    assert (said["n"], said["added_since"]) == (18, added)
+    (project / "data" / "ring" / "asked.png").write_bytes(png(shape("ring", 9_000)))
+    opened = open_project(project, {})
+    (asked,) = (sample.id for sample in take_stock(opened, ignore).samples if sample.where == "ring/asked.png")
+    opened.store.catalog.add_label(Label("an-answer", asked, "ring", "ada", 0.0, for_test=True))
+    assert snowroll("eval", project, "--json").json["added_since"] == added + 1
+    (line,) = [line for line in snowroll("eval", project).out.splitlines() if "since" in line]
+    assert f"{added + 1} samples" in line
+    assert "run 1" in line
+    outside = snowroll("eval", project, "--data", project / "data", "--json").json
+    assert outside["added_since"] == 0
 
 
 def test_eval_outside_judges_what_the_folder_calls_test_by_class_name(project: Path, tmp_path: Path) -> None:

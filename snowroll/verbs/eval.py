@@ -31,7 +31,7 @@ def evaluate(opened: Opened, data: Path | None, run: int | None, say: Say) -> An
     else:
         reader, packed = _outside(opened, trained, data, say)
         folder, on = trained.folder / f"eval-{_short(data)}", f"{data}, which the project does not hold"
-    unread = _unread(packed)
+    unread, added = _unread(packed), 0 if data else _added_since(opened, packed.version)
     asked = [*(["--run", str(run)] if run is not None else []), *(["--data", quote(str(data))] if data else [])]
     judged = judge(reader, trained, packed, "test")
     scores = metrics(opened.task, judged, trained.schema)
@@ -51,6 +51,9 @@ def evaluate(opened: Opened, data: Path | None, run: int | None, say: Say) -> An
     worse = [part for part in slices if part.worse]
     lines = [f"eval      {name:<18} {metric}" for name, metric in scores.items()]
     lines += unread
+    if added:
+        told = f"{count(added, 'sample')} that joined the locked test set since run {trained.run}"
+        lines.append(f"left out  {told}: `snowroll train` judges on all of it")
     lines += [
         f"worse     {p.slice}: {p.value:.3f} [{p.low:.3f}, {p.high:.3f}] n={p.n}, elsewhere {p.rest:.3f}" for p in worse
     ]
@@ -66,6 +69,7 @@ def evaluate(opened: Opened, data: Path | None, run: int | None, say: Say) -> An
         },
         "slices": [asdict(part) for part in slices],
         "report": report,
+        "added_since": added,
     }
     return Answer(answer, lines, next=f"snowroll export {opened.root}")
 
@@ -85,6 +89,19 @@ def _unread(packed: Packed) -> list[str]:
     if len(why) == len(rows):
         raise DataError(told, where="the test set", cure="put the files back, or train again")
     return [f"left out  {told}"]
+
+
+def _added_since(opened: Opened, version: Version) -> int:
+    """Samples of the locked test set as it is now that this version's had not: of the latest version, and those
+    answered for it since. By content, for files move."""
+    catalog = opened.store.catalog
+    latest = catalog.version(catalog.pointer("version") or "", opened.store.blobs) or version
+    placed = {item.sample for item in latest.items} | latest.left_out.keys()
+    answered = {label.sample for label in catalog.labels().values() if label.for_test and label.target is not None}
+    now = {item.sample for item in latest.of("test")} | (answered - placed)
+    samples = opened.samples({*now, *(item.sample for item in version.of("test"))})
+    judged = {samples[item.sample].content for item in version.of("test") if item.sample in samples}
+    return len({samples[name].content for name in now if name in samples} - judged)
 
 
 def _outside(opened: Opened, trained: Trained, data: Path, say: Say) -> tuple[Opened, Packed]:
