@@ -164,6 +164,22 @@ def test_options_name_columns_that_there_are() -> None:
             TabularOptions(numbers=("age",), **wrong)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ({"monotone": ("sex:1",)}, "'sex' holds words"),
+        ({"monotone": ("age:1",), "leave_out": ("age",)}, "'age' is not learnt from"),
+        ({"monotone": ("age:1",), "columns": ("size", "sex")}, "'age' is not learnt from"),
+        ({"monotone": ("ages:1",)}, "there is no column 'ages'"),
+    ],
+)
+def test_only_numbers_that_are_learnt_from_have_a_direction(wrong: dict[str, Any], why: str) -> None:
+    columns = {"numbers": ("age", "size"), "categories": ("sex",)}
+    assert TabularOptions(**columns, monotone=("age:1",)).directions == {"age": 1}
+    with pytest.raises(UsageError, match=why):
+        TabularOptions(**columns, **wrong)
+
+
 # which column is what -------------------------------------------------------------------------------------------------
 
 

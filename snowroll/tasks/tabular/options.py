@@ -57,6 +57,7 @@ class RowOptions:
         if known:
             _refuse_unknown("columns", self.columns, known)
             _refuse_unknown("monotone", self.directions, known)
+            self._refuse_no_direction()
             refuse_unknown_columns(rules, self.used_numbers, self.used_categories)
         if known and not (self.used_numbers or self.used_categories):
             raise UsageError("no column is left to learn from", where="task.columns", cure="leave fewer out")
@@ -87,6 +88,13 @@ class RowOptions:
     def read_rules(self) -> tuple[Rule, ...]:
         """`rules`, understood. Raises UsageError."""
         return read_rules(self.rules)
+
+    def _refuse_no_direction(self) -> None:
+        for name in self.directions:
+            if name not in self.used_numbers:
+                why = "holds words, and these have no order" if name in self.used_categories else "is not learnt from"
+                cure = "name a column of numbers that is learnt from, or leave it out"
+                raise UsageError(f"column '{name}' {why}", where="task.monotone", cure=cure)
 
     def _is_used(self, name: str) -> bool:
         return (not self.columns or name in self.columns) and name not in self.leave_out
