@@ -3,6 +3,7 @@ whom it wrongs more often than others."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -148,13 +149,26 @@ def worth_of_columns(
         mean = float(rise.mean())
         told.append((mean, name, Metric(mean, mean - half, mean + half, n)))
     told.sort(key=lambda one: -one[0])
-    rows = [(name, f"{one.value:+.4g}", f"{one.low:+.4g} to {one.high:+.4g}") for _, name, one in told]
+    rows = worth_in_words([(name, metric) for _, name, metric in told])
     words = (
         f"How many {unit} more {n:,} test rows lose when the column is given to other rows; one that is worth nothing "
         "to the model shows 0."
     )
     passage = Passage("What each column is worth", words, ("column", unit, "95 % interval"), rows[:MOST_TOLD])
     return passage, [name for _, name, _ in told]
+
+
+def worth_in_words(told: Sequence[tuple[str, Metric]]) -> list[tuple[str, str, str]]:
+    """Rows of a table, all to the same place: that of the third digit of the largest number.
+
+    >>> worth_in_words([("age", Metric(0.12345, 0.1, 0.14999, 9)), ("day", Metric(-0.00001, -0.001, 0.001, 9))])
+    [('age', '+0.123', '+0.100 to +0.150'), ('day', '+0.000', '-0.001 to +0.001')]
+    """
+    sides = [abs(side) for _, one in told for side in (one.low, one.high) if math.isfinite(side)]
+    largest = max(sides, default=0.0)
+    places = max(0, 2 - math.floor(math.log10(largest))) if largest else 0
+    look = f"+z,.{places}f"
+    return [(name, format(one.value, look), f"{one.low:{look}} to {one.high:{look}}") for name, one in told]
 
 
 def _given_to_others(batch: Batch, is_number: bool, at: int, order: torch.Tensor) -> Batch:
