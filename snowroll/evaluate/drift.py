@@ -1,18 +1,19 @@
 """Whether what comes in now still looks like what the model was judged on, and whether it is answered alike.
 
-Two views, because either alone is blind to something: the inputs (features, by maximum mean discrepancy) and the
-answers (class probabilities, by Kolmogorov-Smirnov a class; predicted classes, by chi-squared). Each gives a p-value,
-Holm's correction joins them, and any that stands is an alarm, told with how large the change is.
+Two views, because either alone is blind to something: the inputs (features, by maximum mean discrepancy) and plain
+measures of inputs and answers, such as brightness and doubt (by Kolmogorov-Smirnov each). Each gives a p-value, Holm's
+correction joins them, and any that stands is an alarm, told with how large the change is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from snowroll.base.errors import DataError
+from snowroll.evaluate.paired import corrected_by_holm
 
 ALPHA = 0.01  # false alarms of a look that stands alone
 ALPHA_OF_ALL = 0.05  # of all looks together, where there are many
@@ -52,16 +53,14 @@ class Drift:
 def drift(
     features_before: np.ndarray,
     features_now: np.ndarray,
-    scores_before: np.ndarray | None = None,
-    scores_now: np.ndarray | None = None,
     measures: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None,
     alpha: float = ALPHA,
     seed: int = 0,
 ) -> Drift:
     """Compare a reference that the model did not train on (validation, test) with what came in since.
 
-    features_* [n, D], [m, D]; scores_* [n, C], [m, C] probabilities; measures: name -> ([n], [m]) plain numbers such
-    as brightness and sharpness. Both sides are taken as independent samples: of a burst, pass one picture.
+    features_* [n, D], [m, D]; measures: name -> ([n], [m]) plain numbers such as doubt, brightness and sharpness. Both
+    sides are taken as independent samples: of a burst, pass one picture.
     """
     before, now = _rows(features_before), _rows(features_now)
     if min(len(before), len(now)) < _FEWEST:
@@ -69,14 +68,13 @@ def drift(
         raise DataError(f"too few samples to judge drift: {few}", cure=f"wait for {_FEWEST} on each side")
     if before.shape[1] != now.shape[1]:
         raise DataError(f"features of {before.shape[1]} and of {now.shape[1]} numbers cannot be compared")
-    tests: list[Comparison] = []
-    if scores_before is not None and scores_now is not None:
-        tests += [_confidence(_rows(scores_before), _rows(scores_now)), _classes(scores_before, scores_now)]
     numbers = {name: (_rows(a)[:, 0], _rows(b)[:, 0]) for name, (a, b) in (measures or {}).items()}
     # the brightness of a row is always one number: nothing to test, and a test more would make the others blunter
-    tests += [_measure(name, a, b) for name, (a, b) in numbers.items() if np.ptp(np.concatenate([a, b])) > 0]
+    tests = [_measure(name, a, b) for name, (a, b) in numbers.items() if np.ptp(np.concatenate([a, b])) > 0]
     found, strangest = _inputs(before, now, alpha, len(tests) + 1, seed)
-    tests = _holm([found, *tests])
+    tests = [found, *tests]
+    corrected = corrected_by_holm([test.p for test in tests])
+    tests = [replace(test, corrected=p) for test, p in zip(tests, corrected, strict=True)]
     alarmed = sorted((test for test in tests if test.corrected <= alpha), key=lambda test: test.corrected)
     return Drift(
         bool(alarmed), alpha, len(before), len(now), tuple(tests), strangest, _sentence(alarmed, tests, len(now), alpha)
@@ -87,7 +85,7 @@ def _rows(values: np.ndarray) -> np.ndarray:
     rows = np.asarray(values, np.float64)
     rows = rows.reshape(len(rows), -1)
     if not np.isfinite(rows).all():
-        raise DataError("features or scores hold NaN or infinity", cure="check what the model says of these samples")
+        raise DataError("features or measures hold NaN or infinity", cure="check what the model says of these samples")
     return rows
 
 
@@ -165,35 +163,6 @@ def _discrepancies(waves: np.ndarray, n: int, sides: np.ndarray) -> np.ndarray:
     return np.round((gaps**2).sum(axis=1), 12)
 
 
-def _confidence(before: np.ndarray, now: np.ndarray) -> Comparison:
-    """Kolmogorov-Smirnov on each class's probability, Bonferroni over classes (BBSD: Rabanser et al. 2019)."""
-    from scipy.stats import ks_2samp
-
-    columns = range(before.shape[1] - (before.shape[1] == 2))  # of two classes, the second says nothing new
-    found = [tuple(ks_2samp(before[:, c], now[:, c])) for c in columns]
-    gap = max(float(one[0]) for one in found)
-    p = min(1.0, min(float(one[1]) for one in found) * len(found))
-    words = f"the probabilities of one class differ for {gap:.0%} of the samples ({_share(gap)})"
-    return Comparison("probabilities", p, p, gap, words)
-
-
-def _classes(before: np.ndarray, now: np.ndarray) -> Comparison:
-    """Chi-squared on how often each class is answered; classes too rare for it are counted together."""
-    from scipy.stats import chi2_contingency
-
-    before, now = np.asarray(before), np.asarray(now)
-    counts = np.stack([np.bincount(side.argmax(axis=1), minlength=before.shape[1]) for side in (before, now)])
-    shares = counts / counts.sum(axis=1, keepdims=True)
-    moved = 0.5 * float(np.abs(shares[0] - shares[1]).sum())
-    expected = counts.sum(axis=0) * counts.sum(axis=1).min() / counts.sum()
-    rare = expected < 5
-    table = np.column_stack([counts[:, ~rare], counts[:, rare].sum(axis=1)])
-    table = table[:, table.sum(axis=0) > 0]
-    p = float(tuple(chi2_contingency(table))[1]) if table.shape[1] > 1 else 1.0
-    words = f"{moved:.0%} of the answers moved to other classes ({_share(moved)})"
-    return Comparison("answers", p, p, moved, words)
-
-
 def _measure(name: str, before: np.ndarray, now: np.ndarray) -> Comparison:
     from scipy.stats import ks_2samp
 
@@ -203,16 +172,6 @@ def _measure(name: str, before: np.ndarray, now: np.ndarray) -> Comparison:
     way = "rose" if step > 0 else "fell"
     words = f"{name} {way} from {np.median(before):.3g} to {np.median(now):.3g} in the median ({_share(gap)})"
     return Comparison(name, p, p, gap, words)
-
-
-def _holm(tests: list[Comparison]) -> list[Comparison]:
-    """The tests with p-values corrected for their number (Holm 1979)."""
-    order = sorted(range(len(tests)), key=lambda k: tests[k].p)
-    corrected, worst = [1.0] * len(tests), 0.0
-    for place, k in enumerate(order):
-        worst = max(worst, min(1.0, tests[k].p * (len(tests) - place)))
-        corrected[k] = worst
-    return [Comparison(t.name, t.p, c, t.effect, t.words) for t, c in zip(tests, corrected, strict=True)]
 
 
 def _size(deviations: float) -> str:

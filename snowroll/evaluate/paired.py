@@ -161,12 +161,20 @@ def holm(p: Sequence[float], alpha: float) -> list[bool]:
     >>> holm([0.01, 0.04, 0.03], 0.05)
     [True, False, False]
     """
-    fallen = [False] * len(p)
+    return [corrected <= alpha for corrected in corrected_by_holm(p)]
+
+
+def corrected_by_holm(p: Sequence[float]) -> list[float]:
+    """For each hypothesis the smallest such alpha at which it falls.
+
+    >>> corrected_by_holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    corrected, worst = [1.0] * len(p), 0.0
     for rank, row in enumerate(sorted(range(len(p)), key=lambda row: p[row])):
-        if p[row] > alpha / (len(p) - rank):
-            break
-        fallen[row] = True
-    return fallen
+        worst = max(worst, min(1.0, p[row] * (len(p) - rank)))
+        corrected[row] = worst
+    return corrected
 
 
 def _refuse_nonsense(old: np.ndarray, new: np.ndarray) -> None:
