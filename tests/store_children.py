@@ -14,6 +14,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from catalog_kit import add_label
+
 from snowroll.base.errors import StoreError
 from snowroll.base.nouns import Record, Sample
 from snowroll.store.project import Project
@@ -65,8 +67,8 @@ def write_labels(pipe: Connection, root: Path, life: int) -> None:
     def person(name: int) -> None:
         for n in range(10_000):
             label = Label(f"{life}-{name}-{n}", sample((n + name) % N).id, {"class": "cat"}, f"p{name}", time.time())
-            project.catalog.add_label(label)
-            assert not project.catalog.add_label(label)
+            add_label(project.catalog, label)
+            assert not add_label(project.catalog, label)
             with telling:
                 pipe.send(label.client_id)
 
@@ -109,7 +111,7 @@ def write_in_a_row(pipe: Connection, root: Path, name: str, count: int) -> None:
 
         def person(which: int) -> None:
             for n in range(count):
-                project.catalog.add_label(Label(f"{name}-{which}-{n}", sample(n % N).id, "cat", name, 0.0))
+                add_label(project.catalog, Label(f"{name}-{which}-{n}", sample(n % N).id, "cat", name, 0.0))
 
         project.catalog.note("hello", {"from": name})  # the writer is warm
         pipe.send("ready")
@@ -141,10 +143,10 @@ def write_until_full(pipe: Connection, root: Path, room: int) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
     try:
         for n in range(10_000):
-            project.catalog.add_label(Label(f"full-{n}", sample(n % N).id, {"note": "x" * 2_000}, "ann", 0.0))
+            add_label(project.catalog, Label(f"full-{n}", sample(n % N).id, {"note": "x" * 2_000}, "ann", 0.0))
             pipe.send(n)
     except StoreError as fault:
         pipe.send(str(fault))
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    project.catalog.add_label(Label("after", sample(0).id, "cat", "ann", 0.0))
+    add_label(project.catalog, Label("after", sample(0).id, "cat", "ann", 0.0))
     pipe.send("after")

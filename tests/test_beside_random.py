@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from catalog_kit import version_ids
 from house_kit import QUICK, snowroll
 from test_folds import draw_machines
 from test_kill_train import bits, finish
@@ -78,7 +79,7 @@ def test_it_is_told_side_by_side_and_changes_nothing(tmp_path: Path) -> None:
     (run,) = catalog.runs()
     assert catalog.pointer("champion") == "1"
     assert catalog.pointer("version") == catalog.pointer("locked") == run.version
-    assert dealt_at_random(catalog.version_ids(), root) == []
+    assert dealt_at_random(version_ids(catalog), root) == []
     assert not list((root / "runs" / "0001-train" / "random").rglob("config.json"))
     assert snowroll("doctor", root, "--deep").code == 0
     # a person reads both, one under the other

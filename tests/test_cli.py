@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bench_kit import ignore
+from catalog_kit import add_label
 from house_kit import QUICK, draw_shapes, outside, png, shape, snowroll
 
 from snowroll.base.nouns import Record
@@ -140,7 +141,7 @@ def test_eval_tells_that_the_locked_set_has_grown_since(project: Path) -> None:
     (project / "data" / "ring" / "asked.png").write_bytes(png(shape("ring", 9_000)))
     opened = open_project(project, {})
     (asked,) = (sample.id for sample in take_stock(opened, ignore).samples if sample.where == "ring/asked.png")
-    opened.store.catalog.add_label(Label("an-answer", asked, "ring", "ada", 0.0, for_test=True))
+    add_label(opened.store.catalog, Label("an-answer", asked, "ring", "ada", 0.0, for_test=True))
     assert snowroll("eval", project, "--json").json["added_since"] == added + 1
     (line,) = [line for line in snowroll("eval", project).out.splitlines() if "since" in line]
     assert f"{added + 1} samples" in line

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from catalog_kit import add_label
 from house_kit import MACHINE, QUICK, SMALL, png, shape, snowroll
 
 from snowroll.base.errors import PlanError, StoreError
@@ -177,7 +178,7 @@ def test_a_turn_trains_when_every_question_is_answered_and_not_before(project: P
         told = snowroll("roll", project, *QUICK, "--json").json
         assert (told["stage"], told["waiting"]) == ("label", 1)
         assert statuses(project) == ["done"]
-    open_project(project, {}).store.catalog.add_label(Label("an-answer", asked.id, "ring", "ada", 0.0))
+    add_label(open_project(project, {}).store.catalog, Label("an-answer", asked.id, "ring", "ada", 0.0))
     told = snowroll("roll", project, *QUICK, "--json").json
     assert (told["stage"], told["train"]["run"]) == ("done", 2)
 
@@ -196,7 +197,7 @@ def test_what_learnt_from_a_forgotten_input_is_not_told_again(project: Path) -> 
     opened.store.capture([(Record("r1", "m", 0.0, sha256(raw).hexdigest(), "bar", 0.9, 0.1), raw)])
     (sent,) = samples_of(opened, catalog.records())
     catalog.add_samples([sent])
-    catalog.add_label(Label("an-answer", sent.id, "bar", "ada", 0.0))
+    add_label(catalog, Label("an-answer", sent.id, "bar", "ada", 0.0))
     assert snowroll("train", project, *QUICK, "--json").json["run"] == 2
     assert "learned from it or were judged by it: 2; retrain" in snowroll("forget", project, "r1").out
     told = snowroll("train", project, *QUICK, "--json")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from catalog_kit import add_label
 from house_kit import CLASSES, draw_shapes, png, shape, snowroll
 
 from snowroll.base.nouns import Record
@@ -41,7 +42,7 @@ def waiting(opened: Opened) -> dict[str, str]:
 def answer(opened: Opened, samples: list[str], *, for_test: bool) -> None:
     for name in samples:
         label = Label(f"answer-{name}", name, CLASSES[0], "ada", 0.0, for_test=for_test)
-        opened.store.catalog.add_label(label)
+        add_label(opened.store.catalog, label)
 
 
 def test_the_first_questions_for_the_test_outlast_mining(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from catalog_kit import add_label
 from house_kit import CLASSES, QUICK, draw_shapes, png, shape, snowroll
 
 from snowroll.project.opened import Opened, open_project
@@ -41,7 +42,7 @@ def stock(opened: Opened, told: list[str] | None = None) -> Stock:
 
 def said(opened: Opened, where: str, target: str | None) -> None:
     sample = next(s for s in stock(opened).samples if s.where == where)
-    opened.store.catalog.add_label(Label(f"an-answer-{sample.id}", sample.id, target, "ada", 0.0))
+    add_label(opened.store.catalog, Label(f"an-answer-{sample.id}", sample.id, target, "ada", 0.0))
 
 
 def target_of(found: Stock, where: str) -> object:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from catalog_kit import add_label, label_history, version_ids
 from sqlalchemy import text
 from store_children import N, make_project, sample
 
@@ -69,20 +70,20 @@ def test_many_samples_in_one_call(project: Project) -> None:
 
 def test_the_latest_label_counts_and_undo_brings_back_the_one_before(project: Project) -> None:
     catalog = project.catalog
-    assert catalog.add_label(click(1, "cat", at=9.0))
-    assert catalog.add_label(click(2, "dog", at=1.0, by="bob", blind=True, for_test=True))  # its clock goes slow
+    assert add_label(catalog, click(1, "cat", at=9.0))
+    assert add_label(catalog, click(2, "dog", at=1.0, by="bob", blind=True, for_test=True))  # its clock goes slow
     assert catalog.labels()[sample(0).id] == click(2, "dog", at=1.0, by="bob", blind=True, for_test=True)
-    assert [label.by for label in catalog.label_history(sample(0).id)] == ["ann", "bob"]
+    assert [label.by for label in label_history(catalog, sample(0).id)] == ["ann", "bob"]
     assert catalog.undo_label("c2")
     assert not catalog.undo_label("c2")
     assert catalog.labels()[sample(0).id].target == "cat"
-    assert not catalog.add_label(click(2, "dog", by="bob", blind=True, for_test=True)), "a late repeat stays undone"
+    assert not add_label(catalog, click(2, "dog", by="bob", blind=True, for_test=True)), "a late repeat stays undone"
     assert catalog.labels()[sample(0).id].target == "cat"
 
 
 def test_a_label_that_cannot_be_is_refused_in_words(project: Project) -> None:
     catalog = project.catalog
-    catalog.add_label(click(1))
+    add_label(catalog, click(1))
     for wrong, words in [
         (click(1, "dog"), "was used for another answer"),
         (click(2, sample="nobody"), "no sample 'nobody'"),
@@ -91,10 +92,10 @@ def test_a_label_that_cannot_be_is_refused_in_words(project: Project) -> None:
         (click(5, by="\udcff"), "not valid Unicode"),
     ]:
         with pytest.raises(StoreError, match=words):
-            catalog.add_label(wrong)
+            add_label(catalog, wrong)
     with pytest.raises(StoreError, match="no label"):
         catalog.undo_label("c9")
-    assert [label.client_id for label in catalog.label_history()] == ["c1"]
+    assert [label.client_id for label in label_history(catalog)] == ["c1"]
 
 
 def test_no_nan_enters_by_any_door(project: Project) -> None:
@@ -150,7 +151,7 @@ def test_the_queue_serves_the_worthiest_once(project: Project, clock: Clock) -> 
     assert [item.sample for item in catalog.next_queued(2, "bob")] == [ids[1], ids[0]]
     assert catalog.next_queued(2, "cid") == []
     assert [item.sample for item in catalog.next_queued(1, "ann")] == [ids[3]], "her own page may load again"
-    catalog.add_label(Label("c1", ids[3], "cat", "ann", 0.0))
+    add_label(catalog, Label("c1", ids[3], "cat", "ann", 0.0))
     assert catalog.left_in_queue() == 3
     clock.now += 301
     assert [item.sample for item in catalog.next_queued(9, "cid")] == [ids[2], ids[1], ids[0]]
@@ -158,7 +159,7 @@ def test_the_queue_serves_the_worthiest_once(project: Project, clock: Clock) -> 
     assert len(catalog.next_queued(9, "dan")) == 3
     catalog.undo_label("c1")
     assert [item.sample for item in catalog.next_queued(1, "eve")] == [ids[3]]
-    catalog.add_label(Label("c2", ids[3], "cat", "ann", 0.0))
+    add_label(catalog, Label("c2", ids[3], "cat", "ann", 0.0))
     asked = [Queued(ids[3], "doubt", 0.0), Queued(ids[0], "new", 1.0)]
     assert catalog.fill_queue(asked) == 1, "answered: not asked again"
     assert catalog.next_queued(9, "fay") == [Queued(ids[0], "new", 1.0)]
@@ -171,7 +172,7 @@ def test_a_version_comes_back_whole_and_a_rotten_manifest_is_named(project: Proj
     project.catalog.add_version(version, project.blobs)
     assert project.catalog.version(version.id, project.blobs) == version
     assert project.catalog.version("nothing", project.blobs) is None
-    assert project.catalog.version_ids() == [version.id]
+    assert version_ids(project.catalog) == [version.id]
     manifest = next(project.blobs.path(sha) for sha in project.blobs.all())
     whole = manifest.read_bytes()
     manifest.write_bytes(whole.replace(b"0.5", b"0.7"))

@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
+from catalog_kit import add_label
 from store_children import make_project, sample
 
 from snowroll.base.errors import StoreError
@@ -14,8 +15,11 @@ from snowroll.store.project import Project
 from snowroll.store.rows import Forgotten, Label, Queued
 
 
-def capture(project: Project, id: str, raw: bytes, at: float = 0.0, prediction: str = "cat") -> Record:
-    record = Record(id, "model 1", at, hashlib.sha256(raw).hexdigest(), prediction, 0.9, 0.1, "ward canary-source")
+def capture(
+    project: Project, id: str, raw: bytes, at: float = 0.0, prediction: str = "cat", truth: str | None = None
+) -> Record:
+    content = hashlib.sha256(raw).hexdigest()
+    record = Record(id, "model 1", at, content, prediction, 0.9, 0.1, "ward canary-source", truth)
     project.capture([(record, raw)])
     return record
 
@@ -31,7 +35,7 @@ def ask(project: Project, record: Record) -> Sample:
 def adopt(project: Project, record: Record, target: str) -> Sample:
     """Make a labelled sample of a record, as mining and labelling do."""
     new = ask(project, record)
-    project.catalog.add_label(Label(f"click {record.id}", new.id, target, "ann", 0.0))
+    add_label(project.catalog, Label(f"click {record.id}", new.id, target, "ann", 0.0))
     return new
 
 
@@ -51,8 +55,7 @@ def test_no_byte_of_a_forgotten_record_is_left(tmp_path: Path) -> None:
         # neighbours before and after, so that pages split and merge around the canary
         for n in range(60):
             capture(project, f"before {n}", b"%d other" % n, prediction="x" * n * 20)
-        record = capture(project, "r1", raw, prediction="canary-prediction")
-        project.catalog.set_truth("r1", "canary-truth")
+        record = capture(project, "r1", raw, prediction="canary-prediction", truth="canary-truth")
         new = adopt(project, record, "canary-target")
         for n in range(60):
             capture(project, f"after {n}", b"%d another" % n, prediction="y" * n * 20)

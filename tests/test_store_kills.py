@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from catalog_kit import label_history
 from store_children import capture_and_forget, kill, make_project, received, record, start, write_labels
 
 from snowroll.base.errors import StoreError
@@ -26,7 +27,7 @@ def kill_while_labelling(root: Path, lives: range) -> int:
         kill(child)
         acknowledged.update(received(pipe))
         with Project.open(root) as project:
-            history = [label.client_id for label in project.catalog.label_history()]
+            history = [label.client_id for label in label_history(project.catalog)]
             journalled = [entry.body["client_id"] for entry in project.catalog.events("label.added")]
             assert project.check_invariants() == [], f"life {life}"
         assert len(history) == len(set(history)), f"life {life}: a label is there twice"

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from catalog_kit import add_label, label_history
 from store_children import hold_lock, kill, make_project, received, sample, start, write_in_a_row, write_until_full
 
 from snowroll.base.errors import StoreError
@@ -60,7 +61,7 @@ def test_full_by_limit_loses_nothing_and_goes_on(tmp_path: Path) -> None:
     assert told[-1] == "after"
     assert not (root / ".snowroll" / "reserve").exists()
     with Project.open(root) as project:
-        stored = {label.client_id for label in project.catalog.label_history()}
+        stored = {label.client_id for label in label_history(project.catalog)}
         assert {f"full-{n}" for n in acknowledged} | {"after"} <= stored
         assert project.check_invariants(deep=True) == []
         assert (root / ".snowroll" / "reserve").exists(), "opening puts a new reserve aside"
@@ -87,13 +88,13 @@ def test_full_disk_frees_its_reserve(small_disk: Path) -> None:
         with pytest.raises(StoreError, match="the disk is full"):
             project.blobs.put(b"y" * 4_000_000)
         (small_disk / "ballast").unlink()
-        assert len(project.catalog.label_history()) == len(kept) - 1
+        assert len(label_history(project.catalog)) == len(kept) - 1
         assert project.check_invariants(deep=True) == []
 
 
 def fill_with_labels(project: Project, kept: list[str]) -> None:
     for n in range(10_000):
-        project.catalog.add_label(Label(f"l{n}", sample(0).id, "x" * 2_000, "ann", 0.0))
+        add_label(project.catalog, Label(f"l{n}", sample(0).id, "x" * 2_000, "ann", 0.0))
         kept.append(f"l{n}")
 
 
@@ -116,7 +117,7 @@ def test_a_read_only_folder_is_read(small_disk: Path, killed: bool) -> None:
     with Project.open(root) as project:
         assert project.read_only
         assert len(project.catalog.samples()) == 50
-        assert len(project.catalog.label_history()) == (20 if killed else 0)
+        assert len(label_history(project.catalog)) == (20 if killed else 0)
         assert project.check_invariants(deep=True) == []
         with pytest.raises(StoreError, match="for reading only"):
             project.catalog.set_pointer("champion", "1", {})

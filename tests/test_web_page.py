@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from catalog_kit import label_history
 from label_kit import CLASSES, TOKEN, make_project, running
 
 from snowroll.project.opened import Opened
@@ -252,7 +253,7 @@ def test_the_server_is_lost_and_comes_back(visit: Callable[..., Visit]) -> None:
     page.page.unroute("**/api/answers")
     assert list(page.saved(2).values()) == ["dent", "scratch"]
     page.page.locator("#unsaved").wait_for(state="hidden")
-    assert len(page.opened.store.catalog.label_history()) == 2
+    assert len(label_history(page.opened.store.catalog)) == 2
 
 
 def test_an_answer_whose_acknowledgement_was_lost_is_stored_once(visit: Callable[..., Visit]) -> None:
@@ -267,7 +268,7 @@ def test_an_answer_whose_acknowledgement_was_lost_is_stored_once(visit: Callable
     page.press("4")
     page.words("1 decision not saved yet")
     assert list(page.saved(1).values()) == ["stain"]
-    assert len(page.opened.store.catalog.label_history()) == 1
+    assert len(label_history(page.opened.store.catalog)) == 1
 
 
 def test_a_reload_keeps_the_outbox(visit: Callable[..., Visit]) -> None:

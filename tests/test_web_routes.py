@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from catalog_kit import label_history
 from label_kit import TOKEN, make_project, picture
 from PIL import Image, PngImagePlugin
 from starlette.testclient import TestClient
@@ -118,7 +119,7 @@ def test_sent_again_is_stored_once_and_acknowledged_again(robot: TestClient, ope
     first = robot.post("/api/answers", json=sent)
     again = robot.post("/api/answers", json=[sent[0], *sent])
     assert again.json()["saved"] == [sent[0]["client_id"], *first.json()["saved"]]
-    assert len(opened.store.catalog.label_history()) == 3
+    assert len(label_history(opened.store.catalog)) == 3
 
 
 def test_the_same_id_for_another_answer_is_refused_and_the_rest_saved(robot: TestClient, opened: Opened) -> None:

@@ -110,21 +110,10 @@ class Catalog:
 
     # labels ---------------------------------------------------------------------------------------------------------
 
-    def add_label(self, label: Label) -> bool:
-        """Keep an answer. False if it was known already. StoreError if its client id meant another answer before."""
-        return self.write(lambda conn: changes.put_label(conn, label))
-
     def labels(self) -> dict[str, Label]:
         """The latest label of each sample that was not taken back, by sample id."""
         query = select(tables.labels).where(tables.labels.c.undone == 0).order_by(tables.labels.c.seq)
         return {row["sample"]: noun(Label, row) for row in self._rows(query)}
-
-    def label_history(self, sample: str | None = None) -> list[Label]:
-        """Every label not taken back, oldest first: several people's opinions of one sample stand side by side."""
-        query = select(tables.labels).where(tables.labels.c.undone == 0).order_by(tables.labels.c.seq)
-        if sample is not None:
-            query = query.where(tables.labels.c.sample == sample)
-        return [noun(Label, row) for row in self._rows(query)]
 
     def undo_label(self, client_id: str) -> bool:
         """Take an answer back; its sample is asked for again. False if it was taken back already."""
@@ -201,9 +190,6 @@ class Catalog:
         """A version from its manifest. Without inputs that were forgotten since. None if there is no such version."""
         rows = self._rows(select(tables.versions).where(tables.versions.c.id == id))
         return read_manifest(blobs, rows[0]) if rows else None
-
-    def version_ids(self) -> list[str]:
-        return [row["id"] for row in self._rows(select(tables.versions).order_by(tables.versions.c.at))]
 
     # runs and artifacts ---------------------------------------------------------------------------------------------
 
@@ -292,18 +278,6 @@ class Catalog:
     def record(self, id: str) -> Record | None:
         rows = self._rows(select(tables.records).where(tables.records.c.id == id))
         return noun(Record, rows[0]) if rows else None
-
-    def set_truth(self, record: str, truth: Json) -> None:
-        """What the record's answer should have been, learnt later."""
-        text = as_json(truth, "truth")
-
-        def job(conn: Connection) -> None:
-            table = tables.records
-            if not conn.execute(table.update().where(table.c.id == record).values(truth=text)).rowcount:
-                raise StoreError(f"there is no record '{record}'", where=self.path, cure="it may have been erased")
-            journal.append(conn, "record.truth", {"id": record}, self.clock())
-
-        self.write(job)
 
     # pointers and rolls ---------------------------------------------------------------------------------------------
 
