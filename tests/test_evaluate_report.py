@@ -13,7 +13,7 @@ from PIL import Image
 
 from snowroll.base.errors import DataError
 from snowroll.base.nouns import Fault, Gate, Metric, Report
-from snowroll.evaluate.background import Background, Curve, Ledger, Passage, Shot
+from snowroll.evaluate.background import Background, Curve, Ledger, Passage, Shot, details_in_order
 from snowroll.evaluate.calibration import fit_temperature, reliability
 from snowroll.evaluate.card import COLUMNS, card, results_row
 from snowroll.evaluate.compare import promotion_test
@@ -70,6 +70,22 @@ def a_report(classes=("bolt", "nut", "washer"), n=240, gates_pass=True, verdict=
         reproduce=["snowroll train parts"],
     )
     return report, background
+
+
+def test_classes_that_are_numbers_are_told_by_their_value() -> None:
+    """Whatever numbers the model gives them: its own order is that of the words."""
+    names = sorted(map(str, range(12)))
+    truth, guess = np.arange(12).repeat(9), np.arange(12).repeat(9)
+    guess[:3] = 2  # three of "0" taken for "10"
+    table = confusion(truth, guess, 12)
+    told = details_in_order({"classes": names, "confusion": table.tolist(), "per_class": per_class(table, names)})
+    assert told["classes"] == list(map(str, range(12)))
+    assert [row["class"] for row in told["per_class"]] == told["classes"]
+    assert (told["confusion"][0][0], told["confusion"][0][10]) == (6, 3)
+    assert np.trace(told["confusion"]) == np.trace(table)
+    words = {"classes": ["a", "nothing", "b"], "confusion": np.arange(9).reshape(3, 3).tolist(), "per_class": []}
+    assert details_in_order(words) == words
+    assert details_in_order({"words": {}}) == {"words": {}}
 
 
 def _shot(rng, classes, number: int, px: int = 24) -> Shot:

@@ -43,6 +43,12 @@ def splits(reading: Reading) -> dict[str, str | None]:
     return {found.where: found.split for found in reading.found}
 
 
+def test_classes_that_are_numbers_are_told_by_their_value(tmp_path: Path) -> None:
+    reading = read(plant(tmp_path, names(*[f"{c}/{i}.jpg" for c in (*range(12), "other") for i in range(3)])))
+    told = ", ".join(f"{c} 3" for c in range(12))
+    assert reading.evidence[0] == f"39 JPEG over 13 class folders: {told}, ..."
+
+
 @pytest.mark.parametrize("wrapper", ["", "data/", "a/b/", "My Photos (1)/images/"])
 def test_class_folders_under_wrappers(tmp_path: Path, wrapper: str) -> None:
     reading = read(plant(tmp_path, names(*[f"{wrapper}{c}/{i}.jpg" for c in ("cat", "犬") for i in range(3)])))

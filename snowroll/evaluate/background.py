@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from snowroll.base.listing import in_order
 from snowroll.base.nouns import Batch, Json, Metric, Prediction
 from snowroll.evaluate import plots
 from snowroll.evaluate.calibration import Bin, Temperature
@@ -98,6 +99,21 @@ class Evidence:
     targets: Sequence[Json]
     schema: Mapping[str, Json]
     options: Any  # the task's
+
+
+def details_in_order(details: Mapping[str, Json]) -> dict[str, Json]:
+    """What a task tells of its answers, with classes as people list them: its own places are those of the schema."""
+    names = list(details.get("classes", ()))
+    order = [names.index(name) for name in in_order(names)]
+    found = {**details}
+    if "classes" in details:
+        found["classes"] = [names[place] for place in order]
+    if details.get("confusion"):
+        found["confusion"] = [[details["confusion"][row][column] for column in order] for row in order]
+    if details.get("per_class"):
+        rows = {str(row["class"]): row for row in details["per_class"]}
+        found["per_class"] = [rows[name] for name in in_order(rows)]
+    return found
 
 
 @dataclass(frozen=True, slots=True)

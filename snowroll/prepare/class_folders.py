@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
+from snowroll.base.listing import in_order
 from snowroll.base.nouns import Split
 from snowroll.base.task import Found, Reading
 from snowroll.prepare.names import bundle_of, take_apart, without_suffix
@@ -332,9 +333,8 @@ def _told(
         return None
     splits = [name for name in ("train", "val", "test") if any(each.split == name for each in found)]
     under = f"under {'|'.join(splits)} " if splits else ""
-    few = ", ".join(f"{name} {n:,}" for name, n in sorted(classes.items())[:12]) + (
-        ", ..." if len(classes) > 12 else ""
-    )
+    few = ", ".join(f"{name} {classes[name]:,}" for name in in_order(sorted(classes))[:12])
+    few += ", ..." * (len(classes) > 12)
     counts = Counter(kind_of(each.where) for each in found).most_common()
     formats = " and ".join(f"{n:,} {kind}" for kind, n in counts)
     evidence = [f"{formats} {under}over {len(classes):,} class folder{'s' * (len(classes) != 1)}: {few}"]

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from snowroll.base.errors import DataError
+from snowroll.base.listing import in_order
 from snowroll.base.nouns import Split
 from snowroll.base.task import Found, Reading
 from snowroll.prepare.arrays import Array
@@ -51,7 +52,8 @@ def read_image_arrays(folder: Folder, entries: Sequence[Entry]) -> Reading | Non
             skipped[f"{beside}#{labels}"] = fault.what
             continue
         found += [Found(f"{file}#{images}/{i}", target, None, split) for i, target in enumerate(targets)]
-        few = ", ".join(f"{name} {n:,}" for name, n in sorted(Counter(targets).items())[:12])
+        counts = Counter(targets)
+        few = ", ".join(f"{name} {counts[name]:,}" for name in in_order(sorted(counts))[:12])
         array = folder.arrays(file).headers()[images]
         by = f"'{labels}'" if beside == file else beside
         evidence.append(f"{file}: '{images}' {array.dtype} {list(array.shape)} labelled by {by}: {few}")

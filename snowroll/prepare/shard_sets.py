@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from snowroll.base.errors import DataError
+from snowroll.base.listing import in_order
 from snowroll.base.nouns import Split
 from snowroll.base.task import Found, Reading
 from snowroll.prepare.names import home_of, is_shard
@@ -92,7 +93,7 @@ def _with_labels_beside(folder: Folder, shards: Mapping[str, Shard], skipped: di
 
 def _evidence(files: Mapping[str, Shard], found: Sequence[Found]) -> str:
     counts = Counter(str(one.target) for one in found)
-    few = ", ".join(f"{name} {n:,}" for name, n in sorted(counts.items())[:12]) + ", ..." * (len(counts) > 12)
+    few = ", ".join(f"{name} {counts[name]:,}" for name in in_order(sorted(counts))[:12]) + ", ..." * (len(counts) > 12)
     first, shard = next(iter(files.items()))
     kinds = f"{shard.shape} labelled by '{shard.labelled_by}'"
     return f"{len(found):,} pictures {kinds} in {len(files):,} files such as {first}, {shard.what}: {few}"

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from snowroll.base import atomic
+from snowroll.base.listing import in_order
 from snowroll.base.nouns import Fault, Gate, Json, Metric, Plan, Report
 from snowroll.base.parts import own
 from snowroll.base.settings import as_flag
-from snowroll.evaluate.background import Background, Curve, Evidence, Ledger, Passage
+from snowroll.evaluate.background import Background, Curve, Evidence, Ledger, Passage, details_in_order
 from snowroll.evaluate.card import COLUMNS, card, results_row
 from snowroll.evaluate.compared import Compared
 from snowroll.evaluate.interval import interval_in_words
@@ -154,7 +155,7 @@ def _flat(plan: Mapping[str, Json]) -> dict[str, Json]:
 
 def _background(opened: Opened, story: Story, packed: Packed, trained: Trained, judged: Judged) -> Background:
     task = opened.task
-    details = task.details(judged.predictions, judged.targets, trained.schema, judged.groups)
+    details = details_in_order(task.details(judged.predictions, judged.targets, trained.schema, judged.groups))
     return Background(
         title=f"{opened.root.resolve().name}, run {story.run:04d}",
         measured_on=f"{len(judged.targets):,} {task.kind}s of {story.measured_on}",
@@ -216,7 +217,7 @@ def _ledger(opened: Opened, packed: Packed) -> Ledger:
     left_out = Counter(packed.version.left_out.values())
     if packed.pack.failed:
         left_out["could not be decoded"] += len(packed.pack.failed)
-    read, parts = len(items) + len(packed.version.left_out), {k: dict(v) for k, v in sorted(kept.items())}
+    read, parts = len(items) + len(packed.version.left_out), {name: dict(kept[name]) for name in in_order(sorted(kept))}
     return Ledger(read, parts, left_out, opened.task.kind)
 
 

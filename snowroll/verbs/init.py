@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 from snowroll.base.errors import DataError, UsageError, did_you_mean
+from snowroll.base.listing import in_order
 from snowroll.base.nouns import Json
 from snowroll.base.settings import FILE, Settings, as_toml
 from snowroll.base.task import Reading, find_preset, find_task, task_names
@@ -36,7 +37,8 @@ def init(
         Project.furnish(root)
     opened = open_project(root, flags)
     stock = take_stock(opened, say)
-    counts = class_counts(opened.task, list(stock.targets.values()))
+    seen = class_counts(opened.task, list(stock.targets.values()))
+    counts = Counter({name: seen[name] for name in in_order(sorted(seen))})
     splits = Counter(sample.split or "undeclared" for sample in stock.samples)
     unlabelled = len(stock.samples) - len(stock.targets)
     story = opened.store.catalog.story("layout")
@@ -59,7 +61,7 @@ def init(
         "evidence": evidence,
         "samples": len(stock.samples),
         "labelled": len(stock.targets),
-        "classes": dict(sorted(counts.items())),
+        "classes": dict(counts),
         "splits": dict(sorted(splits.items())),
         "other_tasks": list(others),
     }

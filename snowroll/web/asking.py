@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, func, select
 
+from snowroll.base.listing import in_order
 from snowroll.base.nouns import Json, Record, Sample, digest
 from snowroll.base.parts import own
 from snowroll.project.labels import said_now
@@ -62,6 +63,8 @@ def schema_of(opened: Opened) -> dict[str, Json]:
     given = [sample.target for sample in samples]
     said = [label.target for label in said_now(opened, samples).labels.values()]
     told = opened.task.schema([*opened.prepare.labels, *(target for target in [*given, *said] if target is not None)])
+    if "classes" in told:
+        told["classes"] = in_order(told["classes"])
     story = catalog.story("layout") or {}  # what the folder alone tells: what the column to be filled in is called
     return {**{key: value for key, value in story.get("schema", {}).items() if key in ("target", "unit")}, **told}
 

@@ -17,6 +17,7 @@ from itertools import combinations
 import numpy as np
 
 from snowroll.base.errors import DataError
+from snowroll.base.listing import in_order
 from snowroll.base.nouns import Json
 from snowroll.base.task import Found, Reading
 from snowroll.prepare.class_names import matched
@@ -77,7 +78,7 @@ def read_masks(folder: Folder, settings: PrepareSettings) -> Reading | None:
         if target and not any(target["classes"]):  # the masks of a test, kept secret
             target, empty = None, [*empty, where]
         found.append(Found(where, target, None, splits.get(where)))
-    classes = all_classes(one.target for one in found)
+    classes = in_order(all_classes(one.target for one in found))
     marked = f"{len(listed):,} segmented in {spelled}" if listed else f"{len(seen) - len(empty):,} with a mask"
     evidence = [
         f"{count_formats(f.where for f in found)}, {marked}",
