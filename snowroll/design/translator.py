@@ -7,6 +7,7 @@ The whole search is part of the network, so that the exported file answers in on
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -36,6 +37,34 @@ class Search(NamedTuple):
     beams: int = 4  # hypotheses that are kept; 1: greedy
     longest: int = 64  # tokens of an answer
     penalty: float = 0.6  # alpha of Wu et al. 2016, eq. 14: 0 prefers short answers
+
+
+class Hypotheses(NamedTuple):
+    """What the search knows after n tokens, of K hypotheses for each of B sources."""
+
+    n: Tensor  # [] int64
+    last: Tensor  # [B, K] int64: the token written last
+    told: Tensor  # [B, K, L] int64: all of them, then PAD
+    score: Tensor  # [B, K] log-probability
+    length: Tensor  # [B, K] int64, tokens with the END
+    done: Tensor  # bool [B, K]: END is written
+    own: Tensor  # bool [B, K, L * K]: which of the K tokens of each earlier place are its ancestors
+
+
+_KNOWN = len(Hypotheses._fields)  # before the caches in the state of the search
+
+
+def _places(found: Hypotheses) -> Tensor:
+    """[K] where the last tokens lie among the L * K of a cache."""
+    K = found.last.shape[1]
+    return found.n * K + torch.arange(K, device=found.n.device)
+
+
+def _with_this_place(found: Hypotheses) -> Hypotheses:
+    """Each hypothesis is its own ancestor at the place of its last token."""
+    B, K = found.last.shape
+    itself = torch.eye(K, dtype=torch.bool, device=found.own.device).expand(B, K, K)
+    return found._replace(own=found.own.index_copy(2, _places(found), itself))
 
 
 class Translator(nn.Module):
@@ -92,90 +121,90 @@ class Translator(nn.Module):
     # the search -------------------------------------------------------------------------------------------------------
 
     def searched(self, states: Tensor, mask: Tensor) -> Said:
-        """The likeliest answer by beam search: K hypotheses side by side, ranked by their length-normalised score.
+        """The likeliest answer by beam search: K hypotheses side by side, ranked by their length-normalised score."""
+        memory = self._memory(states)
 
-        Keys and values of what was written lie in one cache [layers, B, heads, L * K, D / heads] and are never moved: a
-        hypothesis knows by `own` which of the K tokens of each earlier place are its ancestors.
-        """
-        B, K, L = states.shape[0], self.search.beams, self.search.longest
-        seen = [writer.seen(states) for writer in self.writers if isinstance(writer, Writer)]
-        memory = torch.stack([torch.stack(pair) for pair in seen])  # [layers, 2, B, heads, S, D / heads]
-        width = states.shape[2] // self.heads
-        beams = torch.arange(K, device=states.device)
-        begin = (
-            torch.zeros((), dtype=torch.int64, device=states.device),
-            torch.full((B, K), END, dtype=torch.int64, device=states.device),
-            torch.full((B, K, L), PAD, dtype=torch.int64, device=states.device),
-            torch.where(beams == 0, 0.0, NEVER).expand(B, K).clone(),
-            torch.zeros(B, K, dtype=torch.int64, device=states.device),
-            torch.zeros(B, K, dtype=torch.bool, device=states.device),
-            torch.zeros(B, K, L * K, dtype=torch.bool, device=states.device),
-            *(states.new_zeros(2, B, self.heads, L * K, width) for _ in self.writers),
-        )
-        nothing = torch.where(torch.arange(self.embed.num_embeddings, device=states.device) == PAD, 0.0, NEVER)
-        no_pad = torch.where(nothing == 0, NEVER, 0.0)
+        def more(*state: Tensor) -> Tensor:
+            found = Hypotheses(*state[:_KNOWN])
+            return (found.n < self.search.longest) & ~found.done.all()
 
-        def more(
-            n: Tensor, last: Tensor, told: Tensor, score: Tensor, length: Tensor, done: Tensor, *_: Tensor
-        ) -> Tensor:
-            return (n < L) & ~done.all()
+        def step(*state: Tensor) -> tuple[Tensor, ...]:
+            found, caches = _with_this_place(Hypotheses(*state[:_KNOWN])), state[_KNOWN:]
+            shares, caches = self._what_follows(found, caches, memory, mask)
+            return (*self._best(found, shares), *caches)
 
-        def step(
-            n: Tensor,
-            last: Tensor,
-            told: Tensor,
-            score: Tensor,
-            length: Tensor,
-            done: Tensor,
-            own: Tensor,
-            *caches: Tensor,
-        ) -> tuple[Tensor, ...]:
-            places = n * K + beams
-            own = own.index_copy(2, places, torch.eye(K, dtype=torch.bool, device=own.device).expand(B, K, K))
-            x = normed(self.embed(last))
-            layers = []
-            for number, writer in enumerate(self.writers):
-                assert isinstance(writer, Writer)
-                x, layer = writer.step(
-                    x,
-                    self.cos.index_select(0, n.reshape(1)),
-                    self.sin.index_select(0, n.reshape(1)),
-                    caches[number],
-                    places,
-                    own,
-                    memory[number],
-                    mask,
-                )
-                layers.append(layer)
-            shares = self.logits(normed(x)).float().log_softmax(dim=2)
-            # a hypothesis that is finished goes on with nothing, at no cost
-            shares = torch.where(done[:, :, None], nothing, shares + no_pad)
-            scores = score[:, :, None] + shares
-            length = length + (~done).long()
-            ranked = (scores / self._penalty(length)[:, :, None]).flatten(1)
-            best = ranked.topk(K, dim=1).indices
-            parent, token = best // shares.shape[2], best % shares.shape[2]
-            score = scores.flatten(1).gather(1, best)
-            length = length.gather(1, parent)
-            told = told.gather(1, parent[:, :, None].expand(B, K, L)).index_copy(2, n.reshape(1), token[:, :, None])
-            own = own.gather(1, parent[:, :, None].expand(B, K, L * K))
-            done = done.gather(1, parent) | (token == END)
-            return n + 1, token, told, score, length, done, own, *layers
-
-        state = begin
+        state = self._begun(states)
         if torch.compiler.is_exporting():
             from torch._higher_order_ops.while_loop import while_loop
 
-            state = while_loop(more, step, begin)
+            state = while_loop(more, step, state)
         else:
             while bool(more(*state)):
-                state = step(*state)  # type: ignore[assignment]
-        _, _, told, score, length, done, *_ = state
-        # an answer that came to no end is worth less than one that did
-        ranked = score / self._penalty(length) + torch.where(done, 0.0, NEVER / 10)
+                state = step(*state)
+        return self._likeliest(Hypotheses(*state[:_KNOWN]))
+
+    def _memory(self, states: Tensor) -> Tensor:
+        """[layers, 2, B, heads, S, D / heads]: keys and values of the source, which every step looks at."""
+        seen = [writer.seen(states) for writer in self.writers if isinstance(writer, Writer)]
+        return torch.stack([torch.stack(pair) for pair in seen])
+
+    def _begun(self, states: Tensor) -> tuple[Tensor, ...]:
+        """Hypotheses of no token, and for each layer a cache of keys and values [2, B, heads, L * K, D / heads]. What
+        is written there is never moved. All hypotheses are the same one, so only the first may be gone on with.
+        """
+        B, K, L, device = states.shape[0], self.search.beams, self.search.longest, states.device
+        found = Hypotheses(
+            n=torch.zeros((), dtype=torch.int64, device=device),
+            last=torch.full((B, K), END, dtype=torch.int64, device=device),
+            told=torch.full((B, K, L), PAD, dtype=torch.int64, device=device),
+            score=torch.where(torch.arange(K, device=device) == 0, 0.0, NEVER).expand(B, K).clone(),
+            length=torch.zeros(B, K, dtype=torch.int64, device=device),
+            done=torch.zeros(B, K, dtype=torch.bool, device=device),
+            own=torch.zeros(B, K, L * K, dtype=torch.bool, device=device),
+        )
+        width = states.shape[2] // self.heads
+        return (*found, *(states.new_zeros(2, B, self.heads, L * K, width) for _ in self.writers))
+
+    def _what_follows(
+        self, found: Hypotheses, caches: Sequence[Tensor], memory: Tensor, mask: Tensor
+    ) -> tuple[Tensor, list[Tensor]]:
+        """(log-probability [B, K, V] of each token after the last one, the caches with the last one's)."""
+        x, at = normed(self.embed(found.last)), found.n.reshape(1)
+        cos, sin, places = self.cos.index_select(0, at), self.sin.index_select(0, at), _places(found)
+        written: list[Tensor] = []
+        for number, writer in enumerate(self.writers):
+            assert isinstance(writer, Writer)
+            x, cache = writer.step(x, cos, sin, caches[number], places, found.own, memory[number], mask)
+            written.append(cache)
+        return self.logits(normed(x)).float().log_softmax(dim=2), written
+
+    def _best(self, found: Hypotheses, shares: Tensor) -> Hypotheses:
+        """The K best of all hypotheses with a token more. shares: log-probabilities [B, K, V] of each token."""
+        is_pad = torch.arange(shares.shape[2], device=shares.device) == PAD
+        # a hypothesis that is finished goes on with nothing, at no cost
+        nothing, no_pad = torch.where(is_pad, 0.0, NEVER), torch.where(is_pad, NEVER, 0.0)
+        scores = found.score[:, :, None] + torch.where(found.done[:, :, None], nothing, shares + no_pad)
+        length = found.length + (~found.done).long()
+        ranked = (scores / self._penalty(length)[:, :, None]).flatten(1)
+        best = ranked.topk(self.search.beams, dim=1).indices
+        parent, token = best // shares.shape[2], best % shares.shape[2]
+        told = found.told.gather(1, parent[:, :, None].expand_as(found.told))
+        return Hypotheses(
+            n=found.n + 1,
+            last=token,
+            told=told.index_copy(2, found.n.reshape(1), token[:, :, None]),
+            score=scores.flatten(1).gather(1, best),
+            length=length.gather(1, parent),
+            done=found.done.gather(1, parent) | (token == END),
+            own=found.own.gather(1, parent[:, :, None].expand_as(found.own)),
+        )
+
+    def _likeliest(self, found: Hypotheses) -> Said:
+        """An answer that came to no end is worth less than one that did."""
+        ranked = found.score / self._penalty(found.length) + torch.where(found.done, 0.0, NEVER / 10)
         first = ranked.argmax(dim=1, keepdim=True)
-        tokens = told.gather(1, first[:, :, None].expand(B, 1, L))[:, 0]
-        return Said(tokens, score.gather(1, first)[:, 0].float(), length.gather(1, first)[:, 0])
+        tokens = found.told.gather(1, first[:, :, None].expand(-1, -1, found.told.shape[2]))[:, 0]
+        return Said(tokens, found.score.gather(1, first)[:, 0].float(), found.length.gather(1, first)[:, 0])
 
     def _penalty(self, lengths: Tensor) -> Tensor:
         """Wu et al. 2016, eq. 14."""
