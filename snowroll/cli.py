@@ -21,6 +21,7 @@ from cyclopts.exceptions import (
 from cyclopts.validators import Number
 
 from snowroll.base.errors import SnowrollError, StoreError, UsageError, did_you_mean
+from snowroll.base.listing import shortened
 from snowroll.base.settings import split_flags
 
 if TYPE_CHECKING:
@@ -392,7 +393,7 @@ def complain(fault: SnowrollError, as_json: bool) -> int:
     if as_json:
         print(json.dumps(fault.as_json(), ensure_ascii=False))
     else:
-        say(f"snowroll: {fault}")
+        say(f"snowroll: {shortened(str(fault))}")
     return fault.exit_code
 
 

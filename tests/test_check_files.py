@@ -180,3 +180,10 @@ def test_a_person_is_told_a_few_findings_of_one_code_and_how_many_more_there_are
     assert lines[0].startswith("BLOCK  empty_file")
     assert [line for line in lines if "number" in line] == [f"note   blurred: number {k}" for k in range(5)]
     assert lines[-1] == "note   blurred: 3 more findings in 3 files; --json lists them"
+
+
+def test_a_finding_fills_no_screen() -> None:
+    long = "x" * 9_000
+    lines = told_of_all([Fault("skipped_files", "note", (long,) * 9, f"not read: {long}", f"mend {long}", 1.0)])
+    assert max(map(len, lines)) < 1_200
+    assert all("letters more" in line for line in lines)

@@ -40,6 +40,29 @@ KEYS = {
 }
 
 
+def test_nothing_that_init_or_an_error_tells_fills_a_screen(tmp_path: Path) -> None:
+    """Many lists, many classes, long names: what is left out is counted, and --json has it."""
+    root = tmp_path / "many"
+    (root / "data" / "all").mkdir(parents=True)
+    for number in range(40):
+        (root / "data" / "all" / f"{number}.png").write_bytes(png(shape("bar", number)))
+        row = f"all/{number}.png,{'bar' if number % 2 else 'ring'}"
+        (root / "data" / f"list{number}.csv").write_text(f"path,label\n{row}\n")
+    said = snowroll("init", root)
+    told = snowroll("init", root, "--json").json["evidence"]
+    assert len(told) > 40
+    assert f"... and {len(told) - 15} more: --json has all" in said.out
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "0.png").write_bytes(png(shape("bar", 0)))
+    labelled = snowroll("init", tmp_path / "labels", "--labels", ",".join(f"class{n}" for n in range(400)))
+    assert "class11 and 388 more" in labelled.out
+    refused = snowroll("init", root, "--task", "x" * 9_000)
+    for one in (said, labelled, refused):
+        lines = [*one.out.splitlines(), *one.err.splitlines()]
+        assert max(map(len, lines)) < 1_200
+        assert len(lines) < 40
+
+
 def test_init_says_what_it_found_and_why(home: Path) -> None:
     said = snowroll("init", home, "--json")
     assert said.code == 0

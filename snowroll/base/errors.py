@@ -2,6 +2,8 @@
 
 from difflib import get_close_matches
 
+from snowroll.base.listing import few
+
 
 class SnowrollError(Exception):
     """The user's mistake or the outside world's; shown as one line, never as a traceback.
@@ -50,6 +52,6 @@ class GateError(SnowrollError):
 
 
 def did_you_mean(word: str, known: list[str]) -> str:
-    """The cure for an unknown word: the nearest known one, or the list of them."""
+    """The cure for an unknown word: the nearest known one, or what there is."""
     near = get_close_matches(word, known, n=1, cutoff=0.6)
-    return f"did you mean '{near[0]}'?" if near else f"choose one of: {', '.join(sorted(known))}"
+    return f"did you mean '{near[0]}'?" if near else f"choose one of: {few(sorted(known), 24)}"

@@ -11,6 +11,7 @@ from difflib import SequenceMatcher
 from itertools import combinations, groupby
 
 from snowroll.base.errors import did_you_mean
+from snowroll.base.listing import few
 from snowroll.base.nouns import Fault
 from snowroll.prepare.class_folders import folder_levels
 from snowroll.prepare.view import View, count
@@ -158,7 +159,7 @@ def _mixed_depths(view: View) -> Iterator[Fault]:
         inner |= {folders[0] for row in deeper[label] if (folders := within[row])}
     rows = [row for some in deeper.values() for row in some]
     if rows:
-        named = ", ".join(f"'{label}' ({len(some):,})" for label, some in deeper.items() if some)
+        named = few([f"'{label}' ({len(some):,})" for label, some in deeper.items() if some])
         message = (
             f"{count(len(rows), 'sample lies', 'samples lie')} in a folder within its class folder: {named}; "
             "read as of the outer one, and by other loaders perhaps not at all"
@@ -196,7 +197,7 @@ def _few(view: View) -> Iterator[Fault]:
     small = {label: len(present.get(label, ())) for label in view.classes if len(present.get(label, ())) < _FEW}
     if small and present:
         rows = [row for label in small for row in present.get(label, ())]
-        named = ", ".join(f"{label} ({n})" for label, n in sorted(small.items(), key=lambda item: item[1]))
+        named = few([f"{label} ({n})" for label, n in sorted(small.items(), key=lambda item: item[1])])
         message = f"{count(len(small), 'class has', 'classes have')} fewer than {_FEW} samples: {named}"
         yield view.fault("few_in_class", "warn", rows, message, f"collect or label at least {_FEW} of each")
 

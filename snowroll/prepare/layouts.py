@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from snowroll.base.listing import few
 from snowroll.base.task import Found, Reading
 from snowroll.prepare.class_folders import case_folders
 from snowroll.prepare.class_names import matched, read_classes
@@ -201,7 +202,7 @@ def _readable_names(table: Table, folders: Mapping[str, Found]) -> dict[str, str
 def _unlabelled(pictures: Sequence[str], settings: PrepareSettings) -> Reading | None:
     if not settings.labels or not pictures:
         return None
-    told = (f"{count_formats(pictures)} without labels", f"labels to choose from: {', '.join(settings.labels)}")
+    told = (f"{count_formats(pictures)} without labels", f"labels to choose from: {few(settings.labels)}")
     return Reading("pictures without labels", told, tuple(Found(where, None) for where in pictures))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from snowroll.base.listing import shortened
 from snowroll.base.nouns import Fault, Json
 from snowroll.prepare.view import count
 from snowroll.project.faults import inspect
@@ -93,7 +94,7 @@ def told(fault: Fault) -> list[str]:
     shown = ", ".join(fault.paths[:PATHS]) + (f" ... ({len(fault.paths):,} files)" if len(fault.paths) > PATHS else "")
     sure = f"  ({fault.confidence:.0%} sure)" if 0.005 <= fault.confidence < 1 else ""
     return [
-        f"{MARK[fault.severity]}  {fault.code}: {fault.message}{sure}",
-        *([f"         {shown}"] if shown else []),
-        f"         cure: {fault.cure}",
+        f"{MARK[fault.severity]}  {fault.code}: {shortened(fault.message)}{sure}",
+        *([f"         {shortened(shown)}"] if shown else []),
+        f"         cure: {shortened(fault.cure)}",
     ]

@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 from snowroll.base.errors import DataError, UsageError, did_you_mean
-from snowroll.base.listing import in_order
+from snowroll.base.listing import in_order, shortened
 from snowroll.base.nouns import Json
 from snowroll.base.settings import FILE, Settings, as_toml
 from snowroll.base.task import Reading, find_preset, find_task, task_names
@@ -16,6 +16,8 @@ from snowroll.prepare.read import TRIFLES, Folder
 from snowroll.project.opened import Answer, Say, every_section, open_project, prepare_of
 from snowroll.project.stock import class_counts, take_stock
 from snowroll.store.project import Project
+
+SHOWN = 15  # sentences of evidence that a person is told
 
 
 def init(
@@ -48,8 +50,9 @@ def init(
     classes = f"{len(counts)} class{'es' * (len(counts) != 1)}, " if has_classes else ""
     lines = [
         f"found     {len(stock.samples):,} {opened.task.kind}s, {classes}{stock.layout}",
-        *[f"          {sentence}" for sentence in evidence],
-        *([f"          {_few(counts)}"] if classes else []),
+        *[f"          {shortened(sentence)}" for sentence in evidence[:SHOWN]],
+        *([f"          ... and {len(evidence) - SHOWN:,} more: --json has all"] if len(evidence) > SHOWN else []),
+        *([f"          {shortened(_few(counts))}"] if classes else []),
         *([f"          {unlabelled:,} without a label"] if unlabelled else []),
         *[f"or        {layout}: --task {name}" for name, layout in others.items()],
         f"wrote     {root / FILE}",

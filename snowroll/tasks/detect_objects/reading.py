@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import partial
 
 from snowroll.base.errors import DataError
+from snowroll.base.listing import few
 from snowroll.base.nouns import Json, Split
 from snowroll.base.task import Found, Reading
 from snowroll.prepare.decode import limited
@@ -104,7 +105,7 @@ def read_boxes(folder: Folder, settings: PrepareSettings) -> Reading | None:
         evidence.append(f"{fuller:,} pictures are marked by a file that knows more of them than another: it is taken")
     evidence += [resized] if resized else []
     if settings.labels:
-        evidence.append(f"labels to choose from: {', '.join(settings.labels)}")
+        evidence.append(f"labels to choose from: {few(settings.labels)}")
     named = " and ".join(one.format for one in told) or "pictures without labels"
     used = {*pictures, *(where for one in told for where in one.used)}
     others = {entry.where: "not a picture" for entry in folder.entries() if entry.where not in used}

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from snowroll.base.errors import DataError
+from snowroll.base.listing import few
 from snowroll.base.task import Found, Reading
 from snowroll.prepare import wfdb
 from snowroll.prepare.bundles import unbundled
@@ -149,7 +150,7 @@ def read_recordings(folder: Folder, settings: PrepareSettings) -> Reading | None
     elif folders is not None and len({one.target for one in folders.found}) > 1:
         reading = folders
     elif settings.labels:
-        told = f"{len(wheres):,} recordings without labels; labels to choose from: {', '.join(settings.labels)}"
+        told = f"{len(wheres):,} recordings without labels; labels to choose from: {few(settings.labels)}"
         reading = Reading("recordings without labels", (told,), tuple(Found(where, None) for where in wheres))
     else:
         for told in table.evidence:  # PTB-XL: what it says of recordings is no class

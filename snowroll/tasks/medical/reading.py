@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 from snowroll.base.errors import DataError
+from snowroll.base.listing import few
 from snowroll.base.task import Found, Reading
 from snowroll.prepare.class_names import read_classes
 from snowroll.prepare.decode import limited
@@ -134,7 +135,7 @@ def read_scans(folder: Folder, settings: PrepareSettings) -> Reading | None:
     elif folders is not None and _are_classes(folders, scans):
         reading = folders
     elif settings.labels:
-        told = f"{len(wheres):,} scans without labels; labels to choose from: {', '.join(settings.labels)}"
+        told = f"{len(wheres):,} scans without labels; labels to choose from: {few(settings.labels)}"
         reading = Reading("scans without labels", (told,), tuple(Found(where, None) for where in wheres))
     else:
         return None

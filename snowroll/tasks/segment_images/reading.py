@@ -17,7 +17,7 @@ from itertools import combinations
 import numpy as np
 
 from snowroll.base.errors import DataError
-from snowroll.base.listing import in_order
+from snowroll.base.listing import few, in_order
 from snowroll.base.nouns import Json
 from snowroll.base.task import Found, Reading
 from snowroll.prepare.class_names import matched
@@ -93,11 +93,11 @@ def read_masks(folder: Folder, settings: PrepareSettings) -> Reading | None:
         evidence.append(f"{len(empty):,} masks hold nothing that is judged: they are no labels, as of {empty[0]}")
     if again:
         told = "of several outlines of the same things one is learnt from, and not"
-        evidence.append(f"{told} {', '.join(again)}; --prepare.masks says which")
+        evidence.append(f"{told} {few(again)}; --prepare.masks says which")
     if settings.labels:
-        evidence.append(f"labels to choose from: {', '.join(settings.labels)}")
+        evidence.append(f"labels to choose from: {few(settings.labels)}")
     if ignored := sorted({_spelled(value) for value, name in meaning.items() if not name}):
-        evidence.append(f"pixels of value {', '.join(ignored)} are not judged")
+        evidence.append(f"pixels of value {few(ignored)} are not judged")
     evidence += [f"{where}: {why}" for where, why in skipped.items() if why.startswith(TOO_LARGE)]
     used = {*pictures}
     used_masks = {file for marked in pairs.values() for file in marked.files}

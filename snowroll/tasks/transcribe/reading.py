@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from snowroll.base.listing import few
 from snowroll.base.task import Found, Reading
 from snowroll.evaluate.edits import plain
 from snowroll.prepare.audio import kind_of_sound
@@ -51,7 +52,7 @@ def read_speech(folder: Folder, settings: PrepareSettings, columns: str) -> Read
         if not settings.labels:
             return None
         told = Told({}, layout="recordings without labels")
-        told.evidence.append(f"labels to choose from: {', '.join(settings.labels)}")
+        told.evidence.append(f"labels to choose from: {few(settings.labels)}")
     found, skipped = [], {}
     for where in recordings:
         if told.layout == "recordings without labels":
