@@ -32,6 +32,7 @@ from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.prepare.split_words import splits_of_folders
 from snowroll.tasks.segment_images.coco import read_coco
+from snowroll.tasks.segment_images.kept_secret import without_secret
 from snowroll.tasks.segment_images.mask_files import Mask, Value, open_mask, together
 from snowroll.tasks.segment_images.pairing import Marked, Pairing, pair
 from snowroll.tasks.segment_images.polygons import read_labelme, read_yolo
@@ -111,7 +112,8 @@ def read_masks(folder: Folder, settings: PrepareSettings) -> Reading | None:
     if pairs or listed:
         layout = f"outlines in {spelled}" if listed else APART if _are_apart(pairs) else "pictures and masks"
     reading = Reading(layout, tuple(evidence), tuple(found), {**others, **folder.refused, **skipped})
-    return with_groups(with_cases(with_declared(reading, folder, settings)), settings.group)
+    declared = without_secret(with_declared(reading, folder, settings))
+    return with_groups(with_cases(declared), settings.group)
 
 
 def _outlined(
