@@ -26,6 +26,7 @@ from snowroll.prepare.pictures import sniff
 from snowroll.prepare.read import Folder
 from snowroll.prepare.split_words import SPLITS
 from snowroll.tasks.segment_images.mask_files import open_mask
+from snowroll.tasks.segment_images.parts import parts_of
 
 _WORDS = ("mask", "label", "anno", "gt", "seg", "truth", "colo", "ids")  # in the path of masks; no class is called so
 _THINGS = ("object", "instance")  # in the path of masks that number things, where others of them tell classes
@@ -76,7 +77,9 @@ def pair(folder: Folder, pictures: Sequence[str], meant: Set[str] = frozenset(),
         other = _paired(pictures, meant, masks, is_learnt=True)
         is_more = other.pairs.keys() | other.passed == found.pairs.keys() and len(other.masks) > len(found.masks)
         found = other if is_more or not found.pairs else found
-    return found if found.pairs else _by_folder(pictures, partial(_mask_kinds, folder, megapixels=megapixels))
+    looked_at = partial(_mask_kinds, folder, megapixels=megapixels)
+    found = found if found.pairs else _by_folder(pictures, looked_at)
+    return found if found.pairs else _by_parts(pictures, looked_at)
 
 
 Masks = Callable[[Mapping[str, Sequence[str]]], dict[str, Kind]]  # some files of each kind -> the kinds that are masks
@@ -367,3 +370,19 @@ def _by_folder(pictures: Sequence[str], masks_of: Masks) -> Pairing:
         return Pairing({}, frozenset())
     pairs = {others[case][0]: Marked(tuple(files)) for case, files in cases.items()}
     return Pairing(pairs, frozenset(file for files in cases.values() for file in files))
+
+
+def _by_parts(pictures: Sequence[str], masks_of: Masks) -> Pairing:
+    """Pictures whose parts are masked in a file each."""
+
+    def of_two_values(chosen: Mapping[str, Sequence[str]]) -> set[str]:
+        kinds = masks_of({f"*_{part}": files for part, files in chosen.items()})
+        return {part for part in chosen if f"*_{part}" in kinds and kinds[f"*_{part}"].values <= 2}
+
+    found = parts_of(pictures, of_two_values)
+    is_one = len({part for masks in found.values() for part in masks.values()}) == 1  # a thing: it needs no name
+    pairs = {
+        picture: Marked(tuple(sorted(masks)), () if is_one else tuple(masks[mask] for mask in sorted(masks)))
+        for picture, masks in found.items()
+    }
+    return Pairing(pairs, frozenset(mask for masks in found.values() for mask in masks) - pairs.keys())

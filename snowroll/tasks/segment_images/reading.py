@@ -87,7 +87,8 @@ def read_masks(folder: Folder, settings: PrepareSettings) -> Reading | None:
     ]
     if any(len(marked.files) > 1 for marked in pairs.values()):
         is_named = any(marked.names for marked in pairs.values())
-        evidence.append(f"a file for each {'class' if is_named else 'thing'} of a picture, joined into one mask")
+        above = ": where they overlap, the smaller lies above" if is_named else ""
+        evidence.append(f"a file for each {'class' if is_named else 'thing'} of a picture, joined into one mask{above}")
     if not names and _has_soft_edges(list(seen.values())):
         evidence.append("greys at the borders of black and white masks: over 127 is foreground")
     if empty:
