@@ -7,11 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from boxes_kit import drawing, put, put_bytes
+from house_kit import snowroll
 from mask_kit import a_mask, photo, write
 
 from snowroll.base.task import Reading
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
+from snowroll.tasks.detect_objects.formats import mot
+from snowroll.tasks.detect_objects.reading import read_boxes
 from snowroll.tasks.segment_images.reading import read_masks
 
 ONE = PrepareSettings(workers=1)
@@ -78,3 +82,36 @@ def test_pictures_that_are_called_alike_are_no_masks_of_parts(tmp_path: Path) ->
         for name in ("", "_left", "_right"):
             write(tmp_path, f"{number}{name}.png", photo(number))
     assert read_masks(Folder(tmp_path), ONE) is None
+
+
+def test_films_of_the_mot_challenge(tmp_path: Path) -> None:
+    """Whoever is to be ignored is, a car is no pedestrian, and a film that lies there twice is one group."""
+    rows = ["1,1,4.5,6,10,12,1,1,0.9", "1,2,20,6,5,5,0,7,1", "2,3,1,1,9,9,0,3,1", "9,1,4,6,10,12,1,1,1"]
+    for film in ("train/MOT17-02-DPM", "train/MOT17-02-SDP", "train/MOT17-04-DPM", "test/MOT17-01-DPM"):
+        put_bytes(tmp_path, {f"{film}/img1/{n:06}.png": drawing(n) for n in (1, 2, 3)})
+        put(tmp_path, {f"{film}/seqinfo.ini": "[Sequence]\nimWidth=40\nimHeight=30\n"})
+        put(tmp_path, {f"{film}/det/det.txt": "1,-1,4,6,10,12,0.9\n2,-1,4,6,10,12,0.9\n"})
+        put(tmp_path, {f"{film}/gt/gt.txt": "\n".join(rows[: 3 if "02" in film else 4])} if "train" in film else {})
+    said = snowroll("init", tmp_path / "project", "--data", tmp_path, "--task", "detect_objects", "--json")
+    assert said.code == 0, said.err
+    reading = read_boxes(Folder(tmp_path), ONE)
+    assert reading is not None
+    told = {one.where: one for one in reading.found}
+    seen = {"class": "pedestrian", "box": [4.5, 6.0, 14.5, 18.0]}
+    ignored = {"class": "pedestrian", "box": [20.0, 6.0, 25.0, 11.0], "ignore": True}
+    film = "train/MOT17-02-SDP/img1"
+    assert [told[f"{film}/{n:06}.png"].target for n in (1, 2, 3)] == [[seen, ignored], [], []]
+    assert told["test/MOT17-01-DPM/img1/000001.png"].target is None
+    assert {one.group for one in reading.found} == {"train/MOT17-02-DPM", "train/MOT17-04-DPM", None}
+    assert {one.split for one in reading.found if one.group} == {"train"}
+
+
+def test_a_film_alone_and_one_with_other_numbers(tmp_path: Path) -> None:
+    put_bytes(tmp_path, {f"{film}img1/{n}.png": drawing(n) for n in (1, 2) for film in ("a/", "b/")})
+    put(tmp_path, {"a/gt/gt.txt": "1,1,4,6,10,12,1,-1,-1,-1\n", "b/gt/gt.txt": "1 2 3\n"})
+    (alone,) = mot.read(Folder(tmp_path / "a")).pictures[:1]
+    assert alone.picture == "img1/1.png"
+    assert len(alone.objects) == 1
+    both = mot.read(Folder(tmp_path))
+    assert {one.group for one in both.pictures} == {"a"}
+    assert "b/gt/gt.txt" in both.skipped

@@ -32,6 +32,7 @@ from snowroll.tasks.detect_objects.formats import (
     kitti,
     label_studio,
     labelme,
+    mot,
     table,
     via,
     visdrone,
@@ -51,6 +52,7 @@ READERS: tuple[Callable[[Folder], Told], ...] = (
     table.read,
     kitti.read,
     visdrone.read,
+    mot.read,
     via.read,
     wider_face.read,
     bdd100k.read,
@@ -94,7 +96,8 @@ def read_boxes(folder: Folder, settings: PrepareSettings) -> Reading | None:
             continue
         one = marked.get(where)
         split = (one.split if one else None) or splits.get(where)
-        found.append(Found(where, None if one is None else list(one.objects), None, split))
+        group = one.group if one else None
+        found.append(Found(where, None if one is None else list(one.objects), group, split))
     counts = Counter(row["class"] for one in marked.values() for row in one.objects if not is_of_any(row))
     evidence = [sentence for one in told for sentence in one.evidence[:4]]
     nothing = sum(not one.objects for one in marked.values())

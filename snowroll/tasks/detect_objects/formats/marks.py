@@ -29,6 +29,7 @@ class Marked:
     split: Split | None = None
     relative: bool = False  # the boxes are shares of the picture's sides: its size must be looked up
     also: str = ""  # a longer name, to tell files apart that are called `picture`
+    group: str | None = None  # the film that it is a frame of
 
 
 @dataclass(slots=True)
