@@ -10,8 +10,10 @@ import pytest
 from boxes_kit import drawing, put, put_bytes
 from house_kit import snowroll
 from mask_kit import a_mask, photo, write
+from prepare_kit import jpeg
 
 from snowroll.base.task import Reading
+from snowroll.prepare.layouts import read_images
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.tasks.detect_objects.formats import mot
@@ -115,3 +117,49 @@ def test_a_film_alone_and_one_with_other_numbers(tmp_path: Path) -> None:
     both = mot.read(Folder(tmp_path))
     assert {one.group for one in both.pictures} == {"a"}
     assert "b/gt/gt.txt" in both.skipped
+
+
+def pictures_read(root: Path, **told: object) -> Reading | None:
+    return read_images(Folder(root), PrepareSettings(workers=1, **told))  # type: ignore[arg-type]
+
+
+BIRDS = {"1": "001.Albatross", "2": "002.Auk", "3": "003.Crow"}
+
+
+def put_birds(root: Path, place: str, keys: list[str]) -> dict[str, tuple[str, str]]:
+    """Pictures and lists as CUB-200-2011 and NABirds have them; file -> (class, split)."""
+    lists: dict[str, list[str]] = {"images": [], "image_class_labels": [], "train_test_split": []}
+    meant: dict[str, tuple[str, str]] = {}
+    for number, key in enumerate(keys):
+        kind = "123"[number % 3]
+        file = place.format(name=BIRDS[kind], number=number)
+        is_train = number // 3 % 2
+        for told, cell in zip(lists.values(), (file, kind, is_train), strict=True):
+            told.append(f"{key} {cell}")
+        meant[f"images/{file}"] = BIRDS[kind], "train" if is_train else "test"
+        put_bytes(root, {f"images/{file}": jpeg(number)})
+    put(root, {f"{name}.txt": "\n".join(lines) + "\n" for name, lines in lists.items()})
+    put(root, {"classes.txt": "".join(f"{kind} {name}\n" for kind, name in BIRDS.items())})
+    put(root, {"bounding_boxes.txt": "".join(f"{key} 3.0 4.0 20.0 22.0\n" for key in keys)})
+    put(root, {"parts/part_locs.txt": "".join(f"{key} {part} 1.0 2.0 1\n" for key in keys for part in (1, 2))})
+    return meant
+
+
+@pytest.mark.parametrize("place", ["{name}/{number}.jpg", "bird {number}.jpg"])
+@pytest.mark.parametrize("is_numbered", [True, False])
+def test_lists_that_are_joined_by_a_key(tmp_path: Path, place: str, is_numbered: bool) -> None:
+    """The official split, and the classes where no folders tell them."""
+    keys = [str(number) if is_numbered else f"0000139e-21dc-4d0c-{number:04x}" for number in range(1, 25)]
+    meant = put_birds(tmp_path, place, keys)
+    reading = pictures_read(tmp_path)
+    assert reading is not None
+    assert {one.where: (one.target, one.split) for one in reading.found} == meant
+    assert any("0 is test, 1 is train" in sentence for sentence in reading.evidence)
+
+
+def test_keys_without_a_list_of_files_join_nothing(tmp_path: Path) -> None:
+    put_birds(tmp_path, "{name}/{number}.jpg", [str(number) for number in range(24)])
+    (tmp_path / "images.txt").unlink()
+    reading = pictures_read(tmp_path)
+    assert reading is not None
+    assert {one.split for one in reading.found} == {None}

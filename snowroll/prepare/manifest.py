@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from snowroll.base.nouns import Split
+from snowroll.prepare.keyed_lists import Keyed, joined, keyed
 from snowroll.prepare.manifest_columns import NAMES, NUMBERED, RUN_LENGTHS, columns_of, why_classless
 from snowroll.prepare.manifest_lines import (
     ENDINGS,
@@ -80,8 +81,17 @@ def read_manifests(
         return table
     shelf = Shelf(pictures, beside)
     streamed = ((where, raw) for where, raw in folder.stream(wheres) if has_ending(where) or is_delimited(raw))
-    found = (lines_of(where, raw, shelf, table.skipped) for where, raw in streamed)
-    parsed = [folded(lines) for lines in found if lines is not None]
+    by_key: dict[str, Keyed] = {}
+    parsed: list[Lines] = []
+    for where, raw in streamed:
+        if where.lower().endswith(LISTS) and not is_text and (told := keyed(raw)):
+            by_key[where] = told
+        if lines := lines_of(where, raw, shelf, table.skipped):
+            parsed.append(folded(lines))
+    if both := joined(by_key, shelf):
+        parsed = [lines for lines in parsed if lines.where not in both.lists] + [both.lines]
+        table.used |= {*both.lists}
+        table.evidence.append(both.evidence)
     used = [
         (lines, columns)
         for lines in (parsed if is_text else unnumbered(parsed))
@@ -93,14 +103,14 @@ def read_manifests(
     used = used if is_text else of_one_labelling(used, shelf, table.evidence)
     declared: dict[str, Split | None] = {lines.where: split_of_name(lines.where) for lines, _ in used}
     labelled = any("label" in columns and declared[lines.where] for lines, columns in used)
-    both = {lines.where for lines, _ in used if declared[lines.where] is None and learns_from(lines.where)}
-    for lines, columns in sorted(used, key=lambda one: one[0].where in both):  # train.txt and val.txt tell more
-        split = "train" if lines.where in both else declared[lines.where]
+    for_both = {lines.where for lines, _ in used if declared[lines.where] is None and learns_from(lines.where)}
+    for lines, columns in sorted(used, key=lambda one: one[0].where in for_both):  # train.txt and val.txt tell more
+        split = "train" if lines.where in for_both else declared[lines.where]
         lends = {"split", "group"} & columns.keys() or ("label" in columns and not labelled)
         if split is None and any(declared.values()) and not lends:
             table.skipped[lines.where] = "a manifest that is for no split, beside others that are"
             continue
-        _add(table, lines, columns, shelf, split, is_text, lines.where in both)
+        _add(table, lines, columns, shelf, split, is_text, lines.where in for_both)
     return table
 
 
