@@ -3,6 +3,7 @@ one line, and never read as something else in silence."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -163,3 +164,40 @@ def test_keys_without_a_list_of_files_join_nothing(tmp_path: Path) -> None:
     reading = pictures_read(tmp_path)
     assert reading is not None
     assert {one.split for one in reading.found} == {None}
+
+
+def put_faces(root: Path, ending: str) -> dict[str, tuple[str, str]]:
+    """As Adience has them: photos of users, of which several faces may be cut, and tables that name the photos."""
+    mark = "," if ending == "csv" else "\t"
+    head = mark.join(("user_id", "original_image", "face_id", "age", "gender", "x", "y", "dx", "dy", "tilt_ang"))
+    tables, meant = defaultdict[int, list[str]](lambda: [head]), dict[str, tuple[str, str]]()
+    for face in range(48):
+        user, photo_of = f"{10069023 + face // 4 * 991}@N0{face % 3 // 4}", f"{10424815813 + face // 2}_e9_o.jpg"
+        gender, age = "mf"[face % 2], ("25", "60")[face // 2 % 2]
+        cells = (user, photo_of, str(face), age, gender, *(str(face * k) for k in (2, 3, 5, 7)), str(face % 3 * 5))
+        tables[face // 4 % 3].append(mark.join(cells))
+        place = f"faces/{user}/coarse_face.{face}.{photo_of}"
+        put_bytes(root, {place: jpeg(face)})
+        meant[place] = gender, user
+    put(root, {f"fold_{number}_data.{ending}": "\n".join(lines) for number, lines in tables.items()})
+    return meant
+
+
+@pytest.mark.parametrize("ending", ["txt", "csv"])
+def test_folders_that_a_table_calls_users_are_no_classes(tmp_path: Path, ending: str) -> None:
+    """Which column has the classes is a person's to say; cells then find their faces, by the ends of their names."""
+    meant = put_faces(tmp_path / "data", ending)
+    said = snowroll("init", tmp_path / "project", "--data", tmp_path / "data")
+    assert said.code != 0
+    for word in ("fold_0_data", "groups", "--prepare.label_column", "gender", "age"):
+        assert word in said.err
+    reading = pictures_read(tmp_path / "data", label_column="gender")
+    assert reading is not None
+    assert {one.where: (one.target, one.group) for one in reading.found} == meant
+
+
+def test_folders_are_classes_where_the_user_says_so(tmp_path: Path) -> None:
+    meant = put_faces(tmp_path, "txt")
+    reading = pictures_read(tmp_path, label_column="user_id")
+    assert reading is not None
+    assert {one.where: one.target for one in reading.found} == {where: user for where, (_, user) in meant.items()}

@@ -53,6 +53,10 @@ def read_images(folder: Folder, settings: PrepareSettings) -> Reading | None:
         reading = packed
     else:
         reading = overlaid(beside, table) if beside else _choose(samples, table, settings)
+        if reading and _are_groups(reading, table, settings):
+            told = {where: f"the folders are groups by it, no classes: {why}" for where, why in table.classless.items()}
+            folder.refused = {**told, **folder.refused}
+            return None
     reading = reading or packed or read_image_arrays(folder, entries)
     reading = reading or read_shards(folder, entries) or _unlabelled(samples, settings)
     if reading is None:
@@ -69,6 +73,14 @@ def read_images(folder: Folder, settings: PrepareSettings) -> Reading | None:
     skipped = {**others, **folder.refused, **masks, **table.skipped, **reading.skipped}
     unread = _unread(reading, left, table, settings)
     return replace(reading, evidence=(*unread, *reading.evidence, *told), skipped=skipped)
+
+
+def _are_groups(reading: Reading, table: Table, settings: PrepareSettings) -> bool:
+    """Whether a list that says more of the pictures, and not which class they are, says that the folders are groups."""
+    if table.has_labels or not table.classless or settings.label or settings.labels:
+        return False
+    rows = ((one, table.rows.get(one.where)) for one in reading.found)
+    return 2 * sum(row is not None and row.group == one.target for one, row in rows) > len(reading.found)
 
 
 def _unread(reading: Reading, left: Sequence[Entry], table: Table, settings: PrepareSettings) -> list[str]:

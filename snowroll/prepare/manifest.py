@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from snowroll.base.nouns import Split
 from snowroll.prepare.keyed_lists import Keyed, joined, keyed
+from snowroll.prepare.longer_names import with_whole_names
 from snowroll.prepare.manifest_columns import NAMES, NUMBERED, RUN_LENGTHS, columns_of, why_classless
 from snowroll.prepare.manifest_lines import (
     ENDINGS,
@@ -87,7 +88,7 @@ def read_manifests(
         if where.lower().endswith(LISTS) and not is_text and (told := keyed(raw)):
             by_key[where] = told
         if lines := lines_of(where, raw, shelf, table.skipped):
-            parsed.append(folded(lines))
+            parsed.append(with_whole_names(folded(lines), pictures))
     if both := joined(by_key, shelf):
         parsed = [lines for lines in parsed if lines.where not in both.lists] + [both.lines]
         table.used |= {*both.lists}

@@ -120,11 +120,15 @@ def _find(meaning: str, columns: Sequence[str], tried: Sequence[Mapping[str, str
 
 
 def _is_measured(name: str, columns: Sequence[str], cells: Sequence[str]) -> bool:
-    """Whether it is no class, whatever its name: numbers with fractions, or the place beside one that is called x."""
+    """Whether it is no class, whatever its name: numbers with fractions, the place beside one that is called x, or a
+    length beside dy."""
     is_number = all(_FRACTION.fullmatch(cell) or NUMBER.fullmatch(cell) for cell in cells)
     if is_number and any(_FRACTION.fullmatch(cell) for cell in cells):
         return True
-    return _plain(name) == "y" and any(_plain(other).endswith("x") for other in columns)
+    others = [_plain(other) for other in columns]
+    if _plain(name) == "dx":
+        return is_number and "dy" in others
+    return _plain(name) == "y" and any(other.endswith("x") for other in others)
 
 
 def _label_by_content(columns: Sequence[str], tried: Sequence[Mapping[str, str]]) -> str | None:

@@ -54,11 +54,11 @@ def lines_of(where: str, raw: bytes, shelf: Shelf, skipped: dict[str, str]) -> L
         text = raw.decode("utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
     except UnicodeDecodeError:
         text = raw.decode("latin-1")
-    if where.lower().endswith(LISTS):
-        rows = _list_lines(where, text, shelf)
-    elif where.lower().endswith(("jsonl", "ndjson")):
+    is_list = where.lower().endswith(LISTS)
+    rows = _list_lines(where, text, shelf) if is_list else []
+    if where.lower().endswith(("jsonl", "ndjson")):
         rows = _json_lines(where, text, skipped)
-    else:
+    elif not is_list or (not rows and is_delimited(raw)):
         try:
             rows = list(_csv_lines(where, text, shelf))
         except csv.Error as fault:
