@@ -13,12 +13,14 @@ from house_kit import snowroll
 from mask_kit import a_mask, photo, write
 from prepare_kit import jpeg
 
+from snowroll.base.errors import DataError
 from snowroll.base.task import Reading
 from snowroll.prepare.layouts import read_images
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.tasks.detect_objects.formats import mot
 from snowroll.tasks.detect_objects.reading import read_boxes
+from snowroll.tasks.medical.scans import open_scan
 from snowroll.tasks.segment_images.reading import read_masks
 
 ONE = PrepareSettings(workers=1)
@@ -201,3 +203,29 @@ def test_folders_are_classes_where_the_user_says_so(tmp_path: Path) -> None:
     reading = pictures_read(tmp_path, label_column="user_id")
     assert reading is not None
     assert {one.where: one.target for one in reading.found} == {where: user for where, (_, user) in meant.items()}
+
+
+def meta_image(name: str) -> dict[str, bytes]:
+    head = "ObjectType = Image\nNDims = 3\nDimSize = 4 4 4\nElementType = MET_SHORT\nElementDataFile = LOCAL\n"
+    return {f"{name}.mhd": head.encode(), f"{name}.raw": bytes(128)}
+
+
+@pytest.mark.parametrize(
+    ("files", "kind"),
+    [(meta_image("1.3.6"), "MetaImage"), ({"a.nrrd": b"NRRD0004\n"}, "NRRD"), ({"a.mha": b"ObjectType"}, "MetaImage"),
+     ({"a.hdr": bytes(348), "a.img": bytes(64)}, "Analyze"), ({"a.mgz": b"\x1f\x8b"}, "MGH")],
+)  # fmt: skip
+def test_scans_in_other_formats_are_named_with_the_cure(tmp_path: Path, files: dict[str, bytes], kind: str) -> None:
+    """And the tables beside them, LUNA16's, are no rows of their own."""
+    put_bytes(tmp_path / "data", {f"subset{n}/{name}": raw for n in (0, 1, 2) for name, raw in files.items()})
+    rows = "".join(f"1.3.6,{n}.5,{n},{n},{n % 2}\n" for n in range(40))
+    put(tmp_path / "data", {"candidates.csv": f"seriesuid,coordX,coordY,coordZ,class\n{rows}"})
+    said = snowroll("init", tmp_path / "project", "--data", tmp_path / "data")
+    assert said.code != 0
+    assert f"was not read: a scan as {kind}: convert it to NIfTI" in said.err
+
+
+@pytest.mark.parametrize("raw", [b"NRRD0004\ntype: short\n", b"ObjectType = Image\n", b"NDims = 3\n"])
+def test_a_scan_in_another_format_that_is_to_be_answered(raw: bytes) -> None:
+    with pytest.raises(DataError, match="which is not read"):
+        open_scan(raw)

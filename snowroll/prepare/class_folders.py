@@ -20,7 +20,9 @@ _MAY_NAME = frozenset({"all", "raw", "part", "set", "split"})  # ALL is a leukae
 NO_CLASSES = _GENERIC | {"mask", "masks", "label", "labels", "annotation", "annotations", "gt", "ground_truth"}
 _CASES = 10  # folders from which on splits can be drawn of whole ones
 # whose pictures lie in a folder: no class, unlike a person or a user whose face is to be told
-_OF_ONE = re.compile(r"(patient|subject|case|participant|study|slide|specimen|animal|session|fold)s?[ _.-]*\d", re.I)
+_OF_ONE = re.compile(
+    r"(patient|subject|case|participant|study|slide|specimen|animal|session|fold|subset)s?[ _.-]*\d", re.IGNORECASE
+)
 _FEWEST_GROUPS = 3
 _OUTCOME = re.compile(
     rf"{_OF_ONE.pattern}*[ _.-]+(positive|negative|pos|neg|normal|abnormal|benign|malignant|healthy|ill)", re.IGNORECASE

@@ -124,7 +124,9 @@ def _recognise(source: Path, settings: Settings, wanted: str) -> tuple[str, dict
     cure += "" if settings.values.get("prepare.labels") else ", or give --labels a,b,c for unlabelled files"
     if wanted:
         cure = find_task(wanted).wants
-    unread = next((f"; {where} was not read: {why}" for where, why in folder.refused.items() if why not in TRIFLES), "")
+    reasons = {where: why for where, why in folder.refused.items() if why not in TRIFLES}
+    usual = max(reasons.values(), key=Counter(reasons.values()).__getitem__, default="")  # of most files
+    unread = next((f"; {where} was not read: {why}" for where, why in reasons.items() if why == usual), "")
     who = f"task '{wanted}'" if wanted else "any task"
     raise DataError(f"no data that {who} recognises{_kinds(folder)}{unread}", where=source, cure=cure)
 

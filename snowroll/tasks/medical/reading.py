@@ -20,6 +20,7 @@ from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.tasks.medical import dicom
 from snowroll.tasks.medical.dicom import Header
+from snowroll.tasks.medical.other_scans import why_unread
 
 _DICOM = (".dcm", ".dicom", ".ima", ".img.dcm")
 NIFTI = (".nii", ".nii.gz")
@@ -38,6 +39,7 @@ def find_scans(folder: Folder, settings: PrepareSettings) -> Scans:
     """DICOM files (slices of one volume as one scan), NIfTI files and pictures."""
     entries = folder.entries()
     names = [entry.where for entry in entries]
+    folder.refused |= why_unread(names)
     found: dict[str, str | None] = {w: None for w in names if w.lower().endswith(NIFTI) or format_of_name(w)}
     candidates = [entry.where for entry in entries if entry.size > 132 and may_be_dicom(entry.where)]
     heads: dict[str, Header] = {}

@@ -43,7 +43,7 @@ def open_scan(raw: bytes, megapixels: float = 100.0) -> Scan:
 
     megapixels: what has more voxels, in millions, is refused from its header. Raises DataError in plain words.
     """
-    from snowroll.tasks.medical import dicom, nifti
+    from snowroll.tasks.medical import dicom, nifti, other_scans
 
     if is_bundle(raw):
         parts = unbundled(raw)
@@ -56,6 +56,7 @@ def open_scan(raw: bytes, megapixels: float = 100.0) -> Scan:
         return dicom.open_series([raw], megapixels)
     if nifti.is_nifti(raw):
         return nifti.open_nifti(raw, megapixels)
+    other_scans.refuse_others(raw)
     return _picture(raw, megapixels)
 
 

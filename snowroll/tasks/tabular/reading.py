@@ -29,7 +29,10 @@ _PIXELS = "cells that are rows of numbers each"
 _SPLITS = ("split", "subset", "partition", "fold", "usage")
 _GROUPS = ("group", "groupid", "patient", "patientid", "subject", "subjectid", "customerid", "personid", "userid")
 _ENDINGS: Mapping[str, Split] = {"tra": "train", "trn": "train", "test": "test", "tes": "test", "tst": "test"}
-_OTHERS_DATA = (".npz", ".npy", ".wav", ".flac", ".mp3", ".ogg", ".dcm", ".nii", ".nii.gz", ".edf", ".hea", ".atr")
+_OTHERS_DATA = (
+    *(".npz", ".npy", ".wav", ".flac", ".mp3", ".ogg", ".edf", ".hea", ".atr"),
+    *(".dcm", ".nii", ".nii.gz", ".hdr", ".mhd", ".mha", ".nrrd", ".nhdr", ".mgz", ".mgh"),
+)
 
 
 @dataclass(frozen=True, slots=True)
