@@ -20,6 +20,8 @@ from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.tasks.detect_objects.formats import mot
 from snowroll.tasks.detect_objects.reading import read_boxes
+from snowroll.tasks.medical.nifti import written
+from snowroll.tasks.medical.reading import read_scans
 from snowroll.tasks.medical.scans import open_scan
 from snowroll.tasks.segment_images.reading import read_masks
 
@@ -229,3 +231,17 @@ def test_scans_in_other_formats_are_named_with_the_cure(tmp_path: Path, files: d
 def test_a_scan_in_another_format_that_is_to_be_answered(raw: bytes) -> None:
     with pytest.raises(DataError, match="which is not read"):
         open_scan(raw)
+
+
+@pytest.mark.parametrize(("one", "other", "is_told"), [("IXI-T1", "IXI-T2", True), ("healthy", "ill", False)])
+def test_classes_that_are_ways_of_scanning_are_told_first(tmp_path: Path, one: str, other: str, is_told: bool) -> None:
+    """As IXI's: of every patient both, and a table of them that names no scan."""
+    for number in range(4):
+        scan = written(np.full((3, 4, 5), number, np.uint8), (1.0, 1.0, 1.0))
+        put_bytes(tmp_path, {f"{name}/IXI{number:03}-Guys-{name[-2:]}.nii": scan for name in (one, other)})
+    put(tmp_path, {"IXI.csv": "IXI_ID,SEX_ID,AGE\n0,1,35.8\n1,2,38.7\n2,1,46.7\n3,1,51.2\n"})
+    reading = read_scans(Folder(tmp_path), ONE)
+    assert reading is not None
+    assert {one.target for one in reading.found} == {one, other}
+    assert ("ways of scanning" in reading.evidence[0]) == is_told
+    assert any("IXI.csv" in sentence for sentence in reading.evidence) == is_told

@@ -21,6 +21,7 @@ from snowroll.prepare.settings import PrepareSettings
 from snowroll.tasks.medical import dicom
 from snowroll.tasks.medical.dicom import Header
 from snowroll.tasks.medical.other_scans import why_unread
+from snowroll.tasks.medical.ways import with_ways_told
 
 _DICOM = (".dcm", ".dicom", ".ima", ".img.dcm")
 NIFTI = (".nii", ".nii.gz")
@@ -151,6 +152,7 @@ def read_scans(folder: Folder, settings: PrepareSettings) -> Reading | None:
     skipped = {**others, **folder.refused, **beside, **scans.skipped, **table.skipped, **reading.skipped}
     told = (*reading.evidence, *table.evidence, *scans.evidence)
     whole = replace(reading, found=found, evidence=told, skipped=skipped)
+    whole = with_ways_told(whole, [*others]) if reading is folders and not settings.label else whole
     return with_groups(whole, settings.group)
 
 
