@@ -245,3 +245,20 @@ def test_classes_that_are_ways_of_scanning_are_told_first(tmp_path: Path, one: s
     assert {one.target for one in reading.found} == {one, other}
     assert ("ways of scanning" in reading.evidence[0]) == is_told
     assert any("IXI.csv" in sentence for sentence in reading.evidence) == is_told
+
+
+def test_a_table_whose_rows_are_named_last_is_no_table_of_texts(tmp_path: Path) -> None:
+    """As auto-mpg: what is to be predicted stands first, spaces part numbers, and a tab the quoted name of a car."""
+    rng = np.random.default_rng(0)
+    lines = [
+        f"{rng.uniform(9, 46):.1f}   {rng.integers(2, 5) * 2}   {rng.uniform(70, 450):.1f}      "
+        f"{'?' if row % 40 == 5 else f'{row % 90 + 50}.0':<10} {rng.integers(1600, 5000)}.      "
+        f'{rng.uniform(8, 25):.1f}   {row % 13 + 70}  {row % 3 + 1}\t"ford pinto ({row}) wagon"'
+        for row in range(200)
+    ]
+    put(tmp_path / "data", {"auto-mpg.data": "\n".join(lines) + "\n", "auto-mpg.names": "1. Title: Auto-Mpg Data\n"})
+    said = snowroll("init", tmp_path / "project", "--data", tmp_path / "data", "--json")
+    assert said.code == 0, said.err
+    assert said.json["task"] == "tabular_values"
+    assert said.json["labelled"] == 200
+    assert any("'column 1', the first column" in sentence for sentence in said.json["evidence"])

@@ -35,14 +35,19 @@ class Values:
         return f"column '{column.name}' holds no numbers, and classes are for task 'tabular'"
 
     def proposed(self, seen: Sequence[Seen], is_named: bool) -> tuple[str, str]:
-        """One that is called so, else the last, where it is measured; nothing where one offers itself as classes."""
+        """One that is called so, else the last, where it is measured; without names the first, where the last says what
+        each row is called. Nothing where one offers itself as classes."""
         if Classes().proposed(seen, is_named)[0]:
             return "", ""
         for wanted in _NAMED:
             for column in seen:
                 if plain(column.name) == wanted and is_measured(column):
                     return column.name, _SAID
-        return (seen[-1].name, LAST) if seen and is_measured(seen[-1]) else ("", "")
+        if seen and is_measured(seen[-1]):
+            return seen[-1].name, LAST
+        if seen and not is_named and not seen[-1].numbers and is_measured(seen[0]):
+            return seen[0].name, "the first column; another with --prepare.label_column"
+        return "", ""
 
     def refusal(self, last: Seen) -> str:
         told = f"no column of numbers offers itself to be predicted; the last is '{last.name}'"
