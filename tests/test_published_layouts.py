@@ -3,6 +3,7 @@ one line, and never read as something else in silence."""
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from snowroll.tasks.medical.nifti import written
 from snowroll.tasks.medical.reading import read_scans
 from snowroll.tasks.medical.scans import open_scan
 from snowroll.tasks.segment_images.reading import read_masks
+from snowroll.tasks.tabular.reading import read_tables
 
 ONE = PrepareSettings(workers=1)
 
@@ -262,3 +264,35 @@ def test_a_table_whose_rows_are_named_last_is_no_table_of_texts(tmp_path: Path) 
     assert said.json["task"] == "tabular_values"
     assert said.json["labelled"] == 200
     assert any("'column 1', the first column" in sentence for sentence in said.json["evidence"])
+
+
+def svmlight(rows: int) -> str:
+    told = [f"{'+1' if row % 3 else '-1'} 1:{row / 8:g} {row % 3 + 3}:-2.5e-1 # row {row}" for row in range(rows)]
+    return "# made by hand\n" + "\n".join(told) + "\n"
+
+
+def test_svmlight_is_a_table(tmp_path: Path) -> None:
+    """By its ending, each row by its line; the columns that a row does not name are zeros."""
+    put(tmp_path, {"train.libsvm": svmlight(60), "test.libsvm": svmlight(30)})
+    reading = read_tables(Folder(tmp_path), ONE)
+    assert reading is not None
+    told = {one.where: (one.target, one.split) for one in reading.found}
+    assert len(told) == 90
+    assert told["train.libsvm#target/3"] == ("1", "train")
+    raw = Folder(tmp_path).read("train.libsvm#target/3")
+    assert json.loads(raw) == {"feature 1": 0.125, "feature 2": 0, "feature 3": 0, "feature 4": -0.25, "feature 5": 0}
+
+
+@pytest.mark.parametrize("name", ["a1a", "heart_scale.txt"])
+def test_svmlight_by_another_name_is_no_text(tmp_path: Path, name: str) -> None:
+    put(tmp_path / "data", {name: svmlight(200)})
+    said = snowroll("init", tmp_path / "project", "--data", tmp_path / "data")
+    assert said.code != 0
+    assert f"{name} was not read: rows as svmlight" in said.err
+
+
+def test_svmlight_of_too_many_columns_is_refused_with_their_number(tmp_path: Path) -> None:
+    put(tmp_path / "data", {"rcv1.libsvm": svmlight(20) + "1 47236:0.1\n"})
+    said = snowroll("init", tmp_path / "project", "--data", tmp_path / "data")
+    assert said.code != 0
+    assert "svmlight of 47,236 columns" in said.err

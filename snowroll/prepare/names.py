@@ -25,7 +25,7 @@ from typing import NamedTuple
 
 ARCHIVE = r"(?:zip|tar|tar\.gz|tar\.xz|tar\.bz2|tgz|txz|tbz|tbz2)"
 _IS_ARCHIVE = re.compile(rf"\.{ARCHIVE}$", re.IGNORECASE)
-TABLE = r"(?:csv|tsv|tab|psv|data|test|tra|trn|tes|tst|arff)(?:\.gz)?|parquet"
+TABLE = r"(?:csv|tsv|tab|psv|data|test|tra|trn|tes|tst|arff|libsvm|svmlight|svm)(?:\.gz)?|parquet"
 _IDX = r"[-.]idx\d-\w+(?:\.gz)?"
 _IS_IDX = re.compile(rf"{_IDX}$", re.IGNORECASE)
 _IS_TABLE = re.compile(rf"\.(?:{TABLE})$", re.IGNORECASE)

@@ -1,5 +1,5 @@
-"""Tables that older tools write, as the delimited text that says the same, line for line: ARFF, C4.5's, and columns
-that spaces part."""
+"""Tables that older tools write, as the delimited text that says the same, line for line: ARFF, C4.5's, svmlight's,
+and columns that spaces part."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from snowroll.base.errors import DataError
+from snowroll.prepare.sparse_rows import SPARSE, are_sparse, as_dense
 
 _ATTRIBUTE = re.compile(r"""@attribute\s+('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\S+)""", re.IGNORECASE)
 _WORD = re.compile(r'"[^"]*"|\S+')
@@ -18,7 +19,8 @@ _LOOKED_AT = 200  # lines
 
 
 def respelled(where: str, text: str) -> tuple[str, str]:
-    """(the table with one delimiter, what it was: "" where nothing had to be done). Every line keeps its number.
+    """(the table with one delimiter, what it was: "" where nothing had to be done). Every line keeps its number, but
+    those of SPARSE stand one lower, under a line of names.
 
     Raises DataError for ARFF that holds no plain rows.
     """
@@ -27,6 +29,8 @@ def respelled(where: str, text: str) -> tuple[str, str]:
         return _from_arff(where, text), "ARFF"
     if name.endswith(_C45):
         text = _from_c45(text)
+    if are_sparse(text):
+        return as_dense(where, text), SPARSE
     if _is_parted_by_spaces(text):
         return "\n".join("\t".join(_WORD.findall(line)) for line in text.split("\n")), "spaces"
     return text, ""

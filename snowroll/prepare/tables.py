@@ -22,6 +22,7 @@ from snowroll.base.errors import DataError
 from snowroll.base.nouns import canonical
 from snowroll.prepare.archives import Limits
 from snowroll.prepare.respelled import respelled
+from snowroll.prepare.sparse_rows import SPARSE
 
 Cell = str | float | int | bool | None  # None: nothing is known
 LONGEST = 1 << 20  # characters of a row: more is no row of a table
@@ -32,7 +33,7 @@ _WHOLE = re.compile(r"[+-]?(?:0|[1-9]\d{0,14})")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?")
 _COMMA = re.compile(r"[+-]?\d+,\d+")
 _COMPARED = 200  # rows that the first one is compared with
-_NAMED = ("Parquet", "ARFF")  # have a header whatever it looks like
+_NAMED = ("Parquet", "ARFF", SPARSE)  # have a header whatever it looks like
 _DELIMITERS = ",;\t|"
 
 
@@ -64,7 +65,7 @@ class Table:
     delimiter: str
     encoding: str
     has_header: bool
-    spelled: str = ""  # what it was before: Parquet, ARFF, spaces; "": delimited text as it stands
+    spelled: str = ""  # what it was before: Parquet, ARFF, svmlight, spaces; "": delimited text as it stands
     refused: dict[int, str] = field(default_factory=dict)  # line -> why it is no row
 
     @staticmethod
@@ -282,6 +283,8 @@ def _parsed(where: str, text: str, encoding: str, spelled: str) -> Table:
         raise DataError(f"no table: {why}", where=where, cure="save it with one delimiter")
     rows = np.array(places[has_header:], np.int64).reshape(-1, 3)
     lines, starts, ends = rows.T.copy()
+    if spelled == SPARSE:  # its names stand in a line of their own
+        lines, refused = lines - 1, {line - 1: why for line, why in refused.items()}
     return Table(where, names, lines, text, starts, ends, delimiter, encoding, has_header, spelled, refused)
 
 

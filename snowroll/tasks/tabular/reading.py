@@ -81,6 +81,7 @@ def read_tables(folder: Folder, settings: PrepareSettings, wanted: Wanted | None
         return None
     tables, skipped = _tables(folder)
     if not tables:
+        folder.refused = {**skipped, **folder.refused}
         return None
     wanted = wanted or Classes()
     led = _leading(folder, tables, settings, wanted)

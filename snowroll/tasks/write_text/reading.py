@@ -12,6 +12,7 @@ from typing import Any
 from snowroll.base.nouns import Json, Split
 from snowroll.base.task import Found, Reading
 from snowroll.prepare.settings import PrepareSettings
+from snowroll.prepare.sparse_rows import TELLS, are_sparse
 from snowroll.prepare.texts import is_control, is_of_numbers
 
 ENDINGS = (".txt", ".text", ".md", ".rst", ".tex", ".adoc", ".tokens", ".raw")  # and files without one
@@ -58,6 +59,7 @@ def read_texts(folder: Any, settings: PrepareSettings) -> Reading | None:
             ]
         if len(found) == before:
             skipped[where] = "a text too short to be told what follows"
+    folder.refused |= {where: why for where, why in skipped.items() if why == TELLS}
     if not found or 2 * sum(entry.size for entry in texts if entry.where not in skipped) < whole:
         return None
     others = {entry.where: "no text: one of " + " ".join(ENDINGS) for entry in entries if entry.where not in read}
@@ -143,7 +145,7 @@ def _why_not(raw: bytes) -> str:
         return "no text: it holds zero bytes"
     if is_of_numbers(raw):
         return "a table of numbers, no text"
-    return ""
+    return TELLS if are_sparse(raw[:65536].decode("utf-8", "replace")) else ""
 
 
 def _declared(where: str) -> Split | None:
