@@ -4,7 +4,9 @@ one line, and never read as something else in silence."""
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,7 @@ from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.tasks.detect_objects.formats import mot
 from snowroll.tasks.detect_objects.reading import read_boxes
+from snowroll.tasks.forecast.reading import read_series
 from snowroll.tasks.medical.nifti import written
 from snowroll.tasks.medical.reading import read_scans
 from snowroll.tasks.medical.scans import open_scan
@@ -296,3 +299,53 @@ def test_svmlight_of_too_many_columns_is_refused_with_their_number(tmp_path: Pat
     said = snowroll("init", tmp_path / "project", "--data", tmp_path / "data")
     assert said.code != 0
     assert "svmlight of 47,236 columns" in said.err
+
+
+def forecast(root: Path) -> tuple[Reading, dict[str, set[int]]]:
+    """And of each file its rows that are labelled anomalies, as windows have them."""
+    reading = read_series(Folder(root), ONE)
+    assert reading is not None
+    odd: dict[str, set[int]] = defaultdict(set)
+    for one in reading.found:
+        if one.target is not None:
+            file, _, name = one.where.partition("///")
+            origin = int(re.findall(r"@(\d+)-", name)[-1])
+            odd[file] |= {origin + step for step, mark in enumerate(one.target.get("odd", ())) if mark == 1}
+    return reading, odd
+
+
+def waves(rows: int, seed: int) -> np.ndarray:
+    return np.sin(np.arange(rows) / 4 + seed) + np.random.default_rng(seed).normal(0, 0.05, rows)
+
+
+def test_stretches_of_anomalies_in_a_file_of_their_own(tmp_path: Path) -> None:
+    """As NAB has them, by the ends of paths; what is not named has no labels."""
+    start = datetime(2014, 7, 1)
+    for place in ("data/real/taxi", "data/real/calm", "data/other/unknown"):
+        rows = [f"{start + timedelta(hours=n)},{value:.4f}" for n, value in enumerate(waves(300, len(place)))]
+        put(tmp_path, {f"{place}.csv": "timestamp,value\n" + "\n".join(rows) + "\n"})
+    spans = [[f"{start + timedelta(hours=first)}.000000", f"{start + timedelta(hours=last)}"] for first, last in
+             ((100, 103), (295, 295))]  # fmt: skip
+    put(tmp_path, {"labels/combined_windows.json": json.dumps({"real/taxi.csv": spans, "real/calm.csv": []})})
+    put(tmp_path, {"labels/combined_labels.json": json.dumps({"real/taxi.csv": [spans[0][0]], "real/calm.csv": []})})
+    reading, odd = forecast(tmp_path)
+    told = {file: rows for file, rows in odd.items() if rows}
+    assert told == {"data/real/taxi.csv": {100, 101, 102, 103, 295}}
+    assert {one.where.partition("///")[0] for one in reading.found if one.target and "odd" in one.target} == {
+        "data/real/taxi.csv", "data/real/calm.csv"
+    }  # fmt: skip
+    assert any("5 steps are labelled anomalies" in sentence for sentence in reading.evidence)
+
+
+def test_a_file_of_flags_for_each_series(tmp_path: Path) -> None:
+    """As SMD has them: those of test/, and of no series of the same name and length in train/."""
+    for name in ("machine-1", "machine-2"):
+        for split in ("train", "test"):
+            values = np.stack([waves(300, 1), waves(300, 2)], axis=1)
+            put(tmp_path, {f"{split}/{name}.txt": "\n".join(f"{a:.4f},{b:.4f}" for a, b in values)})
+        put(tmp_path, {f"test_label/{name}.txt": "\n".join("1" if 280 <= n < 285 else "0" for n in range(300))})
+    reading, odd = forecast(tmp_path)
+    assert {file: rows for file, rows in odd.items() if rows} == {
+        f"test/machine-{n}.txt": {280, 281, 282, 283, 284} for n in (1, 2)
+    }
+    assert {one.where.partition("/")[0] for one in reading.found} == {"train", "test"}

@@ -17,6 +17,7 @@ from snowroll.prepare.pictures import format_of_name
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.prepare.split_words import split_of_folders, split_of_name
+from snowroll.tasks.forecast.labels_beside import with_labels_beside
 from snowroll.tasks.forecast.recordings import Recording, survey
 from snowroll.tasks.forecast.season import filled
 from snowroll.tasks.forecast.shape import MANY, Shape, origins, shape_of
@@ -48,6 +49,7 @@ def read_series(folder: Folder, settings: PrepareSettings) -> Reading | None:
     if not could or 2 * len(could) < len([e for e in entries if "readme" not in e.where.lower()]):
         return None
     every, skipped = _surveyed(folder, could, settings)
+    every, labels = with_labels_beside(folder, every)
     every, left = _series_alone(folder, every, settings)
     skipped |= left
     if not every:
@@ -68,7 +70,7 @@ def read_series(folder: Folder, settings: PrepareSettings) -> Reading | None:
         found += its
     if not any(window.target is not None for window in found):
         return None
-    skipped |= {entry.where: "no series" for entry in entries if entry.where not in could} | folder.refused
+    skipped |= {entry.where: "no series" for entry in entries if entry.where not in could} | folder.refused | labels
     evidence = [*of_files(every), *of_shape(every, columns, targets, shape)]
     schema = {
         "type": "forecast", "columns": list(columns), "targets": list(targets), "horizon": shape.horizon,

@@ -44,8 +44,12 @@ def of_files(every: Sequence[tuple[str, Recording]]) -> list[str]:
         lines.append(f"a series for each {' and '.join(map(str, first['ids']))}")  # type: ignore[call-overload]
     if first.get("words"):
         lines.append(f"not read: {', '.join(map(str, first['words']))} (words)")  # type: ignore[call-overload]
-    if first.get("marks"):
-        lines.append(f"anomalies are labelled in '{first['marks']}': not learnt from, and judged by")
+    if marked := next((one.told for _, one in every if one.told.get("marks")), None):
+        odd = sum(int((one.marks == 1).sum()) for _, one in every if one.marks is not None)
+        # a window that is cut from a file knows of no other file: there they stand among what went before
+        beside = "judged by, and none is learnt as what comes next"
+        so = beside if marked.get("beside") else "not learnt from, and judged by"
+        lines.append(f"{odd:,} steps are labelled anomalies in '{marked['marks']}': {so}")
     gaps = sum(int(one.told.get("missing_steps", 0)) for _, one in every)  # type: ignore[call-overload]
     if gaps:
         lines.append(f"{gaps:,} steps are missing: `check` says where")
