@@ -349,3 +349,39 @@ def test_a_file_of_flags_for_each_series(tmp_path: Path) -> None:
         f"test/machine-{n}.txt": {280, 281, 282, 283, 284} for n in (1, 2)
     }
     assert {one.where.partition("/")[0] for one in reading.found} == {"train", "test"}
+
+
+def edf_plus(signals: int, notes: list[str]) -> bytes:
+    """Three records of a second: signals at 100 Hz, and where there are notes a channel of them."""
+    lists = b"+0\x14\x14\0" + b"".join(f"+{n}\x1530\x14{note}\x14".encode() + b"\0" for n, note in enumerate(notes))
+    sizes = [100] * signals + [len(lists) // 2 + 1] * bool(notes)
+    names = [f"EEG {n}" for n in range(signals)] + ["EDF Annotations"] * bool(notes)
+    count = len(sizes)
+
+    def cells(width: int, *told: object) -> bytes:
+        return b"".join(str(one).ljust(width).encode() for one in told)
+
+    head = cells(8, 0) + cells(80, "X X X X", "Startdate X X X X") + cells(8, "01.01.85", "00.00.00", 256 * (1 + count))
+    head += cells(44, "EDF+C") + cells(8, 3, 1) + cells(4, count) + cells(16, *names) + cells(80, *[""] * count)
+    for value in ("uV", -100, 100, -2048, 2047):
+        head += cells(8, *[value] * count)
+    head += cells(80, *[""] * count) + cells(8, *sizes) + cells(32, *[""] * count)
+    noise = np.random.default_rng(0).integers(-2000, 2000, 100 * signals).astype("<i2").tobytes()
+    record = noise + lists.ljust(2 * sizes[-1], b"\0") if notes else noise
+    return head + record * 3
+
+
+@pytest.mark.parametrize("is_apart", [True, False])
+@pytest.mark.parametrize("folders", [("sleep",), ("cassette", "telemetry")])
+def test_annotations_of_edf_are_told_to_be_unread(tmp_path: Path, is_apart: bool, folders: tuple[str, ...]) -> None:
+    """As Sleep-EDF's hypnograms beside their recordings, or within them as EEGMMIDB has them."""
+    stages = ["Sleep stage W", "Sleep stage 1"]
+    for folder in folders:
+        for number in range(4):
+            place = tmp_path / "data" / folder
+            put_bytes(place, {f"SC400{number}E0-PSG.edf": edf_plus(2, [] if is_apart else stages)})
+            put_bytes(place, {f"SC400{number}EC-Hypnogram.edf": edf_plus(0, stages)} if is_apart else {})
+    said = snowroll("init", tmp_path / "project", "--data", tmp_path / "data")
+    assert (said.code == 0) == (len(folders) > 1)
+    files = 4 * len(folders)
+    assert f"annotations of EDF+ are not read, and {files} files here hold some" in said.out + said.err

@@ -17,7 +17,8 @@ def is_edf(raw: bytes) -> bool:
 
 
 def read(raw: bytes, most_values: float) -> Series:
-    """The signals that share the highest rate, in physical units. Raises DataError. Annotations are left out."""
+    """The signals that share the highest rate, in physical units. Raises DataError. Annotations are left out, see
+    `notes_of`."""
     try:
         head = raw[:_HEAD].decode("ascii")
         records, seconds, count = int(head[236:244]), float(head[244:252]), int(head[252:256])
@@ -52,6 +53,26 @@ def read(raw: bytes, most_values: float) -> Series:
         signal[:, at] = (digital - least) * scale + low
     names = tuple(columns[_NAME][place] for place in kept)
     return Series(signal, most / seconds, names, columns[_UNIT][kept[0]] if kept else "")
+
+
+def notes_of(raw: bytes) -> tuple[int, bool]:
+    """(how many annotations with a word an EDF+ holds, whether it holds nothing else); (0, False) for a damaged one."""
+    try:
+        count = int(raw[252:256])
+        columns = _columns(raw[_HEAD : _HEAD * (1 + count)].decode("latin-1"), count)
+        counts = [int(cell) for cell in columns[_COUNT]]
+    except (ValueError, IndexError):
+        return 0, False
+    starts, width = np.cumsum([0, *counts]) * 2, sum(counts) * 2
+    of_notes = [place for place in range(count) if "annotation" in columns[_NAME][place].lower()]
+    body = raw[_HEAD * (1 + count) :]
+    found = 0
+    for at in range(0, len(body) if width > 0 else 0, max(1, width)):
+        for place in of_notes:
+            lists = body[at + starts[place] : at + starts[place + 1]].split(b"\0")
+            # onset, duration, and words, each after a mark of its own: of no word the list only keeps the time
+            found += sum(bool(word) for told in lists for word in told.split(b"\x14")[1:])
+    return found, bool(of_notes) and len(of_notes) == count
 
 
 def without_names(raw: bytes) -> bytes:

@@ -12,7 +12,7 @@ import numpy as np
 from snowroll.base.errors import DataError
 from snowroll.base.listing import few
 from snowroll.base.task import Found, Reading
-from snowroll.prepare import wfdb
+from snowroll.prepare import edf, wfdb
 from snowroll.prepare.bundles import unbundled
 from snowroll.prepare.class_names import read_classes
 from snowroll.prepare.decode import limited
@@ -29,6 +29,7 @@ _SERIES = (".csv", ".tsv", ".npy", ".npz", ".edf")
 _ANNOTATORS = ("atr", "ecg", "ari", "man", "qrs", "st", "stf", "pwave", "ann")  # the first that is there is the truth
 _TWO_OF_ONE = ("201", "202")  # records of one patient in the MIT-BIH Arrhythmia Database (its directory, 1997)
 MOST_VALUES = 1e8
+_NOTES = "an EDF+ of annotations alone, which are not read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Brief:
     frames: tuple[int, ...] = ()  # of its beats
     symbols: tuple[str, ...] = ()
     is_excerpt: bool = False  # about one beat already
+    notes: int = 0  # annotations of an EDF+, which are not read
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +72,15 @@ def find_recordings(folder: Folder, settings: PrepareSettings) -> Recordings:
 def brief(raw: bytes) -> Brief:
     """In a limited child. Raises DataError."""
     if not is_wfdb(raw):
+        notes, is_nothing_else = edf.notes_of(raw) if edf.is_edf(raw) else (0, False)
+        if is_nothing_else:
+            raise DataError(_NOTES, cure="keep it beside its recording")
         series = open_series(raw, MOST_VALUES)
         length, channels = series.signal.shape
         frames = np.rint(series.beats_s * series.rate_hz).astype(int).tolist() if series.rate_hz else []
         is_excerpt = series.beat_s is not None
         named = series.symbols if len(series.symbols) == len(frames) else ("?",) * len(frames)
-        return Brief(series.rate_hz, length, channels, () if is_excerpt else tuple(frames), named, is_excerpt)
+        return Brief(series.rate_hz, length, channels, () if is_excerpt else tuple(frames), named, is_excerpt, notes)
     files = unbundled(raw)
     header = wfdb.read_header(files[0])
     record = Record(raw, MOST_VALUES)
@@ -148,7 +153,8 @@ def read_recordings(folder: Folder, settings: PrepareSettings) -> Reading | None
         reading = _beats(annotated, settings)
         table.skipped = {where: why for where, why in table.skipped.items() if not why.startswith(TWO_ROWS)}
     elif folders is not None and len({one.target for one in folders.found}) > 1:
-        reading = folders
+        told_of_notes = [f"{where}: {why}" for where, why in _of_notes(found).items()]
+        reading = replace(folders, evidence=(*told_of_notes, *folders.evidence))
     elif settings.labels:
         told = f"{len(wheres):,} recordings without labels; labels to choose from: {few(settings.labels)}"
         reading = Reading("recordings without labels", (told,), tuple(Found(where, None) for where in wheres))
@@ -157,6 +163,7 @@ def read_recordings(folder: Folder, settings: PrepareSettings) -> Reading | None
             where = told.partition(": ")[0]
             why = f"it names {len(table.rows):,} recordings, and no column of it offers itself as their class"
             folder.refused.setdefault(where, f"{why}: --prepare.label_column names one")
+        folder.refused = {**_of_notes(found), **folder.refused}
         return None
     left = {entry.where: "not a recording" for entry in folder.entries() if entry.where not in found.used}
     listed = {file for file in left if file.lower().endswith(ENDINGS) and table.evidence}
@@ -164,6 +171,17 @@ def read_recordings(folder: Folder, settings: PrepareSettings) -> Reading | None
     skipped = {**left, **folder.refused, **found.skipped, **table.skipped, **reading.skipped}
     evidence = (*reading.evidence, *table.evidence, *_of_rates(found.briefs))
     return with_groups(overlaid(replace(reading, evidence=evidence, skipped=skipped), table), settings.group)
+
+
+def _of_notes(found: Recordings) -> dict[str, str]:
+    """A file that holds annotations -> that these are not read, and what to do; nothing where none does."""
+    alone = [where for where, why in found.skipped.items() if why == _NOTES]
+    within = [where for where, told in found.briefs.items() if told.notes]
+    if not alone and not within:
+        return {}
+    cure = "cut the recordings into windows, a file each, and name these in a list with their labels"
+    n = len(alone or within)
+    return {min(alone or within): f"annotations of EDF+ are not read, and {n:,} files here hold some: {cure}"}
 
 
 def _worth(folder: Folder, found: Recordings) -> bool:
