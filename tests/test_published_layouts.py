@@ -385,3 +385,18 @@ def test_annotations_of_edf_are_told_to_be_unread(tmp_path: Path, is_apart: bool
     assert (said.code == 0) == (len(folders) > 1)
     files = 4 * len(folders)
     assert f"annotations of EDF+ are not read, and {files} files here hold some" in said.out + said.err
+
+
+def test_rows_that_are_joined_by_line_are_no_series(tmp_path: Path) -> None:
+    """As UCI HAR's: windows that follow each other are smooth, and have their activity and subject in other files."""
+    for split in ("train", "test"):
+        rows = np.cumsum(np.random.default_rng(0).normal(0, 1, (120, 6)), axis=0)
+        told = "\n".join("  " + "  ".join(f"{value: .7e}" for value in row) for row in rows)
+        place = f"data/UCI HAR Dataset/{split}"
+        put(tmp_path, {f"{place}/X_{split}.txt": told, f"{place}/Inertial Signals/body_acc_x_{split}.txt": told})
+        put(tmp_path, {f"{place}/y_{split}.txt": "\n".join(str(n // 20 + 1) for n in range(120))})
+        put(tmp_path, {f"{place}/subject_{split}.txt": "\n".join(str(n // 60 + 1) for n in range(120))})
+    put(tmp_path, {"data/UCI HAR Dataset/activity_labels.txt": "1 WALKING\n2 SITTING\n3 LAYING\n"})
+    said = snowroll("init", tmp_path / "project", "--data", tmp_path / "data")
+    assert said.code != 0
+    assert re.search(r"have their classes line by line in .*/y_(train|test)\.txt: join them in one CSV", said.err)

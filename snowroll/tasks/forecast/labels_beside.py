@@ -16,6 +16,7 @@ from snowroll.tasks.forecast.recordings import Recording
 
 _LARGEST = 64 << 20  # bytes of a JSON file
 _SAYS_LABEL = re.compile(r"[ _.-]*(labels?|anomal(y|ies))[ _.-]*", re.IGNORECASE)
+_SAYS_CLASS = re.compile(r"(y|labels?|class(es)?|targets?|activit(y|ies))([ _.-]|$)", re.IGNORECASE)
 Every = list[tuple[str, Recording]]
 
 
@@ -27,6 +28,25 @@ def with_labels_beside(folder: Folder, every: Every) -> tuple[Every, dict[str, s
         return every, used
     found = [(where, _marked(one, stretches[where], file) if where in stretches else one) for where, one in every]
     return found, {**used, file: "labels of anomalies, which are read"}
+
+
+def classes_beside(every: Every) -> dict[str, str]:
+    """Rows without a time -> the file that tells the class of each, line by line, in their folder or above it: such
+    rows are no steps of a series. As X_train.txt and y_train.txt lie beside each other.
+    """
+    labels = {
+        where: one
+        for where, one in every
+        if _SAYS_CLASS.match(_name(where)) and one.values.shape[1] == 1 and not one.told.get("time")
+    }
+    found: dict[str, str] = {}
+    for where, one in every:
+        if where in labels or one.told.get("time") or one.values.shape[1] < 2:
+            continue
+        homes = {_home(where), _home(where).rpartition("/")[0]}
+        its = [name for name, own in labels.items() if _home(name) in homes and len(own.values) == len(one.values)]
+        found |= {where: min(its)} if its else {}
+    return found
 
 
 def _by_rows(every: Every) -> tuple[Every, dict[str, str]]:

@@ -17,7 +17,7 @@ from snowroll.prepare.pictures import format_of_name
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.prepare.split_words import split_of_folders, split_of_name
-from snowroll.tasks.forecast.labels_beside import with_labels_beside
+from snowroll.tasks.forecast.labels_beside import classes_beside, with_labels_beside
 from snowroll.tasks.forecast.recordings import Recording, survey
 from snowroll.tasks.forecast.season import filled
 from snowroll.tasks.forecast.shape import MANY, Shape, origins, shape_of
@@ -31,6 +31,7 @@ _ORDERED = 0.9  # share of the steps from row to row that do not go back, from w
 _SMOOTH = 0.5  # likeness of a value to the one before it, from which on rows without a time are a series. A guess
 _FEW = 30  # different whole numbers that may be classes, or subjects. A guess
 _LEAST = 24  # values in the longest series
+_JOIN = "join them in one CSV with a header, a column 'label' and one of subjects, if they are told, called 'subject'"
 _KNOWN = 0.3  # share of a window's values that must be measured
 
 
@@ -137,8 +138,10 @@ def _series_alone(
     """Without what is no series as far as can be told. Where nothing else is there and the user names a horizon or
     targets, it is meant to be one."""
     kept, skipped = [], {}
+    classes = classes_beside(every)
     for where, one in every:
-        why = _why_no_series(where, one)
+        joined = f"its rows have their classes line by line in {classes[where]}: {_JOIN}" if where in classes else ""
+        why = joined or _why_no_series(where, one)
         if why:
             skipped[called(where, one)] = why
         else:
@@ -146,7 +149,10 @@ def _series_alone(
     if settings.asked and not kept:
         return every, {}
     for where, one in every:
-        if why := skipped.get(called(where, one)):
+        why = skipped.get(called(where, one))
+        if where in classes:
+            folder.refused.setdefault(where, str(why))
+        elif why and not classes:  # else what it holds is told with the rows
             folder.refused.setdefault(where, f"{why}; `--task forecast --task.horizon N` reads its rows in order")
     longest = max((len(one.values) for _, one in kept), default=0)
     enough = longest >= _LEAST or (len(kept) >= MANY and longest >= _LEAST // 3) or bool(settings.asked)
