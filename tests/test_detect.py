@@ -301,6 +301,26 @@ def test_what_networks_say_against_boxes() -> None:
     assert "'c' at 10, 10, 30, 30" in found["suspect_classes"].message
 
 
+def test_of_objects_that_touch_each_other_the_forgotten_one_is_told() -> None:
+    """Its box overlaps that of its neighbour, which is another's; where nobody else claims the neighbour, nothing is
+    clear: one of the two boxes may only be drawn badly."""
+    pair = [{"class": "a", "box": [10, 10, 40, 40]}, {"class": "a", "box": [30, 10, 60, 40]}]
+    alone = {"class": "a", "box": [25, 10, 55, 40]}
+    seen = [{**one, "score": 0.9} for one in pair]
+    (found,) = doubted_boxes(replace(view_of([*[pair] * 9, pair[:1]]), said=(seen,) * 10))
+    assert (found.code, found.paths) == ("unlabelled_objects", ("9.png",))
+    assert not list(doubted_boxes(replace(view_of([*[pair] * 9, [alone]]), said=(*[seen] * 9, seen[:1]))))
+
+
+def test_the_surest_objects_are_told_with_their_places() -> None:
+    there = [{"class": "a", "box": [10, 10, 30, 30]}, {"class": "b", "box": [50, 40, 70, 60]}]
+    said = [[{**one, "score": 0.9 - row / 100} for one in there] for row in range(47)]
+    view = view_of([*[there] * 40, *[there[:1]] * 7])
+    (found,) = doubted_boxes(replace(view, said=tuple(said)))
+    assert found.message.count("'b' at 50, 40, 70, 60 of ") == 5
+    assert found.message.endswith("and 2 more")
+
+
 def test_a_picture_that_was_forgotten() -> None:
     good = [{"class": "a", "box": [10.0, 10.0, 40.0, 40.0]}]
     (fault,) = box_faults(view_of([good] * 99 + [[]]))

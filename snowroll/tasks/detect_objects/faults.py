@@ -18,6 +18,7 @@ _UNSEEN_PX = 3  # sides below which nothing can be seen in an object
 _IN_FEW, _MANY = 5, 20  # pictures that show a class, where there are many: fewer cannot be split three ways
 _BELIEVED = 0.8  # share of what networks tell that people marked, from which they are believed of the rest; a guess
 _RIGHT, _APART = 0.5, 0.2  # overlap from which two boxes are of one thing, and below which they are of two
+_NAMED = 5  # objects that are told with their places
 _RARE, _FEW = 0.02, 50  # a picture without any object is odd where nearly all others have some
 
 
@@ -211,14 +212,19 @@ def doubted_boxes(view: View) -> Iterator[Fault]:
         found = [one for one in heard[: int(believed[-1]) + 1] if one[1] == verdict] if len(believed) else []
         if found:
             rows = list(dict.fromkeys(row for _, _, row, _ in found))
-            score, _, row, one = found[0]
-            at = ", ".join(f"{side:.0f}" for side in one["box"])
+            surest = ", ".join(_told(view, row, one) for _, _, row, one in found[:_NAMED])
+            more = f" and {len(found) - _NAMED:,} more" if len(found) > _NAMED else ""
             message = (
                 f"{count(len(found), 'object')} seen {words}, in {count(len(rows), 'picture')}, by networks that did "
-                f"not learn from them; surest first: '{one['class']}' at {at} of {view.where(row)} ({score:.0%} sure)"
+                f"not learn from them; surest first: {surest}{more}"
             )
             look = f"look at them and {cure}; nothing is changed for you"
             yield view.fault(code, "warn", rows, message, look, 0.5, view.ask(rows))
+
+
+def _told(view: View, row: int, one: Json) -> str:
+    at = ", ".join(f"{side:.0f}" for side in one["box"])
+    return f"'{one['class']}' at {at} of {view.where(row)} ({one['score']:.0%} sure)"
 
 
 def _of_one_class(said: Sequence[Json]) -> list[Json]:
@@ -234,21 +240,24 @@ def _of_one_class(said: Sequence[Json]) -> list[Json]:
 def _verdicts(said: Sequence[Json], target: Sequence[Json]) -> list[str]:
     """Of each object that was told, what people marked there: the "same", an "other" class, or it is "missing"; or "",
     where none of these is clear.
+
+    A marked object that another one fits better is that one's: things that touch have boxes that overlap.
     """
-    if not target:
+    if not target or not said:
         return ["missing"] * len(said)
     boxes = np.array([row["box"] for row in target], float)
     is_region = np.array([bool(row.get("ignore")) for row in target])
+    fits = overlaps(np.array([one["box"] for one in said], float), boxes, is_region)
+    is_anothers = (fits < fits.max(axis=0)) & (fits.max(axis=0) >= _RIGHT) & ~is_region
     verdicts = []
-    for one in said:
-        fits = overlaps(np.array([one["box"]], float), boxes, is_region)[0]
+    for one, fit, taken in zip(said, fits, is_anothers, strict=True):
         same = np.array([row["class"] == one["class"] or bool(row.get("ignore")) for row in target])
-        if (fits[same] >= _RIGHT).any():
+        if (fit[same] >= _RIGHT).any():
             verdicts.append("same")
-        elif (fits >= _RIGHT).any():
+        elif (fit >= _RIGHT).any():
             verdicts.append("other")
         else:
-            verdicts.append("missing" if fits.max() < _APART else "")
+            verdicts.append("missing" if (taken | (fit < _APART)).all() else "")
     return verdicts
 
 
