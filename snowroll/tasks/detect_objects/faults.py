@@ -198,9 +198,7 @@ def doubted_boxes(view: View) -> Iterator[Fault]:
     for row, sample in enumerate(view.samples):
         said = (view.said or ())[row]
         if sample.target is not None and said is not None:
-            said = _of_one_class(said)
-            verdicts = _verdicts(said, sample.target)
-            told += [(float(one["score"]), verdict, row, one) for one, verdict in zip(said, verdicts, strict=True)]
+            told += [(float(one["score"]), verdict, row, one) for verdict, one in beside_marked(said, sample.target)]
     told.sort(key=lambda one: -one[0])
     for verdict, beside, code, words, cure in (
         ("missing", ("same", "other"), "unlabelled_objects", "where nothing is marked", "draw what was forgotten"),
@@ -220,6 +218,12 @@ def doubted_boxes(view: View) -> Iterator[Fault]:
             )
             look = f"look at them and {cure}; nothing is changed for you"
             yield view.fault(code, "warn", rows, message, look, 0.5, view.ask(rows))
+
+
+def beside_marked(said: Sequence[Json], target: Sequence[Json]) -> list[tuple[str, Json]]:
+    """Each object that networks told of a picture, one a place, with a verdict: see `_verdicts`."""
+    said = _of_one_class(said)
+    return [*zip(_verdicts(said, target), said, strict=True)]
 
 
 def _told(view: View, row: int, one: Json) -> str:
