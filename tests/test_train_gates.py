@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from itertools import count
+from math import prod
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from snowroll.base.nouns import Batch, Gate
 from snowroll.train.after import learnt, modes_agree
 from snowroll.train.fit import fit
 from snowroll.train.gates import hypotheses, pass_through
+from snowroll.train.spreads import outputs_differ
 from snowroll.train.trial import Trial
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
@@ -266,6 +268,7 @@ def test_batches_that_are_no_function_of_the_step() -> None:
 
 def test_nan_is_a_verdict() -> None:
     found = verdicts(trial(after(5, lambda x: x / 0)))
+    assert not found["outputs_differ"].passed
     assert not found["overfits_two"].passed
     assert "put out NaN or infinity" in found["overfits_two"].measured
 
@@ -310,6 +313,39 @@ def test_a_part_of_the_picture_that_no_answer_depends_on() -> None:
         ),
     )
     assert "of axis 2" in said
+
+
+class Answers(nn.Module):
+    """Twelve values at each of so many places, all of `width` numbers; beside them it answers other things."""
+
+    def __init__(self, width: int, *places: int) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.numbers, self.values = nn.Linear(3 * 16 * 16, width * prod(places)), nn.Linear(width, 12)
+        self.places = places
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        values = self.values(self.numbers(x.flatten(1)).reshape(len(x), *self.places, -1))
+        if len(self.places) > 1:
+            values = values.movedim(-1, 1)
+        return torch.arange(len(x)), values, torch.ones(len(x), 2)
+
+
+@pytest.mark.parametrize("places", [(), (5,), (2, 3), (1, 2, 3)])
+@pytest.mark.parametrize(("width", "holds"), [(1, False), (2, False), (8, True)])
+def test_a_width_that_is_too_small_for_the_answers(width: int, holds: bool, places: tuple[int, ...]) -> None:
+    planned = trial(lambda: Answers(width, *places))
+    found = outputs_differ(replace(planned, in_order=True))
+    assert found is not None
+    assert (outputs_differ(planned) is None) is (len(places) == 1)  # may be a list of what was found, surest first
+    assert found.holds is holds, found.words
+
+
+def test_a_head_behind_a_single_unit() -> None:
+    def narrow(model: nn.Sequential) -> None:
+        model[12] = nn.Sequential(nn.Linear(24, 1), nn.Linear(1, 12))
+
+    assert "vary in 1 of 11" in caught("outputs_differ", trial(net(narrow)))
 
 
 @pytest.mark.parametrize(("late", "holds"), [(0.9, True), (1.38, False), (2.0, False)])

@@ -8,7 +8,7 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from snowroll.base.nouns import Plan
-from snowroll.project.data import Packed, training_batches
+from snowroll.project.data import Packed, plain_batches, training_batches
 from snowroll.project.fitting import new_model, objective_of
 from snowroll.project.opened import Opened, Say
 from snowroll.project.validating import validate
@@ -34,6 +34,7 @@ def fit_into_time(
         return replace(plan, steps=1)
     left_s = max(plan.time_s - spent_s, plan.time_s / 2)  # a short budget must not be eaten by the checks
     left_s /= max(1, plan.folds)
+    left_s /= 1 + _asked_after(opened, packed, plan)
     model = _to_measure(opened, packed, plan)
     began = now()
     validate(opened, packed, model, plan)
@@ -49,6 +50,16 @@ def fit_into_time(
         eval_every=plan.eval_every or ceil(steps / ceil(budget.steps / budget.eval_every)),
         checkpoint_every=min(plan.checkpoint_every, budget.checkpoint_every),
     )
+
+
+def _asked_after(opened: Opened, packed: Packed, plan: Plan) -> float:
+    """The share of the steps that a gate takes once more after the last one."""
+    from snowroll.train.varied import SHARE, varies
+
+    rows = packed.rows["train"]
+    is_asked = len(packed.rows["val"]) and not plan.folds
+    batches, plain = (ways(opened, packed, rows, plan) for ways in (training_batches, plain_batches))
+    return SHARE if is_asked and varies(batches, plain) else 0.0
 
 
 def _to_measure(opened: Opened, packed: Packed, plan: Plan) -> nn.Module:

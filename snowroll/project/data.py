@@ -146,3 +146,14 @@ def training_batches(
         return opened.task.augment(batch, CounterDraw(plan.seed, epoch, batch.ids), plan.task)
 
     return batches
+
+
+def plain_batches(opened: Opened, packed: Packed, rows: np.ndarray, plan: Plan) -> Callable[[int], Batch]:
+    """The same rows as they are: not augmented, whole where parts are learnt from."""
+    from snowroll.train import order
+
+    def plain(step: int) -> Batch:
+        positions, _ = order.rows(step, plan.batch, len(rows), plan.seed)
+        return opened.task.thinned(gather(opened, packed, rows[positions], plan.device), plan.task)
+
+    return plain

@@ -17,15 +17,18 @@ from snowroll.base import atomic
 from snowroll.base.errors import UsageError, did_you_mean
 from snowroll.base.nouns import Batch, Gate, Json, Plan, canonical, digest
 from snowroll.project.code import code_beside
-from snowroll.project.data import Packed, gather, training_batches
+from snowroll.project.data import Packed, gather, plain_batches, training_batches
 from snowroll.project.fitting import Fitted, new_model, objective_of
 from snowroll.project.folding import joined_knows
+from snowroll.project.judging import predict_rows
+from snowroll.project.models import Trained
 from snowroll.project.opened import Opened, Say
 
 if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor, nn
 
+    from snowroll.train.fit import Batches
     from snowroll.train.gates import Write
     from snowroll.train.hypothesis import Hypothesis
     from snowroll.train.trial import Measured, Trial
@@ -42,6 +45,7 @@ IRRELEVANT = {
     "ema",
     "processes",
 }
+MOST_ASKED = 512  # validation rows, whether augmentation keeps their labels
 TILE_PX = 96  # each picture of what the network sees
 
 
@@ -102,7 +106,40 @@ def _of_one(opened: Opened, packed: Packed, plan: Plan, fitted: Fitted) -> dict[
     late = fitted.late_loss
     if late is not None:
         found["learnt"] = learnt(objective, model, batches, late)
+    if len(packed.rows["val"]) and not getattr(plan.task, "at_once", False):
+        found["augmentation_keeps_labels"] = _labels_kept(opened, packed, plan, model)
     return found
+
+
+def _labels_kept(opened: Opened, packed: Packed, plan: Plan, model: nn.Module) -> Measured:
+    """Asked of some of the validation rows, in one process: in batches that it can hold."""
+    from snowroll.train.fit import begin, fit
+    from snowroll.train.optim import optimizer_for
+    from snowroll.train.varied import Unseen, augmentation_keeps_labels, briefly
+
+    plan = replace(plan, batch=max(1, plan.batch // max(1, plan.processes)), processes=1)
+    task, rows = opened.task, packed.rows["val"]
+    rows = rows[:: -(-len(rows) // MOST_ASKED)]
+    items = [packed.version.items[row] for row in rows]
+    targets = [item.target for item in items]
+
+    def credit(asked: nn.Module) -> np.ndarray:
+        trained = Trained(0, asked, plan, packed.schema, packed.version.id, opened.root)
+        return task.credit(predict_rows(opened, trained, packed, rows), targets, packed.schema)
+
+    def learn_more(batches: Batches, times: int) -> nn.Module:
+        short = briefly(plan, times)
+        more = new_model(opened, packed, plan, blank=True)
+        more.load_state_dict(model.state_dict())
+        state = begin(more, short, optimizer_for(more, short, getattr(plan.task, "backbone_lr", 1.0)))
+        for _ in fit(more, batches, objective_of(opened, plan), short, state):
+            pass
+        return more.eval()
+
+    unseen = Unseen(credit, task.strata(targets), [item.group or item.sample for item in items])
+    learnt = packed.rows["train"]
+    batches, plain = training_batches(opened, packed, learnt, plan), plain_batches(opened, packed, learnt, plan)
+    return augmentation_keeps_labels(model, unseen, batches, plain, learn_more)
 
 
 def _measure(opened: Opened, packed: Packed, plan: Plan, folder: Path, say: Say) -> list[Gate]:
@@ -124,15 +161,9 @@ def _trial(opened: Opened, packed: Packed, plan: Plan) -> Trial:
     """The run as its gates see it."""
     import torch
 
-    from snowroll.train import order
     from snowroll.train.trial import Trial, task_credit
 
     rows, task = packed.rows["train"], opened.task
-
-    def plain(step: int) -> Batch:
-        positions, _ = order.rows(step, plan.batch, len(rows), plan.seed)
-        batch = gather(opened, packed, rows[positions], plan.device)
-        return task.thinned(batch, plan.task)
 
     def truth(ids: Tensor) -> list[Json]:
         return [packed.version.items[row].target for row in ids.tolist()]
@@ -148,7 +179,7 @@ def _trial(opened: Opened, packed: Packed, plan: Plan) -> Trial:
         plan=plan,
         make=make,
         batches=training_batches(opened, packed, rows, plan),
-        plain=plain,
+        plain=plain_batches(opened, packed, rows, plan),
         objective=objective_of(opened, plan),
         truth=truth,
         credit=task_credit(task, packed.schema, plan, truth),

@@ -22,7 +22,7 @@ from snowroll.train.learns import CLEARLY, DEAD, beats_blind, everything_learns,
 from snowroll.train.nested import leaves
 from snowroll.train.rate import POOR, learning_rate
 from snowroll.train.reaches import inputs_reach
-from snowroll.train.spreads import LOUD, activations
+from snowroll.train.spreads import LOUD, OUTPUTS, activations, outputs_differ
 from snowroll.train.trial import Measured, Trial, few, gate_plan, outputs_of, take, wake
 
 if TYPE_CHECKING:
@@ -75,6 +75,12 @@ def hypotheses(write: Write) -> list[Hypothesis[Trial]]:
             "values stay in bounds on their way through the network",
             f"no layer's spread above {LOUD:g} times the inputs'",
             activations,
+        ),
+        Hypothesis(
+            "outputs_differ",
+            "enough can pass through the network to tell the targets apart",
+            OUTPUTS,
+            outputs_differ,
         ),
         Hypothesis(
             "samples_apart",
@@ -135,6 +141,10 @@ AFTERWARDS = {  # name -> (hypothesis, expected): measured by train/after.py onc
     "modes_agree": (
         "the model that is evaluated is the one that was trained",
         "a loss in evaluation mode that is no worse by half than in training mode",
+    ),
+    "augmentation_keeps_labels": (
+        "augmented samples are still what their targets say",
+        "no class of which some steps without augmentation teach half of what was lacking, and more with it nothing",
     ),
     "joined_knows": (
         "the models of the folds as one know what each of them knows",

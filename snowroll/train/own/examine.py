@@ -22,7 +22,7 @@ from snowroll.train.learns import ByHeart, beats_blind, everything_learns, two_b
 from snowroll.train.own import afterwards, losses, models, schedules, stored, updates
 from snowroll.train.own.loop import Loop, trial_of
 from snowroll.train.reaches import inputs_reach
-from snowroll.train.spreads import LOUD, activations
+from snowroll.train.spreads import LOUD, OUTPUTS, activations, outputs_differ
 from snowroll.train.trial import Measured, Trial
 
 
@@ -149,8 +149,8 @@ def _of_the_model() -> list[Hypothesis[Loop]]:
         Hypothesis(
             "outputs_differ",
             "enough can pass through the model to tell the classes apart",
-            "outputs that vary in a quarter of the directions that the classes allow",
-            models.outputs_differ,
+            OUTPUTS,
+            of_trial(outputs_differ),
         ),
     ]
 
@@ -258,6 +258,6 @@ def _of_a_run() -> list[Hypothesis[Loop]]:
     ]
 
 
-def of_trial(measure: Callable[[Trial], Measured]) -> Callable[[Loop], Measured | None]:
+def of_trial(measure: Callable[[Trial], Measured | None]) -> Callable[[Loop], Measured | None]:
     """A gate of our own runs, asked of somebody else's loop."""
     return lambda loop: measure(trial_of(loop))

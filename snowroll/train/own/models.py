@@ -1,9 +1,9 @@
-"""A model before it is trained: what an answer depends on, and how much can pass through the model."""
+"""A model before it is trained: what an answer depends on."""
 
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from snowroll.train.nested import leaves
 from snowroll.train.own.loop import Loop
@@ -49,21 +49,6 @@ def answers_stand(loop: Loop) -> Measured | None:
     return Measured(
         f"a sample's probabilities differ by {apart:.2g} between asked alone and among others", apart < 1e-3
     )
-
-
-def outputs_differ(loop: Loop) -> Measured | None:
-    """In how many directions the outputs for different samples differ: their rank."""
-    batch = loop.unvaried(0)
-    with torch.no_grad():
-        found = _awake(loop)(batch.inputs)
-    if not isinstance(found, Tensor) or found.ndim not in (2, 3):
-        return None
-    rows = found.float().flatten(0, -2)[:256]
-    values = torch.linalg.svdvals((rows - rows.mean(dim=0)).double())
-    rank = int((values > 1e-4 * values[0]).sum()) if values[0] > 0 else 0
-    most = min(rows.shape[1] - 1, len(rows) - 1)
-    words = f"the outputs vary in {min(rank, most)} of {most} directions that the classes allow"
-    return Measured(words, 4 * rank >= min(most, 32))
 
 
 def _awake(loop: Loop) -> nn.Module:
