@@ -141,6 +141,22 @@ def test_numbers_of_8_bits_that_count_things_are_no_classes(most: int, are_thing
     assert kinds == ({"background", "foreground"} if are_things else {"0", "1", "2"})
 
 
+@pytest.mark.parametrize("bits", [np.uint8, np.uint16])
+@pytest.mark.parametrize(("gaps", "ends", "are_things"), [(2, 9, True), (8, 9, False), (2, 1, False)])
+def test_things_that_were_taken_away_leave_gaps_in_their_numbers(
+    gaps: int, ends: int, are_things: bool, bits: type, tmp_path: Path
+) -> None:
+    """Where many masks have gaps, or most end at one number, they are classes of which one is not always there."""
+    for n in range(24):
+        numbers = list(range(5 + n % ends))
+        if n < gaps:
+            del numbers[2]
+        write(tmp_path, f"images/a{n}.png", photo(n))
+        write(tmp_path, f"masks/a{n}_mask.png", a_mask(tuple(numbers)).astype(bits))
+    kinds = {name for target in read_pairs(tmp_path).values() for name in target["classes"]}
+    assert (kinds == {"background", "foreground"}) is are_things, kinds
+
+
 def test_what_is_passed_over_elsewhere_marks_no_picture(tmp_path: Path) -> None:
     """Of the test pictures the vessels are kept secret, and the field of view is there."""
     for n in range(12):

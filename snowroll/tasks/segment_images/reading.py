@@ -40,6 +40,7 @@ from snowroll.tasks.segment_images.run_lengths import read_runs
 
 APART = "pictures, and masks in folders of their own"
 DRAWN = ("outlines in LabelMe files", "outlines in YOLO files")
+_CORRECTED = 0.1  # share of masks with gaps among their numbers
 _ENDS = 4  # different highest numbers: classes within classes (an organ, its tumour) have one or two
 _COMPARED = 20  # pictures of which several masks are compared with each other
 _SOFT = 16  # greys from which on they are taken for a smoothed border
@@ -277,17 +278,29 @@ def _as_number(value: Value) -> int:
 
 
 def _number_things(masks: Sequence[Mask], names: Mapping[Value, str]) -> bool:
-    """All count up without a gap, in 16 bits; or in 8, to so many different ends that no classes would."""
-    if not masks or not all(_counts_up(mask.values) for mask in masks):
+    """All count up without a gap, in 16 bits; or in 8, to so many different ends that no classes would.
+
+    Somebody may have taken things away: a few masks may have gaps, where most others end at numbers of their own.
+    """
+    ends = Counter(mask.values[-1] for mask in masks if mask.values and mask.values[-1] != 0)
+    with_gaps = [mask.values for mask in masks if not _counts_up(mask.values)]
+    if not masks or not all(_counts_with_gaps(values) for values in with_gaps):
         return False
-    ends = {mask.values[-1] for mask in masks} - {0}
-    return all(mask.is_wide for mask in masks) or (len(ends) >= _ENDS and not names)
+    if with_gaps and (len(with_gaps) > _CORRECTED * len(masks) or 2 * max(ends.values()) > len(masks)):
+        return False
+    return (not with_gaps and all(mask.is_wide for mask in masks)) or (len(ends) >= _ENDS and not names)
 
 
 def _counts_up(values: Sequence[Value]) -> bool:
     """0 or 1, and from there on without a gap: that is how instances are numbered."""
     first = values[0] if values else 0
     return first in (0, 1) and tuple(values) == tuple(range(int(first), int(first) + len(values)))  # type: ignore[arg-type]
+
+
+def _counts_with_gaps(values: Sequence[Value]) -> bool:
+    """Most numbers up to the last are there."""
+    whole = [value for value in values if isinstance(value, int)]
+    return len(whole) == len(values) and 2 * len(whole) > max(whole)
 
 
 def _spelled(value: Value) -> str:
