@@ -105,7 +105,7 @@ def test_whitened_patches_are_uncorrelated_at_unit_variance(size_px: int) -> Non
     assert whiten(model, images)
     backbone = model.backbone
     assert isinstance(backbone, fastnet.FastNet)
-    seen = F.conv2d(model.normalise(images), backbone.whitening, stride=backbone.patch)
+    seen = F.conv2d(model.normalise(images), backbone.whitening, stride=2 * backbone.patch + 1)
     half = seen.shape[1] // 2
     torch.testing.assert_close(seen[:, :half], -seen[:, half:])  # both signs
     flat = seen[:, :half].permute(1, 0, 2, 3).flatten(1)
@@ -114,6 +114,17 @@ def test_whitened_patches_are_uncorrelated_at_unit_variance(size_px: int) -> Non
     assert covariance.diagonal().max() < 1.01
     assert covariance.diagonal()[:6].min() > 0.9
     assert (covariance - covariance.diagonal().diag()).abs().max() < 0.02
+
+
+@pytest.mark.parametrize("size_px", [32, 96])
+def test_pictures_enlarged_by_copying_pixels_are_whitened_wherever_their_edges_come_to_lie(size_px: int) -> None:
+    model = zoo.build("fastnet_small", 2, size_px)
+    images = pictures(64, size_px // 4).repeat_interleave(4, 2).repeat_interleave(4, 3)
+    whiten(model, images)
+    assert isinstance(model.backbone, fastnet.FastNet)
+    for shift in range(4):
+        moved = F.conv2d(model.normalise(images.roll(shift, 3)), model.backbone.whitening, stride=model.backbone.patch)
+        assert moved.std(dim=(0, 2, 3)).max() < 2
 
 
 @pytest.mark.parametrize("size_px", [32, 96])

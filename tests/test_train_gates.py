@@ -16,7 +16,7 @@ from blobs import Blobs, Options, loss, small_net, trial
 from torch import Tensor, nn
 
 from snowroll.base.nouns import Batch, Gate
-from snowroll.train.after import learnt, modes_agree
+from snowroll.train.after import known_as_they_are, learnt, modes_agree
 from snowroll.train.fit import fit
 from snowroll.train.gates import hypotheses, pass_through
 from snowroll.train.spreads import outputs_differ
@@ -389,6 +389,23 @@ def test_modes_that_part() -> None:
     before = {name: value.clone() for name, value in model.state_dict().items()}
     modes_agree(planned.objective, model, planned.batches)
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_what_only_augmentation_shows() -> None:
+    """Every augmented picture says its class in a corner, as a border or a scale may: the pictures themselves do not."""
+
+    def told(batch: Batch) -> Batch:
+        images = batch.inputs.clone()
+        images[:, :, :4, :4] = batch.targets[:, None, None, None] / 4
+        return replace(batch, inputs=images)
+
+    honest, telling = trial(lambda: small_net(0.0)), trial(lambda: small_net(0.0), seen=told)
+    plain = [honest.plain(step) for step in range(4)]
+    for planned, holds in ((honest, True), (telling, False)):
+        model = planned.make()
+        for _ in fit(model, planned.batches, planned.objective, replace(planned.plan, steps=60)):
+            pass
+        assert known_as_they_are(planned.objective, model, planned.batches, plain).holds is holds
 
 
 def stale(model: nn.Module) -> nn.Module:

@@ -119,7 +119,12 @@ def whiten(model: nn.Module, images: Tensor) -> bool:
 
 
 def _patches(images: Tensor, side: int) -> Tensor:
-    """[n, 3 * side * side] float64 patches, without overlap, evenly taken from all pictures; means kept."""
-    cut = images.unfold(2, side, side).unfold(3, side, side).permute(0, 2, 3, 1, 4, 5)
+    """[n, 3 * side * side] float64 patches, without overlap, evenly taken from all pictures; means kept.
+
+    An odd step meets every phase of an even raster: in pictures that were enlarged by copying pixels, patches that kept
+    to it would hold no edge, and what augmentation moves off it would be whitened beyond bounds.
+    """
+    step = 2 * side + 1
+    cut = images.unfold(2, side, step).unfold(3, side, step).permute(0, 2, 3, 1, 4, 5)
     flat = cut.reshape(-1, 3 * side * side)
     return flat[:: max(1, len(flat) // _PATCHES)].double().cpu()

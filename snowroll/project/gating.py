@@ -17,7 +17,7 @@ from snowroll.base import atomic
 from snowroll.base.errors import UsageError, did_you_mean
 from snowroll.base.nouns import Batch, Gate, Json, Plan, canonical, digest
 from snowroll.project.code import code_beside
-from snowroll.project.data import Packed, gather, plain_batches, training_batches
+from snowroll.project.data import Packed, batches_of, gather, plain_batches, training_batches
 from snowroll.project.fitting import Fitted, new_model, objective_of
 from snowroll.project.folding import joined_knows
 from snowroll.project.judging import predict_rows
@@ -45,6 +45,7 @@ IRRELEVANT = {
     "ema",
     "processes",
 }
+KNOWN = 128  # training rows as they are, whether they are known
 MOST_ASKED = 512  # validation rows, whether augmentation keeps their labels
 TILE_PX = 96  # each picture of what the network sees
 
@@ -98,7 +99,7 @@ def gates_of_trained(
 
 
 def _of_one(opened: Opened, packed: Packed, plan: Plan, fitted: Fitted) -> dict[str, Measured]:
-    from snowroll.train.after import learnt, modes_agree
+    from snowroll.train.after import known_as_they_are, learnt, modes_agree
 
     rows, objective = packed.rows["train"], objective_of(opened, plan)
     batches, model = training_batches(opened, packed, rows, plan), fitted.model.to(plan.device)
@@ -106,6 +107,10 @@ def _of_one(opened: Opened, packed: Packed, plan: Plan, fitted: Fitted) -> dict[
     late = fitted.late_loss
     if late is not None:
         found["learnt"] = learnt(objective, model, batches, late)
+    if not getattr(plan.task, "at_once", False):
+        some = rows[:: -(-len(rows) // KNOWN)]
+        plain = batches_of(opened, packed, some, plan, plan.device)
+        found["known_as_they_are"] = known_as_they_are(objective, model, batches, plain)
     if len(packed.rows["val"]) and not getattr(plan.task, "at_once", False):
         found["augmentation_keeps_labels"] = _labels_kept(opened, packed, plan, model)
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from copy import deepcopy
 from typing import Any
 
@@ -62,6 +62,21 @@ def modes_agree(objective: Objective, model: nn.Module, batches: Batches, seed: 
         layer, ratio = apart
         return Measured(f"{words}; layer '{layer}' is given {ratio:.2g} times as much in training mode", False)
     return Measured(words, evaluating <= 1.5 * abs(training) + 0.1)
+
+
+def known_as_they_are(objective: Objective, model: nn.Module, batches: Batches, plain: Iterable[Batch]) -> Measured:
+    """In evaluation mode, the loss on samples of the training split as they are, and on augmented ones.
+
+    Whatever is done to a sample while it is learnt makes it harder. If it is easier, what was learnt is in the
+    augmentation: borders that it draws, edges that it blurs, a scale that nothing has when it is asked about.
+    """
+    augmented = _loss_in(False, objective, model, batches, 0)
+    copy = deepcopy(model).eval()
+    with torch.no_grad():
+        losses = torch.cat([objective(copy, batch).float().flatten() for batch in plain])
+    stored = losses.mean().item()
+    words = f"loss {stored:.3g} of training samples as they are, {augmented:.3g} of augmented ones"
+    return Measured(words, stored <= 1.5 * abs(augmented) + 0.1)
 
 
 def _first_apart(model: nn.Module, batch: Batch, seed: int) -> tuple[str, float] | None:

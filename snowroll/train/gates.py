@@ -142,6 +142,10 @@ AFTERWARDS = {  # name -> (hypothesis, expected): measured by train/after.py onc
         "the model that is evaluated is the one that was trained",
         "a loss in evaluation mode that is no worse by half than in training mode",
     ),
+    "known_as_they_are": (
+        "what was learnt from augmented samples is known of the samples as they are",
+        "a loss on them that is no worse by half than on augmented ones, in evaluation mode",
+    ),
     "augmentation_keeps_labels": (
         "augmented samples are still what their targets say",
         "no class of which some steps without augmentation teach half of what was lacking, and more with it nothing",
