@@ -392,7 +392,7 @@ def test_modes_that_part() -> None:
 
 
 def test_what_only_augmentation_shows() -> None:
-    """Every augmented picture says its class in a corner, as a border or a scale may: the pictures themselves do not."""
+    """Every augmented picture says its class in a corner, as a border may: the pictures themselves do not."""
 
     def told(batch: Batch) -> Batch:
         images = batch.inputs.clone()
