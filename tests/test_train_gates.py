@@ -257,6 +257,12 @@ def test_a_loss_with_easier_parts_while_it_trains() -> None:
     assert "overfits_two" not in failed(planned)
 
 
+def test_a_loss_of_which_inputs_tell_little() -> None:
+    """As of sentences whose beginning is given: nearly every word is told without the input."""
+    planned = trial(small_net)
+    assert "overfits_two" not in failed(replace(planned, objective=lambda model, batch: 1 + 0.2 * loss(model, batch)))
+
+
 def test_batches_that_are_no_function_of_the_step() -> None:
     noise = torch.Generator().manual_seed(0)
 
