@@ -45,19 +45,12 @@ def read_images(folder: Folder, settings: PrepareSettings) -> Reading | None:
     table = read_manifests(folder, pictures, settings, beside=masks)
     masks = {where: why for where, why in masks.items() if where not in table.rows}
     samples = [where for where in pictures if where not in masks]
-    packed = None if settings.label else read_picture_tables(folder, entries, settings)
-    beside: Reading | None = None
-    if not settings.label and not table.has_labels:
-        beside = read_labels_beside(folder, samples, table, settings) or read_numbered(folder, samples)
-    if packed and len(packed.found) > len(samples):
-        reading = packed
-    else:
-        reading = overlaid(beside, table) if beside else _choose(samples, table, settings)
-        if reading and _are_groups(reading, table, settings):
-            told = {where: f"the folders are groups by it, no classes: {why}" for where, why in table.classless.items()}
-            folder.refused = {**told, **folder.refused}
-            return None
-    reading = reading or packed or read_image_arrays(folder, entries)
+    reading = _labelled(folder, samples, table, settings)
+    if reading and _are_groups(reading, table, settings):
+        told = {where: f"the folders are groups by it, no classes: {why}" for where, why in table.classless.items()}
+        folder.refused = {**told, **folder.refused}
+        return None
+    reading = reading or read_image_arrays(folder, entries)
     reading = reading or read_shards(folder, entries) or _unlabelled(samples, settings)
     if reading is None:
         folder.refused = {**table.classless, **folder.refused}
@@ -73,6 +66,19 @@ def read_images(folder: Folder, settings: PrepareSettings) -> Reading | None:
     skipped = {**others, **folder.refused, **masks, **table.skipped, **reading.skipped}
     unread = _unread(reading, left, table, settings)
     return replace(reading, evidence=(*unread, *reading.evidence, *told), skipped=skipped)
+
+
+def _labelled(folder: Folder, samples: Sequence[str], table: Table, settings: PrepareSettings) -> Reading | None:
+    """Tables of pictures where they hold most; labels in files beside the pictures; manifests, folders and names."""
+    if settings.label:
+        return _choose(samples, table, settings)
+    packed = read_picture_tables(folder, folder.entries(), settings)
+    if packed and len(packed.found) > len(samples):
+        return packed
+    beside: Reading | None = None
+    if not table.has_labels:
+        beside = read_labels_beside(folder, samples, table, settings) or read_numbered(folder, samples)
+    return (overlaid(beside, table) if beside else _choose(samples, table, settings)) or packed
 
 
 def _are_groups(reading: Reading, table: Table, settings: PrepareSettings) -> bool:

@@ -15,6 +15,7 @@ _MOST_CELLS = 50_000_000
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _ROW = re.compile(rf"({_NUMBER})(?:\s+qid:(\d+))?((?:\s+\d+:{_NUMBER})*)\s*(?:#.*)?")
 _LOOKED_AT = 20  # lines
+_READ = 1 << 16  # letters
 
 
 def are_sparse(text: str) -> bool:
@@ -22,8 +23,9 @@ def are_sparse(text: str) -> bool:
     >>> are_sparse("+1 3:0.5 17:1\\n-1 2:1 # why\\n"), are_sparse("1 2:3\\nat 12:30\\n"), are_sparse("7 8 9\\n")
     (True, False, False)
     """
-    lines = [line for line in text[:65536].split("\n")[: _LOOKED_AT + 1] if _is_said(line)]
-    rows = [_ROW.fullmatch(line.strip()) for line in lines[: max(1, len(lines) - 1)]]  # the last may be cut
+    whole = text[:_READ].rpartition("\n")[0] if len(text) > _READ else text  # the last line may be cut
+    lines = [line for line in whole.split("\n")[:_LOOKED_AT] if _is_said(line)]
+    rows = [_ROW.fullmatch(line.strip()) for line in lines]
     return bool(rows) and all(rows) and 2 * sum(bool(row and row[3]) for row in rows) > len(rows)
 
 
