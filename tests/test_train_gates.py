@@ -263,6 +263,16 @@ def test_a_loss_of_which_inputs_tell_little() -> None:
     assert "overfits_two" not in failed(replace(planned, objective=lambda model, batch: 1 + 0.2 * loss(model, batch)))
 
 
+def test_a_few_samples_that_gain_much_do_not_hide_that_all_gain() -> None:
+    """As of faults in parts: most pictures have none and lose next to nothing either way."""
+
+    def steep(model: nn.Module, batch: Batch) -> Tensor:
+        return loss(model, batch) * torch.where(batch.ids % 8 == 0, 1.0, 0.02)
+
+    gate = verdicts(replace(trial(small_net), objective=steep))["beats_blind"]
+    assert gate.passed, gate.measured
+
+
 def test_batches_that_are_no_function_of_the_step() -> None:
     noise = torch.Generator().manual_seed(0)
 
