@@ -115,13 +115,13 @@ def hypotheses(write: Write) -> list[Hypothesis[Trial]]:
         Hypothesis(
             "overfits_two",
             "two samples can be learnt by heart, and are still known in evaluation mode",
-            f"loss under {CLEARLY:.0%} of a blind twin's; answers right in evaluation mode",
+            f"loss under {CLEARLY:.0%} of a blind twin's, or right where it is wrong; answers right in evaluation mode",
             overfits_two,
         ),
         Hypothesis(
             "beats_blind",
             "the network learns from its inputs: it beats a twin whose inputs are shuffled among the samples",
-            "a lower loss on the same samples, beyond the 95 % interval of the difference",
+            "a lower loss on the same samples, beyond the 95 % interval of the difference, or on nearly all of them",
             beats_blind,
         ),
         Hypothesis(

@@ -101,30 +101,33 @@ def beats_blind(trial: Trial, steps: int = 40) -> Measured:
     """Twins learn the same samples by heart, one of them blind. Looks at 10, 20 and 40 steps; the first win counts.
 
     The interval is one over samples; where a loss is known for the batch only, over the last steps. Where a few samples
-    gain much and the rest a little, an interval of the mean is wide: that nearly all of them gain is enough, too
-    (Wilcoxon's signed-rank test, 1945).
+    gain much and the rest a little, an interval of the mean is wide: that nearly all of them gain is enough, too.
     """
-    from scipy.stats import wilcoxon
-
     found, of_steps = Measured("", False), []
     for _, seeing, blinded in _twins(trial, _mixed(trial), steps, 1e-3):
         gain = (blinded.losses - seeing.losses).float()
         of_steps.append(gain.mean())
         if seeing.number in (steps // 4, steps // 2, steps):
+            all_gain = _nearly_all_gain(gain)
             if len(gain) > 1 and bool((gain == gain[0]).all()):
-                gain = torch.stack(of_steps[-(steps // 4) :])
+                gain, all_gain = torch.stack(of_steps[-(steps // 4) :]), False  # steps follow from each other: no draws
             low = float(gain.mean() - 1.96 * gain.std() / len(gain) ** 0.5)
             words = f"loss {seeing.loss:.3f} after {seeing.number} steps on {len(seeing.ids)} samples"
             words += f", blind {blinded.loss:.3f}; the difference is at least {low:.3f}"
-            apart = gain[gain != 0].cpu().numpy()
-            luck = float(tuple(wilcoxon(apart, alternative="greater"))[1]) if len(apart) else 1.0
-            all_gain = luck < BY_LUCK
             if low <= 0 and all_gain:
                 words += " in the mean, and nearly all gain"
             found = Measured(words, low > 0 or all_gain)
             if found.holds:
                 return found
     return found
+
+
+def _nearly_all_gain(gain: Tensor) -> bool:
+    """By Wilcoxon's signed-rank test (1945) over samples; those that neither gain nor lose tell nothing."""
+    from scipy.stats import wilcoxon
+
+    apart = gain[gain != 0].cpu().numpy()
+    return bool(len(apart)) and float(tuple(wilcoxon(apart, alternative="greater"))[1]) < BY_LUCK
 
 
 @dataclass(frozen=True, slots=True, eq=False)
