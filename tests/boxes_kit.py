@@ -18,6 +18,14 @@ from snowroll.tasks.detect_objects.reading import read_boxes
 CAT = {"class": "cat", "box": [20.0, 5.0, 38.0, 25.0]}
 
 
+def three_photos(root: Path) -> Path:
+    """images/0.png to 2.png, each 40 x 30."""
+    (root / "images").mkdir()
+    for number in range(3):
+        (root / "images" / f"{number}.png").write_bytes(blank((40, 30)))
+    return root
+
+
 def blank(size: tuple[int, int]) -> bytes:
     out = io.BytesIO()
     Image.new("1", size).save(out, "PNG")

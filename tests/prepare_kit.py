@@ -6,10 +6,16 @@ import tarfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from snowroll.base.task import Reading
+from snowroll.prepare.layouts import read_images
+from snowroll.prepare.read import Folder
+from snowroll.prepare.settings import PrepareSettings
 
 
 def pixels(seed: int = 0, height: int = 24, width: int = 32) -> np.ndarray:
@@ -67,3 +73,16 @@ def real_data(name: str) -> Path:
     if not (root / name).exists():
         pytest.skip(f"{name} is not under SNOWROLL_DATA")
     return root / name
+
+
+def read(root: Path, **settings: Any) -> Reading:
+    """A folder of pictures with classes, as `classify_images` reads it."""
+    folder = Folder(root)
+    reading = read_images(folder, PrepareSettings(**settings))
+    assert reading is not None, folder.refused
+    return reading
+
+
+def told(reading: Reading) -> list[tuple[str, Any, Any]]:
+    """(where, target, split) of each sample."""
+    return [(found.where, found.target, found.split) for found in reading.found]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from boxes_kit import CAT, blank, drawing, put, put_bytes, read_all
+from boxes_kit import CAT, blank, drawing, put, put_bytes, read_all, three_photos
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -101,11 +101,7 @@ def kept(name: str, one: Marked) -> list[Json]:
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    for number in range(3):
-        place = tmp_path / "images" / f"{number}.png"
-        place.parent.mkdir(exist_ok=True)
-        place.write_bytes(blank((40, 30)))
-    return tmp_path
+    return three_photos(tmp_path)
 
 
 def test_boxes_of_an_absent_picture_and_a_picture_without_boxes(photos: Path) -> None:

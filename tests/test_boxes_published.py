@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 import pytest
-from boxes_kit import blank, drawing, put, put_bytes, read_all
+from boxes_kit import blank, drawing, put, put_bytes, read_all, three_photos
 from house_kit import snowroll
 
 from snowroll.base.nouns import Json
@@ -20,11 +20,7 @@ from snowroll.tasks.detect_objects.reading import read_boxes
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    for number in range(3):
-        place = tmp_path / "images" / f"{number}.png"
-        place.parent.mkdir(exist_ok=True)
-        place.write_bytes(blank((40, 30)))
-    return tmp_path
+    return three_photos(tmp_path)
 
 
 def begun(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Json:

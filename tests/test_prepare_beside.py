@@ -6,28 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from prepare_kit import jpeg, plant, tarred, zipped
+from prepare_kit import jpeg, plant, read, tarred, told, zipped
 
-from snowroll.base.task import Reading
-from snowroll.prepare.layouts import read_images
-from snowroll.prepare.read import Folder
-from snowroll.prepare.settings import PrepareSettings
 from snowroll.project.inputs import inputs
 from snowroll.project.opened import open_project
 from snowroll.verbs.init import init
 
 CLASSES = ("cat", "dog", "emu")
-
-
-def read(root: Path, **more: Any) -> Reading:
-    folder = Folder(root)
-    reading = read_images(folder, PrepareSettings(**more))
-    assert reading is not None, folder.refused
-    return reading
-
-
-def told(reading: Reading) -> list[tuple[str, Any, Any]]:
-    return [(found.where, found.target, found.split) for found in reading.found]
 
 
 def shard(first: int, n: int, beside: Callable[[int], Mapping[str, bytes]]) -> bytes:

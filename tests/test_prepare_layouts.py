@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from prepare_kit import encoded, jpeg, mask, pixels, plant, tarred, zipped
+from prepare_kit import encoded, jpeg, mask, pixels, plant, read, tarred, zipped
 
 from snowroll.base.errors import UsageError
 from snowroll.base.task import Reading
@@ -27,12 +27,6 @@ P = jpeg()
 
 def names(*paths: str) -> dict[str, bytes]:
     return dict.fromkeys(paths, P)
-
-
-def read(root: Path, **settings: object) -> Reading:
-    reading = read_images(Folder(root), PrepareSettings(**settings))  # type: ignore[arg-type]
-    assert reading is not None
-    return reading
 
 
 def targets(reading: Reading) -> dict[str, object]:

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from prepare_kit import encoded, jpeg, pixels, plant, tarred, zipped
+from prepare_kit import encoded, jpeg, pixels, plant, read, tarred, told, zipped
 
 from snowroll.base.errors import DataError, UsageError
-from snowroll.base.task import Reading, find_task, task_names
+from snowroll.base.task import find_task, task_names
 from snowroll.prepare.archives import Limits
 from snowroll.prepare.decode import Guarded
 from snowroll.prepare.index import index
@@ -50,17 +50,6 @@ def parquet(columns: Mapping[str, Any], names: Mapping[str, Sequence[str]] = {},
 def records(cells: Sequence[bytes | None]) -> Any:
     kind = arrow.struct([("bytes", arrow.binary()), ("path", arrow.string())])
     return arrow.array([{"bytes": cell, "path": f"{i}.png"} for i, cell in enumerate(cells)], kind)
-
-
-def read(root: Path, **more: Any) -> Reading:
-    folder = Folder(root)
-    reading = read_images(folder, PrepareSettings(**more))
-    assert reading is not None, folder.refused
-    return reading
-
-
-def told(reading: Reading) -> list[tuple[str, Any, Any]]:
-    return [(found.where, found.target, found.split) for found in reading.found]
 
 
 def hub(rows: int = 2) -> dict[str, bytes]:

@@ -13,11 +13,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from prepare_kit import jpeg, plant, tarred
+from prepare_kit import jpeg, plant, read, tarred, told
 from scipy.io import savemat
 
 from snowroll.base.errors import DataError
-from snowroll.base.task import Reading
 from snowroll.prepare.decode import Guarded
 from snowroll.prepare.index import index
 from snowroll.prepare.layouts import read_images
@@ -28,16 +27,6 @@ from snowroll.prepare.settings import PrepareSettings
 from snowroll.prepare.shards import opened
 
 NAMES = ("airplane", "car", "bird")
-
-
-def read(root: Path) -> Reading:
-    reading = read_images(Folder(root), PrepareSettings())
-    assert reading is not None
-    return reading
-
-
-def told(reading: Reading) -> list[tuple[str, Any, Any]]:
-    return [(found.where, found.target, found.split) for found in reading.found]
 
 
 def pictures(n: int, seed: int = 0) -> np.ndarray:
