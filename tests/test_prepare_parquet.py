@@ -18,7 +18,7 @@ from snowroll.prepare.archives import Limits
 from snowroll.prepare.decode import Guarded
 from snowroll.prepare.index import index
 from snowroll.prepare.layouts import read_images
-from snowroll.prepare.parquet_parts import answered
+from snowroll.prepare.parquet_cells import answered
 from snowroll.prepare.pictures import open_rgb
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings

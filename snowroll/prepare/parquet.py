@@ -9,7 +9,8 @@ from typing import Any, BinaryIO
 from snowroll.base.errors import DataError
 from snowroll.prepare.archives import Limits
 from snowroll.prepare.decode import Guarded
-from snowroll.prepare.parquet_parts import NESTED, reading_parquet
+from snowroll.prepare.parquet_cells import reading_parquet
+from snowroll.prepare.parquet_parts import NESTED
 
 MOST_CELLS = 50_000_000
 

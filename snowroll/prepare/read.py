@@ -39,7 +39,8 @@ from snowroll.prepare.names import (
     take_apart,
     unspell,
 )
-from snowroll.prepare.parquet_parts import Parquet, answered
+from snowroll.prepare.parquet_cells import answered
+from snowroll.prepare.parquet_parts import Parquet
 from snowroll.prepare.shards import Shard, opener
 from snowroll.prepare.tables import Table, row_as_json, text_of_row
 
