@@ -15,6 +15,7 @@ from PIL import Image
 
 from snowroll.deploy.export import export_onnx, split_graphs
 from snowroll.deploy.resize import Fit, PilResize
+from snowroll.prepare.pictures import STANDARD, resize, standardised
 
 pytestmark = pytest.mark.slow
 
@@ -83,3 +84,21 @@ def test_exported_graph_agrees_with_pillow(fit: Fit, tmp_path: Path) -> None:
 def test_equal_size_changes_nothing() -> None:
     pixels = picture(0, 40, 40, smooth=False)
     assert np.array_equal(PilResize(40)(torch.from_numpy(pixels)).numpy(), pixels)
+
+
+@example(height=31, width=40, contrast=0.0, seed=0)
+@given(height=SIDE, width=SIDE, contrast=st.floats(0, 1), seed=st.integers(0, 99))
+@settings(max_examples=60, deadline=None)
+def test_standard_pictures_are_told_from_neither_light_nor_contrast(
+    height: int, width: int, contrast: float, seed: int
+) -> None:
+    dark = np.round(picture(seed, height, width, smooth=True) * contrast * 0.5 + 20).astype(np.uint8)
+    levels = standardised(dark)
+    if dark.std() >= 1.5 * STANDARD.least:  # under it rounding is seen
+        assert abs(levels.mean() - STANDARD.mean) < 3
+        assert abs(levels.std() / STANDARD.spread - 1) < 0.1
+    assert levels.std() <= 1.2 * STANDARD.spread
+    got = PilResize((48, 40), "pad", STANDARD)(torch.from_numpy(dark)).numpy()
+    # a level of the resize's rounding is stretched with the rest
+    far = 1 + STANDARD.spread / max(float(dark.std()) / 2, STANDARD.least)
+    assert (np.abs(got - resize(dark, (48, 40), "pad", standard=True).astype(np.float32)) <= far).mean() >= 0.99

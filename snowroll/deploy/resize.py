@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 Fit = Literal["stretch", "crop", "pad"]
+Standard = tuple[float, float, float]  # mean, spread, least: prepare.pictures.STANDARD
 _PRECISION = 1 << 22  # Pillow keeps its 8-bit filter weights as integers over 2^22 (Resample.c, PRECISION_BITS)
 
 
@@ -21,12 +22,14 @@ class PilResize(nn.Module):
     """RGB uint8 [H, W, 3] of any size to whole levels 0..255, float32 [frame's height, width, 3].
 
     frame: the side of a square, or (width, height). fit: `stretch` both axes; `crop` the centre; `pad` with black.
+    standard: made as light and as rich in contrast as this says, by prepare.pictures.standardised.
     """
 
-    def __init__(self, frame: int | tuple[int, int], fit: Fit = "stretch") -> None:
+    def __init__(self, frame: int | tuple[int, int], fit: Fit = "stretch", standard: Standard | None = None) -> None:
         super().__init__()
         self.across, self.down = (frame, frame) if isinstance(frame, int) else frame
         self.fit = fit
+        self.standard = standard
 
     def forward(self, rgb: Tensor) -> Tensor:
         # a float64 scalar each, made from a range: traced, they stay functions of the input's shape
@@ -37,7 +40,10 @@ class PilResize(nn.Module):
         down = self._weights(rows, height, width, self.down, self.across)
         planes = rgb.permute(2, 0, 1).to(torch.float32)
         wide = _round(planes @ across.T)  # [3, H, S]
-        return _round(down @ wide).permute(1, 2, 0)
+        small = _round(down @ wide)
+        if self.standard:
+            small = _standardised(small, (down.sum(1) > 0)[:, None] & (across.sum(1) > 0), *self.standard)
+        return small.permute(1, 2, 0)
 
     def _weights(self, pixels: Tensor, length: Tensor, other: Tensor, side: int, other_side: int) -> Tensor:
         """[side, length] float32: how much each input pixel gives to each output pixel (Pillow's precompute_coeffs).
@@ -84,15 +90,26 @@ class Framed(nn.Module):
     For answers that are places: they are told in the file's own pixels.
     """
 
-    def __init__(self, frame: tuple[int, int]) -> None:
+    def __init__(self, frame: tuple[int, int], standard: Standard | None = None) -> None:
         super().__init__()
-        self.resize = PilResize(frame, "pad")
+        self.resize = PilResize(frame, "pad", standard)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         # counted from a range: traced, they stay functions of the input's shape
         height, width = (torch.arange(pixels.shape[axis])[-1] + 1 for axis in (0, 1))
         size = torch.stack((width, height)).unsqueeze(0)
         return self.resize(pixels).permute(2, 0, 1).unsqueeze(0) / 255, size
+
+
+def _standardised(levels: Tensor, inside: Tensor, mean: float, spread: float, least: float) -> Tensor:
+    """[3, H, W] levels, of which those inside the border, bool [H, W], count and change."""
+    counted = inside.to(torch.float64)
+    n = counted.sum() * levels.shape[0]
+    exact = levels.to(torch.float64)
+    middle = (exact * counted).sum() / n
+    deviation = (((exact - middle) ** 2 * counted).sum() / n).sqrt()
+    gain = spread / torch.clamp(deviation, min=least)
+    return (_round((exact - middle) * gain + mean) * counted).to(torch.float32)
 
 
 def _round(values: Tensor) -> Tensor:

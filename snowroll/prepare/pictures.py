@@ -23,6 +23,17 @@ if TYPE_CHECKING:
 Fit = Literal["stretch", "crop", "pad"]
 Frame = int | tuple[int, int]  # what a picture is fitted into: the side of a square, or (width, height); pixels
 PAD = 0  # black around a padded picture, as in the exported graph
+
+
+class Standard(NamedTuple):
+    """Levels of a picture that is made as light and as rich in contrast as any other."""
+
+    mean: float
+    spread: float  # standard deviation
+    least: float  # a picture of less spread is stretched as if it had this
+
+
+STANDARD = Standard(127.5, 38.25, 4.0)  # a scale of 3.3 deviations either way; half a per cent of normal noise lies out
 SUFFIXES = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
     "PNG": (".png",),
@@ -192,12 +203,13 @@ def sides(frame: Frame) -> tuple[int, int]:
     return (frame, frame) if isinstance(frame, int) else frame
 
 
-def resize(rgb: np.ndarray, frame: Frame, fit: Fit) -> np.ndarray:
+def resize(rgb: np.ndarray, frame: Frame, fit: Fit, standard: bool = False) -> np.ndarray:
     """uint8 [frame's height, width, 3] of uint8 [H, W, 3]: PIL's triangle filter (BILINEAR with antialiasing) over
     `geometry`.
 
     Exactly: the box is cut out, its width is resized and rounded to uint8, then its height; `resize_weights` gives
     each pass. Asked for in two steps, because since version 13 Pillow itself chooses which pass comes first.
+    standard: then `standardised`, the border apart.
     """
     from PIL import Image
 
@@ -208,11 +220,24 @@ def resize(rgb: np.ndarray, frame: Frame, fit: Fit) -> np.ndarray:
     wide = cut.resize((size[0], y1 - y0), Image.Resampling.BILINEAR)
     small = np.array(wide.resize(size, Image.Resampling.BILINEAR))
     across, down = sides(frame)
+    if standard:
+        small = standardised(small)
     if size == (across, down):
         return small
     framed = np.full((down, across, 3), PAD, np.uint8)
     framed[top:bottom, left:right] = small
     return framed
+
+
+def standardised(rgb: np.ndarray) -> np.ndarray:
+    """uint8 [H, W, 3] as light and as rich in contrast as any other: around STANDARD's mean with its deviation, in
+    levels, what lies further out than the scale reaches cut off. All channels alike, so that colours keep their hue.
+
+    A picture of nearly one level is not stretched as far: what is in it is noise.
+    """
+    mean, spread = float(rgb.mean(dtype=np.float64)), float(rgb.std(dtype=np.float64))
+    gain = STANDARD.spread / max(spread, STANDARD.least)
+    return np.clip(np.floor((rgb - mean) * gain + STANDARD.mean + 0.5), 0, 255).astype(np.uint8)
 
 
 def resize_weights(length: int, out: int) -> np.ndarray:

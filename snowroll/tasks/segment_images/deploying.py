@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from snowroll.base.nouns import Json
 from snowroll.base.task import Deployable
 from snowroll.deploy.resize import Framed
+from snowroll.prepare.pictures import STANDARD
 from snowroll.tasks.segment_images.answers import best_classes
 from snowroll.tasks.segment_images.model import Seen
 from snowroll.tasks.segment_images.options import SegmentOptions
@@ -30,15 +31,20 @@ class Body(nn.Module):
 def deployable(model: nn.Module, options: SegmentOptions, schema: Mapping[str, Json]) -> Deployable:
     """See base.task.Deployable."""
     wide, high = options.frame
+    standard = (
+        f"; inside the border, (level - mean) * {STANDARD.spread:g} / max(deviation, {STANDARD.least:g}) + "
+        f"{STANDARD.mean:g}, rounded, mean and deviation being those of all its levels"
+    )
     contract = {
         "input": "pixels: uint8 RGB [height, width, 3], any size",
-        "resize": f"fitted into {wide} x {high} with a black border, triangle filter with antialias (as Pillow)",
+        "resize": f"fitted into {wide} x {high} with a black border, triangle filter with antialias (as Pillow)"
+        + standard * options.standard,
         "output": f"label: uint8 [batch, {high}, {wide}], number of the class in `classes`; sure: its probability "
         "times 255; size: int64 [batch, 2], width and height of the input, to cut the border off and to enlarge by",
         "classes": list(schema["classes"]),
     }
     return Deployable(
-        prepare=Framed(options.frame),
+        prepare=Framed(options.frame, STANDARD if options.standard else None),
         body=Body(model),
         raw_example=torch.zeros(high + 5, wide + 9, 3, dtype=torch.uint8),
         raw_name="pixels",

@@ -12,6 +12,7 @@ from snowroll.base.nouns import Choice, Json
 from snowroll.base.task import Fingerprint
 from snowroll.design.options import FineTuned, Recoloured
 from snowroll.design.rules import fine_tuning, frame, light, machine, reflections, refuse_shape, steps_px
+from snowroll.prepare.pictures import STANDARD
 
 SMALLEST_MAP_PX = 8  # nnU-Net halves until a side would fall under 4; photos of few pixels are content with 8
 MOST_WIDER = 8  # times the finest level's channels
@@ -57,6 +58,7 @@ class SegmentOptions(FineTuned, Recoloured):
     model: str = "unet"  # "unet" (ours), a backbone of design/zoo.py under the same decoder, or one of ready_made.py
     size_px: int = 256  # longer side of the frame that the network sees
     shape: float = 1.0  # the frame's width over its height
+    standard: bool = False  # pictures are first made as light and as rich in contrast as any other
     parts: int = 1  # a side of the frame is this many times that of what the network sees at once
     foreground: float = 0.33  # share of the parts that are drawn around something to be found
     stem: Literal[1, 2, 4] = 1  # pixels a side that the U-Net's finest map joins into one
@@ -100,11 +102,10 @@ def segment_plan(fingerprint: Fingerprint) -> list[Choice]:
     passes = round(min(200, max(20, 30_000 / max(1, n))))
     return [
         *_frame(fingerprint),
+        *_standard(facts, pretrained),
         Choice("train.batch", batch, f"{n} training pictures, each with a label for every pixel"),
         Choice("train.steps", max(200, n * passes // batch), f"about {passes} passes over {n} pictures"),
-        Choice("train.optimizer", "adamw", "few pictures and a deep decoder: steps of each weight's own size"),
-        Choice("train.lr", 1e-3 if pretrained else 2e-3, "for AdamW; loaded weights want smaller steps"),
-        Choice("train.weight_decay", 0.02, "goes with adamw"),
+        *_optimizer(pretrained, str(asked.get("model") or "unet")),
         Choice("train.schedule", "linear", "straight down to zero: nnU-Net's is nearly that"),
         Choice("train.warmup", 0.05, "the first steps rise, while statistics settle"),
         Choice("train.clip", 12.0, "as nnU-Net"),
@@ -112,6 +113,32 @@ def segment_plan(fingerprint: Fingerprint) -> list[Choice]:
         *(fine_tuning(fingerprint, head_first=0.05) if pretrained else ()),
         *_augmentation(facts),
         *_machine(fingerprint, str(asked.get("model", ""))),
+    ]
+
+
+def _optimizer(pretrained: bool, model: str) -> list[Choice]:
+    if pretrained or model != "unet":
+        return [
+            Choice("train.optimizer", "adamw", "few pictures and a deep decoder: steps of each weight's own size"),
+            Choice("train.lr", 1e-3 if pretrained else 2e-3, "for AdamW; loaded weights want smaller steps"),
+            Choice("train.weight_decay", 0.02, "goes with adamw"),
+        ]
+    return [
+        Choice("train.optimizer", "muon", "every direction of a filter bank learns alike: faint things are found"),
+        Choice("train.lr", 0.02, "for Muon; best of three tried on two sets"),
+        Choice("train.weight_decay", 0.02, "goes with muon's rate"),
+    ]
+
+
+def _standard(facts: Mapping[str, Json], pretrained: bool) -> list[Choice]:
+    """z-scores, as nnU-Net gives to all but CT; loaded weights are given what they were trained on."""
+    if pretrained or not facts["grey"]:
+        return []
+    why = "grey pictures to fresh weights: how bright and how rich in contrast each is tells of its light"
+    return [
+        Choice("task.standard", True, why),
+        Choice("task.mean", [STANDARD.mean / 255] * 3, "of standard pictures"),
+        Choice("task.std", [STANDARD.spread / 255] * 3, "of standard pictures"),
     ]
 
 

@@ -103,10 +103,11 @@ class SegmentImages(Masked):
         from snowroll.prepare.pictures import resize
 
         rgb = self.open_raw(raw, options, megapixels)
-        return {"image": resize(rgb, options.frame, "pad"), "size": np.array([rgb.shape[1], rgb.shape[0]], np.int64)}
+        image = resize(rgb, options.frame, "pad", options.standard)
+        return {"image": image, "size": np.array([rgb.shape[1], rgb.shape[0]], np.int64)}
 
     def pack_key(self, options: SegmentOptions) -> Json:
-        return list(options.frame)
+        return [*options.frame, options.standard]
 
     def encode_targets(self, targets: Sequence[Json], schema: Schema, columns: Columns) -> Columns:
         """[n, H, W] in the frame of the pack's pictures."""
