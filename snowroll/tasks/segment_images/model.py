@@ -1,7 +1,7 @@
 """The U-Net: maps from fine to coarse, and back up with what each level saw on the way down (Ronneberger et al. 2015).
 
-Ours has two convolutions a level and normalises each sample by itself, as nnU-Net's; under the same decoder stands any
-backbone of the zoo that keeps maps.
+Ours has two convolutions a level, as nnU-Net's, and batch norm; under the same decoder stands any backbone of the zoo
+that keeps maps.
 """
 
 from __future__ import annotations
