@@ -16,6 +16,7 @@ from snowroll.base.nouns import Json
 from snowroll.prepare.mask_targets import mask_of, numbered, shares
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
+from snowroll.tasks.segment_images.instances import has_instances
 from snowroll.tasks.segment_images.reading import read_masks
 
 LAYOUTS = {
@@ -731,6 +732,21 @@ def test_smoothed_borders_are_no_classes(tmp_path: Path) -> None:
     assert any("greys" in line for line in reading.evidence)
     assert all(set(found.target["classes"]) == {"background", "foreground"} for found in reading.found)
     assert shares(reading.found[1].target)["foreground"] == pytest.approx(0.5 - 0.5 / 40)
+    assert not any(has_instances(found.target) for found in reading.found)
+
+
+@pytest.mark.parametrize("some", [1, 4])
+def test_smooth_borders_of_every_grey_are_no_instances(some: int, tmp_path: Path) -> None:
+    for n in range(4):
+        write(tmp_path, f"images/a{n}.png", np.tile(photo(n), (5, 8, 1)))
+        mask = np.zeros((150, 320), np.uint8)
+        mask[20:130, 161:] = 255
+        mask[40, 33:289] = np.arange(256) if n < some else 255
+        write(tmp_path, f"masks/a{n}.png", mask)
+    reading = read_masks(Folder(tmp_path), PrepareSettings())
+    assert reading is not None
+    assert shares(reading.found[0].target)["foreground"] == pytest.approx(110 * 159 / (150 * 320))
+    assert not any(has_instances(found.target) for found in reading.found)
 
 
 def test_colours_are_named_by_a_list(tmp_path: Path) -> None:

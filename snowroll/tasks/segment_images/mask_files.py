@@ -12,6 +12,7 @@ from snowroll.prepare.packed_png import MOST_PX, by_value, packed, places_of, un
 from snowroll.prepare.pictures import open_as, sniff
 
 _MOST_VALUES = 254  # of a mask; one that numbers more instances says only that they are there
+_FAR_MORE = 8  # times the pixels of the usual value between black and white; a guess
 _BLACK = (0, (0, 0, 0))
 Value = (
     int | tuple[int, int, int] | str
@@ -59,7 +60,9 @@ def open_mask(raw: bytes, megapixels: float = 100.0) -> Mask:
         greys = all(len(set(colour)) == 1 for colour in values if isinstance(colour, tuple))
         values = tuple(colour[0] for colour in values if isinstance(colour, tuple)) if greys else values
     else:
-        if len(found) > _MOST_VALUES:  # instances are numbered: what is common to them is that they are there
+        if len(found) > _MOST_VALUES and _is_soft(pixels):
+            pixels, found = (pixels > 127) * np.uint8(255), np.array([0, 255])
+        elif len(found) > _MOST_VALUES:  # instances are numbered: what is common to them is that they are there
             pixels, found = (pixels > 0).astype(np.uint8), np.array([0, 1])
         values = tuple(int(v) for v in found)
     if len(values) > _MOST_VALUES:
@@ -71,6 +74,14 @@ def open_mask(raw: bytes, megapixels: float = 100.0) -> Mask:
 def _coded(band: np.ndarray) -> np.ndarray:
     """[H, W] numbers, or [H, W, 3] colours as one number each."""
     return band if band.ndim == 2 else band.astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], np.int32)
+
+
+def _is_soft(pixels: np.ndarray) -> bool:
+    """8 bits, and far more white than of the usual grey: white whose edge is smooth. Numbered things share evenly."""
+    if pixels.dtype != np.uint8:
+        return False
+    counts = np.bincount(pixels.ravel(), minlength=256)
+    return float(counts[255]) > _FAR_MORE * float(np.median(counts[1:255]))
 
 
 def _is_grey(pixels: np.ndarray) -> bool:

@@ -24,7 +24,7 @@ from snowroll.prepare.class_names import matched
 from snowroll.prepare.decode import limited
 from snowroll.prepare.layouts import count_formats, with_cases, with_declared, with_groups
 from snowroll.prepare.manifest import TOO_LARGE
-from snowroll.prepare.mask_targets import BACKGROUND, FOREGROUND, all_classes
+from snowroll.prepare.mask_targets import BACKGROUND, FOREGROUND, all_classes, as_target
 from snowroll.prepare.names import home_of
 from snowroll.prepare.packed_png import unpacked
 from snowroll.prepare.pictures import format_of_name
@@ -69,13 +69,14 @@ def read_masks(folder: Folder, settings: PrepareSettings) -> Reading | None:
     seen = dict(_looked_at(folder, pairs, skipped, settings))
     names = _names(folder)
     meaning = _meaning(list(seen.values()), names, settings.ignore)
+    is_soft = not names and _has_soft_edges(list(seen.values()))
     splits = splits_of_folders(pictures)
     found, empty = [], list[str]()
     for where in pictures:
         if where in masks or where in skipped:
             continue
         mask = seen.get(where)
-        target = None if mask is None else {"mask": mask.png, "classes": [meaning[value] for value in mask.values]}
+        target = None if mask is None else _target(mask, meaning, is_soft)
         target = _without(listed[where], settings.ignore) if where in listed else target
         if target and not any(target["classes"]):  # the masks of a test, kept secret
             target, empty = None, [*empty, where]
@@ -90,7 +91,7 @@ def read_masks(folder: Folder, settings: PrepareSettings) -> Reading | None:
         is_named = any(marked.names for marked in pairs.values())
         above = ": where they overlap, the smaller lies above" if is_named else ""
         evidence.append(f"a file for each {'class' if is_named else 'thing'} of a picture, joined into one mask{above}")
-    if not names and _has_soft_edges(list(seen.values())):
+    if is_soft:
         evidence.append("greys at the borders of black and white masks: over 127 is foreground")
     if empty:
         evidence.append(f"{len(empty):,} masks hold nothing that is judged: they are no labels, as of {empty[0]}")
@@ -254,6 +255,16 @@ def _meaning(masks: Sequence[Mask], names: Mapping[Value, str], ignored: Sequenc
         value: "" if name in ignored or _spelled(value) in ignored or name.lower() in _VOID else name
         for value, name in found.items()
     }
+
+
+def _target(mask: Mask, meaning: Mapping[Value, str], is_soft: bool) -> Json:
+    """Of soft edges one value a class is left: several would be taken for things that are numbered."""
+    classes = [meaning[value] for value in mask.values]
+    if not is_soft:
+        return {"mask": mask.png, "classes": classes}
+    kinds = sorted(set(classes))
+    places = np.array([kinds.index(name) for name in classes], np.uint8)
+    return as_target(places[unpacked(mask.png)], kinds)
 
 
 def _plain(value: Value) -> Value:
