@@ -170,15 +170,7 @@ def _add(
         known = table.rows.get(where)
         usual = known.split if is_for_both and known and known.split == "val" else split
         its_split: Split | None = SPLITS.get(told) or NUMBERED.get(told) or usual
-        row = Row(line, label, its_split, f"{label}/{group}" if group and qualify else group)
-        before = known or row
-        if _differ(before.split, its_split):
-            table.skipped[where] = f"{TWO_SPLITS}: '{before.split}' ({before.line}) and '{its_split}' ({line})"
-        elif _differ(before.label, label):
-            table.skipped[where] = f"{TWO_ROWS}: labels '{before.label}' ({before.line}) and '{label}' ({line})"
-        table.rows[where] = Row(
-            before.line, before.label or label, before.split or its_split, before.group or row.group
-        )
+        _join(table, where, Row(line, label, its_split, f"{label}/{group}" if group and qualify else group))
         labels.update([label] if label else [])
     table.used.add(lines.where)
     table.has_labels = table.has_labels or bool(labels)
@@ -194,6 +186,18 @@ def _add(
         table.evidence.append(
             f"{lines.where}: '{columns['group']}' is counted anew in each class, so it is read with it"
         )
+
+
+def _join(table: Table, where: str, row: Row) -> None:
+    """What an earlier line says stays; where both say something else the sample is skipped."""
+    before = table.rows.get(where) or row
+    if _differ(before.split, row.split):
+        table.skipped[where] = f"{TWO_SPLITS}: '{before.split}' ({before.line}) and '{row.split}' ({row.line})"
+    elif _differ(before.label, row.label):
+        table.skipped[where] = f"{TWO_ROWS}: labels '{before.label}' ({before.line}) and '{row.label}' ({row.line})"
+    table.rows[where] = Row(
+        before.line, before.label or row.label, before.split or row.split, before.group or row.group
+    )
 
 
 def _differ(one: str | None, other: str | None) -> bool:
