@@ -259,7 +259,25 @@ def machine(fingerprint: Fingerprint) -> list[Choice]:
 
 # for tasks whose answers are places: a frame of the pictures' own shape, reflections that keep what things mean -----
 
+MUON_LR = 0.02  # best of .005, .02 and .1 on masks of faint faults; as good or better on scenes and on cells
 STEP_PX = 32  # the coarsest map of their networks: sides of a frame are multiples
+
+
+def rule_of_steps(pretrained: bool, is_ours: bool, decay: float) -> list[Choice]:
+    """Of the optimiser: what fresh weights of a network of ours are moved by, and what all others."""
+    if is_ours and not pretrained:
+        return [
+            Choice(
+                "train.optimizer", "muon", "all directions of a filter bank learn alike: faint, rare things are found"
+            ),
+            Choice("train.lr", MUON_LR, "for Muon; head and biases follow AdamW at a tenth of it"),
+            Choice("train.weight_decay", decay, "goes with muon"),
+        ]
+    return [
+        Choice("train.optimizer", "adamw", "heads and loaded weights want steps of each weight's own size"),
+        Choice("train.lr", 1e-3 if pretrained else 2e-3, "for AdamW; loaded weights want smaller steps"),
+        Choice("train.weight_decay", decay, "goes with adamw"),
+    ]
 
 
 def steps_px(side: float) -> int:

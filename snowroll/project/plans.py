@@ -17,8 +17,6 @@ from snowroll.base.task import Fingerprint, Task
 from snowroll.project.opened import Opened
 
 PLAN = "plan.toml"
-# what the user settled and the other rules follow, where a task has it
-ASKED = ("model", "pretrained", "size_px", "tokens", "vocabulary", "lora", "log")
 Told = dict[str, tuple[Json, str]]  # setting -> (value, where it came from)
 SHOWN = 12  # of a setting that is a table, to people
 
@@ -39,7 +37,8 @@ def make_plan(opened: Opened, version: Version, facts: dict[str, Json], time_s: 
     wanted, said = _as_wanted(settings, opened.task)
     device = choose_device(wanted.device if "train.device" in settings.values else "auto")
     threads = wanted.threads or cores()
-    asked = {key: said[key] for key in ASKED if f"task.{key}" in settings.values}
+    # what the user settled: the other rules may follow it
+    asked = {key: value for key, value in said.items() if f"task.{key}" in settings.values}
     facts = {**facts, "asked": asked}
     n = {split: len(version.of(split)) for split in ("train", "val", "test")}
     fingerprint = Fingerprint(n, version.schema, facts, device, threads, bf16_pays(device), wanted.time_s)

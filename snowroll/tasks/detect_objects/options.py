@@ -10,10 +10,11 @@ from snowroll.base.bounds import check_numbers
 from snowroll.base.nouns import Choice, Json
 from snowroll.base.task import Fingerprint
 from snowroll.design.options import FineTuned, Recoloured
-from snowroll.design.rules import fine_tuning, frame, light, machine, reflections, refuse_shape, steps_px
+from snowroll.design.rules import fine_tuning, frame, light, machine, reflections, refuse_shape, rule_of_steps, steps_px
 
 SMALLEST_PX = 14  # side that the smallest tenth of the objects should keep in the network's input; a guess
 LEAST_PX, PRETRAINED_PX = 192, 256  # longer side: weights of large pictures know finer detail; guesses
+OURS = ("plain", "plain_small")  # backbones
 MOST_PX = {False: 416, True: 640}  # longer side of the input, on a processor and on a GPU; a guess
 
 
@@ -59,15 +60,14 @@ def detect_plan(fingerprint: Fingerprint) -> list[Choice]:
     asked: Mapping[str, Json] = facts.get("asked") or {}
     pretrained = bool(asked.get("pretrained"))
     n = fingerprint.n["train"]
+    is_ours = str(asked.get("model", "plain")) in OURS and asked.get("detector", "one_stage") == "one_stage"
     batch = 16 if n >= 64 else 8
     passes = round(min(300, max(24, 60_000 / max(1, n))))
     return [
         *_frame(fingerprint),
         Choice("train.batch", batch, f"{n} training pictures of many objects each"),
         Choice("train.steps", max(300, n * passes // batch), f"about {passes} passes over {n} pictures"),
-        Choice("train.optimizer", "adamw", "heads of classes and of boxes want steps of their own size"),
-        Choice("train.lr", 1e-3 if pretrained else 2e-3, "for AdamW; loaded weights want smaller steps"),
-        Choice("train.weight_decay", 0.05, "goes with adamw"),
+        *rule_of_steps(pretrained, is_ours=is_ours, decay=0.05),
         Choice("train.schedule", "cosine", "boxes are refined to the end"),
         Choice(
             "train.warmup", 0.05, "which place answers for which object is decided by an untrained network at first"

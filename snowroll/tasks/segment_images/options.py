@@ -11,7 +11,7 @@ from snowroll.base.bounds import check_numbers
 from snowroll.base.nouns import Choice, Json
 from snowroll.base.task import Fingerprint
 from snowroll.design.options import FineTuned, Recoloured
-from snowroll.design.rules import fine_tuning, frame, light, machine, reflections, refuse_shape, steps_px
+from snowroll.design.rules import fine_tuning, frame, light, machine, reflections, refuse_shape, rule_of_steps, steps_px
 from snowroll.prepare.pictures import STANDARD
 
 SMALLEST_MAP_PX = 8  # nnU-Net halves until a side would fall under 4; photos of few pixels are content with 8
@@ -105,7 +105,7 @@ def segment_plan(fingerprint: Fingerprint) -> list[Choice]:
         *_standard(facts, pretrained),
         Choice("train.batch", batch, f"{n} training pictures, each with a label for every pixel"),
         Choice("train.steps", max(200, n * passes // batch), f"about {passes} passes over {n} pictures"),
-        *_optimizer(pretrained, str(asked.get("model") or "unet")),
+        *rule_of_steps(pretrained, is_ours=asked.get("model", "unet") == "unet", decay=0.02),
         Choice("train.schedule", "linear", "straight down to zero: nnU-Net's is nearly that"),
         Choice("train.warmup", 0.05, "the first steps rise, while statistics settle"),
         Choice("train.clip", 12.0, "as nnU-Net"),
@@ -113,20 +113,6 @@ def segment_plan(fingerprint: Fingerprint) -> list[Choice]:
         *(fine_tuning(fingerprint, head_first=0.05) if pretrained else ()),
         *_augmentation(facts),
         *_machine(fingerprint, str(asked.get("model", ""))),
-    ]
-
-
-def _optimizer(pretrained: bool, model: str) -> list[Choice]:
-    if pretrained or model != "unet":
-        return [
-            Choice("train.optimizer", "adamw", "few pictures and a deep decoder: steps of each weight's own size"),
-            Choice("train.lr", 1e-3 if pretrained else 2e-3, "for AdamW; loaded weights want smaller steps"),
-            Choice("train.weight_decay", 0.02, "goes with adamw"),
-        ]
-    return [
-        Choice("train.optimizer", "muon", "every direction of a filter bank learns alike: faint things are found"),
-        Choice("train.lr", 0.02, "for Muon; best of three tried on two sets"),
-        Choice("train.weight_decay", 0.02, "goes with muon's rate"),
     ]
 
 
