@@ -316,6 +316,26 @@ def test_more_time_never_makes_a_smaller_network(side: int, n: int, time_s: floa
     assert work(time_s) <= work(4 * time_s)
 
 
+@pytest.mark.parametrize(
+    ("grey", "asked", "optimizer", "standard"),
+    [
+        (True, {}, "muon", True),
+        (False, {}, "muon", None),
+        (True, {"pretrained": "weights.pth", "model": "mobilenet_v2"}, "adamw", None),
+        (True, {"model": "lraspp_mobilenet_v3_large"}, "adamw", True),
+    ],
+)
+def test_grey_pictures_are_standard_and_ours_learns_by_muon(
+    grey: bool, asked: Json, optimizer: str, standard: bool | None
+) -> None:
+    facts = {"median_width": 260, "median_height": 320, "grey": grey, "thin_px": None, "sided": [], "upright": 0.5}
+    n, schema = {"train": 300, "val": 40, "test": 80}, {"classes": ["background", "foreground"]}
+    plan = segment_plan(Fingerprint(n, schema, {**facts, "asked": asked}, "cpu", 2, True, None))
+    chosen = {choice.key: choice.value for choice in plan}
+    assert chosen["train.optimizer"] == optimizer
+    assert chosen.get("task.standard") == standard
+
+
 @pytest.mark.parametrize("stem", [1, 2, 4])
 def test_a_coarser_stem_answers_for_every_pixel(stem: int) -> None:
     model = build(SegmentOptions(size_px=64, stem=stem, levels=3, width=8), 3)  # type: ignore[arg-type]

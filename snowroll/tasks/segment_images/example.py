@@ -26,6 +26,7 @@ def example(folder: Path) -> Mapping[str, Json]:
         Image.fromarray(mask).save(folder / "masks" / f"{number:02}.png")
     return {
         "task.size_px": 32,
+        "task.standard": True,
         "task.levels": 3,
         "task.width": 12,
         "task.flip": True,
