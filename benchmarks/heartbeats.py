@@ -1,7 +1,7 @@
 """Beats of patients that nobody learned from: every record left out once, beside floors and a random split.
 
     snowroll init PROJECT --data shared/data/mitbih --prepare.labels N,S,V && snowroll train PROJECT
-    python benchmarks/heartbeats.py PROJECT [--folds 4] [--steps 900] [--random]
+    python benchmarks/heartbeats.py PROJECT [--folds 4] [--steps 900] [--seed 0] [--random]
 
 PROJECT: one of `heartbeat` with a champion; its plan is what is judged, with `--steps` for each fold. Records (groups)
 are dealt into folds by name; each fold is answered by a model that saw none of its records, and the answers of all
@@ -39,13 +39,16 @@ def main() -> None:
     parser.add_argument("project", type=Path)
     parser.add_argument("--folds", type=int, default=4)
     parser.add_argument("--steps", type=int, default=900)
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--random", action="store_true")
     told = parser.parse_args()
     opened = open_project(told.project, {})
     catalog = opened.store.catalog
     version = catalog.version(catalog.pointer("version") or "", opened.store.blobs)
     run = opened.store.run_folder(champion_run(opened))
-    plan = replace(read_plan(run, opened.task), steps=told.steps, time_s=None, eval_every=told.steps, patience=0)
+    plan = replace(
+        read_plan(run, opened.task), steps=told.steps, seed=told.seed, time_s=None, eval_every=told.steps, patience=0
+    )
     packed = pack_version(opened, version, plan.task, say)
     folds = dealt(packed, told.folds)
     truth = np.array([str(item.target) for item in version.items])
