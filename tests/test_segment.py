@@ -321,6 +321,7 @@ def test_more_time_never_makes_a_smaller_network(side: int, n: int, time_s: floa
     [
         (True, {}, "muon", True),
         (False, {}, "muon", None),
+        (True, {"standard": False}, "muon", None),
         (True, {"pretrained": "weights.pth", "model": "mobilenet_v2"}, "adamw", None),
         (True, {"model": "lraspp_mobilenet_v3_large"}, "adamw", True),
     ],
@@ -334,6 +335,7 @@ def test_grey_pictures_are_standard_and_ours_learns_by_muon(
     chosen = {choice.key: choice.value for choice in plan}
     assert chosen["train.optimizer"] == optimizer
     assert chosen.get("task.standard") == standard
+    assert ("task.mean" in chosen) == bool(standard)
 
 
 @pytest.mark.parametrize("stem", [1, 2, 4])

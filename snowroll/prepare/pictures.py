@@ -33,7 +33,7 @@ class Standard(NamedTuple):
     least: float  # a picture of less spread is stretched as if it had this
 
 
-STANDARD = Standard(127.5, 38.25, 4.0)  # a scale of 3.3 deviations either way; half a per cent of normal noise lies out
+STANDARD = Standard(127.5, 38.25, 4.0)  # 3.3 deviations either way: of normal noise one in a thousand lies out
 SUFFIXES = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
     "PNG": (".png",),

@@ -102,7 +102,7 @@ def segment_plan(fingerprint: Fingerprint) -> list[Choice]:
     passes = round(min(200, max(20, 30_000 / max(1, n))))
     return [
         *_frame(fingerprint),
-        *_standard(facts, pretrained),
+        *_standard(facts, asked),
         Choice("train.batch", batch, f"{n} training pictures, each with a label for every pixel"),
         Choice("train.steps", max(200, n * passes // batch), f"about {passes} passes over {n} pictures"),
         *rule_of_steps(pretrained, is_ours=asked.get("model", "unet") == "unet", decay=0.02),
@@ -116,13 +116,14 @@ def segment_plan(fingerprint: Fingerprint) -> list[Choice]:
     ]
 
 
-def _standard(facts: Mapping[str, Json], pretrained: bool) -> list[Choice]:
+def _standard(facts: Mapping[str, Json], asked: Mapping[str, Json]) -> list[Choice]:
     """z-scores, as nnU-Net gives to all but CT; loaded weights are given what they were trained on."""
-    if pretrained or not facts["grey"]:
+    if asked.get("pretrained") or not asked.get("standard", facts["grey"]):
         return []
-    why = "grey pictures to fresh weights: how bright and how rich in contrast each is tells of its light"
     return [
-        Choice("task.standard", True, why),
+        Choice(
+            "task.standard", True, "of a grey picture, how bright and how rich in contrast it is tells of its light"
+        ),
         Choice("task.mean", [STANDARD.mean / 255] * 3, "of standard pictures"),
         Choice("task.std", [STANDARD.spread / 255] * 3, "of standard pictures"),
     ]
