@@ -245,6 +245,12 @@ def test_budget_is_kept() -> None:
         steps_within(1.0, 0.5)
 
 
+def test_a_busy_moment_is_not_taken_for_the_machine() -> None:
+    ticks = iter(np.cumsum([0, *[8] * 8, *[2] * 100]).tolist())
+    batches = batches_of(*pictures(64, 8), SHORT)
+    assert step_seconds(small_net(), batches, loss, SHORT, lambda: next(ticks), look_s=100) == 2
+
+
 @given(
     time_s=st.floats(20, 1e5),
     step_s=st.floats(1e-3, 1),

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from snowroll.train.calibrate import Budget
 
 
+LOOKED = 0.01  # share of the time in which steps are measured
+
+
 def fit_into_time(
     opened: Opened, packed: Packed, plan: Plan, spent_s: float, say: Say, now: Callable[[], float]
 ) -> Plan:
@@ -84,5 +87,5 @@ def _budget(
         left_s = max(left_s - start_s, left_s / 2)
     else:
         batches = training_batches(opened, packed, packed.rows["train"], plan)
-        step_s = step_seconds(model, batches, objective_of(opened, plan), plan, now)
+        step_s = step_seconds(model, batches, objective_of(opened, plan), plan, now, LOOKED * left_s)
     return steps_within(left_s, step_s, eval_s, eval_every=plan.eval_every)

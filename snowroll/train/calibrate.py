@@ -17,7 +17,7 @@ from snowroll.train.fit import Batches, Objective, fit
 
 MARGIN = 0.1  # share of the budget kept back for what was not measured: a guess to be revisited
 EVALUATING = 0.2  # share of the budget that evaluations may take: fewer of them, where each is dear (a beam search is)
-MEASURED = 7  # steps; the first two (allocation) are not counted
+MEASURED, MOST_MEASURED = 7, 500  # steps; the first two (allocation) are not counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +30,23 @@ class Budget:
 
 
 def step_seconds(
-    model: nn.Module, batches: Batches, objective: Objective, plan: Plan, now: Callable[[], float]
+    model: nn.Module,
+    batches: Batches,
+    objective: Objective,
+    plan: Plan,
+    now: Callable[[], float],
+    look_s: float = 0.0,
 ) -> float:
-    """Median time of a warm step on the run's own batches."""
+    """Median time of a warm step on the run's own batches: of MEASURED of them, and more until `look_s` have passed,
+    so that a moment in which the machine was busy does not halve a long run.
+    """
     times = [now()]
-    for _ in fit(model, batches, objective, replace(plan, steps=MEASURED)):
+    for _ in fit(model, batches, objective, replace(plan, steps=MOST_MEASURED)):
         if plan.device.startswith("cuda"):
             torch.cuda.synchronize()
         times.append(now())
+        if len(times) > MEASURED and times[-1] - times[0] >= look_s:
+            break
     return median(after - before for before, after in pairwise(times[2:]))
 
 
