@@ -16,6 +16,8 @@ from torch import Tensor
 
 from snowroll.base.errors import UsageError
 from snowroll.base.nouns import Batch, Json, Prediction, Sample
+from snowroll.base.task import Fingerprint
+from snowroll.design import pyramid
 from snowroll.prepare.augment import CounterDraw, draw_move, mosaic, moved, moved_boxes
 from snowroll.prepare.check import check
 from snowroll.prepare.look import Look
@@ -25,7 +27,7 @@ from snowroll.tasks.detect_objects.answers import read, same
 from snowroll.tasks.detect_objects.augmenting import augment
 from snowroll.tasks.detect_objects.boxes import NONE, Objects, Seen, into_frame, out_of_frame, placed, survivors
 from snowroll.tasks.detect_objects.faults import box_faults, doubted_boxes
-from snowroll.tasks.detect_objects.options import DetectOptions
+from snowroll.tasks.detect_objects.options import OURS, DetectOptions, detect_plan
 from snowroll.tasks.detect_objects.reading import all_classes
 from snowroll.tasks.detect_objects.scoring import details, scorer
 from snowroll.tasks.detect_objects.task import DetectObjects
@@ -351,3 +353,23 @@ def test_the_same_answer_twice_and_half_of_it() -> None:
 def test_a_frame_has_an_extent(shape: float) -> None:
     with pytest.raises(UsageError, match="out of bounds"):
         DetectOptions(shape=shape)
+
+
+@pytest.mark.parametrize(
+    ("asked", "optimizer"),
+    [
+        ({}, "muon"),
+        ({"model": "plain_small"}, "muon"),
+        ({"detector": "faster_rcnn"}, "adamw"),
+        ({"model": "resnet18"}, "adamw"),
+        ({"model": "mobilenet_v2", "pretrained": "weights.pth"}, "adamw"),
+    ],
+)
+def test_fresh_weights_of_ours_learn_by_muon(asked: Json, optimizer: str) -> None:
+    facts = {"median_width": 640, "median_height": 480, "small_object_px": 40, "grey": False, "sided": [], "upright": 0}
+    plan = detect_plan(Fingerprint({"train": 200}, SCHEMA, {**facts, "asked": asked}, "cpu", 2, True, None))
+    assert next(choice.value for choice in plan if choice.key == "train.optimizer") == optimizer
+
+
+def test_the_rules_know_the_backbones_of_ours() -> None:
+    assert set(pyramid.OURS) == set(OURS)
