@@ -257,6 +257,14 @@ def test_a_loss_with_easier_parts_while_it_trains() -> None:
     assert "overfits_two" not in failed(planned)
 
 
+def test_overlaps_of_a_third_are_known_where_a_blind_twin_has_none() -> None:
+    """As of scenes of many classes after so few steps; who answers no better than blindly is still told."""
+    planned = trial(small_net)
+    right = planned.credit
+    assert "overfits_two" not in failed(replace(planned, credit=lambda model, batch: 0.4 * right(model, batch)))
+    caught("overfits_two", replace(planned, credit=lambda model, batch: 0.4))
+
+
 def test_a_loss_of_which_inputs_tell_little() -> None:
     """As of sentences whose beginning is given: nearly every word is told without the input."""
     planned = trial(small_net)

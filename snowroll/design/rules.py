@@ -263,8 +263,8 @@ MUON_LR = 0.02  # best of .005, .02 and .1 on masks of faint faults; as good or 
 STEP_PX = 32  # the coarsest map of their networks: sides of a frame are multiples
 
 
-def rule_of_steps(pretrained: bool, is_ours: bool, decay: float) -> list[Choice]:
-    """Of the optimiser: what fresh weights of a network of ours are moved by, and what all others."""
+def optimizer_choices(pretrained: bool, is_ours: bool, decay: float) -> list[Choice]:
+    """What fresh weights of a network of ours are moved by, and what all others."""
     if is_ours and not pretrained:
         return [
             Choice(

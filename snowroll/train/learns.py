@@ -170,7 +170,7 @@ def _kept(trial: Trial, twins: Twins, batch: Batch, loss: float, passes: int) ->
     while True:
         credit = _credit(trial, twins.seeing, batch)
         known = credit >= RIGHT or (
-            _on_the_way(trial, twins, batch, loss) and _reads_right(trial, twins, batch, credit)
+            _reads_right(trial, twins, batch, credit) and _on_the_way(trial, twins, batch, loss)
         )
         if known or not passes or not has_statistics:
             return credit, known

@@ -10,7 +10,16 @@ from snowroll.base.bounds import check_numbers
 from snowroll.base.nouns import Choice, Json
 from snowroll.base.task import Fingerprint
 from snowroll.design.options import FineTuned, Recoloured
-from snowroll.design.rules import fine_tuning, frame, light, machine, reflections, refuse_shape, rule_of_steps, steps_px
+from snowroll.design.rules import (
+    fine_tuning,
+    frame,
+    light,
+    machine,
+    optimizer_choices,
+    reflections,
+    refuse_shape,
+    steps_px,
+)
 
 SMALLEST_PX = 14  # side that the smallest tenth of the objects should keep in the network's input; a guess
 LEAST_PX, PRETRAINED_PX = 192, 256  # longer side: weights of large pictures know finer detail; guesses
@@ -67,7 +76,7 @@ def detect_plan(fingerprint: Fingerprint) -> list[Choice]:
         *_frame(fingerprint),
         Choice("train.batch", batch, f"{n} training pictures of many objects each"),
         Choice("train.steps", max(300, n * passes // batch), f"about {passes} passes over {n} pictures"),
-        *rule_of_steps(pretrained, is_ours=is_ours, decay=0.05),
+        *optimizer_choices(pretrained, is_ours=is_ours, decay=0.05),
         Choice("train.schedule", "cosine", "boxes are refined to the end"),
         Choice(
             "train.warmup", 0.05, "which place answers for which object is decided by an untrained network at first"

@@ -11,7 +11,16 @@ from snowroll.base.bounds import check_numbers
 from snowroll.base.nouns import Choice, Json
 from snowroll.base.task import Fingerprint
 from snowroll.design.options import FineTuned, Recoloured
-from snowroll.design.rules import fine_tuning, frame, light, machine, reflections, refuse_shape, rule_of_steps, steps_px
+from snowroll.design.rules import (
+    fine_tuning,
+    frame,
+    light,
+    machine,
+    optimizer_choices,
+    reflections,
+    refuse_shape,
+    steps_px,
+)
 from snowroll.prepare.pictures import STANDARD
 
 SMALLEST_MAP_PX = 8  # nnU-Net halves until a side would fall under 4; photos of few pixels are content with 8
@@ -105,7 +114,7 @@ def segment_plan(fingerprint: Fingerprint) -> list[Choice]:
         *_standard(facts, asked),
         Choice("train.batch", batch, f"{n} training pictures, each with a label for every pixel"),
         Choice("train.steps", max(200, n * passes // batch), f"about {passes} passes over {n} pictures"),
-        *rule_of_steps(pretrained, is_ours=asked.get("model", "unet") == "unet", decay=0.02),
+        *optimizer_choices(pretrained, is_ours=asked.get("model", "unet") == "unet", decay=0.02),
         Choice("train.schedule", "linear", "straight down to zero: nnU-Net's is nearly that"),
         Choice("train.warmup", 0.05, "the first steps rise, while statistics settle"),
         Choice("train.clip", 12.0, "as nnU-Net"),
