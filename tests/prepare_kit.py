@@ -86,3 +86,26 @@ def read(root: Path, **settings: Any) -> Reading:
 def told(reading: Reading) -> list[tuple[str, Any, Any]]:
     """(where, target, split) of each sample."""
     return [(found.where, found.target, found.split) for found in reading.found]
+
+
+P = jpeg()  # any picture
+
+
+def names(*paths: str) -> dict[str, bytes]:
+    """One picture under each path, for `plant`."""
+    return dict.fromkeys(paths, P)
+
+
+def targets(reading: Reading) -> dict[str, object]:
+    """Path -> target of each sample."""
+    return {found.where: found.target for found in reading.found}
+
+
+def splits(reading: Reading) -> dict[str, str | None]:
+    """Path -> split of each sample, where the folder tells one."""
+    return {found.where: found.split for found in reading.found}
+
+
+def table(rows: list[list[str]], mark: str = ",") -> bytes:
+    """A file of cells parted by `mark`."""
+    return "\n".join(mark.join(row) for row in rows).encode()
