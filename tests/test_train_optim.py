@@ -12,6 +12,10 @@ from hypothesis import strategies as st
 from torch import nn
 
 from snowroll.base.nouns import Plan
+from snowroll.design import volumes
+from snowroll.design.levels import levels_of
+from snowroll.tasks.detect_objects.one_stage import Head
+from snowroll.tasks.segment_images.model import Decoder
 from snowroll.train.optim import Optimizer, hidden_matrices, optimizer_for, orthogonal
 
 PLAN = Plan(None, lr=0.1, weight_decay=0.01)
@@ -98,6 +102,24 @@ def test_muon_is_for_hidden_matrices() -> None:
     covered = [name for group in optimizer.groups for name in group.parameters]
     assert sorted(covered) == sorted(name for name, _ in model.named_parameters())
     assert {group.rule for group in optimizer.groups if "1.weight" in group.parameters} == {"muon"}
+
+
+@pytest.mark.parametrize(
+    ("part", "answering"),
+    [
+        (Head((8, 16, 24), 16, 3), {"score", "sides"}),
+        (Decoder((8, 16, 24), (2, 4, 8), 3, deep=True), {"score.0", "score.1"}),
+        (
+            volumes.Decoder(levels_of((16, 16, 16), (1, 1, 1), most=3), (8, 16, 24), 3, deep=True),
+            {"score.0", "score.1"},
+        ),
+    ],
+    ids=["boxes", "masks", "volumes"],
+)
+def test_of_a_head_of_several_layers_muon_leaves_out_what_answers(part: nn.Module, answering: set[str]) -> None:
+    model = nn.ModuleDict({"backbone": nn.Conv2d(3, 8, 3), "head": part})
+    matrices = {name.removesuffix(".weight") for name, p in model.named_parameters() if p.ndim > 1}
+    assert {f"{name}.weight" for name in matrices - {f"head.{layer}" for layer in answering}} == hidden_matrices(model)
 
 
 def test_muon_moves_every_direction_alike() -> None:

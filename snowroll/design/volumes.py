@@ -39,6 +39,8 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """Maps from fine to coarse, to logits [B, classes, D, H, W] of the finest, and of coarser ones while it learns."""
 
+    answering = ("score",)
+
     def __init__(self, levels: Sequence[Level], widths: Sequence[int], classes: int, deep: bool) -> None:
         super().__init__()
         self.up = nn.ModuleList(

@@ -88,21 +88,24 @@ def optimizer_for(model: nn.Module, plan: Plan, backbone_lr: float = 1.0) -> Opt
 
 
 def hidden_matrices(model: nn.Module) -> set[str]:
-    """Names of the parameters Muon is for: matrices and filter banks between input embedding and head.
+    """Names of the parameters Muon is for: matrices and filter banks between what is looked up and what answers.
 
-    Left out: embeddings and head (their gradients are sparse or class-shaped; Jordan 2024) and depthwise filters, whose
-    rows never see each other.
+    Left out: embeddings and the layers that answer (their gradients are sparse or class-shaped; Jordan 2024) and
+    depthwise filters, whose rows never see each other. Parts of several layers list those that answer as `answering`;
+    of a model without such a part it is the head, or else the last matrix.
     """
     names: list[str] = []
+    answering: list[str] = []
     for path, module in model.named_modules():
+        answering += [f"{path}.{layer}." for layer in getattr(module, "answering", ())]
         is_conv = isinstance(module, nn.modules.conv._ConvNd)
         if isinstance(module, nn.Embedding) or (is_conv and module.groups == module.in_channels > 1):
             continue
         for name, p in module.named_parameters(path, recurse=False):
             if p.ndim == 2 or (is_conv and p.ndim > 2):
                 names.append(name)
-    head = [name for name in names if name.startswith("head.")] or names[-1:]
-    return set(names) - set(head)
+    last = [name for name in names if name.startswith(tuple(answering or ["head."]))] or names[-1:]
+    return set(names) - set(last)
 
 
 def orthogonal(matrices: Tensor, dtype: torch.dtype = torch.bfloat16) -> Tensor:

@@ -52,6 +52,8 @@ class Detector(FineTuned):
 class Head(nn.Module):
     """Maps of three scales to one, and from it the scores and sides of every place."""
 
+    answering = ("score", "sides")
+
     def __init__(self, widths: Sequence[int], width: int, classes: int) -> None:
         super().__init__()
         self.level = nn.ModuleList(nn.Conv2d(before, width, 1, bias=False) for before in widths)

@@ -74,6 +74,8 @@ class Segmenter(FineTuned):
 class Decoder(nn.Module):
     """Maps from fine to coarse, to logits."""
 
+    answering = ("score",)
+
     def __init__(self, widths: Sequence[int], strides: Sequence[int], classes: int, deep: bool) -> None:
         super().__init__()
         self.up = nn.ModuleList(nn.Conv2d(after, before, 1) for before, after in pairwise(widths))
