@@ -362,7 +362,9 @@ def test_a_frame_has_an_extent(shape: float) -> None:
         ({"model": "plain_small"}, "muon"),
         ({"detector": "faster_rcnn"}, "adamw"),
         ({"model": "resnet18"}, "adamw"),
-        ({"model": "mobilenet_v2", "pretrained": "weights.pth"}, "adamw"),
+        ({"model": "mobilenet_v2", "pretrained": "weights.pth"}, "muon"),
+        ({"model": "mobilenet_v2", "pretrained": "weights.pth", "detector": "faster_rcnn"}, "adamw"),
+        ({"model": "fasterrcnn_mobilenet_v3_large_320_fpn", "pretrained": "hub"}, "adamw"),
     ],
 )
 def test_fresh_weights_of_ours_learn_by_muon(asked: Json, optimizer: str) -> None:

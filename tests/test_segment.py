@@ -31,9 +31,8 @@ from snowroll.tasks.segment_images.coco import read_coco, runs_of, write_coco
 from snowroll.tasks.segment_images.faults import mask_faults
 from snowroll.tasks.segment_images.instances import parted
 from snowroll.tasks.segment_images.model import Seen, build
-from snowroll.tasks.segment_images.options import SegmentOptions, multiply_adds, segment_plan
+from snowroll.tasks.segment_images.options import READY_MADE, SegmentOptions, multiply_adds, segment_plan
 from snowroll.tasks.segment_images.reading import read_masks
-from snowroll.tasks.segment_images.ready_made import NAMES
 from snowroll.tasks.segment_images.scoring import boundary_px, edge_overlap, scorer
 from snowroll.tasks.segment_images.training import augment, loss
 
@@ -322,7 +321,9 @@ def test_more_time_never_makes_a_smaller_network(side: int, n: int, time_s: floa
         (True, {}, "muon", True),
         (False, {}, "muon", None),
         (True, {"standard": False}, "muon", None),
-        (True, {"pretrained": "weights.pth", "model": "mobilenet_v2"}, "adamw", None),
+        (True, {"pretrained": "weights.pth", "model": "mobilenet_v2"}, "muon", None),
+        (True, {"pretrained": "weights.pth", "model": "deeplabv3_resnet50"}, "adamw", None),
+        (True, {"model": "resnet18"}, "adamw", True),
         (True, {"model": "lraspp_mobilenet_v3_large"}, "adamw", True),
     ],
 )
@@ -347,7 +348,7 @@ def test_a_coarser_stem_answers_for_every_pixel(stem: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES[:3])
+@pytest.mark.parametrize("name", READY_MADE[:3])
 def test_torchvisions_networks_answer_like_ours(name: str, tmp_path: Path) -> None:
     """Their weights from a file: whatever fits is theirs, and the head that knows other classes is not."""
     theirs = get_model(name, weights=None, weights_backbone=None, num_classes=21)

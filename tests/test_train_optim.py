@@ -13,7 +13,9 @@ from torch import nn
 
 from snowroll.base.nouns import Plan
 from snowroll.design import volumes
+from snowroll.design.fine_tuned import FineTuned
 from snowroll.design.levels import levels_of
+from snowroll.design.weights import Loaded
 from snowroll.tasks.detect_objects.one_stage import Head
 from snowroll.tasks.segment_images.model import Decoder
 from snowroll.train.optim import Optimizer, hidden_matrices, optimizer_for, orthogonal
@@ -149,6 +151,22 @@ def test_decay_and_rates_by_group() -> None:
     groups = optimizer_for(model, PLAN, backbone_lr=0.1).groups
     told = {name: (group.factor, group.decay) for group in groups for name in group.parameters}
     assert told == {"backbone.weight": (0.1, 0.01), "head.weight": (1.0, 0.01), "head.bias": (1.0, 0.0)}
+
+
+def test_loaded_weights_follow_adamw_beside_muon() -> None:
+    model = FineTuned()
+    model.backbone, model.head = nn.Conv2d(3, 8, 3), Head((8, 16, 24), 16, 3)
+    plan = replace(PLAN, optimizer="muon", lr=0.02)
+
+    def rules() -> dict[str, tuple[str, float]]:
+        groups = optimizer_for(model, plan, backbone_lr=0.15).groups
+        return {name: (group.rule, group.factor) for group in groups for name in group.parameters}
+
+    assert rules()["backbone.weight"] == ("muon", 0.15)
+    model.loaded = Loaded(loaded=("backbone.weight", "backbone.bias"), kept=(), skipped={})
+    assert rules()["backbone.weight"] == ("adamw", pytest.approx(0.015))
+    assert rules()["head.joined.0.0.weight"] == ("muon", 1.0)
+    assert rules()["head.score.weight"] == ("adamw", pytest.approx(0.1))
 
 
 def test_parameters_without_gradient_stand_still() -> None:

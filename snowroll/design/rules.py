@@ -206,11 +206,13 @@ def _learning(model: str, pretrained: bool, batch: int, classes: int) -> list[Ch
     ]
 
 
-def fine_tuning(fingerprint: Fingerprint, head_first: float = 0.1, keep: float = 0.35) -> list[Choice]:
+def fine_tuning(
+    fingerprint: Fingerprint, head_first: float = 0.1, keep: float = 0.35, backbone_lr: float = 0.3
+) -> list[Choice]:
     """What keeps loaded weights from being spoilt, and where time is saved on them."""
     choices = [
         Choice("task.head_first", head_first, "new layers learn first, or their noise would spoil the pretrained ones"),
-        Choice("task.backbone_lr", 0.3, "pretrained layers need smaller steps than the new ones"),
+        Choice("task.backbone_lr", backbone_lr, "pretrained layers need smaller steps than the new ones"),
         Choice("task.keep_statistics", True, "batches of few kinds of pictures would wash out what batch norm knows"),
     ]
     if keep and not fingerprint.device.startswith("cuda"):
@@ -263,21 +265,31 @@ MUON_LR = 0.02  # best of .005, .02 and .1 on masks of faint faults; as good or 
 STEP_PX = 32  # the coarsest map of their networks: sides of a frame are multiples
 
 
-def optimizer_choices(pretrained: bool, is_ours: bool, decay: float) -> list[Choice]:
-    """What fresh weights of a network of ours are moved by, and what all others."""
-    if is_ours and not pretrained:
-        return [
+def optimizer_choices(
+    fingerprint: Fingerprint, is_ours: bool, pretrained: bool, decay: float, head_first: float
+) -> list[Choice]:
+    """What a network is moved by whose fresh weights are all ours (its head, where others are loaded), and what others.
+
+    Loaded weights begin at 3e-4 under AdamW in both: a third of its rate, or .15 of the tenth that Muon leaves it.
+    """
+    if is_ours:
+        beside = "what answers, biases and loaded weights follow" if pretrained else "what answers and biases follow"
+        choices = [
             Choice(
                 "train.optimizer", "muon", "all directions of a filter bank learn alike: faint, rare things are found"
             ),
-            Choice("train.lr", MUON_LR, "for Muon; head and biases follow AdamW at a tenth of it"),
+            Choice("train.lr", MUON_LR, f"for Muon; {beside} AdamW at a tenth of it"),
             Choice("train.weight_decay", decay, "goes with muon"),
         ]
-    return [
-        Choice("train.optimizer", "adamw", "heads and loaded weights want steps of each weight's own size"),
-        Choice("train.lr", 1e-3 if pretrained else 2e-3, "for AdamW; loaded weights want smaller steps"),
-        Choice("train.weight_decay", decay, "goes with adamw"),
-    ]
+    else:
+        choices = [
+            Choice("train.optimizer", "adamw", "heads and loaded weights want steps of each weight's own size"),
+            Choice("train.lr", 1e-3 if pretrained else 2e-3, "for AdamW; loaded weights want smaller steps"),
+            Choice("train.weight_decay", decay, "goes with adamw"),
+        ]
+    if pretrained:
+        choices += fine_tuning(fingerprint, head_first, backbone_lr=0.15 if is_ours else 0.3)
+    return choices
 
 
 def steps_px(side: float) -> int:

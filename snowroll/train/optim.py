@@ -70,9 +70,12 @@ def optimizer_for(model: nn.Module, plan: Plan, backbone_lr: float = 1.0) -> Opt
 
     backbone_lr: factor on the learning rate of everything outside `model.head` (fine-tuning).
     No weight decay on 1-D parameters (biases, norms): decaying them buys nothing and can hurt (He et al. 2019, §3.1).
-    With Muon, what is not a hidden matrix follows AdamW.
+    With Muon, what is not a hidden matrix follows AdamW, and so do loaded weights: steps that are alike in all
+    directions would soon have moved them far from what they know.
     """
     matrices = hidden_matrices(model) if plan.optimizer == "muon" else set()
+    if getattr(model, "loaded", None):
+        matrices = {name for name in matrices if name.startswith("head.")}
     groups: dict[tuple[Rule, float, float], Group] = {}
     for name, p in model.named_parameters():
         if not p.requires_grad:

@@ -11,7 +11,6 @@ from snowroll.base.nouns import Choice, Json
 from snowroll.base.task import Fingerprint
 from snowroll.design.options import FineTuned, Recoloured
 from snowroll.design.rules import (
-    fine_tuning,
     frame,
     light,
     machine,
@@ -69,24 +68,29 @@ def detect_plan(fingerprint: Fingerprint) -> list[Choice]:
     asked: Mapping[str, Json] = facts.get("asked") or {}
     pretrained = bool(asked.get("pretrained"))
     n = fingerprint.n["train"]
-    is_ours = str(asked.get("model", "plain")) in OURS and asked.get("detector", "one_stage") == "one_stage"
     batch = 16 if n >= 64 else 8
     passes = round(min(300, max(24, 60_000 / max(1, n))))
     return [
         *_frame(fingerprint),
         Choice("train.batch", batch, f"{n} training pictures of many objects each"),
         Choice("train.steps", max(300, n * passes // batch), f"about {passes} passes over {n} pictures"),
-        *optimizer_choices(pretrained, is_ours=is_ours, decay=0.05),
+        *optimizer_choices(fingerprint, _is_ours(asked, pretrained), pretrained, decay=0.05, head_first=0.03),
         Choice("train.schedule", "cosine", "boxes are refined to the end"),
         Choice(
             "train.warmup", 0.05, "which place answers for which object is decided by an untrained network at first"
         ),
         Choice("train.clip", 10.0, "a picture with one hard object must not undo the others"),
         Choice("train.ema", 0.998, "boxes of an averaged network jitter less"),
-        *(fine_tuning(fingerprint, head_first=0.03) if pretrained else ()),
         *_augmentation(facts),
         *machine(fingerprint),
     ]
+
+
+def _is_ours(asked: Mapping[str, Json], pretrained: bool) -> bool:
+    """Whether all that has fresh weights was drawn here: head and backbone, or the head on loaded weights."""
+    model = str(asked.get("model", "plain"))
+    two_stages = asked.get("detector", "one_stage") == "faster_rcnn" or model.startswith("fasterrcnn_")
+    return not two_stages and (pretrained or model in OURS)
 
 
 def _frame(fingerprint: Fingerprint) -> list[Choice]:

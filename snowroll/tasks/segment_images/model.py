@@ -20,7 +20,7 @@ from snowroll.design.fine_tuned import FineTuned, keep_weights
 from snowroll.design.pyramid import Pyramid, pyramid
 from snowroll.design.windows import Windows
 from snowroll.tasks.segment_images import ready_made
-from snowroll.tasks.segment_images.options import SegmentOptions, widths_of
+from snowroll.tasks.segment_images.options import READY_MADE, SegmentOptions, widths_of
 from snowroll.tasks.segment_images.ready_made import Head
 
 OVERLAP = 0.25  # share of a part that the next one sees, too
@@ -149,7 +149,7 @@ def build(options: SegmentOptions, classes: int) -> Segmenter:
         widths = widths_of(options)
         strides = [options.stem << level for level in range(options.levels)]
         return Segmenter(Encoder(widths, options.stem), Decoder(widths, strides, classes, options.deep), options)
-    if options.model in ready_made.NAMES:
+    if options.model in READY_MADE:
         model = Segmenter(*ready_made.ready_made(options, classes), options)
         ready_made.load(model, options)
     else:

@@ -12,7 +12,6 @@ from snowroll.base.nouns import Choice, Json
 from snowroll.base.task import Fingerprint
 from snowroll.design.options import FineTuned, Recoloured
 from snowroll.design.rules import (
-    fine_tuning,
     frame,
     light,
     machine,
@@ -23,6 +22,7 @@ from snowroll.design.rules import (
 )
 from snowroll.prepare.pictures import STANDARD
 
+READY_MADE = ("lraspp_mobilenet_v3_large", "deeplabv3_mobilenet_v3_large", "deeplabv3_resnet50", "deeplabv3_resnet101")
 SMALLEST_MAP_PX = 8  # nnU-Net halves until a side would fall under 4; photos of few pixels are content with 8
 MOST_WIDER = 8  # times the finest level's channels
 ASSUMED_S = 900.0  # of training where no budget is given
@@ -105,7 +105,8 @@ def segment_plan(fingerprint: Fingerprint) -> list[Choice]:
     """The rules' values for `[train]` and `[task]`, each with its reason in one sentence."""
     facts = fingerprint.facts
     asked: Mapping[str, Json] = facts.get("asked") or {}
-    pretrained = bool(asked.get("pretrained"))
+    pretrained, model = bool(asked.get("pretrained")), str(asked.get("model", "unet"))
+    is_ours = model == "unet" or (pretrained and model not in READY_MADE)
     n = fingerprint.n["train"]
     batch = 8 if n >= 32 else 4
     passes = round(min(200, max(20, 30_000 / max(1, n))))
@@ -114,14 +115,13 @@ def segment_plan(fingerprint: Fingerprint) -> list[Choice]:
         *_standard(facts, asked),
         Choice("train.batch", batch, f"{n} training pictures, each with a label for every pixel"),
         Choice("train.steps", max(200, n * passes // batch), f"about {passes} passes over {n} pictures"),
-        *optimizer_choices(pretrained, is_ours=asked.get("model", "unet") == "unet", decay=0.02),
+        *optimizer_choices(fingerprint, is_ours, pretrained, decay=0.02, head_first=0.05),
         Choice("train.schedule", "linear", "straight down to zero: nnU-Net's is nearly that"),
         Choice("train.warmup", 0.05, "the first steps rise, while statistics settle"),
         Choice("train.clip", 12.0, "as nnU-Net"),
         Choice("train.ema", 0.99, "edges of an averaged network flicker less"),
-        *(fine_tuning(fingerprint, head_first=0.05) if pretrained else ()),
         *_augmentation(facts),
-        *_machine(fingerprint, str(asked.get("model", ""))),
+        *_machine(fingerprint, model),
     ]
 
 

@@ -15,8 +15,6 @@ from snowroll.design.hub import torchvision_weights
 from snowroll.design.weights import fill, read_tensors
 from snowroll.tasks.segment_images.options import SegmentOptions
 
-NAMES = ("lraspp_mobilenet_v3_large", "deeplabv3_mobilenet_v3_large", "deeplabv3_resnet50", "deeplabv3_resnet101")
-
 
 class Head(nn.Module):
     """The maps of a torchvision backbone to one map of logits [B, C, h, w] at the input's size."""
