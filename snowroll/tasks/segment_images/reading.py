@@ -6,13 +6,12 @@ trainannot/a.png, a.png and a_mask.png, img/photo_7.jpg and gt/label_7.png; or a
 
 from __future__ import annotations
 
-import csv
-import re
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from functools import partial
 from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,7 +23,7 @@ from snowroll.prepare.class_names import matched
 from snowroll.prepare.decode import limited
 from snowroll.prepare.layouts import count_formats, with_cases, with_declared, with_groups
 from snowroll.prepare.manifest import TOO_LARGE
-from snowroll.prepare.mask_targets import BACKGROUND, FOREGROUND, all_classes, as_target
+from snowroll.prepare.mask_targets import BACKGROUND, all_classes
 from snowroll.prepare.names import home_of
 from snowroll.prepare.packed_png import unpacked
 from snowroll.prepare.pictures import format_of_name
@@ -34,89 +33,108 @@ from snowroll.prepare.split_words import splits_of_folders
 from snowroll.tasks.segment_images.coco import read_coco
 from snowroll.tasks.segment_images.kept_secret import without_secret
 from snowroll.tasks.segment_images.mask_files import Mask, Value, open_mask, together
-from snowroll.tasks.segment_images.pairing import Marked, Pairing, pair
+from snowroll.tasks.segment_images.mask_values import Meaning, class_names, is_class_list, meaning_of
+from snowroll.tasks.segment_images.pairing import Marked, pair
 from snowroll.tasks.segment_images.polygons import read_labelme, read_yolo
 from snowroll.tasks.segment_images.run_lengths import read_runs
 
 APART = "pictures, and masks in folders of their own"
 DRAWN = ("outlines in LabelMe files", "outlines in YOLO files")
-_CORRECTED = 0.1  # share of masks with gaps among their numbers
-_ENDS = 4  # different highest numbers: classes within classes (an organ, its tumour) have one or two
 _COMPARED = 20  # pictures of which several masks are compared with each other
-_SOFT = 16  # greys from which on they are taken for a smoothed border
-_NAMED = (
-    *("class_dict.csv", "label_class_dict.csv", "classes.csv", "labels.csv"),
-    *("classes.txt", "labels.txt", "label_colors.txt", "codes.txt"),
-)
-_VOID = ("void", "unlabelled", "unlabeled", "ignore", "ignored", "unknown")  # names of what is not to be judged
+
+
+class Marks(NamedTuple):
+    """How the pictures of a folder are marked, before masks are opened: by files that tell outlines, or by masks."""
+
+    listed: Mapping[str, Json]  # picture -> target
+    spelled: str  # what the files are that tell them
+    pairs: Mapping[str, Marked]  # picture -> its masks
+    masks: Set[str]  # all files that are masks
+    again: Sequence[str]  # masks that mark what others mark already
+
+    @property
+    def layout(self) -> str:
+        if self.listed:
+            return f"outlines in {self.spelled}"
+        if self.pairs:
+            return APART if _are_apart(self.pairs) else "pictures and masks"
+        return "pictures without masks"
 
 
 def read_masks(folder: Folder, settings: PrepareSettings) -> Reading | None:
     """The pictures with their masks, splits and groups; None where no masks lie beside pictures and none are named."""
     pictures = [entry.where for entry in folder.entries() if format_of_name(entry.where)]
     skipped: dict[str, str] = {}
-    listed, spelled = _outlined(folder, pictures, skipped, settings)
-    meant = matched(settings.masks, pictures, "prepare.masks").keys() if settings.masks else frozenset[str]()
-    paired = pair(folder, pictures, meant, settings.megapixels) if not listed else Pairing({}, frozenset())
-    pairs = paired.pairs
-    if not pairs and not listed:  # a table of them may lie beside the masks themselves
-        listed = read_runs(folder, pictures, BACKGROUND, skipped, settings.workers, settings.megapixels)
-        spelled = "tables of run lengths"
-    if not pairs and not listed and not settings.labels:
+    marks = _marks(folder, pictures, skipped, settings)
+    if not marks.pairs and not marks.listed and not settings.labels:
         return None
-    masks = paired.masks
-    pairs, again = _drawn_once(folder, pairs, settings)
-    seen = dict(_looked_at(folder, pairs, skipped, settings))
-    names = _names(folder)
-    meaning = _meaning(list(seen.values()), names, settings.ignore)
-    is_soft = not names and _has_soft_edges(list(seen.values()))
+    seen = dict(_looked_at(folder, marks.pairs, skipped, settings))
+    meaning = meaning_of(list(seen.values()), class_names(folder), settings.ignore)
+    targets = {where: meaning.target(mask) for where, mask in seen.items()}
+    targets |= {where: _without(target, settings.ignore) for where, target in marks.listed.items()}
+    secret = {where for where, target in targets.items() if not any(target["classes"])}  # the masks of a test, say
+    targets |= dict.fromkeys(secret)
     splits = splits_of_folders(pictures)
-    found, empty = [], list[str]()
-    for where in pictures:
-        if where in masks or where in skipped:
-            continue
-        mask = seen.get(where)
-        target = None if mask is None else _target(mask, meaning, is_soft)
-        target = _without(listed[where], settings.ignore) if where in listed else target
-        if target and not any(target["classes"]):  # the masks of a test, kept secret
-            target, empty = None, [*empty, where]
-        found.append(Found(where, target, None, splits.get(where)))
-    classes = in_order(all_classes(one.target for one in found))
-    marked = f"{len(listed):,} segmented in {spelled}" if listed else f"{len(seen) - len(empty):,} with a mask"
-    evidence = [
-        f"{count_formats(f.where for f in found)}, {marked}",
-        f"{len(classes)} classes of pixels: {', '.join(classes[:12])}{' ...' if len(classes) > 12 else ''}",
-    ]
-    if any(len(marked.files) > 1 for marked in pairs.values()):
-        is_named = any(marked.names for marked in pairs.values())
-        above = ": where they overlap, the smaller lies above" if is_named else ""
-        evidence.append(f"a file for each {'class' if is_named else 'thing'} of a picture, joined into one mask{above}")
-    if is_soft:
-        evidence.append("greys at the borders of black and white masks: over 127 is foreground")
-    if empty:
-        evidence.append(f"{len(empty):,} masks hold nothing that is judged: they are no labels, as of {empty[0]}")
-    if again:
-        told = "of several outlines of the same things one is learnt from, and not"
-        evidence.append(f"{told} {few(again)}; --prepare.masks says which")
-    if settings.labels:
-        evidence.append(f"labels to choose from: {few(settings.labels)}")
-    if ignored := sorted({_spelled(value) for value, name in meaning.items() if not name}):
-        evidence.append(f"pixels of value {few(ignored)} are not judged")
+    samples = [where for where in pictures if where not in marks.masks and where not in skipped]
+    found = [Found(where, targets.get(where), None, splits.get(where)) for where in samples]
+    evidence = _evidence(found, marks, meaning, [where for where in samples if where in secret], settings)
     evidence += [f"{where}: {why}" for where, why in skipped.items() if why.startswith(TOO_LARGE)]
-    used = {*pictures}
-    used_masks = {file for marked in pairs.values() for file in marked.files}
-    others = dict.fromkeys(masks - used_masks, "a mask, and not the one that is learnt from")
-    others |= {
-        entry.where: "not a picture"
-        for entry in folder.entries()
-        if entry.where not in used and not _is_list(entry.where)
-    }
-    layout = "pictures without masks"
-    if pairs or listed:
-        layout = f"outlines in {spelled}" if listed else APART if _are_apart(pairs) else "pictures and masks"
-    reading = Reading(layout, tuple(evidence), tuple(found), {**others, **folder.refused, **skipped})
+    others = _not_read(folder, pictures, marks)
+    reading = Reading(marks.layout, tuple(evidence), tuple(found), {**others, **folder.refused, **skipped})
     declared = without_secret(with_declared(reading, folder, settings))
     return with_groups(with_cases(declared), settings.group)
+
+
+def _marks(folder: Folder, pictures: Sequence[str], skipped: dict[str, str], settings: PrepareSettings) -> Marks:
+    """Outlines in files count before masks, and these before tables of run lengths, beside which they may lie."""
+    listed, spelled = _outlined(folder, pictures, skipped, settings)
+    if listed:
+        return Marks(listed, spelled, {}, frozenset(), ())
+    meant = matched(settings.masks, pictures, "prepare.masks").keys() if settings.masks else frozenset[str]()
+    paired = pair(folder, pictures, meant, settings.megapixels)
+    if paired.pairs:
+        pairs, again = _drawn_once(folder, paired.pairs, settings)
+        return Marks({}, "", pairs, paired.masks, again)
+    listed = read_runs(folder, pictures, BACKGROUND, skipped, settings.workers, settings.megapixels)
+    return Marks(listed, "tables of run lengths", {}, paired.masks, ())
+
+
+def _evidence(
+    found: Sequence[Found], marks: Marks, meaning: Meaning, secret: Sequence[str], settings: PrepareSettings
+) -> list[str]:
+    classes = in_order(all_classes(one.target for one in found))
+    marked = f"{len(marks.listed):,} segmented in {marks.spelled}"
+    if not marks.listed:
+        marked = f"{sum(one.target is not None for one in found):,} with a mask"
+    evidence = [
+        f"{count_formats(one.where for one in found)}, {marked}",
+        f"{len(classes)} classes of pixels: {', '.join(classes[:12])}{' ...' if len(classes) > 12 else ''}",
+    ]
+    if any(len(marked.files) > 1 for marked in marks.pairs.values()):
+        is_named = any(marked.names for marked in marks.pairs.values())
+        above = ": where they overlap, the smaller lies above" if is_named else ""
+        evidence.append(f"a file for each {'class' if is_named else 'thing'} of a picture, joined into one mask{above}")
+    if meaning.is_soft:
+        evidence.append("greys at the borders of black and white masks: over 127 is foreground")
+    if secret:
+        evidence.append(f"{len(secret):,} masks hold nothing that is judged: they are no labels, as of {secret[0]}")
+    if marks.again:
+        told = "of several outlines of the same things one is learnt from, and not"
+        evidence.append(f"{told} {few(marks.again)}; --prepare.masks says which")
+    if settings.labels:
+        evidence.append(f"labels to choose from: {few(settings.labels)}")
+    if meaning.ignored:
+        evidence.append(f"pixels of value {few(meaning.ignored)} are not judged")
+    return evidence
+
+
+def _not_read(folder: Folder, pictures: Sequence[str], marks: Marks) -> dict[str, str]:
+    """Files that are no samples and taught nothing -> why."""
+    learnt = {file for marked in marks.pairs.values() for file in marked.files}
+    told = dict.fromkeys(marks.masks - learnt, "a mask, and not the one that is learnt from")
+    known = set(pictures)
+    rest = [entry.where for entry in folder.entries() if entry.where not in known]
+    return told | {where: "not a picture" for where in rest if not is_class_list(where)}
 
 
 def _outlined(
@@ -220,141 +238,4 @@ def _without_names(marked: Marked, names: Sequence[str]) -> Marked:
 
 def _hashable(value: Value | list[int]) -> Value:
     """Colours come from a child as lists."""
-    return (value[0], value[1], value[2]) if isinstance(value, list) else value
-
-
-def _meaning(masks: Sequence[Mask], names: Mapping[Value, str], ignored: Sequence[str]) -> dict[Value, str]:
-    """value -> class, "" for what is not judged."""
-    values = {value for mask in masks for value in mask.values}
-    names = {_plain(value): name for value, name in names.items()}
-    if _number_things(masks, names):
-        return {value: BACKGROUND if value == 0 else FOREGROUND for value in values}  # instances, numbered
-    # where some masks have colours, what is black in another is black, and no number
-    told = {_plain(value) for value in values if not isinstance(value, str)}
-    is_thing = any(told <= {0, most} for most in (1, 255, 65535))
-    is_coloured = any(isinstance(value, tuple) for value in told)
-    is_soft = not names and _has_soft_edges(masks)
-    found: dict[Value, str] = {}
-    for value in values:
-        plain = _plain(value)
-        if isinstance(value, str):
-            found[value] = value
-        elif plain in names:
-            found[value] = names[plain]
-        elif is_soft and isinstance(value, int):
-            found[value] = FOREGROUND if value > 127 else BACKGROUND
-        elif is_thing or (is_coloured and len(told - {0}) == 1):  # a thing and the rest
-            found[value] = BACKGROUND if plain == 0 else FOREGROUND
-        elif is_coloured:
-            found[value] = _spelled((plain, plain, plain) if isinstance(plain, int) else value)
-        elif value == 255:
-            found[value] = ""  # what VOC calls void
-        else:
-            found[value] = _spelled(value)
-    return {
-        value: "" if name in ignored or _spelled(value) in ignored or name.lower() in _VOID else name
-        for value, name in found.items()
-    }
-
-
-def _target(mask: Mask, meaning: Mapping[Value, str], is_soft: bool) -> Json:
-    """Of soft edges one value a class is left: several would be taken for things that are numbered."""
-    classes = [meaning[value] for value in mask.values]
-    if not is_soft:
-        return {"mask": mask.png, "classes": classes}
-    kinds = sorted(set(classes))
-    places = np.array([kinds.index(name) for name in classes], np.uint8)
-    return as_target(places[unpacked(mask.png)], kinds)
-
-
-def _plain(value: Value) -> Value:
-    """A grey that is written as a colour, as a number."""
-    return value[0] if isinstance(value, tuple) and len(set(value)) == 1 else value
-
-
-def _has_soft_edges(masks: Sequence[Mask]) -> bool:
-    """Black and white with greys between them where a tool smoothed the border: many, and fewer pixels than the white.
-
-    Classes in numbers are few where 255 is one of the values, or have more pixels than that (VOC: 1 to 20, void 255).
-    """
-    pixels: Counter[Value] = Counter()
-    for mask in masks:
-        pixels.update(dict(zip(mask.values, mask.counts, strict=True)))
-    between = [count for value, count in pixels.items() if isinstance(value, int) and 0 < value < 255]
-    return max(pixels, default=0, key=_as_number) == 255 and len(between) >= _SOFT and sum(between) < pixels[255]
-
-
-def _as_number(value: Value) -> int:
-    return value if isinstance(value, int) else 256
-
-
-def _number_things(masks: Sequence[Mask], names: Mapping[Value, str]) -> bool:
-    """All count up without a gap, in 16 bits; or in 8, to so many different ends that no classes would.
-
-    Somebody may have taken things away: a few masks may have gaps, where most others end at numbers of their own.
-    """
-    ends = Counter(mask.values[-1] for mask in masks if mask.values and mask.values[-1] != 0)
-    with_gaps = [mask.values for mask in masks if not _counts_up(mask.values)]
-    if not masks or not all(_counts_with_gaps(values) for values in with_gaps):
-        return False
-    if with_gaps and (len(with_gaps) > _CORRECTED * len(masks) or 2 * max(ends.values()) > len(masks)):
-        return False
-    return (not with_gaps and all(mask.is_wide for mask in masks)) or (len(ends) >= _ENDS and not names)
-
-
-def _counts_up(values: Sequence[Value]) -> bool:
-    """0 or 1, and from there on without a gap: that is how instances are numbered."""
-    first = values[0] if values else 0
-    return first in (0, 1) and tuple(values) == tuple(range(int(first), int(first) + len(values)))  # type: ignore[arg-type]
-
-
-def _counts_with_gaps(values: Sequence[Value]) -> bool:
-    """Most numbers up to the last are there."""
-    whole = [value for value in values if isinstance(value, int)]
-    return len(whole) == len(values) and 2 * len(whole) > max(whole)
-
-
-def _spelled(value: Value) -> str:
-    """
-    >>> _spelled(3), _spelled((255, 0, 16))
-    ('3', '#ff0010')
-    """
-    return str(value) if isinstance(value, int | str) else "#{:02x}{:02x}{:02x}".format(*value)
-
-
-def _is_list(where: str) -> bool:
-    return where.replace("!", "/").rpartition("/")[2].lower() in _NAMED
-
-
-def _names(folder: Folder) -> dict[Value, str]:
-    """From a list of classes: 'name,r,g,b' or 'r g b name', else a name a line, counted from 0."""
-    lists = [entry.where for entry in folder.entries() if _is_list(entry.where) and entry.size < 1 << 20]
-    for _, raw in folder.stream(lists):
-        lines = [line.strip() for line in raw.decode("utf-8-sig", "replace").splitlines() if line.strip()]
-        rows = list(csv.reader(lines))
-        is_table = bool(rows) and len(rows[0]) > 1
-        if colours := dict(told for row in rows if (told := _colour(row if is_table else _apart(row[0])))):
-            return dict(colours)
-        # "3 road" and "3: road" may count from anywhere: such lists are not read
-        is_numbered = all(re.match(r"\d+[:\s]", line) for line in lines)
-        if all(len(row) == 1 for row in rows) and not is_numbered:
-            return dict(enumerate(row[0] for row in rows))
-    return {}
-
-
-def _apart(line: str) -> list[str]:
-    """The numbers of a line, and what else stands in it as one name.
-
-    >>> _apart("128 64 0 traffic light")
-    ['128', '64', '0', 'traffic light']
-    """
-    cells = line.split()
-    return [cell for cell in cells if cell.isdecimal()] + [" ".join(cell for cell in cells if not cell.isdecimal())]
-
-
-def _colour(row: Sequence[str]) -> tuple[Value, str] | None:
-    numbers = [int(cell) for cell in row if cell.strip().isdecimal()]
-    words = [cell.strip() for cell in row if not cell.strip().isdecimal() and cell.strip()]
-    if len(numbers) == 3 and len(words) == 1 and max(numbers) < 256:
-        return (numbers[0], numbers[1], numbers[2]), words[0]
-    return None
+    return (value[0], value[1], value[2]) if isinstance(value, list) else value  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ says that nothing is there.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 from snowroll.base.errors import DataError
@@ -32,7 +32,7 @@ Thing = tuple[str, str]  # class, run lengths
 
 def read_runs(
     folder: Folder,
-    pictures: list[str],
+    pictures: Sequence[str],
     background: str,
     skipped: dict[str, str],
     workers: int,
@@ -67,7 +67,7 @@ def read_runs(
 
 
 def _tables(
-    folder: Folder, pictures: list[str], skipped: dict[str, str]
+    folder: Folder, pictures: Sequence[str], skipped: dict[str, str]
 ) -> Iterator[tuple[str, dict[str, set[Thing]]]]:
     """(table, picture -> what is in it)"""
     shelf, wheres = Shelf(pictures), []
