@@ -115,7 +115,7 @@ def test_one_picture_costs_its_group_of_rows(tmp_path: Path, monkeypatch: pytest
     folder = Folder(plant(tmp_path, {"train.parquet": raw}))
     reading = read_images(folder, PrepareSettings())
     assert reading is not None
-    monkeypatch.setattr(folder, "_open", lambda where: Counting(tmp_path / where))
+    monkeypatch.setattr(folder.disk, "open", lambda where: Counting(tmp_path / where))
     assert np.array_equal(open_rgb(folder.read("train.parquet#@37")), noise[37])
     assert Counting.total < len(raw) / 5
     assert len(dict(folder.stream([found.where for found in reading.found]))) == 64
@@ -177,7 +177,7 @@ def test_a_file_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytes
     def closed(where: str) -> Any:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(folder, "_open", closed)
+    monkeypatch.setattr(folder.disk, "open", closed)
     assert read_images(folder, PrepareSettings()) is None
     assert folder.refused["data/test-00000-of-00001.parquet"].startswith("permission denied")
 
@@ -261,7 +261,9 @@ def test_within_an_archive_and_beside_pictures_of_the_readme(
     reading = read(root)
     assert len(reading.found) == 11
     folder, opened = Folder(root), list[str]()
-    monkeypatch.setattr(folder, "_open", lambda where, openly=folder._open: opened.append(where) or openly(where))
+    monkeypatch.setattr(
+        folder.disk, "open", lambda where, openly=folder.disk.open: opened.append(where) or openly(where)
+    )
     assert folder.read(f"{name}!data/train-00000-of-00002.parquet#@4") == png(4)
     before = len(opened)
     assert len(dict(folder.stream([found.where for found in reading.found if "train-00000" in found.where]))) == 5

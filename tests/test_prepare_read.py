@@ -16,6 +16,7 @@ from prepare_kit import jpeg, plant, tarred, zipped
 
 from snowroll.base.errors import DataError
 from snowroll.prepare.archives import Limits
+from snowroll.prepare.disk import Disk
 from snowroll.prepare.names import spell_file
 from snowroll.prepare.read import Folder
 
@@ -218,8 +219,8 @@ def test_every_archive_is_opened_once_in_storage_order(tmp_path: Path, monkeypat
     wheres = [entry.where for entry in folder.entries()]
     assert len(wheres) == 61
     opened: list[str] = []
-    real = Folder._open
-    monkeypatch.setattr(Folder, "_open", lambda self, where: opened.append(where) or real(self, where))
+    real = Disk.open
+    monkeypatch.setattr(Disk, "open", lambda self, where: opened.append(where) or real(self, where))
     got = list(folder.stream(reversed(wheres)))
     assert sorted(opened) == ["a.zip", "b.tar", "c.tar.xz", "plain.jpg"]
     assert sorted(where for where, _ in got) == sorted(wheres)

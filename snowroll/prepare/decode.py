@@ -2,9 +2,9 @@
 
 Each child is a fresh interpreter (no fork of a process that holds threads, torch or a database), imports numpy, PIL
 and the module of the function it was given, may take so much memory, and so many seconds for each item. It is sent
-bytes and never opens the user's files itself: reading is one place (`read.py`), which knows archives and refuses
-links. That costs a copy through a pipe; what is large on the way back (pixels for the
-pack) the child writes into the pack's memory map and only says that it did.
+bytes and never opens the user's files itself: that is done in one place (`disk.py`), which refuses links. That costs a
+copy through a pipe; what is large on the way back (pixels for the pack) the child writes into the pack's memory map and
+only says that it did.
 
 When a child dies, a new one gets what was not answered, one by one; the item that this one dies of is tried once more,
 alone: dying again makes it the culprit, named with the cause; all others go on.

@@ -14,9 +14,10 @@ from snowroll.base.listing import in_order
 from snowroll.base.nouns import Split
 from snowroll.base.task import Found, Reading
 from snowroll.prepare.arrays import Array
+from snowroll.prepare.disk import Entry
 from snowroll.prepare.idx import NAME
 from snowroll.prepare.names import is_idx
-from snowroll.prepare.read import Entry, Folder
+from snowroll.prepare.read import Folder
 from snowroll.prepare.split_words import SPLITS
 
 Pair = tuple[tuple[str, str], tuple[str, str], Split | None]  # (file, array) of images and of labels, their split

@@ -17,6 +17,7 @@ from snowroll.base.listing import few
 from snowroll.base.task import Found, Reading
 from snowroll.prepare.class_folders import case_folders
 from snowroll.prepare.class_names import matched, read_classes
+from snowroll.prepare.disk import Entry
 from snowroll.prepare.image_arrays import read_image_arrays
 from snowroll.prepare.labels_beside import read_labels_beside
 from snowroll.prepare.manifest import SEVERAL, TOO_LARGE, TWO_ROWS, Table, read_manifests
@@ -25,7 +26,7 @@ from snowroll.prepare.names import packed_of, take_apart, whole_of
 from snowroll.prepare.numbered import read_numbered
 from snowroll.prepare.parquet_pictures import read_picture_tables
 from snowroll.prepare.pictures import format_of_name
-from snowroll.prepare.read import Entry, Folder
+from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.prepare.shard_sets import read_shards
 from snowroll.prepare.split_words import splits_of_folders

@@ -12,11 +12,12 @@ from snowroll.base.errors import DataError
 from snowroll.base.nouns import Split
 from snowroll.base.task import Found, Reading
 from snowroll.prepare.class_folders import folder_levels
+from snowroll.prepare.disk import Entry
 from snowroll.prepare.manifest import SEVERAL
 from snowroll.prepare.manifest_columns import NAMES, NUMBERED, by_name, meanings_of
 from snowroll.prepare.names import is_parquet
 from snowroll.prepare.parquet_parts import Parquet
-from snowroll.prepare.read import Entry, Folder
+from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.prepare.several_labels import several_labels
 from snowroll.prepare.split_words import SPLITS, split_called, splits_of_files

@@ -1,18 +1,13 @@
-"""The user's data as a flat list of named files, whatever it lies in: folders, archives, arrays. Read-only.
+"""The user's data as a flat list of named files, whatever it lies in: folders, archives, arrays, tables. Read-only.
 
-The one place that opens foreign paths. Every folder and file is opened relative to its parent without following
-links, so nothing outside the data folder is ever read, not even when a link is swapped in while we walk. Links are
-refused (a link out of the tree would leak, one within it would count a file twice). A hard link cannot be told from
-the file it shares, needs the owner's rights to be made, and is read like any file. What is not read is in `refused`.
+What is not read is in `refused`. Files on disk are opened by disk.py alone.
 """
 
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
@@ -23,6 +18,7 @@ from snowroll.prepare.archives import Archive, Limits
 from snowroll.prepare.arrays import Arrays, as_npy
 from snowroll.prepare.bundles import as_bundle
 from snowroll.prepare.decode import Guarded
+from snowroll.prepare.disk import Disk, Entry, in_words, no_entry, why_not
 from snowroll.prepare.idx import Idx
 from snowroll.prepare.names import (
     bundle_of,
@@ -34,32 +30,13 @@ from snowroll.prepare.names import (
     is_parquet,
     is_table,
     packed_of,
-    spell_file,
     stretch_of,
     take_apart,
-    unspell,
 )
 from snowroll.prepare.parquet_cells import answered
 from snowroll.prepare.parquet_parts import Parquet
 from snowroll.prepare.shards import Shard, opener
 from snowroll.prepare.tables import Table, row_as_json, text_of_row
-
-EMPTY = "a folder without a file"
-_HIDDEN, _LEFT = "a hidden name", "left behind by an operating system"
-TRIFLES = frozenset({_HIDDEN, _LEFT})  # reasons that nobody needs to hear first
-OURS = frozenset({"snowroll.toml", ".snowroll", "runs", "results.tsv"})  # at the top of a project: never data
-# what systems and network drives leave behind; hidden names too
-_LITTER = frozenset({"thumbs.db", "desktop.ini", "__macosx", "@eadir", "#recycle", "$recycle.bin", "lost+found"})
-_OTHER_ARCHIVES = (".7z", ".rar", ".tar.zst", ".tar.lz4")
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One file or archive member. mtime_ns is that of the file on disk: for a member, its archive's."""
-
-    where: str
-    size: int
-    mtime_ns: int = 0
 
 
 class Folder:
@@ -71,12 +48,11 @@ class Folder:
             if not root.exists():
                 raise DataError("there is no such folder or file", where=root, cure="check the path")
         except OSError as fault:  # a folder above it may not be entered
-            raise _no_entry(root, fault) from None
+            raise no_entry(root, fault) from None
         self.root = root.resolve()
         self.limits = limits or Limits()
         self.refused: dict[str, str] = {}  # where -> reason
-        self._only = None if self.root.is_dir() else os.fsencode(self.root.name)
-        self._base = self.root if self._only is None else self.root.parent
+        self.disk = Disk(self.root, self.limits.depth)
         self._entries: list[Entry] | None = None
         self._homes: dict[str, list[str]] | None = None  # folder -> its files, once a sample of several is read
         self._archives: dict[str, Archive] = {}
@@ -89,25 +65,15 @@ class Folder:
     def entries(self) -> list[Entry]:
         """Every readable file, in a stable order; members of archives in the place of the archive."""
         if self._entries is None:
-            self._entries = list(self._look_into_archives(self.files()))
+            self._entries = list(self._look_into_archives(self.disk.files()))
+            self.refused = {**self.disk.refused, **self.refused}
         return self._entries
-
-    def files(self) -> Iterator[Entry]:
-        """Regular files on disk, archives as files, in the order of their names' bytes."""
-        try:
-            base = os.open(self._base, os.O_RDONLY | os.O_DIRECTORY)
-        except OSError as fault:
-            raise _no_entry(self._base, fault) from None
-        try:
-            yield from self._walk(base, b"", 0)
-        finally:
-            os.close(base)
 
     def arrays(self, where: str) -> Arrays:
         """The .npz or IDX file called `where`."""
         if where not in self._arrays:
             kind = Idx if is_idx(where) else Arrays
-            self._arrays[where] = kind(where, self._size(where), lambda: self._open(where), self.limits)
+            self._arrays[where] = kind(where, self.disk.size(where), lambda: self.disk.open(where), self.limits)
         return self._arrays[where]
 
     def table(self, where: str) -> Table:
@@ -116,10 +82,10 @@ class Folder:
             try:
                 if is_parquet(where):
                     self.parquet(where).check_is_table()
-                with self._open(where) as file:
+                with self.disk.open(where) as file:
                     self._tables[where] = Table.read(where, file, os.fstat(file.fileno()).st_size, self.limits)
             except OSError as fault:
-                raise DataError(_in_words(fault), where=where, cure="check that the file is there") from None
+                raise DataError(in_words(fault), where=where, cure="check that the file is there") from None
         return self._tables[where]
 
     def parquet(self, where: str) -> Parquet:
@@ -140,7 +106,7 @@ class Folder:
 
     def _open_whole(self, where: str) -> BinaryIO:
         """A file, or a member of an archive in memory."""
-        return BytesIO(self.read(where)) if take_apart(where).member is not None else self._open(where)
+        return BytesIO(self.read(where)) if take_apart(where).member is not None else self.disk.open(where)
 
     def shards(self, wheres: Sequence[str]) -> dict[str, Shard | DataError]:
         """What those files of many pictures hold, or why they cannot be read."""
@@ -227,7 +193,7 @@ class Folder:
 
     def _read_plain(self, where: str) -> bytes | None:
         try:
-            with self._open(where) as file:
+            with self.disk.open(where) as file:
                 size = os.fstat(file.fileno()).st_size
                 if size > self.limits.file_mb << 20:
                     raise DataError(f"is larger than {self.limits.file_mb:,} MiB", where=where)
@@ -235,7 +201,7 @@ class Folder:
         except DataError as fault:
             self.refused[where] = fault.what
         except OSError as fault:
-            self.refused[where] = _in_words(fault)
+            self.refused[where] = in_words(fault)
         return None
 
     def _stream_stretches(self, stretches: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, bytes]]:
@@ -293,7 +259,7 @@ class Folder:
         """These parts of one file, in its order. whole: its bytes, where they were read already."""
         told = sorted((stretch.start, stretch.stop, where) for where in parts if (stretch := stretch_of(where)))
         try:
-            with whole or self._open(of) as file:
+            with whole or self.disk.open(of) as file:
                 size = file.seek(0, os.SEEK_END)
                 for start, stop, where in told:
                     if not start < stop <= size:
@@ -302,7 +268,7 @@ class Folder:
                     file.seek(start)
                     yield where, file.read(stop - start)
         except (DataError, OSError) as fault:
-            why = fault.what if isinstance(fault, DataError) else _in_words(fault)
+            why = fault.what if isinstance(fault, DataError) else in_words(fault)
             self.refused.update(dict.fromkeys(parts, why))
 
     def _stream_archive(self, file: str, wheres: Sequence[str]) -> Iterator[tuple[str, bytes]]:
@@ -357,7 +323,7 @@ class Folder:
     def _members(self, entry: Entry) -> Iterator[Entry]:
         archive = self._archive(entry.where)
         for name, size in archive.members().items():
-            if why := _why_not(name.encode()):
+            if why := why_not(name.encode()):
                 self.refused.setdefault(f"{entry.where}!{name}", why)
             else:
                 yield Entry(f"{entry.where}!{name}", size, entry.mtime_ns)
@@ -368,107 +334,5 @@ class Folder:
 
     def _archive(self, where: str) -> Archive:
         if where not in self._archives:
-            self._archives[where] = Archive(where, self._size(where), lambda: self._open(where), self.limits)
+            self._archives[where] = Archive(where, self.disk.size(where), lambda: self.disk.open(where), self.limits)
         return self._archives[where]
-
-    def _size(self, where: str) -> int:
-        try:
-            with self._open(where) as file:
-                return os.fstat(file.fileno()).st_size
-        except OSError as fault:
-            raise DataError(_in_words(fault), where=where, cure="check that the file is there") from None
-
-    def _walk(self, folder: int, prefix: bytes, depth: int) -> Iterator[Entry]:
-        """The files under an open folder. Symlinks, devices and pipes are refused without being opened."""
-        try:
-            found = _scan(folder)
-        except OSError as fault:  # it can be listed but not entered
-            raise _no_entry(self._base / os.fsdecode(prefix), fault) from None
-        for name, what in found:
-            if depth == 0 and self._only not in (None, name):
-                continue
-            where = spell_file(prefix + name)
-            if why := self._refusal(name, what, depth):
-                self.refused[where] = why
-            elif stat.S_ISDIR(what.st_mode):
-                try:
-                    inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
-                except OSError as fault:
-                    self.refused[where] = _in_words(fault)
-                    continue
-                empty = True
-                try:
-                    for entry in self._walk(inner, prefix + name + b"/", depth + 1):
-                        empty = False
-                        yield entry
-                finally:
-                    os.close(inner)
-                if empty and not any(refused.startswith(f"{where}/") for refused in self.refused):
-                    self.refused[where] = EMPTY
-            else:
-                yield Entry(where, what.st_size, what.st_mtime_ns)
-
-    def _refusal(self, name: bytes, what: os.stat_result, depth: int) -> str:
-        if depth == 0 and self._only is None and os.fsdecode(name) in OURS:
-            return "a name that Snowroll keeps for itself: never read as data"
-        if stat.S_ISLNK(what.st_mode):
-            return "a symbolic link: not followed; copy the file here or point --data at it"
-        if not (stat.S_ISDIR(what.st_mode) or stat.S_ISREG(what.st_mode)):
-            return "neither a file nor a folder (a pipe, socket or device)"
-        if depth > self.limits.depth:
-            return f"more than {self.limits.depth} folders deep"
-        return _why_not(name)
-
-    def _open(self, where: str) -> BinaryIO:
-        """A regular file under the root, no link on the way. Raises OSError, DataError."""
-        *folders, name = unspell(where).split(b"/")
-        if self._only is not None and (folders or name != self._only):
-            raise DataError("not part of the data", where=where)
-        if any(part in (b"", b".", b"..") for part in (*folders, name)):
-            raise DataError("a path that leaves the data folder", where=where)
-        if self._only is None and os.fsdecode((*folders, name)[0]) in OURS:
-            raise DataError("a name that Snowroll keeps for itself: never read as data", where=where)
-        handle = os.open(self._base, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            for part in folders:
-                inner = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=handle)
-                os.close(handle)
-                handle = inner
-            # O_NONBLOCK: opening a pipe without a writer would wait for ever
-            file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=handle)
-        finally:
-            os.close(handle)
-        if not stat.S_ISREG(os.fstat(file).st_mode):
-            os.close(file)
-            raise DataError("not a regular file", where=where)
-        return os.fdopen(file, "rb")
-
-
-def _scan(folder: int) -> list[tuple[bytes, os.stat_result]]:
-    """What lies in an open folder, by the bytes of the names. What vanishes meanwhile is not there."""
-    found = []
-    with os.scandir(folder) as items:
-        for item in items:
-            with suppress(FileNotFoundError):
-                found.append((os.fsencode(item.name), item.stat(follow_symlinks=False)))
-    return sorted(found)
-
-
-def _why_not(path: bytes) -> str:
-    """Why a name is not data, or ''."""
-    for name in os.fsdecode(path).split("/"):
-        if name.startswith(".") and name not in (".", ".."):
-            return _HIDDEN
-        if name.lower() in _LITTER:
-            return _LEFT
-        if name.lower().endswith(_OTHER_ARCHIVES):
-            return "an archive of a kind that is not read: repack it as .zip or .tar"
-    return ""
-
-
-def _no_entry(folder: Path, fault: OSError) -> DataError:
-    return DataError(f"cannot be read ({_in_words(fault)})", where=folder, cure="give yourself the right to read it")
-
-
-def _in_words(fault: OSError) -> str:
-    return (fault.strerror or str(fault)).lower()

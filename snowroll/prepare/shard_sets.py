@@ -12,8 +12,9 @@ from snowroll.base.errors import DataError
 from snowroll.base.listing import in_order
 from snowroll.base.nouns import Split
 from snowroll.base.task import Found, Reading
+from snowroll.prepare.disk import Entry
 from snowroll.prepare.names import home_of, is_shard
-from snowroll.prepare.read import Entry, Folder
+from snowroll.prepare.read import Folder
 from snowroll.prepare.shards import Shard
 from snowroll.prepare.split_words import SPLITS
 

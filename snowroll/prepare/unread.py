@@ -6,7 +6,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 
-from snowroll.prepare.read import Entry
+from snowroll.prepare.disk import Entry
 from snowroll.prepare.split_words import stem_of
 
 _TEXTS = (".json", ".jsonl", ".ndjson", ".xml", ".csv", ".tsv", ".txt", ".lst")

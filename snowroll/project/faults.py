@@ -14,10 +14,10 @@ from snowroll.base import atomic
 from snowroll.base.nouns import Fault, Json, Sample, canonical, digest
 from snowroll.base.parts import own
 from snowroll.prepare.check import SplitFree, check, left_out, split_free
+from snowroll.prepare.disk import EMPTY, OURS
 from snowroll.prepare.duplicates import Group, copy_groups, scene_groups
 from snowroll.prepare.look import Look
 from snowroll.prepare.manifest import SEVERAL, TOO_LARGE, TWO_ROWS, TWO_SPLITS
-from snowroll.prepare.read import EMPTY, OURS
 from snowroll.prepare.view import View, count
 from snowroll.project.code import code_beside
 from snowroll.project.fixing import left_out_by_rule, rules_of, settled
@@ -88,7 +88,7 @@ class Inspection:
     @cached_property
     def _written(self) -> dict[str, float]:
         """Seconds since 1970 by where a file lies."""
-        return {entry.where: entry.mtime_ns / 1e9 for entry in self.opened.folder.files()}
+        return {entry.where: entry.mtime_ns / 1e9 for entry in self.opened.folder.disk.files()}
 
     @cached_property
     def _split_free(self) -> SplitFree:

@@ -12,7 +12,8 @@ from snowroll.base.nouns import Json
 from snowroll.base.settings import FILE, Settings, as_toml
 from snowroll.base.task import Reading, find_preset, find_task, task_names
 from snowroll.prepare.class_folders import name_classes
-from snowroll.prepare.read import TRIFLES, Folder
+from snowroll.prepare.disk import TRIFLES
+from snowroll.prepare.read import Folder
 from snowroll.project.opened import Answer, Say, every_section, open_project, prepare_of
 from snowroll.project.stock import class_counts, take_stock
 from snowroll.store.project import Project

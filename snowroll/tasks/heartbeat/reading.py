@@ -16,11 +16,12 @@ from snowroll.prepare import edf, wfdb
 from snowroll.prepare.bundles import unbundled
 from snowroll.prepare.class_names import read_classes
 from snowroll.prepare.decode import limited
+from snowroll.prepare.disk import Entry
 from snowroll.prepare.layouts import overlaid, with_groups
 from snowroll.prepare.manifest import TWO_ROWS, read_manifests
 from snowroll.prepare.manifest_lines import ENDINGS
 from snowroll.prepare.names import BUNDLE, PIECE, bundle_of, home_of
-from snowroll.prepare.read import Entry, Folder
+from snowroll.prepare.read import Folder
 from snowroll.prepare.series import kind_of_series, open_series
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.tasks.heartbeat.beats import AAMI, Record, class_of, is_wfdb
