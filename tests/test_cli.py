@@ -361,6 +361,9 @@ def test_explain_tells_where_each_value_came_from(project: Path) -> None:
     assert told["train.lr"] == {"value": 0.03, "origin": "flag"}
     assert told["train.schedule"]["origin"].startswith("rule: ")
     assert all(value.keys() == {"value", "origin"} for value in told.values())
+    other = "sgd" if told["train.optimizer"]["value"] != "sgd" else "adamw"
+    told = snowroll("explain", project, "train", "--train.optimizer", other, "--json").json
+    assert told["train.lr"]["origin"].startswith(f"rule: usual for {other}")
 
 
 def test_doctor_finds_a_blob_that_rotted(project: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from snowroll.base.nouns import Choice, Json, Plan, canonical
 from snowroll.base.task import Fingerprint
-from snowroll.design.rules import ImageOptions, image_plan
+from snowroll.design.rules import USUAL, ImageOptions, by_optimizer, image_plan
 from snowroll.design.zoo import build_from
 
 FACTS: dict[str, Json] = {
@@ -114,6 +114,20 @@ def test_what_the_user_settled_steers_the_rest() -> None:
     assert tuned["train.lr"].value < fresh["train.lr"].value
     assert 0 < tuned["task.head_first"].value < 1
     assert "task.head_first" not in fresh
+
+
+@pytest.mark.parametrize("name", sorted(USUAL))
+def test_an_optimiser_that_the_user_named_has_a_rate_that_suits_it(name: str) -> None:
+    for model in ("fastnet", "resnet18", "convnet"):
+        rules = planned(CIFAR, asked={"model": model})
+        chosen = {choice.key: choice for choice in by_optimizer(list(rules.values()), name)}
+        assert len(chosen) == len(rules)
+        if rules["train.optimizer"].value == name:
+            assert chosen == rules
+        else:
+            assert chosen["train.lr"].value == USUAL[name][0]
+            assert name in chosen["train.lr"].why
+    assert by_optimizer([], name) == []  # rules that say nothing of it
 
 
 def test_grey_pictures_keep_their_light_and_odd_shapes_their_proportions() -> None:

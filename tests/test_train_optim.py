@@ -120,6 +120,8 @@ def test_muon_is_for_hidden_matrices() -> None:
 )
 def test_of_a_head_of_several_layers_muon_leaves_out_what_answers(part: nn.Module, answering: set[str]) -> None:
     model = nn.ModuleDict({"backbone": nn.Conv2d(3, 8, 3), "head": part})
+    alone = {f"head.{name}" for name in hidden_matrices(part)}
+    assert alone == {name for name in hidden_matrices(model) if name.startswith("head.")}
     matrices = {name.removesuffix(".weight") for name, p in model.named_parameters() if p.ndim > 1}
     assert {f"{name}.weight" for name in matrices - {f"head.{layer}" for layer in answering}} == hidden_matrices(model)
 

@@ -6,7 +6,7 @@ reason. No torch here: the command line and decoding children import this.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -76,6 +76,8 @@ RECIPES: dict[str, Recipe] = {
     "timm:": Recipe("adamw", 1e-3, 0.9, 5e-2, 1.0, "an unknown network: AdamW is the least touchy"),
     "": Recipe("sgd", 0.1, 0.9, 5e-4, 0.0, "SGD with Nesterov momentum, as ResNets were tuned (He et al. 2016)"),
 }
+# (learning rate, momentum, weight decay) of an optimiser that the user named where the rules know only another's
+USUAL = {"sgd": (0.05, 0.9, 5e-4), "adamw": (2e-3, 0.9, 1e-2), "muon": (0.02, 0.9, 1e-2)}
 FINE_TUNE = Recipe("adamw", 1e-3, 0.9, 1e-2, 1.0, "pretrained weights need small, even steps")
 
 
@@ -248,6 +250,19 @@ def _augmentation(fingerprint: Fingerprint, size_px: int, passes: float) -> list
         why = "light in photos varies"
         choices += [Choice(f"task.{name}", 0.2, why) for name in ("brightness", "contrast", "saturation")]
     return choices
+
+
+def by_optimizer(choices: Sequence[Choice], name: str) -> list[Choice]:
+    """The choices where the user settled on the optimiser `name`: a rate that suits another (0.2 for Muon) would be
+    the end of it.
+    """
+    planned = next((choice.value for choice in choices if choice.key == "train.optimizer"), name)
+    if planned == name:
+        return list(choices)
+    why = f"usual for {name}; the rules' own is for {planned}"
+    keys = ("train.lr", "train.momentum", "train.weight_decay")
+    usual = [Choice(key, value, why) for key, value in zip(keys, USUAL[name], strict=True)]
+    return [choice for choice in choices if choice.key not in keys] + usual
 
 
 def machine(fingerprint: Fingerprint) -> list[Choice]:

@@ -14,6 +14,7 @@ from snowroll.base.errors import PlanError, UsageError
 from snowroll.base.nouns import Choice, Json, Plan, Version
 from snowroll.base.settings import Settings, as_toml, read_settings
 from snowroll.base.task import Fingerprint, Task
+from snowroll.design.rules import by_optimizer
 from snowroll.project.opened import Opened
 
 PLAN = "plan.toml"
@@ -47,6 +48,8 @@ def make_plan(opened: Opened, version: Version, facts: dict[str, Json], time_s: 
         Choice("train.threads", threads, "all cores this process may use"),
     ]
     choices = [*machine, *opened.task.plan(fingerprint)]
+    if "train.optimizer" in settings.values:
+        choices = by_optimizer(choices, wanted.optimizer)
     settings = _resolved(settings, wanted, device, threads)
     options, told_task = settings.section("task", opened.task.Options, choices=choices, beside=("name",))
     plan, told_train = _train_section(settings, choices, options)

@@ -100,7 +100,7 @@ def hidden_matrices(model: nn.Module) -> set[str]:
     names: list[str] = []
     answering: list[str] = []
     for path, module in model.named_modules():
-        answering += [f"{path}.{layer}." for layer in getattr(module, "answering", ())]
+        answering += [f"{path}.{layer}.".lstrip(".") for layer in getattr(module, "answering", ())]
         is_conv = isinstance(module, nn.modules.conv._ConvNd)
         if isinstance(module, nn.Embedding) or (is_conv and module.groups == module.in_channels > 1):
             continue
