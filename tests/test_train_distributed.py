@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -86,6 +87,35 @@ def test_one_process_fails_and_all_stop_with_one_line(tmp_path: Path) -> None:
     assert start(tmp_path, 2, fails=1) == [1, 1]
     said = [(tmp_path / f"said-{rank}.txt").read_text() for rank in range(2)]
     assert said == ["", "process 1 of 2: ValueError: this batch cannot be read\n"]
+
+
+BOTH_FAIL = """
+import sys, time
+from pathlib import Path
+from snowroll.train.distributed import processes
+def tell(fault):
+    time.sleep(1.5)
+    print(fault, flush=True)
+with processes(meet=Path(sys.argv[1]), tell=tell):
+    raise ValueError("this is why")
+"""
+
+
+def test_nobody_ends_before_the_first_to_fail_has_spoken(tmp_path: Path) -> None:
+    """Who starts them stops all when one ends."""
+    said = [tmp_path / str(number) for number in range(2)]
+    running = []
+    for number, path in enumerate(said):
+        environment = {"GLOO_SOCKET_IFNAME": "lo", **os.environ, "RANK": str(number), "WORLD_SIZE": "2"}
+        command = [sys.executable, "-c", BOTH_FAIL, str(tmp_path / "meet")]
+        with path.open("w") as out:
+            running.append(subprocess.Popen(command, stdout=out, env=environment))
+    while all(one.poll() is None for one in running):
+        time.sleep(0.01)
+    told = "".join(path.read_text() for path in said)
+    codes = [one.wait(60) for one in running]
+    assert told == "this is why\n"
+    assert codes == [1, 1]
 
 
 def test_the_process_with_the_bad_sample_is_the_one_that_is_believed(tmp_path: Path) -> None:

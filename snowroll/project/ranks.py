@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Literal
 
@@ -123,6 +123,13 @@ def _work(desk: Path, plan: Plan, hear: Callable[[dict[str, Json]], None]) -> No
                 hear(told)
     finally:
         codes = _stop(ranks)
+    with suppress(Empty):  # what was said before the end, and is heard after it
+        while at_work:
+            number, told = heard.get(timeout=STOPS_WITHIN_S)
+            if told is None:
+                at_work.discard(number)
+            elif "fault" in told:
+                faults.append(told)
     if killed:
         ((number, by), *_) = killed.items()
         name = signal.Signals(by).name

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from snowroll.base.errors import SnowrollError
 
 PATIENCE = timedelta(days=1)  # with the first process: it may validate for as long as it takes
+SPEAKS_WITHIN = timedelta(seconds=10)  # of the first to fail, while the others wait to end
 
 
 def say_in_one_line(fault: Exception) -> None:
@@ -60,6 +61,9 @@ def processes(
         with suppress(dist.DistError):  # the store went with the process that held it: that one has spoken
             if store.add("snowroll/failed", 1) == 1:
                 tell(fault)
+                store.set("snowroll/told", "")
+            else:  # whoever started them stops all when one exits: not before the first has spoken
+                store.wait(["snowroll/told"], SPEAKS_WITHIN)
         os._exit(1)  # not sys.exit: gloo's threads would wait for the peers
 
 
