@@ -22,6 +22,7 @@ from snowroll.prepare.packed_png import packed
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.prepare.view import View
+from snowroll.tasks.inspect.answers import read, same
 from snowroll.tasks.inspect.calibrating import threshold_for
 from snowroll.tasks.inspect.example import drawn
 from snowroll.tasks.inspect.faults import part_faults
@@ -262,6 +263,21 @@ def test_it_finds_faults_that_it_never_saw(model: str) -> None:
         marked = Image.fromarray(part(200 + row, "stain")[1]).resize(heat.shape[:0:-1], Image.Resampling.BOX)
         inside = torch.from_numpy(np.asarray(marked) > 127)
         assert heat[row][inside].mean() > heat[row][~inside].mean()
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "least", "most"),
+    [(1.00001, 0.99999, 0.99, 1.0), (1.004, 1.0, 0.99, 1.0), (1.3, 0.8, 0.0, 0.0), (1.3, 1.1, 0.8, 0.9)],
+)
+def test_two_programs_may_round_a_part_at_the_threshold_to_either_side(
+    mine: float, theirs: float, least: float, most: float
+) -> None:
+    """The threshold is often a part's own score: its export must not be refused for the last digit of it."""
+    one, other = (
+        read({"score": np.array([score]), "map": np.zeros((1, 2, 2), np.float32)})[0] for score in (mine, theirs)
+    )
+    assert least <= same(one, other) <= most
+    assert same(one, other) == same(other, one)
 
 
 def test_it_answers_each_part_alone() -> None:

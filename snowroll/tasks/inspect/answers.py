@@ -11,6 +11,7 @@ from snowroll.prepare.packed_png import packed
 from snowroll.tasks.inspect.parts import AT_ONE, FAULTY, GOOD
 
 SURE = 0.3  # of a score's logarithm: at 1.35 or 0.74 times the threshold doubt has fallen to a third; a guess
+ROUNDING = 0.01  # of the threshold: what two programs may make of one picture
 
 
 def read(outputs: Mapping[str, np.ndarray]) -> list[Prediction]:
@@ -26,8 +27,8 @@ def read(outputs: Mapping[str, np.ndarray]) -> list[Prediction]:
 
 
 def same(one: Prediction, other: Prediction) -> float:
-    """How far two answers to one picture agree: on the kind, and in the score, by the threshold's measure."""
-    if one.value["class"] != other.value["class"]:
-        return 0.0
+    """How far two answers to one picture agree: in the score, by the threshold's measure, and on the kind, but for
+    parts that lie at the threshold. It is often one part's own score, and rounding decides on which side that is."""
     mine, theirs = one.value["score"], other.value["score"]
-    return 1 - abs(mine - theirs) / max(1.0, mine, theirs)
+    apart = abs(mine - theirs) / max(1.0, mine, theirs)
+    return 0.0 if one.value["class"] != other.value["class"] and apart > ROUNDING else 1 - apart
