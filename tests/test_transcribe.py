@@ -272,9 +272,9 @@ def test_few_speakers_are_folds(groups: int, folds: int) -> None:
 @pytest.mark.parametrize(
     ("n", "device", "planned"),
     [
-        (720, "cpu", {"task.model": "cnn", "train.folds": 4, "train.batch": 16}),
-        (720, "cuda", {"task.model": "crnn", "train.folds": 4}),
-        (30_000, "cpu", {"task.model": "crnn", "train.folds": 0, "train.batch": 64}),
+        (720, "cpu", {"train.folds": 4, "train.batch": 16}),
+        (720, "cuda", {"train.folds": 4}),
+        (30_000, "cpu", {"train.folds": 0, "train.batch": 64}),
     ],
 )
 def test_few_hours_of_sentences_are_planned_otherwise(n: int, device: str, planned: dict[str, object]) -> None:
@@ -282,6 +282,7 @@ def test_few_hours_of_sentences_are_planned_otherwise(n: int, device: str, plann
     asked = Fingerprint({"train": n, "val": 100, "test": 0}, {}, facts, device, 1, True, None)
     told = {one.key: one.value for one in Transcribe().plan(asked)}
     assert told["task.each_band"] is True
+    assert (told["task.model"], told["train.optimizer"]) == ("crnn", "muon")
     assert {key: told[key] for key in planned} == planned
 
 

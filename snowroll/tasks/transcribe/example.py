@@ -28,7 +28,7 @@ def example(folder: Path) -> Mapping[str, Json]:
         (folder / name).write_bytes(as_wav(spoken(text, number % 8, number), RATE_HZ))
         rows.append(f"{name},{text},s{number % 8}")
     (folder / "manifest.csv").write_text("\n".join(rows) + "\n")
-    return {**small(0.8), "task.model": "crnn", "train.optimizer": "adamw"}
+    return {**small(0.8), "task.model": "crnn"}
 
 
 def small(seconds: float) -> Mapping[str, Json]:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from math import ceil, sqrt
+from math import ceil
 from typing import ClassVar, Literal
 
 from snowroll.base.bounds import check_numbers
 from snowroll.base.errors import UsageError
-from snowroll.base.nouns import Choice, Json
+from snowroll.base.nouns import Choice
 from snowroll.base.task import Fingerprint
-from snowroll.design.rules import machine
+from snowroll.design.rules import MUON_LR, machine
 
 LONGEST_S = 30.0  # heard at once
-FEW_HOURS = 2  # below which a processor does without a recurrent layer, and folds cost little. A guess
+FEW_HOURS = 2  # of sentences, below which folds cost little. A guess
 FOLDS, FEW_SPEAKERS = 4, 12  # models that learn from few speakers, each from all but some; a guess where it ends
 FEWEST_FRAMES = 8  # to which a word is stretched
 QUIET_DB = 35.0  # below the loudest moment: no speech. A guess; soft consonants lie 20 to 30 below a vowel
@@ -93,13 +92,8 @@ class WordOptions(SpeechOptions):
 def speech_plan(fingerprint: Fingerprint, is_text: bool) -> list[Choice]:
     """The rules' values for `[train]` and `[task]`, each with its reason in one sentence."""
     facts, n = fingerprint.facts, fingerprint.n["train"]
-    asked: Mapping[str, Json] = facts.get("asked") or {}
     gpu = fingerprint.device.startswith("cuda")
     hours = n * float(facts["seconds"]) / 3600
-    is_small = is_text and not gpu and hours < FEW_HOURS
-    model = str(asked.get("model") or ("cnn" if is_small else "crnn"))
-    hears = "convolutions alone: on a processor they take about twice the steps in the same time"
-    hears = hears if is_small else "convolutions hear sounds, a recurrent layer their order; cnn and conformer too"
     rate = TELEPHONE_HZ if float(facts["rate_hz"]) < 12_000 else WIDE_HZ
     longest = float(facts["longest_s" if is_text else "most_s"])
     seconds = min(LONGEST_S, ceil(11 * longest) / 10)
@@ -115,7 +109,7 @@ def speech_plan(fingerprint: Fingerprint, is_text: bool) -> list[Choice]:
     precision = [Choice("train.precision", "fp32", "small layers: on a processor bf16 is no faster")]
     learning = machine(fingerprint) if gpu else precision
     return [
-        Choice("task.model", model, hears),
+        Choice("task.model", "crnn", "convolutions hear sounds, a recurrent layer their order; cnn and conformer too"),
         Choice("task.rate_hz", rate, f"the median recording has {float(facts['rate_hz']):,.0f} Hz"),
         Choice("task.seconds", seconds, f"{what} {longest:.1f} s, and a tenth more"),
         Choice("task.bands", 24 if rate == TELEPHONE_HZ else 40, "few enough that the pitch of a voice is not seen"),
@@ -123,9 +117,9 @@ def speech_plan(fingerprint: Fingerprint, is_text: bool) -> list[Choice]:
         Choice("task.depth", 2 if is_text and (gpu or hours > 5) else 1, f"{hours:.2g} hours to learn from"),
         Choice("train.batch", batch, f"{n:,} recordings"),
         Choice("train.steps", steps, f"about {passes} passes over {n:,} recordings"),
-        Choice("train.optimizer", "adamw", "steps of each weight's own size"),
-        Choice("train.lr", float(f"{2e-3 * sqrt(batch / 64):.2g}"), "2e-3 at a batch of 64, by the square root"),
-        Choice("train.weight_decay", 0.05, "goes with adamw"),
+        Choice("train.optimizer", "muon", "matrices learn fastest when every direction moves alike (Jordan 2024)"),
+        Choice("train.lr", MUON_LR, "for Muon; what answers and biases follow AdamW at a tenth of it"),
+        Choice("train.weight_decay", 0.05, "goes with muon"),
         Choice("train.schedule", "linear", "straight down to zero"),
         Choice("train.warmup", 0.1, "the first steps rise"),
         Choice("train.clip", 5.0, "one odd recording moves nothing far"),
