@@ -90,6 +90,7 @@ def test_one_group_leaves_no_point_of_what_is_no_share():
     one = bootstrap(score, 30, ["same speaker"] * 30, unbounded=("mae",))["mae"]
     alone = bootstrap(score, 30, unbounded=("mae",))["mae"]
     assert one.low < alone.low < one.value < alone.high < one.high
+    assert errors.min() < one.low < one.high < errors.max()  # as far as draws reach, and no further
 
 
 def test_a_loss_may_exceed_one_and_an_absent_metric_stays_out():

@@ -152,7 +152,9 @@ def _metric(value: float, seen: np.ndarray, n: int, groups: int, share: bool, tr
         return Metric(value, value, value, n)
     # Hesterberg's expanded percentile: the plain one is too narrow by about sqrt((n-1)/n) * z/t
     reach = stdtrit(max(groups - 1, 1), 0.5 + LEVEL / 2) * math.sqrt(groups / max(groups - 1, 1))
-    if groups < FEW:
+    if groups < 2:
+        low, high = seen.min(), seen.max()
+    elif groups < FEW:
         low, high = value - reach * seen.std(), value + reach * seen.std()
         low, high = (max(0.0, low), min(1.0, high)) if share else (low, high)
     else:
