@@ -12,8 +12,11 @@ from pathlib import Path
 
 import pytest
 from house_kit import QUICK, draw_shapes, snowroll
+from hypothesis import settings
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as the command line does, before anything loads torch
+settings.register_profile("untimed", deadline=None)  # a busy machine breaks no property
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

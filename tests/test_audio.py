@@ -9,7 +9,7 @@ import wave
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from snowroll.base.errors import DataError
@@ -60,7 +60,6 @@ def test_channels_are_mixed() -> None:
     assert np.abs(open_sound(written(both, 8_000, "WAV", "FLOAT"), 1e6).signal).max() < 1e-6
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from(["WAV", "FLAC", "OGG", "MP3"]), st.integers(0, 10_000), st.integers(0, 255), st.integers(0, 9_999)
 )

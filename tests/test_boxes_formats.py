@@ -72,9 +72,7 @@ def marked_pictures(draw: st.DrawFn) -> list[Marked]:
 
 @pytest.mark.parametrize("name", FORMATS)
 @given(pictures=marked_pictures())
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_written_and_read_again_is_the_same(
     name: str, pictures: Sequence[Marked], tmp_path_factory: pytest.TempPathFactory
 ) -> None:

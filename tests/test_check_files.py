@@ -70,7 +70,7 @@ def test_unreadable_files_are_left_out_and_block_only_where_they_are_most() -> N
     assert check(many)[0].severity == "block"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.binary(max_size=200), st.sampled_from([b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"\x93NUMPY"]))
 def test_any_bytes_give_a_look_and_never_an_error(tail: bytes, head: bytes) -> None:
     seen = look(head + tail)

@@ -115,7 +115,7 @@ def test_a_look_holds_what_the_file_says_of_itself() -> None:
 
 
 @pytest.mark.filterwarnings("ignore")  # PIL's words on what it finds there; a child that decodes does not hear them
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.binary(max_size=60))
 def test_damaged_exif_takes_nothing_from_the_picture(tail: bytes) -> None:
     out = io.BytesIO()

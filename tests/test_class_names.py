@@ -62,7 +62,7 @@ def test_names_that_tell_no_class(files: list[str]) -> None:
 
 
 @given(st.lists(st.text(st.characters(exclude_characters="/!"), max_size=12), max_size=40, unique=True))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_names_are_read(files: list[str]) -> None:
     told, _ = classes_in_names([f"{name}.png" for name in files])
     assert all(told.values())

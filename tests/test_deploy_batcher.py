@@ -73,7 +73,7 @@ requests = st.lists(request, min_size=1, max_size=12)
 
 
 @given(plan=requests, threads=st.integers(1, 3), batch=st.integers(1, 6))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_each_picture_gets_its_own_answer_from_its_own_model(
     plan: list[tuple[int, list[bytes]]], threads: int, batch: int
 ) -> None:

@@ -58,7 +58,7 @@ def agree(got: np.ndarray, expected: np.ndarray) -> bool:
     height=SIDE, width=SIDE, size=st.integers(4, 160), fit=st.sampled_from(["stretch", "crop", "pad"]),
     seed=st.integers(0, 99), smooth=st.booleans(),
 )  # fmt: skip
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 def test_torch_agrees_with_pillow(height: int, width: int, size: int, fit: Fit, seed: int, smooth: bool) -> None:
     pixels = picture(seed, height, width, smooth)
     got = PilResize(size, fit)(torch.from_numpy(pixels)).numpy()
@@ -88,7 +88,7 @@ def test_equal_size_changes_nothing() -> None:
 
 @example(height=31, width=40, contrast=0.0, seed=0)
 @given(height=SIDE, width=SIDE, contrast=st.floats(0, 1), seed=st.integers(0, 99))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_standard_pictures_are_told_from_neither_light_nor_contrast(
     height: int, width: int, contrast: float, seed: int
 ) -> None:

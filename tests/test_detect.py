@@ -130,7 +130,7 @@ def test_every_object_is_in_the_confusions_once() -> None:
 
 
 @given(st.integers(0, 10_000))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_survivors_are_the_greedy_ones(seed: int) -> None:
     ops = pytest.importorskip("torchvision.ops")
     rng = torch.Generator().manual_seed(seed)
@@ -143,7 +143,7 @@ def test_survivors_are_the_greedy_ones(seed: int) -> None:
 
 
 @given(st.integers(1, 3000), st.integers(1, 3000), st.sampled_from([(96, 96), (320, 224), (64, 416)]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_boxes_lie_where_the_pack_puts_the_picture(width: int, height: int, frame: tuple[int, int]) -> None:
     left, top, right, bottom = geometry(width, height, frame, "pad").dest
     size = torch.tensor([[width, height]])

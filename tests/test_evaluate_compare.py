@@ -204,7 +204,7 @@ def test_shares_such_as_dice_are_compared_too():
     assert promotion_test(better, old).outcome == "REFUSED"
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.tuples(st.sampled_from([0, 0.5, 1]), st.sampled_from([0, 0.5, 1])), min_size=1, max_size=8))
 def test_the_sign_flips_are_counted_exactly(pairs):
     old, new = np.array(pairs, dtype=float).T

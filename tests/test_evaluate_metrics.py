@@ -27,7 +27,7 @@ def _answers(seed: int, n: int, classes: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @given(st.integers(0, 10**6), st.integers(2, 60), st.integers(2, 8))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_they_agree_with_scikit_learn(seed, n, classes):
     probabilities, truth = _answers(seed, n, classes)
     guess = probabilities.argmax(1)
@@ -46,7 +46,7 @@ def test_they_agree_with_scikit_learn(seed, n, classes):
 
 
 @given(st.integers(0, 10**6))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_counting_a_sample_twice_is_having_it_twice(seed):
     probabilities, truth = _answers(seed, 25, 7)
     counts = np.random.default_rng(seed).multinomial(25, np.full(25, 1 / 25))

@@ -17,7 +17,7 @@ def padded(texts: list[list[int]]) -> np.ndarray:
     return np.array([[*text, *[-1] * (wide - len(text))] for text in texts])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(rows, st.lists(st.integers(0, 3), max_size=6), st.integers(1, 5))
 def test_what_may_follow_sums_to_one(texts: list[list[int]], before: list[int], order: int) -> None:
     model = KneserNey.of(padded(texts), 4, order)

@@ -186,7 +186,7 @@ def test_hostile_names_stay_text(pictures):
 
 
 @given(st.text(min_size=1, max_size=30), st.text(min_size=1, max_size=30))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_any_two_names_make_the_same_page_structure(first, second):
     plain = [tag for tag, _ in Page(str(matrix([[3, 1], [0, 2]], ["a", "b"], lambda *_: "#x"))).tags]
     assert [
@@ -253,7 +253,6 @@ def test_a_lone_point_lies_on_its_own_place():
 
 
 @given(st.lists(st.floats(allow_nan=True, allow_infinity=True, width=32), max_size=20), st.booleans())
-@settings(deadline=None)
 def test_any_log_can_be_drawn(values, log):
     drawn = str(curve("Loss", {"training": list(enumerate(values))}, log=log))
     assert "nan" not in drawn.lower()

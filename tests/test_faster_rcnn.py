@@ -70,7 +70,7 @@ def test_says_what_torchvisions_parts_say(pair: tuple[Any, FasterRCNN]) -> None:
 
 
 @given(st.integers(0, 10_000), st.sampled_from([0.125, 0.25]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_crops_are_roi_align(seed: int, scale: float) -> None:
     from torchvision.ops import roi_align
 
@@ -95,7 +95,7 @@ def test_proposals_are_apart_and_within(pair: tuple[Any, FasterRCNN]) -> None:
 
 
 @given(st.integers(0, 10_000))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_moves_lead_to_the_box(seed: int) -> None:
     draw = torch.Generator().manual_seed(seed)
     box, to = some_boxes(6, draw), some_boxes(6, draw)
@@ -104,7 +104,7 @@ def test_moves_lead_to_the_box(seed: int) -> None:
 
 
 @given(st.integers(0, 10_000))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_anchors_are_matched_as_torchvision_matches(seed: int) -> None:
     from torchvision.models.detection._utils import Matcher
     from torchvision.ops import box_iou

@@ -120,7 +120,7 @@ def test_newest_first_gaps_doubles_and_calendars() -> None:
 @pytest.mark.parametrize(("calendar", "months"), [("months", 1), ("quarters", 3), ("years", 12)])
 @pytest.mark.parametrize("of", ["first", "last", "last working day"])
 @given(gone=st.sets(st.integers(1, 58), max_size=12))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_a_calendar_with_gaps_is_still_one(of: str, calendar: str, months: int, zone: str, gone: set[int]) -> None:
     """Midnights in a zone, told in UTC: no step is of one length, and each row keeps its place."""
     whole = []

@@ -131,7 +131,7 @@ def test_leads_are_found_by_their_names() -> None:
 
 
 @given(st.floats(20, 600), st.integers(2, 700), st.floats(-1, 5), st.sampled_from([1, 2]), st.integers(0, 1 << 20))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_graph_says_what_the_arrays_say(rate: float, length: int, moment: float, channels: int, seed: int) -> None:
     options = HeartbeatOptions(about="beat", channels=channels, rate_hz=100.0, before_s=0.3, after_s=0.4)
     rng = np.random.default_rng(seed)
@@ -207,7 +207,7 @@ def test_where_nothing_beats_nothing_is_found() -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.integers(1, 700), min_size=1, max_size=60), st.integers(0, 5), st.booleans())
 def test_a_live_signal_has_the_beats_of_its_recording_however_it_comes(
     portions: list[int], patient: int, pauses: bool

@@ -161,7 +161,7 @@ def test_check_names_what_cannot_be_judged() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.booleans(), st.integers(0, 3)), min_size=2, max_size=30))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_auroc_is_scikit_learns(rows: list[tuple[int, bool, int]]) -> None:
     scores, truth, weight = (np.array(column) for column in zip(*rows, strict=True))
     mine = auroc(scores.astype(float), truth, weight.astype(float))

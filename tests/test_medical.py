@@ -370,7 +370,7 @@ shapes = st.tuples(st.integers(1, 9), st.integers(2, 30), st.integers(2, 30))
 sizes = st.one_of(st.just((0.0, 0.0, 0.0)), st.tuples(*[st.floats(0.4, 6)] * 3))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(shapes, sizes, sizes, st.sampled_from(["window", "zscore"]))
 def test_the_graph_fits_scans_as_the_pack_does(
     shape: tuple[int, int, int], spacing: tuple[float, float, float], target: tuple[float, float, float], way: str
@@ -387,7 +387,7 @@ def test_the_graph_fits_scans_as_the_pack_does(
     assert (levels != mine).mean() < 0.02
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(shapes, sizes, sizes)
 def test_labels_come_back_to_their_grid(
     shape: tuple[int, int, int], spacing: tuple[float, float, float], target: tuple[float, float, float]

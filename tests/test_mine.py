@@ -17,7 +17,7 @@ def blobs(n: int, seed: int = 0) -> np.ndarray:
     return np.repeat(rng.normal(size=(4, 4)) * 10, n // 4, axis=0) + rng.normal(size=(n // 4 * 4, 4))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(k=st.integers(1, 30), early=st.booleans(), seed=st.integers(0, 3))
 def test_k_different_picks_each_with_its_reason(k: int, early: bool, seed: int) -> None:
     pool = blobs(200, seed)

@@ -38,7 +38,7 @@ def test_windows_answer_as_the_whole_where_the_network_sees_no_further(
 
 
 @given(st.integers(1, 500), st.integers(2, 500), st.floats(0, 0.8))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_parts_cover_the_whole_and_overlap(whole: int, part: int, overlap: float) -> None:
     starts = starts_of(whole, part, overlap)
     assert starts[0] == 0
@@ -50,7 +50,7 @@ def test_parts_cover_the_whole_and_overlap(whole: int, part: int, overlap: float
 
 
 @given(st.integers(0, 1000), st.sampled_from([0.0, 0.5, 1.0]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_patches_are_pieces_and_some_show_what_is_to_be_found(seed: int, foreground: float) -> None:
     rng = np.random.default_rng(seed)
     labels = torch.zeros(4, 48, 64, dtype=torch.uint8)

@@ -147,7 +147,7 @@ CELL = st.one_of(
 
 
 @given(st.lists(st.lists(CELL, max_size=4), max_size=8), st.sampled_from([",", "\t", ";"]))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_any_table_gives_a_reading_or_none(
     tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]], mark: str
 ) -> None:

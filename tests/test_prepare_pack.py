@@ -168,7 +168,7 @@ def test_a_damaged_or_foreign_pack_is_rebuilt(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @given(st.lists(st.binary(max_size=30), min_size=1, max_size=12), st.integers(0, 9))
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.too_slow])
 def test_round_trip(tmp_path_factory: pytest.TempPathFactory, raws: list[bytes], add: int) -> None:
     items = {str(i): raw for i, raw in enumerate(raws) if raw not in (b"bad", b"odd", b"crash")}
     pack, _ = make(tmp_path_factory.mktemp("t") / "p", items, add)

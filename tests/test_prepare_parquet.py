@@ -305,7 +305,7 @@ def test_any_damage_is_said_in_words(tmp_path: Path) -> None:
     whole = parquet({"image": [png(i) for i in range(3)], "label": [0, 1, 1]}, {"label": NAMES}, row_group_size=2)
     reader = Guarded(answered, memory_mb=4096)
 
-    @settings(deadline=None, max_examples=40)
+    @settings(max_examples=40)
     @given(st.lists(st.tuples(st.integers(1, 1200), st.integers(0, 255)), min_size=1, max_size=4))
     def holds(damage: list[tuple[int, int]]) -> None:
         raw = bytearray(whole)

@@ -186,7 +186,7 @@ def test_a_truncated_picture_is_refused(kind: str) -> None:
     kind=st.sampled_from(["JPEG", "PNG", "WebP", "GIF", "TIFF", "BMP"]),
     cuts=st.lists(st.tuples(st.integers(0, 10_000), st.binary(min_size=1, max_size=4)), min_size=1, max_size=6),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_damaged_bytes_give_a_picture_or_a_sentence(kind: str, cuts: list[tuple[int, bytes]]) -> None:
     raw = bytearray(encoded(pixels(), kind))
     for at, new in cuts:
@@ -218,7 +218,7 @@ def by_formula(rgb: np.ndarray, size_px: int, fit: str) -> np.ndarray:
     size=st.integers(1, 40),
     fit=st.sampled_from(["stretch", "crop", "pad"]),
 )
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 def test_resize_is_the_documented_formula_to_the_bit(width: int, height: int, size: int, fit: str) -> None:
     rgb = np.random.default_rng(width * 100 + height).integers(0, 256, (height, width, 3), dtype=np.uint8)
     assert (resize(rgb, size, fit) == by_formula(rgb, size, fit)).all()  # type: ignore[arg-type]

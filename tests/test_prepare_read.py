@@ -272,7 +272,7 @@ PART = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=
 
 
 @given(st.dictionaries(st.lists(PART, min_size=1, max_size=3).map("/".join), st.binary(max_size=20), max_size=8))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_tree_of_any_names_is_listed_read_and_explained(
     tmp_path_factory: pytest.TempPathFactory, files: dict[str, bytes]
 ) -> None:

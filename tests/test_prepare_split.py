@@ -48,7 +48,7 @@ POPULATION = st.lists(
 
 
 @given(POPULATION, st.integers(0, 3), st.randoms(use_true_random=False))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_groups_and_copies_stay_whole_and_the_order_of_the_samples_does_not_matter(
     samples: list[Sample], seed: int, random: object
 ) -> None:
@@ -66,7 +66,7 @@ def test_groups_and_copies_stay_whole_and_the_order_of_the_samples_does_not_matt
 
 
 @given(POPULATION, POPULATION)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_nothing_old_moves_when_data_is_added(old: list[Sample], new: list[Sample]) -> None:
     before, _ = split(old)
     grown = old + [replace(s, id=f"new{s.id}", where=f"new{s.where}") for s in new]
@@ -200,7 +200,7 @@ def test_no_test_asked_for_is_no_test() -> None:
 
 
 @given(POPULATION, st.integers(2, 5), st.integers(0, 3))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_folds_keep_groups_whole_and_every_fold_is_used(samples: list[Sample], k: int, seed: int) -> None:
     items = [Item(s.id, s.target, "train", s.group) for s in samples]
     strata = [str(s.target) for s in samples]
@@ -216,7 +216,7 @@ def test_folds_keep_groups_whole_and_every_fold_is_used(samples: list[Sample], k
 
 
 @given(POPULATION, st.integers(2, 4))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_copies_share_a_fold_with_the_groups_they_join(samples: list[Sample], k: int) -> None:
     items = [Item(s.id, s.target, "train", s.group) for s in samples]
     contents = [s.content for s in samples]

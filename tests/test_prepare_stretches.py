@@ -28,7 +28,7 @@ def test_a_part_lies_in_its_file() -> None:
     assert stretch_of("set.npz#train/17") is None
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.integers(0, 40), min_size=2, max_size=6, unique=True).map(sorted), st.booleans())
 def test_parts_are_the_bytes_they_name(tmp_path_factory: pytest.TempPathFactory, cuts: list[int], packed: bool) -> None:
     root = tmp_path_factory.mktemp("parts")

@@ -53,7 +53,7 @@ def bench(bases: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> I
 def test_texts_come_back_from_their_tokens(bases: dict[str, Path], kind: str) -> None:
     known = ready_tokens(str(bases[kind]))
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60)
     @given(st.text(st.characters(codec="utf-8"), max_size=60))
     def comes_back(text: str) -> None:
         assert known.text(known.tokens(text)) == text

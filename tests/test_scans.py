@@ -207,7 +207,7 @@ def test_too_many_voxels_are_refused_from_the_header() -> None:
         open_scan(gzip.compress(b"\x5c\x01\0\0" + bytes(80 << 20)))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.binary(max_size=400), st.sampled_from([b"", b"\0" * 128 + b"DICM", b"\x5c\x01\0\0", b"PK\x03\x04", b"\x1f\x8b"])
 )

@@ -40,7 +40,7 @@ CLASSES = ["ground", "disc", "square"]
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 1000))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_mask_is_kept_as_it_is(height: int, width: int, seed: int) -> None:
     mask = np.random.default_rng(seed).choice([0, 1, 2, IGNORED], (height, width)).astype(np.uint8)
     target = as_target(mask, CLASSES)
@@ -50,7 +50,7 @@ def test_a_mask_is_kept_as_it_is(height: int, width: int, seed: int) -> None:
 
 
 @given(st.integers(1, 200), st.integers(1, 200))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_mask_goes_into_the_frame_and_back(height: int, width: int) -> None:
     mask = np.zeros((height, width), np.uint8)
     mask[: (height + 1) // 2] = 1
@@ -122,7 +122,7 @@ def as_letters(counts: list[int]) -> str:
 
 
 @given(st.integers(0, 10_000))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_run_lengths_are_read_as_coco_writes_them(seed: int) -> None:
     rng = np.random.default_rng(seed)
     mask = rng.random((30, 40)) < rng.random()
@@ -131,7 +131,7 @@ def test_run_lengths_are_read_as_coco_writes_them(seed: int) -> None:
 
 
 @given(st.integers(0, 10_000), st.booleans())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_values_are_counted_a_band_at_a_time(seed: int, is_coloured: bool) -> None:
     rng = np.random.default_rng(seed)
     high, wide = rng.integers(1, 40, 2)
@@ -166,7 +166,7 @@ def test_coco_segmentations_become_masks(way: str, tmp_path: Path) -> None:
 
 
 @given(st.integers(0, 10_000))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_masks_are_written_as_coco_and_read_again(seed: int) -> None:
     """Things apart, what is to be ignored, and pictures that show nothing."""
     rng = np.random.default_rng(seed)
@@ -302,7 +302,7 @@ def test_edges_overlap_as_far_as_they_reach() -> None:
 
 
 @given(st.integers(30, 3000), st.integers(1, 20_000), st.floats(60, 36_000), st.booleans())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_more_time_never_makes_a_smaller_network(side: int, n: int, time_s: float, bf16: bool) -> None:
     facts = {"median_width": side, "median_height": side, "grey": False, "sided": "", "upright": None}
 

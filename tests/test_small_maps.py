@@ -29,7 +29,7 @@ def slopes(found: Tensor, *of: Tensor) -> tuple[Tensor, ...]:
     return torch.autograd.grad((found * weights).sum(), of)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(PAIRS, PAIRS, st.tuples(st.integers(1, 3), st.integers(1, 3)), st.tuples(st.integers(0, 2), st.integers(0, 2)))
 def test_a_product_is_the_convolution(
     size: tuple[int, int], taps: tuple[int, int], stride: tuple[int, int], padding: tuple[int, int]

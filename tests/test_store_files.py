@@ -15,7 +15,7 @@ from snowroll.store.files import Blobs
 
 
 @given(data=st.binary(max_size=200))
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_is_put_is_got_once(tmp_path: Path, data: bytes) -> None:
     blobs = Blobs(tmp_path)
     sha = blobs.put(data)

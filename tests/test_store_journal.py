@@ -48,7 +48,7 @@ TAMPER = [
 
 
 @given(bodies=st.lists(json_values, min_size=2, max_size=8), data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_row_changed_anywhere_is_found_there(bodies: list[object], data: st.DataObject) -> None:
     with memory() as conn:
         for number, body in enumerate(bodies, 1):
@@ -60,7 +60,7 @@ def test_a_row_changed_anywhere_is_found_there(bodies: list[object], data: st.Da
 
 
 @given(bodies=st.lists(json_values, max_size=6))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_what_is_told_is_what_was_written(bodies: list[object]) -> None:
     with memory() as conn:
         for body in bodies:
@@ -134,7 +134,7 @@ histories = st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(0, THINGS -
 
 @pytest.mark.slow
 @given(history=histories)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_the_tables_can_be_rebuilt_from_the_journal(history: list[tuple[str, int]]) -> None:
     with memory() as conn:
         for step, (action, n) in enumerate(history):

@@ -27,7 +27,7 @@ def table_of(text: str | bytes, name: str = "t.csv", limits: Limits | None = Non
     return Table.read(name, io.BytesIO(raw), len(raw), limits or Limits())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rows=st.lists(st.lists(CELLS, min_size=3, max_size=3), min_size=1, max_size=8), mark=st.sampled_from(",;\t|"))
 def test_what_a_csv_writer_wrote_is_read(rows: list[list[str]], mark: str) -> None:
     """Quotes, delimiters and line breaks within cells included."""
@@ -44,7 +44,7 @@ def test_what_a_csv_writer_wrote_is_read(rows: list[list[str]], mark: str) -> No
     }
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(raw=st.one_of(st.binary(max_size=300), st.text(max_size=200).map(lambda text: ("a,b\n" + text).encode())))
 def test_any_bytes_are_a_table_or_told_in_words(raw: bytes) -> None:
     told = []
@@ -107,7 +107,7 @@ def test_how_a_file_is_written_is_found(raw: bytes, encoding: str, delimiter: st
 PLAIN = st.text(st.characters(codec="ascii", exclude_characters="\0\r\n"), min_size=1, max_size=8)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(names=st.lists(PLAIN, min_size=2, max_size=4, unique=True), rows=st.data(), quote=st.sampled_from("'\""))
 def test_arff_is_read_by_its_lines(names: list[str], rows: st.DataObject, quote: str) -> None:
     """Names that look like numbers, quotes and commas within cells, comments and empty lines included."""

@@ -496,7 +496,7 @@ def test_words_and_gaps_have_a_way_through() -> None:
     assert model.features.levels(words).tolist() == [[0], [1], [4]]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     row=st.dictionaries(st.text(max_size=8), st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=20)))
 )

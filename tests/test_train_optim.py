@@ -23,7 +23,7 @@ from snowroll.train.optim import Optimizer, hidden_matrices, optimizer_for, orth
 PLAN = Plan(None, lr=0.1, weight_decay=0.01)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(rows=st.integers(1, 48), columns=st.integers(1, 48), count=st.integers(1, 3), seed=st.integers(0, 99))
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_orthogonal(dtype: torch.dtype, rows: int, columns: int, count: int, seed: int) -> None:

@@ -266,7 +266,7 @@ def test_targets() -> None:
     assert task.encode_targets(["ab", "a?b c"], schema, {})["text"].tolist() == [[2, 3, -1, -1, -1], [2, 3, 1, 4, -1]]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.binary(max_size=300))
 def test_looks_never_raise(raw: bytes) -> None:
     assert look(raw, 100).reason

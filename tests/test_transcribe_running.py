@@ -55,7 +55,7 @@ def test_each_stretch_between_pauses_is_one() -> None:
         assert len(open_sound(raw, 1e9).signal) < 0.9 * RATE_HZ
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(st.lists(st.integers(1, 3_000), max_size=20))
 def test_portions_do_not_matter(sizes: list[int]) -> None:
     signal, _ = talk([1.0, 0.8])
@@ -71,7 +71,7 @@ def test_it_is_told_soon_and_silence_says_nothing() -> None:
     assert len(live._kept) < RATE_HZ
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(1, 40), st.floats(0.2, 4.0), st.sampled_from([4_000, 8_000, 11_025, 44_100]), st.integers(1, 3_000))
 def test_who_never_pauses_is_cut_to_what_is_heard_at_once(n: int, seconds: float, to_hz: int, size: int) -> None:
     """Each stretch can be heard, none is lost between two, and portions do not matter."""
@@ -95,7 +95,7 @@ def test_a_rate_that_is_none_is_refused_at_the_door(rate_hz: float) -> None:
         Utterances(rate_hz, OPTIONS)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(1, 100_000))
 def test_parts_are_the_whole(size: int) -> None:
     options = TranscribeOptions(rate_hz=RATE_HZ, seconds=2.0)

@@ -59,7 +59,7 @@ def models(dropout: float = 0.0) -> list[torch.nn.Module]:
 # reading --------------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(max_size=600), st.integers(8, 200))
 def test_passages_tile_a_text_and_cut_no_character(text: str, size: int) -> None:
     raw = text.encode("utf-8", "replace")
@@ -301,7 +301,7 @@ def test_loss_starts_at_the_uniform_guess() -> None:
         assert float(loss.detach()[0]) == pytest.approx(task.loss_at_init(SCHEMA, options), abs=0.1)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.text("abc déf雪", min_size=1, max_size=40), st.text("abc ", min_size=1, max_size=12), st.integers(0, 5))
 def test_crops_are_stretches_of_the_text_and_what_follows(text: str, after: str, seed: int) -> None:
     """Each code's target is the code after it; sooner or later every one of them is learnt."""
