@@ -135,6 +135,20 @@ def interval_in_words(groups: int, n: int, draws: int = 1000) -> str:
     )
 
 
+def few_in_words(groups: Collection[Hashable], n: int) -> list[str]:
+    """A line for the terminal where intervals are so wide because there are few groups.
+
+    >>> few_in_words(["a", "a", "b"], 3)
+    ['          in 2 groups: so few tell little of the next one, and the interval is wide for it']
+    """
+    many = len(set(groups))
+    if many >= min(FEW, n):
+        return []
+    if many == 1:
+        return ["          all of one group, which tells nothing of the next one: the interval is open"]
+    return [f"          in {many} groups: so few tell little of the next one, and the interval is wide for it"]
+
+
 def _draws(cluster: np.ndarray, groups: int, draws: int, seed: int) -> Iterator[np.ndarray]:
     """How often each sample counts [n], once a draw."""
     rng = np.random.default_rng(seed)

@@ -10,6 +10,7 @@ from time import time as utc_seconds
 
 from snowroll.base.errors import DataError, UsageError, did_you_mean
 from snowroll.base.nouns import Item, Sample, Version, digest
+from snowroll.evaluate.interval import few_in_words
 from snowroll.prepare.index import index
 from snowroll.prepare.read import Folder
 from snowroll.prepare.view import count
@@ -50,6 +51,7 @@ def evaluate(opened: Opened, data: Path | None, run: int | None, say: Say) -> An
     headline = scores[opened.task.headline]
     worse = [part for part in slices if part.worse]
     lines = [f"eval      {name:<18} {metric}" for name, metric in scores.items()]
+    lines += few_in_words(judged.groups, headline.n)
     lines += unread
     if added:
         told = f"{count(added, 'sample')} that joined the locked test set since run {trained.run}"

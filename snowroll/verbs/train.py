@@ -14,6 +14,7 @@ from snowroll.base.errors import Interrupted, SnowrollError, StoreError
 from snowroll.base.memory import give_back
 from snowroll.base.nouns import Gate, Json, Metric
 from snowroll.evaluate.compared import Compared
+from snowroll.evaluate.interval import few_in_words
 from snowroll.evaluate.splits import CrossValidated
 from snowroll.project.artifacts import find_artifact
 from snowroll.project.beside import beside_random
@@ -200,6 +201,7 @@ def _finished(opened: Opened, outcome: Outcome, decision: Decision, seconds: flo
         f"gates     {passed} of {len(outcome.gates)} passed",
         *[f"          {gate.name}: {gate.measured}" for gate in outcome.gates],
         f"train     {opened.task.headline} {metric} on the locked test set",
+        *few_in_words(outcome.judged.groups, metric.n),
         *outcome.compared.lines(),
         *_proved(opened, outcome.trained.run),
         f"promote   {decision.outcome}: {decision.reason}",
