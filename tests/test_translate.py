@@ -33,7 +33,7 @@ from snowroll.tasks.translate.looking import look
 from snowroll.tasks.translate.options import TranslateOptions
 from snowroll.tasks.translate.reading import read_corpus
 from snowroll.tasks.translate.sentences import read_sentence, text_of, tokens_of
-from snowroll.tasks.translate.training import entropy, loss
+from snowroll.tasks.translate.training import FEWEST, PARTS, entropy, loss
 
 PAIRS = [
     (f"{name} sees {n} {en}.", f"{name} sieht {n} {de}.")
@@ -191,6 +191,19 @@ def test_padding_of_targets_costs_nothing() -> None:
     torch.testing.assert_close(one, other)
     alone = loss(model, Batch(SOURCES[1:2], wanted[1:2], torch.arange(1)), options)
     torch.testing.assert_close(alone, one[1:2])
+
+
+def test_pairs_of_about_one_length_go_together_and_none_is_told_otherwise() -> None:
+    """What a batch of many lengths costs each pair is what the pair costs alone, in the batch's order."""
+    model, options = network(beams=1), TranslateOptions(longest=9)
+    sizes = torch.randint(1, 8, (2 * PARTS * FEWEST, 2, 1), generator=torch.Generator().manual_seed(1))
+    tokens = torch.where(torch.arange(9) < sizes, 3 + torch.arange(9), torch.where(torch.arange(9) == sizes, END, PAD))
+    sources, wanted = tokens.unbind(dim=1)
+    together = loss(model, Batch(sources, wanted, torch.arange(len(tokens))), options)
+    alone = [
+        loss(model, Batch(sources[i, None], wanted[i, None], torch.arange(1)), options) for i in range(len(tokens))
+    ]
+    torch.testing.assert_close(together, torch.cat(alone))
 
 
 # files --------------------------------------------------------------------------------------------------------------

@@ -14,6 +14,11 @@ from snowroll.base.task import Columns
 from snowroll.design.translator import END, PAD
 from snowroll.tasks.translate.options import TranslateOptions
 
+PARTS, FEWEST = (
+    4,
+    16,
+)  # of a batch, by length, and pairs in one: 1.5x the steps of whole batches of 128; 8 are no faster
+
 
 def as_batch(columns: Columns, ids: Tensor) -> Batch:
     """The pack's columns: tokens of sources, and of translations where they are known."""
@@ -24,13 +29,22 @@ def as_batch(columns: Columns, ids: Tensor) -> Batch:
 def loss(model: Any, batch: Batch, options: TranslateOptions) -> Tensor:
     """[B] nats a token, the mean over each translation's own: of answers from smoothed targets (0 is perfect).
 
-    The same while the model learns and while it is judged, so that the two can be compared.
+    The same while the model learns and while it is judged, so that the two can be compared. On a processor pairs of
+    about one length go through the network together, for half of what is padded to the longest of all is padding.
     """
-    sources, wanted = trimmed(batch.inputs), trimmed(batch.targets[:, : options.longest])
+    sources, wanted = batch.inputs, batch.targets[:, : options.longest]
+    parts = min(PARTS, len(sources) // FEWEST) if sources.device.type == "cpu" else 1
+    if parts < 2:
+        return _loss(model, trimmed(sources), trimmed(wanted), options.smoothing)
+    order = ((sources != PAD).sum(dim=1) + (wanted != PAD).sum(dim=1)).argsort(stable=True)
+    each = [_loss(model, trimmed(sources[i]), trimmed(wanted[i]), options.smoothing) for i in order.chunk(parts)]
+    return torch.cat(each)[order.argsort()]
+
+
+def _loss(model: Any, sources: Tensor, wanted: Tensor, smoothing: float) -> Tensor:
     given = F.pad(wanted[:, :-1], (1, 0), value=END)
     states = model.taught(sources, given)
     known = wanted != PAD
-    smoothing = options.smoothing
     # only what is there is asked for: the table of tokens is the costliest layer
     nats = F.cross_entropy(
         model.logits(states[known]).float(), wanted[known], reduction="none", label_smoothing=smoothing
