@@ -145,7 +145,7 @@ def few_in_words(groups: Collection[Hashable], n: int) -> list[str]:
     if many >= min(FEW, n):
         return []
     if many == 1:
-        return ["          all of one group, which tells nothing of the next one: the interval is open"]
+        return ["          all of one group: the interval tells nothing of the next one"]
     return [f"          in {many} groups: so few tell little of the next one, and the interval is wide for it"]
 
 
