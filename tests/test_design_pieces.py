@@ -10,6 +10,7 @@ from snowroll.base.nouns import Plan
 from snowroll.design.attention import attended
 from snowroll.design.dropout import Dropout
 from snowroll.design.runs import Runs
+from snowroll.design.softmax import probabilities, surest
 from snowroll.train.optim import BESIDE_MUON, LOOKED_UP, optimizer_for
 
 
@@ -34,6 +35,17 @@ def test_attention_learns_in_fp32_beside_bf16(which: str) -> None:
         assert torch.equal(one.bfloat16(), other.bfloat16())
     with torch.autocast("cpu", torch.bfloat16):
         assert attended(*parts, **how).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("shape", [(2, 2, 5), (1, 11, 4, 6), (2, 3, 2, 3, 4)])
+@pytest.mark.parametrize("scale", [0.01, 3.0, 1000.0])
+def test_probabilities_are_those_of_torch(shape: tuple[int, ...], scale: float) -> None:
+    logits = torch.randn(shape, generator=torch.Generator().manual_seed(0)) * scale
+    expected = logits.softmax(dim=1)
+    torch.testing.assert_close(probabilities(logits), expected)
+    label, sure = surest(logits)
+    torch.testing.assert_close(sure, expected.amax(dim=1))
+    assert torch.equal(label, logits.argmax(dim=1))
 
 
 @pytest.mark.parametrize("share", [0.1, 0.3, 0.5])

@@ -18,6 +18,7 @@ from snowroll.base.errors import PlanError
 from snowroll.design.classifier import Normalise
 from snowroll.design.fine_tuned import FineTuned, keep_weights
 from snowroll.design.pyramid import Pyramid, pyramid
+from snowroll.design.softmax import probabilities
 from snowroll.design.windows import Windows
 from snowroll.tasks.segment_images import ready_made
 from snowroll.tasks.segment_images.options import READY_MADE, SegmentOptions, widths_of
@@ -67,7 +68,7 @@ class Segmenter(FineTuned):
         logits = self.head(self.backbone(self.normalise(image)), image.shape[2:])
         if self.mirror and not self.training:
             turned = self.head(self.backbone(self.normalise(image.flip(3))), image.shape[2:])[0].flip(3)
-            return [((logits[0].softmax(1) + turned.softmax(1)) / 2).clamp(min=1e-9).log()]
+            return [((probabilities(logits[0]) + probabilities(turned)) / 2).clamp(min=1e-9).log()]
         return logits
 
 

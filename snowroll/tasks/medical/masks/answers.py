@@ -22,7 +22,9 @@ def best_classes(said: Said) -> Mapping[str, Tensor]:
     """label: uint8 [B, *frame], the best class of each voxel; sure: float32, its probability; shape; mm."""
     import torch
 
-    sure, label = said.logits[0].softmax(dim=1).max(dim=1)
+    from snowroll.design.softmax import surest
+
+    label, sure = surest(said.logits[0])
     return {
         "label": label.to(torch.uint8),
         "sure": sure,

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from snowroll.base.errors import PlanError
 from snowroll.design.levels import widths_of
+from snowroll.design.softmax import probabilities
 from snowroll.design.volumes import Decoder, Encoder
 from snowroll.design.windows import Windows
 from snowroll.tasks.medical.masks.options import MaskOptions
@@ -57,7 +58,7 @@ class Segmenter(nn.Module):
         logits = self.decoder(self.encoder(image))
         if self.mirror and not self.training:
             turned = self.decoder(self.encoder(image.flip(4)))[0].flip(4)
-            return [((logits[0].softmax(1) + turned.softmax(1)) / 2).clamp(min=1e-9).log()]
+            return [((probabilities(logits[0]) + probabilities(turned)) / 2).clamp(min=1e-9).log()]
         return logits
 
 
