@@ -245,8 +245,7 @@ def test_classes_that_are_swapped_in_one_split_are_told_and_a_sound_split_is_not
     assert {fault.code for fault in faults} == {"classes_renamed"}
     assert len(faults) == 2
     told = {int(one[1:]) for fault in faults for one in fault.samples}
-    assert told <= set(np.flatnonzero(swapped).tolist())
-    assert len(told) > 0.8 * swapped.sum()
+    assert told == set(np.flatnonzero(swapped).tolist())  # those, too, that look like their name
 
 
 @pytest.mark.slow

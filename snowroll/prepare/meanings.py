@@ -51,12 +51,16 @@ def meaning_faults(view: View, alike: Sequence[Sequence[int]] = (), glances: Gla
     train = confusion(learnt)
     for split in sorted(set(splits[~learnt])):
         held = confusion(splits == split)
-        for given, seen in moved(train, held):
-            chosen = [rows[k] for k in np.flatnonzero((splits == split) & (labels == given) & (said[unit_of] == seen))]
+        found = moved(train, held)
+        told_alone = {given for given, _ in found}
+        for given, seen in found:
+            of = (given,) if seen in told_alone else (given, seen)
+            chosen = [rows[k] for k in np.flatnonzero((splits == split) & np.isin(labels, of))]
             one, other = view.classes[given], view.classes[seen]
             message = (
                 f"in {split}, {held[given, seen]:,} of {held[given].sum():,} labelled '{one}' look like '{other}', as "
-                f"{train[given, seen]:,} of {train[given].sum():,} do in train: is '{one}' the same class in both?"
+                f"{train[given, seen]:,} of {train[given].sum():,} do in train, and {held[seen, seen]:,} of "
+                f"{held[seen].sum():,} labelled '{other}' do: are both the same classes in both?"
             )
             cure = "compare how the classes are numbered or named in the splits, and rename them where they differ"
             yield view.fault("classes_renamed", "warn", chosen, message, cure, 0.9, view.ask(chosen))
