@@ -55,6 +55,7 @@ CAUSES = {
     "label_stuck": "wrong_labels",
     "unknown_label": "unknown_class",
     "class_in_one_split": "unknown_class",
+    "several_labels": "unknown_class",
     "class_imbalance": "imbalance",
     "few_in_class": "imbalance",
     "group_across_splits": "group_across_splits",
