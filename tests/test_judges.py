@@ -119,3 +119,12 @@ def test_what_cannot_be_judged_is_refused(tmp_path: Path) -> None:
     assert snowroll("init", tmp_path / "few").code == 0
     refused(snowroll("check", tmp_path / "few", "--time", "10s"), "40 labelled samples are too few", "--time", code=1)
     refused(snowroll("check", tmp_path / "few", "--time", "soon"), "'soon' is not a time", code=2)
+
+
+def test_tasks_whose_targets_no_network_judges_say_so(tmp_path: Path) -> None:
+    rows = "".join(f"{number},{number % 7},{2.5 * number + number % 7}\n" for number in range(120))
+    (tmp_path / "table.csv").write_text("width,kind,price\n" + rows)
+    project = tmp_path / "project"
+    assert snowroll("init", project, "--data", tmp_path / "table.csv", "--task", "tabular_values").code == 0
+    assert "left out  networks" not in snowroll("check", project).out
+    refused(snowroll("check", project, "--time", "20s"), "does not say what a network's word means", code=2)

@@ -102,9 +102,10 @@ class Parts:
         """The base.nouns.Fault's that `check` finds of this kind of target in a prepare.view.View."""
         return ()
 
+    @_left_out
     def doubted(self, view: Any) -> Iterable[Any]:
         """Likewise, what networks that never saw a target have against it: view.said."""
-        return ()
+        raise NotImplementedError
 
     @_left_out
     def completed(self, target: Json, look: Any) -> Json:
@@ -202,6 +203,10 @@ class Parts:
     ) -> dict[str, Any]:
         """Fields of a report's evaluate.background.Background: confusion, classes one by one, calibration."""
         return {}
+
+    def in_short(self, predictions: Sequence[Prediction], targets: Sequence[Json]) -> str:
+        """One sentence, as whoever works with the answers sees them."""
+        return ""
 
     @_left_out
     def floor(

@@ -113,7 +113,8 @@ _OF_SAMPLE = [f.name for f in fields(Sample)]
 
 def _by_task(opened: Opened, view: View) -> list[Fault]:
     """What only the task can find wrong with its targets, where it knows of any."""
-    return [*opened.task.faults(view), *(opened.task.doubted(view) if view.said is not None else ())]
+    doubted = own(opened.task.doubted) if view.said is not None else None
+    return [*opened.task.faults(view), *(doubted(view) if doubted else ())]
 
 
 def _skipped(opened: Opened, stock: Stock) -> list[Fault]:

@@ -18,6 +18,7 @@ from snowroll.base import atomic
 from snowroll.base.errors import DataError, UsageError
 from snowroll.base.memory import give_back
 from snowroll.base.nouns import Item, Json, Plan, Version, canonical, digest
+from snowroll.base.parts import own
 from snowroll.prepare.split import folds
 from snowroll.project.budget import fit_into_time
 from snowroll.project.data import Packed, pack_version
@@ -80,7 +81,7 @@ def form_opinions(opened: Opened, stock: Stock, inspected: Inspected, time_s: fl
 def _halved(opened: Opened, stock: Stock, inspected: Inspected) -> Version:
     """All labelled samples that can be read, in two halves by group, copies together; never stored as a version."""
     task, schema = opened.task, stock.schema
-    if schema["type"] != "choice" and not hasattr(task, "doubted"):
+    if schema["type"] != "choice" and own(task.doubted) is None:
         told = f"task '{task.name}' does not say what a network's word means against a target"
         raise UsageError(told, where="--time", cure="leave it out")
     usable = [s for s in stock.samples if s.id in stock.targets and s.id not in inspected.left_out]

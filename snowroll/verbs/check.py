@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from snowroll.base.listing import shortened
 from snowroll.base.nouns import Fault, Json
+from snowroll.base.parts import own
 from snowroll.prepare.view import count
 from snowroll.project.faults import inspect
 from snowroll.project.fixing import apply
@@ -58,7 +59,7 @@ def _left_out(opened: Opened, stock: Stock) -> list[str]:
         return []
     if stock.schema["type"] == "choice":
         return ["left out  networks that judge the labels (a probe on thumbnails did): they want --time 10m"]
-    if hasattr(opened.task, "doubted"):
+    if own(opened.task.doubted):
         return ["left out  networks that say what was missed in labelling: they want --time 10m"]
     return []
 
