@@ -302,3 +302,25 @@ def test_few_good_parts_are_each_judged_by_a_model_that_never_saw_them(good: int
     plan = {c.key: c.value for c in inspect_plan(Fingerprint({"train": good}, SCHEMA, facts, "cpu", 2, False, None))}
     assert plan.get("train.folds", 0) == (4 if good == 20 else 0)
     assert plan["task.known_faults"] is False
+
+
+@pytest.mark.slow
+def test_parts_that_differ_by_the_cameras_noise_alone_are_learnt(tmp_path: Path) -> None:
+    """A blind twin draws them as well: nothing but noise is to be seen in them. Broken it is not."""
+    noise = np.random.default_rng(0)
+    ground = 120 + 30 * np.sin(np.linspace(0, 6, 96))[None] + 15 * np.cos(np.linspace(0, 6, 96))[:, None]
+    for kind, n in {"train/good": 24, "test/good": 8, "test/dent": 8}.items():
+        (tmp_path / kind).mkdir(parents=True)
+        for number in range(n):
+            pixels = ground + noise.normal(0, 4, ground.shape)
+            if "dent" in kind:
+                pixels[number : number + 8, 20:28] -= 60
+            Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).convert("RGB").save(tmp_path / kind / f"{number}.png")
+    project = str(tmp_path / "project")
+    assert snowroll("init", project, "--data", tmp_path, "--task", "inspect").code == 0
+    assert snowroll("train", project, "--train.folds", 0, "--train.steps", 60).code == 0
+
+
+def test_shares_rest_on_the_parts_that_they_are_of() -> None:
+    counted = find_task("inspect").trials(["good"] * 20 + ["scratch"] * 15, {})
+    assert (counted["found"], counted["passed"]) == (15, 20)

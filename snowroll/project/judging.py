@@ -100,3 +100,9 @@ def metrics_with_meaning(task: Task, judged: Judged, schema: Mapping[str, Json],
         unbounded=task.unbounded,
         trials=task.trials(judged.targets, schema),
     )
+
+
+def short_lines(task: Task, judged: Judged) -> list[str]:
+    """What the task says of these answers in one sentence, as a line for the terminal."""
+    told = task.in_short(judged.predictions, judged.targets)
+    return [f"          {told}"] if told else []

@@ -15,7 +15,7 @@ from snowroll.prepare.index import index
 from snowroll.prepare.read import Folder
 from snowroll.prepare.view import count
 from snowroll.project.data import Packed, pack_version
-from snowroll.project.judging import judge, metrics, packed_of
+from snowroll.project.judging import judge, metrics, packed_of, short_lines
 from snowroll.project.models import Trained, load_model
 from snowroll.project.opened import Answer, Opened, Say
 from snowroll.project.plans import read_told
@@ -51,6 +51,7 @@ def evaluate(opened: Opened, data: Path | None, run: int | None, say: Say) -> An
     headline = scores[opened.task.headline]
     worse = [part for part in slices if part.worse]
     lines = [f"eval      {name:<18} {metric}" for name, metric in scores.items()]
+    lines += short_lines(opened.task, judged)
     lines += few_in_words(judged.groups, headline.n)
     lines += unread
     if added:

@@ -192,6 +192,22 @@ class Inspect(Task):
 
         return scorer(predictions, targets, schema)
 
+    def trials(self, targets: Sequence[Json], schema: Schema) -> Mapping[str, float]:
+        """On how many parts each share rests."""
+        from snowroll.evaluate.metrics import trials_behind_means
+        from snowroll.tasks.inspect.parts import faulty
+
+        truth = faulty(targets)
+        bad = float(truth.sum())
+        counted = {"found": bad, "passed": len(truth) - bad, **trials_behind_means(truth.astype(int))}
+        return {name: n for name, n in counted.items() if n}
+
+    def in_short(self, predictions: Sequence[Prediction], targets: Sequence[Json]) -> str:
+        from snowroll.tasks.inspect.parts import faulty
+        from snowroll.tasks.inspect.scoring import in_a_sentence
+
+        return in_a_sentence(faulty(targets), faulty(p.value for p in predictions))
+
     def credit(self, predictions: Sequence[Prediction], targets: Sequence[Json], schema: Schema) -> np.ndarray:
         from snowroll.tasks.inspect.scoring import credit
 
