@@ -243,8 +243,9 @@ def test_a_failed_gate_stops_the_run_and_says_all_of_it(untrained: Path) -> None
     heard = [*failed, "learnt"]  # it learns nothing, which shows after the last step
     accepted = snowroll("train", untrained, *DEAF, "--accept", ",".join(heard), "--because", "to see it", "--json")
     assert accepted.code == 0
-    measured = {gate["name"]: gate["measured"] for gate in accepted.json["gates"]}
-    assert all("accepted: to see it" in measured[name] for name in failed)
+    verdicts = {gate["name"]: (gate["passed"], gate.get("accepted")) for gate in accepted.json["gates"]}
+    assert all(verdicts[name] == (False, "to see it") for name in failed)
+    assert accepted.json["promotion"]["reason"].endswith("was accepted")
     assert "to see it" in Path(accepted.json["report"]).read_text()
     intact(untrained)
 

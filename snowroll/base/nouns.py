@@ -180,6 +180,16 @@ class Gate:
     passed: bool
     picture: str | None = None  # path in the run folder
     seconds: float = 0.0
+    accepted: str = ""  # why a person goes on though it failed
+
+    @property
+    def stops(self) -> bool:
+        return not self.passed and not self.accepted
+
+    @property
+    def verdict(self) -> str:
+        """As the terminal and the report say it."""
+        return "passed" if self.passed else f"FAILED, accepted: {self.accepted}" if self.accepted else "FAILED"
 
 
 @dataclass(frozen=True, slots=True)

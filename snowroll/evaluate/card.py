@@ -64,6 +64,7 @@ def card(
         f"{_begin(label(report.headline))} {figure(report.headline, metric.value)} "
         f"(95 % interval {figure(report.headline, metric.low)} to {figure(report.headline, metric.high)}, "
         f"n = {metric.n:,}), measured on {_plain(background.measured_on)}.",
+        *([f"{_plain(background.in_short)}."] if background.in_short else []),
         "",
     ]
     if usage:
@@ -109,7 +110,7 @@ def _scores(report: Report) -> list[str]:
 def _limits(report: Report, background: Background) -> list[str]:
     """What the numbers say the model is bad at, so that nobody has to ask."""
     said = [f"- Worse than elsewhere on {_plain(str(one['slice']))}." for one in report.slices if one["worse"]]
-    said += [f"- Gate '{_plain(gate.name)}' failed." for gate in report.gates if not gate.passed]
+    said += [f"- Gate '{_plain(gate.name)}' {_plain(gate.verdict)}." for gate in report.gates if not gate.passed]
     if background.recall:
         worst, metric = min(background.recall.items(), key=lambda pair: pair[1].value)
         low, high = figure("recall", metric.low), figure("recall", metric.high)

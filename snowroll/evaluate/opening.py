@@ -33,10 +33,13 @@ def opening(report: Report, background: Background) -> Opening:
         f"{name} is {figure(report.headline, metric.value)} (95 % interval {figure(report.headline, metric.low)} to "
         f"{figure(report.headline, metric.high)}, n = {metric.n:,}), measured on {background.measured_on}."
     )
-    failed = [gate.name for gate in report.gates if not gate.passed]
+    failed = [gate.name for gate in report.gates if gate.stops]
     if failed:
         what = f"{_list(failed)} failed, so no number here can be relied on"
         return Opening("GATE FAILED", "bad", f"Do not use this model: {what}. For the record, {measured}")
+    for gate in report.gates:
+        if gate.accepted:
+            measured += f" It failed gate '{gate.name}', which was accepted: {gate.accepted}."
     if background.verdict:
         return _promotion(background.verdict, background.credit or name, measured, background.measured_on)
     sentence = measured if name[1:2].isupper() else measured[0].upper() + measured[1:]  # mAP50 is no Map50

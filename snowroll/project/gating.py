@@ -65,7 +65,7 @@ def pass_gates(
         gates = _accepted(gates, accept, because)
         told = {"gates": list(accept), "because": because, "folder": folder.name}
         opened.store.catalog.note("gate.accepted", told)
-    atomic.write_json(folder / "gates.json", [asdict(gate) for gate in gates])
+    keep_gates(folder, gates)
     return gates
 
 
@@ -213,7 +213,7 @@ def _asked_at_once(opened: Opened, packed: Packed, plan: Plan, write: Write) -> 
 
 
 def _say(gate: Gate, say: Say) -> None:
-    say(f"  gate {gate.name}: {'passed' if gate.passed else 'FAILED'} ({gate.measured})")
+    say(f"  gate {gate.name}: {gate.verdict} ({gate.measured})")
 
 
 def _known(opened: Opened, packed: Packed, plan: Plan) -> list[Gate] | None:
@@ -221,14 +221,22 @@ def _known(opened: Opened, packed: Packed, plan: Plan) -> list[Gate] | None:
 
     But for that of the learning rate's course, which hangs on how many steps there are, as no other does.
     """
-    from snowroll.train.course import planned
-
     try:
         told: list[dict[str, Json]] = json.loads(_cache(opened, packed, plan).read_text())
     except (OSError, ValueError):
         return None
+    return course_anew([Gate(**gate) for gate in told], plan)
+
+
+def keep_gates(folder: Path, gates: Sequence[Gate]) -> None:
+    atomic.write_json(folder / "gates.json", [asdict(gate) for gate in gates])
+
+
+def course_anew(gates: Sequence[Gate], plan: Plan) -> list[Gate]:
+    """The same verdicts, that of the learning rate's course over this plan's steps."""
+    from snowroll.train.course import planned
+
     course = planned(plan)
-    gates = [Gate(**gate) for gate in told]
     return [
         replace(one, measured=course.words, passed=course.holds) if one.name == "schedule" else one for one in gates
     ]
@@ -269,12 +277,7 @@ def gates_to_accept(accept: str, because: str) -> list[str]:
 
 
 def _accepted(gates: list[Gate], names: Sequence[str], because: str) -> list[Gate]:
-    return [
-        replace(gate, passed=True, measured=f"{gate.measured} (FAILED, accepted: {because})")
-        if gate.name in names and not gate.passed
-        else gate
-        for gate in gates
-    ]
+    return [replace(gate, accepted=because) if gate.name in names and not gate.passed else gate for gate in gates]
 
 
 def _contact_sheet(folder: Path, pictures: Sequence[Image]) -> str:

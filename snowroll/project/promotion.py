@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from snowroll.base.errors import StoreError
-from snowroll.base.nouns import Json, Metric, Version
+from snowroll.base.nouns import Gate, Json, Metric, Version
 from snowroll.evaluate.compare import Pairs, PromotionSettings, Verdict, promotion_test
 from snowroll.project.artifacts import make_artifact
 from snowroll.project.data import Packed, pack_version
@@ -46,19 +46,22 @@ class Decision:
 
 
 def consider(
-    opened: Opened, challenger: Trained, packed: Packed, judged: Judged, say: Say, failed: Sequence[str] = ()
+    opened: Opened, challenger: Trained, packed: Packed, judged: Judged, say: Say, gates: Sequence[Gate] = ()
 ) -> Decision:
     """Test the challenger against the champion, and export it if it may follow. No pointer moves: `conclude` does that.
 
-    failed: gates that the trained model did not pass; it is refused without a look. Every look is counted. Asked again,
-    since it was killed or the disk was full, it gives the same answer.
+    A model that stops at one of its gates is refused without a look. Every look is counted. Asked again, since it was
+    killed or the disk was full, it gives the same answer.
     """
     holder = opened.store.catalog.pointer("champion")
+    failed = [gate.name for gate in gates if gate.stops]
     if failed:
         return Decision("REFUSED", f"gate {' and '.join(failed)} failed", int(holder or 0))
     if holder is None:
         make_artifact(opened, challenger, packed, say)
-        return Decision("FIRST", "the first model to pass its gates", challenger.run)
+        accepted = " and ".join(gate.name for gate in gates if gate.accepted)
+        reason = f"; that it failed {accepted} was accepted" if accepted else " to pass its gates"
+        return Decision("FIRST", f"the first model{reason}", challenger.run)
     champion = load_model(opened, int(holder), say)
     verdict = compare_with_champion(opened, champion, challenger.run, packed, judged, say)
     if verdict.outcome == "PROMOTED":

@@ -22,9 +22,9 @@ from snowroll.project.budget import fit_into_time
 from snowroll.project.data import Packed, pack_version
 from snowroll.project.folding import fit_plan
 from snowroll.project.freeing import free_checkpoints
-from snowroll.project.gating import gates_of_trained, gates_to_accept, pass_gates
+from snowroll.project.gating import course_anew, gates_of_trained, gates_to_accept, keep_gates, pass_gates
 from snowroll.project.jobs import ANSWER, Job, Wanted, prepare_job, start
-from snowroll.project.judging import Judged, judge, metrics
+from snowroll.project.judging import Judged, judge, metrics, short_lines
 from snowroll.project.learning import learning_curve_of
 from snowroll.project.log import Log
 from snowroll.project.models import Trained, load_model, save_model
@@ -84,8 +84,7 @@ def train(
         if isinstance(outcome, list):
             return _stopped(opened, job, outcome, monotonic() - began)
         # whatever breaks from here on, the run is not done: the same command comes back to this model
-        failed = [gate.name for gate in outcome.gates if not gate.passed]
-        decision = consider(opened, outcome.trained, outcome.packed, outcome.judged, say, failed)
+        decision = consider(opened, outcome.trained, outcome.packed, outcome.judged, say, outcome.gates)
         answer = _finished(opened, outcome, decision, monotonic() - began)
         atomic.write_json(job.run.path / ANSWER, asdict(answer))
         conclude(opened, job.run, outcome.scores[opened.task.headline], decision, job.version)
@@ -117,10 +116,12 @@ def run_job(
     if not job.resumed and not to_be_timed:
         start(opened, job)
     gates = pass_gates(opened, packed, job.plan, job.run.path, say, accept, because)
-    passed = all(gate.passed for gate in gates)
+    passed = not any(gate.stops for gate in gates)
     if to_be_timed:
         plan = fit_into_time(opened, packed, job.plan, monotonic() - began, say, monotonic) if passed else job.plan
         job = replace(job, plan=plan)
+        gates = course_anew(gates, plan)
+        keep_gates(job.run.path, gates)
         start(opened, job)
     if not passed:
         opened.store.catalog.finish_run(job.run, "failed", None)
@@ -174,7 +175,7 @@ def _compared(opened: Opened, job: Job, packed: Packed, judged: Judged, headline
 
 def _stopped(opened: Opened, job: Job, gates: list[Gate], seconds: float) -> Answer:
     """A gate failed: the whole `train` object, exit 1."""
-    failed = [gate for gate in gates if not gate.passed]
+    failed = [gate for gate in gates if gate.stops]
     lines = [f"stopped   gate '{gate.name}': {gate.measured}, expected {gate.expected}" for gate in failed]
     names = ",".join(gate.name for gate in failed)
     lines.append(
@@ -199,8 +200,12 @@ def _finished(opened: Opened, outcome: Outcome, decision: Decision, seconds: flo
     passed = sum(gate.passed for gate in outcome.gates)
     lines = [
         f"gates     {passed} of {len(outcome.gates)} passed",
-        *[f"          {gate.name}: {gate.measured}" for gate in outcome.gates],
+        *[
+            f"          {gate.name}: {'' if gate.passed else f'{gate.verdict}; '}{gate.measured}"
+            for gate in outcome.gates
+        ],
         f"train     {opened.task.headline} {metric} on the locked test set",
+        *short_lines(opened.task, outcome.judged),
         *few_in_words(outcome.judged.groups, metric.n),
         *outcome.compared.lines(),
         *_proved(opened, outcome.trained.run),
@@ -219,7 +224,7 @@ def _finished(opened: Opened, outcome: Outcome, decision: Decision, seconds: flo
         "promotion": decision.as_json(),
         **outcome.compared.as_json(),
     }
-    failed = ",".join(gate.name for gate in outcome.gates if not gate.passed)
+    failed = ",".join(gate.name for gate in outcome.gates if gate.stops)
     if failed:
         lines.append(f"          to promote it all the same: --accept {failed} --because REASON")
     return Answer(answer, lines, next=_following(opened) if not failed else "", ok=not failed)
@@ -269,5 +274,6 @@ def report_of(opened: Opened, outcome: Outcome, decision: Decision | None, secon
 def gates_json(gates: list[Gate]) -> list[dict[str, Json]]:
     return [
         {"name": gate.name, "passed": gate.passed, "measured": gate.measured, "expected": gate.expected}
+        | ({"accepted": gate.accepted} if gate.accepted else {})
         for gate in gates
     ]
