@@ -23,6 +23,7 @@ from snowroll.base.settings import split_flags
 from snowroll.base.task import find_task
 from snowroll.project.facts import measure_facts
 from snowroll.project.freezing import freeze
+from snowroll.project.jobs import prepare_job, start
 from snowroll.project.opened import open_project
 from snowroll.project.plans import make_plan, read_plan
 from snowroll.project.stock import take_stock
@@ -493,6 +494,37 @@ def test_status_tells_what_takes_up_the_disk_and_of_what_data_the_champion_s_fig
     assert snowroll("train", project, *QUICK).code == 0
     if snowroll("status", project, "--json").json["champion"] == 1:  # it was judged on one picture more
         assert ", judged on version " in snowroll("status", project).out
+
+
+def killed(root: Path, steps: int) -> None:
+    """As a `train` leaves it whose process was killed at step 12."""
+    opened = open_project(root, split_flags([*QUICK, "--train.steps", str(steps)])[1])
+    job = prepare_job(opened, ignore, None)
+    start(opened, job)
+    (job.run.path / "metrics.jsonl").write_text('{"step": 12, "loss": 1.0}\n')
+    opened.store.close()
+
+
+def test_a_run_that_one_of_other_data_overtook_is_left_unfinished(project: Path) -> None:
+    killed(project, steps=3_000)
+    assert "1 done, 1 running" in snowroll("status", project).out
+    (project / "data" / "bar" / "more.png").write_bytes(png(shape("bar", 7_000)))
+    said = snowroll("train", project, *QUICK)
+    assert said.code == 0
+    assert said.err.count("run 2 was left unfinished at step 12 of 3,000: its settings or data differ") == 1
+    stood = snowroll("status", project)
+    assert "2 done, 1 left unfinished" in stood.out
+    assert "snowroll train" not in stood.out + stood.err
+
+
+def test_a_run_that_was_left_unfinished_goes_on_when_it_is_asked_for_again(project: Path) -> None:
+    killed(project, steps=40)
+    assert "run 2 was left unfinished at step 12 of 40" in snowroll("train", project, *QUICK).err
+    assert "1 done, 1 left unfinished" in snowroll("status", project).out
+    said = snowroll("train", project, *QUICK, "--train.steps", "40")
+    assert "run 2: same plan, same data; it goes on" in said.err
+    assert "2 done" in snowroll("status", project).out
+    assert snowroll("doctor", project, "--deep").code == 0
 
 
 def test_eval_tells_how_many_of_the_locked_samples_are_gone(project: Path) -> None:

@@ -20,6 +20,7 @@ from snowroll.project.faults import Inspected, Inspection
 from snowroll.project.folding import folded
 from snowroll.project.freezing import freeze, refuse_without_figure
 from snowroll.project.learning import refuse_curve
+from snowroll.project.log import Log
 from snowroll.project.opened import Opened, Say
 from snowroll.project.plans import PLAN, Told, make_plan, read_plan, read_told, same_request, write_plan
 from snowroll.project.stock import take_stock
@@ -89,12 +90,15 @@ def prepare_job(opened: Opened, say: Say, time_s: float | None, fresh: bool = Fa
         validated = [item.target for item in version.of("val")]
         refuse_without_figure(opened.task, validated, version.schema, "--sweep is judged on the validation samples")
     earlier = None if fresh else _earlier(opened, plan, version)
+    _leave(opened, earlier, "--fresh begins anew" if fresh else "its settings or data differ", say)
     if earlier is not None:
         known = opened.store.catalog.run(earlier.number)
         done = known is not None and known.status == "done"  # its answer alone does not tell: it is written before
         same = f"run {earlier.number}: same plan, same data"
         say(f"{same}; it is done, --fresh trains once more" if done else f"{same}; it goes on")
         plan, told = read_plan(earlier.path, opened.task), read_told(earlier.path)
+        if known is not None and known.status == "stopped":
+            opened.store.catalog.start_run(earlier, plan, version)
         return Job(earlier, plan, told, version, inspected, words, True, wanted, done)
     run = _unbegun(opened) or opened.store.new_run("train")
     for sentence in words:
@@ -131,13 +135,25 @@ def _refuse_blocking(faults: list[Fault]) -> None:
 def _earlier(opened: Opened, plan: Plan, version: Version) -> RunFolder | None:
     """The newest run that was asked for in the same words on the same version: unfinished, or done by this software."""
     for run in reversed(opened.store.catalog.runs()):
-        if run.kind == "train" and run.status in ("running", "done") and run.version == version.id:
+        if run.kind == "train" and run.status in ("running", "stopped", "done") and run.version == version.id:
             folder = opened.store.run(run.number)
             if not (folder.path / PLAN).exists() or not same_request(read_plan(folder.path, opened.task), plan):
                 continue
-            if run.status == "running" or _would_be_same(folder, plan):
+            if run.status != "done" or _would_be_same(folder, plan):
                 return folder
     return None
+
+
+def _leave(opened: Opened, going_on: RunFolder | None, why: str, say: Say) -> None:
+    """Every other unfinished run is left as it is, which is said: its process is gone, for this one holds the lock."""
+    for run in opened.store.catalog.runs():
+        if run.kind != "train" or run.status != "running" or (going_on is not None and run.number == going_on.number):
+            continue
+        folder, steps = opened.store.run(run.number), (run.plan or {}).get("steps", 0)
+        rows = Log(folder.path / "metrics.jsonl", upto=steps, is_kept=False).rows
+        at = f"step {rows[-1]['step'] if rows else 0:,} of {steps:,}"
+        say(f"run {run.number} was left unfinished at {at}: {why}")
+        opened.store.catalog.finish_run(folder, "stopped", None)
 
 
 def _unbegun(opened: Opened) -> RunFolder | None:

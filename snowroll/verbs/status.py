@@ -8,6 +8,8 @@ from snowroll.base.nouns import Json
 from snowroll.project.labels import said_now
 from snowroll.project.opened import Answer, Opened
 
+_SPELLED = {"stopped": "left unfinished"}  # another run came after it, of other settings or data
+
 
 def status(opened: Opened) -> Answer:
     catalog, root = opened.store.catalog, opened.root
@@ -50,7 +52,7 @@ def _runs(runs: list) -> str:
     if not runs:
         return "none yet"
     counts = Counter(run.status for run in runs)
-    return ", ".join(f"{n} {name}" for name, n in counts.items())
+    return ", ".join(f"{n} {_SPELLED.get(name, name)}" for name, n in counts.items())
 
 
 def _disk(size: dict[str, int]) -> str:
