@@ -527,6 +527,18 @@ def test_a_run_that_was_left_unfinished_goes_on_when_it_is_asked_for_again(proje
     assert snowroll("doctor", project, "--deep").code == 0
 
 
+@pytest.mark.parametrize(("stage", "verb"), [("label", "roll"), ("train", "roll"), ("done", "serve")])
+def test_status_goes_on_with_an_open_roll(stage: str, verb: str, project: Path) -> None:
+    """Its questions are answered, and a training of it was killed."""
+    killed(project, steps=40)
+    opened = open_project(project, {})
+    opened.store.catalog.save_roll(1, stage, {"since": 0.0})
+    if stage == "done":
+        opened.store.catalog.finish_run(opened.store.run(2), "failed", None)
+    said = snowroll("status", project)
+    assert f"snowroll {verb} {project}" in said.out + said.err
+
+
 def test_eval_tells_how_many_of_the_locked_samples_are_gone(project: Path) -> None:
     opened = open_project(project, {})
     version = opened.store.catalog.version(opened.store.catalog.pointer("version") or "", opened.store.blobs)

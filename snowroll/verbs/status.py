@@ -77,6 +77,8 @@ def _next(
     root = opened.root
     if waiting or not labelled:
         return f"snowroll label {root}"
+    if any(turn.stage != "done" for turn in opened.store.catalog.rolls()[-1:]):
+        return f"snowroll roll {root}"
     if unfinished or champion is None:
         return f"snowroll train {root}"
     return f"snowroll roll {root}" if records else f"snowroll serve {root}"
