@@ -512,6 +512,8 @@ def test_a_run_that_one_of_other_data_overtook_is_left_unfinished(project: Path)
     said = snowroll("train", project, *QUICK)
     assert said.code == 0
     assert said.err.count("run 2 was left unfinished at step 12 of 3,000: its settings or data differ") == 1
+    rows = [line.split("\t") for line in (project / "results.tsv").read_text().splitlines()]
+    assert [(row[0], row[-1]) for row in rows[1:]] == [("1", "first run"), ("3", "data only")], "run 2 has no row"
     stood = snowroll("status", project)
     assert "2 done, 1 left unfinished" in stood.out
     assert "snowroll train" not in stood.out + stood.err

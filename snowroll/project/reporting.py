@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -113,19 +113,22 @@ def _add_result(opened: Opened, story: Story, report: Report) -> None:
     before = [place for place, line in enumerate(lines) if line.startswith(f"{report.run}\t".encode())]
     at = datetime.fromtimestamp(story.written_at, UTC).isoformat(timespec="seconds")
     verdict = story.decision.outcome if story.decision else ""
-    row = results_row(report, at=at, verdict=verdict, changed=_changed(opened, story)).encode()
+    told = {line.partition(b"\t")[0].decode(errors="replace") for line in lines}
+    row = results_row(report, at=at, verdict=verdict, changed=_changed(opened, story, told)).encode()
     lines[slice(before[0], before[0] + 1) if before else slice(len(lines), None)] = [row]
     atomic.write(path, b"\n".join(lines) + b"\n")
 
 
-def _changed(opened: Opened, story: Story) -> str:
-    """What this run's plan has otherwise than the run before: one change a row is an ablation table."""
-    before = [run for run in opened.store.catalog.runs() if run.number < story.run and run.plan]
+def _changed(opened: Opened, story: Story, told: Set[str]) -> str:
+    """What this run's plan has otherwise than the newest run before that has a row, too: one change a row is an
+    ablation table. told: the numbers of those that have one.
+    """
+    before = [run for run in opened.store.catalog.runs() if run.number < story.run and str(run.number) in told]
     if not before:
         return "first run"
     old, new = _flat(before[-1].plan or {}), _flat(asdict(story.plan))
-    told = [f"{key} {old.get(key)} -> {value}" for key, value in new.items() if old.get(key) != value]
-    return "; ".join(told) or "data only"
+    other = [f"{key} {old.get(key)} -> {value}" for key, value in new.items() if old.get(key) != value]
+    return "; ".join(other) or "data only"
 
 
 def _once_more(opened: Opened, story: Story) -> str:
