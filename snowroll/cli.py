@@ -381,7 +381,7 @@ def show(answer: Answer | Iterator[str] | None, as_json: bool) -> int:
 
 
 def stream(lines: Iterator[str]) -> int:
-    """Print what `predict` answers, one line a sample, as it comes. Returns the exit code: 1 where nothing was read."""
+    """Print what `predict` answers, one line a sample, as it comes. Returns the exit code: 1 where it is not well."""
     while True:
         try:
             print(next(lines), flush=True)

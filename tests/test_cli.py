@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from bench_kit import ignore
 from catalog_kit import add_label
-from house_kit import QUICK, draw_shapes, outside, png, shape, snowroll
+from house_kit import CLASSES, QUICK, draw_shapes, outside, png, refused, shape, snowroll
 
 from snowroll.base.nouns import Record
 from snowroll.base.settings import split_flags
@@ -222,6 +222,18 @@ def test_predict_says_a_line_a_sample_and_goes_on_past_what_it_cannot_read(proje
     (bad,) = [row for row in rows if "error" in row]
     assert bad.keys() >= {"path", "error", "where", "cure"}
     assert bad["path"].endswith("broken.png")
+
+
+def test_predict_answers_what_is_there_beside_a_path_that_is_not(project: Path, tmp_path: Path) -> None:
+    good = project / "data" / "bar" / "01.png"
+    said = snowroll("predict", project, good, tmp_path / "nothing.png", "--json")
+    there, lost = (json.loads(line) for line in said.out.splitlines())
+    assert said.code == 1
+    assert there["path"] == str(good)
+    assert there["prediction"] in CLASSES
+    assert (lost["path"], lost["error"]) == (str(tmp_path / "nothing.png"), "there is no such file or folder")
+    alone = snowroll("predict", project, tmp_path / "nothing.png")
+    refused(alone, "there is no such file or folder", "check the spelling", code=2)
 
 
 def test_predict_passes_nothing_over(project: Path, tmp_path: Path) -> None:

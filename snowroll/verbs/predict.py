@@ -37,20 +37,20 @@ def predict(
     """JSON lines {"id", "path", "prediction", "probability", "doubt"}, or {"path", "error", "where", "cure"}.
 
     Where a number is predicted there is an "interval" [low, high] beside it; in CSV it has two columns. At its end the
-    generator returns whether anything could be read.
+    generator returns whether anything could be read and all that was named is there.
 
     out: a folder for answers as files, each named after its input, with a number where another file has that name;
     "file" is then in the line. Raises UsageError where the task's answers are no files.
     """
     if format not in ("jsonl", "csv"):
         raise UsageError(f"format '{format}' is not known", where="--format", cure="use jsonl or csv")
-    for path in paths:
-        if not (path.exists() or is_part(path)):
-            raise UsageError("there is no such file or folder", where=path, cure="check the spelling")
+    lost = {str(path): "there is no such file or folder" for path in paths if not (path.exists() or is_part(path))}
+    if paths and len(lost) == len({*map(str, paths)}):
+        raise UsageError(lost[str(paths[0])], where=paths[0], cure="check the spelling")
     trained = load_model(opened, run)
     opened = opened.as_learnt(trained.plan.task, trained.schema)
     write = None if out is None else _writer(opened, out)
-    return _lines(opened, trained, paths, format, write)
+    return _lines(opened, trained, [path for path in paths if str(path) not in lost], lost, format, write)
 
 
 def _writer(opened: Opened, out: Path) -> Write:
@@ -99,10 +99,13 @@ def _shared(one: str, other: str) -> str:
 
 
 def _lines(
-    opened: Opened, trained: Trained, paths: list[Path], format: str, write: Write | None
+    opened: Opened, trained: Trained, paths: list[Path], lost: dict[str, str], format: str, write: Write | None
 ) -> Generator[str, None, bool]:
-    """Decoded in limited children, answered in batches, told in the order given; what could not be read comes last."""
-    unread: dict[str, str] = {}
+    """Decoded in limited children, answered in batches, told in the order given; what could not be read comes last.
+
+    lost: path -> what to say of it, of those that are not there.
+    """
+    unread = {**lost}
     held: dict[int, bytes] = {}  # of inputs on the way, where answers become files
 
     def jobs() -> Iterator[tuple[Named, bytes]]:
@@ -121,9 +124,10 @@ def _lines(
         is_any_read = is_any_read or "error" not in row
         yield _spelled(row, format, names)
     for name, why in unread.items():
-        fault = DataError(why, where=name, cure="see to it that it can be read, or leave it out")
+        cure = "check the spelling" if name in lost else "see to it that it can be read, or leave it out"
+        fault = DataError(why, where=name, cure=cure)
         yield _spelled({"path": name, **fault.as_json()}, format, names)
-    return is_any_read
+    return is_any_read and not lost
 
 
 def _written(
