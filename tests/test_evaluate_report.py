@@ -160,6 +160,15 @@ def test_every_number_of_the_report_is_on_the_page():
     assert all(name in text for name in background.classes)
 
 
+def test_faults_name_samples_of_production_as_people_read_it():
+    report, background = a_report()
+    blob = f"blob:{'0474811b' * 8}"
+    fault = Fault("suspect_labels", "warn", (blob, "bolt/1.png"), f"2 labels are probably wrong: {blob}", "look")
+    text = Page(render(replace(report, faults=(fault,)), background)).text
+    assert text.count("production, 0474811b") == 2
+    assert "blob:" not in text
+
+
 def test_it_asks_for_nothing_and_holds_no_script():
     html = render(*a_report())
     page = Page(html)

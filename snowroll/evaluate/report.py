@@ -99,6 +99,15 @@ def place(where: str) -> str:
     return f"production, {where[5:13]}" if where.startswith("blob:") else where
 
 
+def places(words: str) -> str:
+    """A sentence in which samples of production are called as people read it.
+
+    >>> places(f"5 wrong: blob:{'c96fec7d' * 8} (wrong with probability 0.9)")
+    '5 wrong: production, c96fec7d (wrong with probability 0.9)'
+    """
+    return re.sub(r"blob:[0-9a-f]{64}", lambda found: place(found[0]), words)
+
+
 def thumbnail(image: Image, longest_px: int = 160) -> bytes:
     """A picture small enough to mail, as WebP; tiny ones are enlarged without smoothing, so that pixels show."""
     from PIL import Image as pil
@@ -196,6 +205,7 @@ def _environment() -> Environment:
     made.filters["signed_points"] = signed_points
     made.filters["label"] = label
     made.filters["place"] = place
+    made.filters["places"] = places
     made.filters["tight"] = tight
     made.filters["breakable"] = breakable
     made.globals["numeric"] = numeric
