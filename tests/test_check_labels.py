@@ -122,16 +122,28 @@ def test_suspects_are_ranked_and_named() -> None:
     assert fault.confidence >= 0.8
 
 
-def test_a_few_labels_of_one_class_given_to_another_are_worth_a_look() -> None:
-    """Two classes swapped in one delivery: too few and too alike to be proved, and yet the first of those doubted."""
+def with_swapped(each: int) -> tuple[dict[str, Fault], list[int]]:
+    """The faults found where so many of each of two classes were given to the other; and their rows."""
     digits = load_digits()
     features, labels = digits.data[:500] / 16, digits.target[:500].copy()
-    swapped = np.flatnonzero(labels == 3)[:4].tolist() + np.flatnonzero(labels == 5)[:4].tolist()
+    swapped = np.flatnonzero(labels == 3)[:each].tolist() + np.flatnonzero(labels == 5)[:each].tolist()
     labels[swapped] = 8 - labels[swapped]
     sure = np.exp(8 * probe(features, labels, np.arange(500)))
     samples = [Sample(f"i{k}", f"{t}/{k}.png", f"c{k}", "image", str(t)) for k, t in enumerate(labels)]
     view = View.of(samples, {}, {"classes": tuple("0123456789")}, opinions=sure / sure.sum(axis=1, keepdims=True))
-    found = codes(view)
+    return codes(view), swapped
+
+
+@pytest.mark.parametrize("each", [1, 4])
+def test_labels_are_more_only_where_others_are_told_of_before(each: int) -> None:
+    found, _ = with_swapped(each)
+    assert ("suspect_labels" in found) == (each == 4)
+    assert ("more label" in found["doubted_labels"].message) == (each == 4)
+
+
+def test_a_few_labels_of_one_class_given_to_another_are_worth_a_look() -> None:
+    """Two classes swapped in one delivery: too few and too alike to be proved, and yet the first of those doubted."""
+    found, swapped = with_swapped(4)
     told = [name for code in ("suspect_labels", "doubted_labels") if code in found for name in found[code].samples]
     assert len({f"i{row}" for row in swapped} & set(told)) >= 6
     assert len(told) <= 20

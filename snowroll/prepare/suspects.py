@@ -67,10 +67,10 @@ def suspect_faults(view: View, alike: Sequence[Sequence[int]] = (), glances: Gla
     most = most_wrong(doubt, planted)
     other = [k for k in order[: round(most * len(doubt))] if doubt[k] > 0 and wrong[k] < _SURE]
     if other:
-        doubted = [row for k in other for row in said.rows[k]]
+        doubted, called = [row for k in other for row in said.rows[k]], "more label" if sure else "label"
         message = (
-            f"{count(len(doubted), 'more label')} that {said.judge} would least have given, where {most:.1%} may be "
-            f"wrong: {_named(view, doubted[0])}; hard samples are among them"
+            f"{count(len(doubted), called)} that {said.judge} would least have given, where {most:.1%} may be wrong: "
+            f"{_named(view, doubted[0])}; hard samples are among them"
         )
         confidence = float(np.mean(wrong[other]))
         yield view.fault("doubted_labels", "note", doubted, message, cure, confidence, view.ask(doubted))
