@@ -6,6 +6,7 @@ Files are foreign: what a header claims is compared with the bytes that are ther
 from __future__ import annotations
 
 import io
+import math
 import struct
 from dataclasses import dataclass
 from math import gcd
@@ -197,8 +198,9 @@ def _by_library(raw: bytes, format: str, most_values: float) -> tuple[np.ndarray
         with sf.SoundFile(io.BytesIO(raw)) as file:
             _refuse_odd(file.samplerate, file.channels)
             _refuse_large(file.frames * file.channels, most_values)  # MP3 and OGG tell it from their last page
-            most = int(most_values // file.channels)
-            values = file.read(min(file.frames, most) if file.frames > 0 else most, dtype="float32", always_2d=True)
+            known = file.frames if file.frames > 0 else math.inf
+            most = min(known, most_values // file.channels if math.isfinite(most_values) else math.inf)
+            values = file.read(int(most) if math.isfinite(most) else -1, dtype="float32", always_2d=True)
             return values, int(file.samplerate)
     except DataError:
         raise
