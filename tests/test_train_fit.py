@@ -190,15 +190,17 @@ def test_nan_names_step_layer_and_samples() -> None:
     model = nn.Sequential(nn.Identity(), Explodes(), nn.Flatten(), nn.Linear(192, 4))
     plan = replace(SHORT, steps=4, lr=1e-3)
     at = next(step for step in range(4) if 17 in rows(step, 16, 64, 3)[0])
-    with pytest.raises(GateError, match=rf"step {at + 1}: layer '1' put out NaN or infinity for samples 17;"):
+    with pytest.raises(GateError, match=rf"step {at + 1}: layer '1' put out NaN or infinity for samples 17;") as told:
         list(fit(model, batches_of(images, classes, plan), loss, plan))
+    assert told.value.rows == [17]
 
 
 def test_nan_in_the_inputs_is_told_apart() -> None:
     images, classes = pictures(64, 8)
     images[5, 0, 0, 0] = torch.nan
-    with pytest.raises(GateError, match="the inputs of samples 5 hold NaN"):
+    with pytest.raises(GateError, match="the inputs of samples 5 hold NaN") as told:
         list(fit(nn.Sequential(nn.Flatten(), nn.Linear(192, 4)), batches_of(images, classes, SHORT), loss, SHORT))
+    assert told.value.rows == [5]
 
 
 def test_gradient_that_is_not_finite_is_traced() -> None:

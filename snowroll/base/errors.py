@@ -1,5 +1,6 @@
 """The errors a user can meet: what is wrong, where, and what to do, in one line."""
 
+from collections.abc import Sequence
 from difflib import get_close_matches
 
 from snowroll.base.listing import few
@@ -49,6 +50,8 @@ class Interrupted(SnowrollError):
 
 class GateError(SnowrollError):
     """A training gate failed, so the run was stopped before it cost time."""
+
+    rows: Sequence[int] = ()  # of the pack, that are at fault: whoever knows their files names them
 
 
 def did_you_mean(word: str, known: list[str]) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from snowroll.base.errors import DataError
+from snowroll.base.errors import DataError, GateError
+from snowroll.base.listing import few
 from snowroll.base.nouns import Batch, Json, Plan, Sample, Split, Version, canonical, digest
 from snowroll.base.parts import own
 from snowroll.base.task import Columns
@@ -157,3 +159,19 @@ def plain_batches(opened: Opened, packed: Packed, rows: np.ndarray, plan: Plan) 
         return opened.task.thinned(gather(opened, packed, rows[positions], plan.device), plan.task)
 
     return plain
+
+
+@contextmanager
+def naming(opened: Opened, packed: Packed) -> Iterator[None]:
+    """An error that knows whose rows are at fault leaves with their files."""
+    try:
+        yield
+    except GateError as fault:
+        fault.where = fault.where or files_of(opened, packed, fault.rows)
+        raise
+
+
+def files_of(opened: Opened, packed: Packed, rows: Sequence[int]) -> str:
+    """The first few, as a person finds them."""
+    samples = opened.store.catalog.samples()
+    return few([samples[packed.version.items[row].sample].where for row in rows], 3)

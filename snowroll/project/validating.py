@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from snowroll.base.errors import GateError
 from snowroll.base.nouns import Json, Plan
 from snowroll.base.parts import own
-from snowroll.project.data import Packed, batches_of
+from snowroll.project.data import Packed, batches_of, files_of
 from snowroll.project.opened import Opened
 
 if TYPE_CHECKING:
@@ -43,9 +43,10 @@ def validate(opened: Opened, packed: Packed, model: nn.Module, plan: Plan) -> di
     targets = [packed.version.items[row].target for row in rows]
     loss = torch.cat(losses)
     if not bool(torch.isfinite(loss).all()):
-        lost = [packed.version.items[row].sample for row in rows[~torch.isfinite(loss).cpu().numpy()][:3]]
-        told = f"the loss of validation samples such as {', '.join(lost)} is not finite"
-        raise GateError(told, cure="look at those samples, or lower --train.lr")
+        lost = rows[~torch.isfinite(loss).cpu().numpy()]
+        told = f"the loss of {len(lost):,} of {len(rows):,} validation samples is not finite"
+        cure = "look at those samples, or lower --train.lr"
+        raise GateError(told, where=files_of(opened, packed, lost.tolist()), cure=cure)
     headline = float(task.scorer(said, targets, packed.schema)(None).get(task.headline, nan))
     known = {f"val_{task.headline}": headline} if isfinite(headline) else {}
     return {"val_loss": float(loss.mean()), **known}

@@ -58,6 +58,12 @@ def listen(model: nn.Module, batch: Batch, heard: Callable[[str, list[Tensor]], 
             handle.remove()
 
 
+def rows_at_fault(batch: Batch, losses: Tensor) -> list[int]:
+    """Of the pack: whose inputs are not finite, or else whose losses; none where that tells no sample from another."""
+    bad = _bad_rows(batch) or batch.ids[~torch.isfinite(losses)].tolist()
+    return bad if len(bad) < len(batch.ids) else []
+
+
 def _bad_rows(batch: Batch) -> list[int]:
     bad = torch.zeros(len(batch.ids), dtype=torch.bool)
     for tensor in leaves(batch.inputs):

@@ -26,7 +26,7 @@ from snowroll.base.device import seed_torch
 from snowroll.base.errors import GateError
 from snowroll.base.nouns import Batch, Plan
 from snowroll.train.compiled import compiled
-from snowroll.train.diagnose import why_not_finite
+from snowroll.train.diagnose import rows_at_fault, why_not_finite
 from snowroll.train.distributed import add_up, rank, share_buffers, words_of_the_one
 from snowroll.train.nested import each
 from snowroll.train.optim import Optimizer, optimizer_for
@@ -169,7 +169,9 @@ def _not_finite(step: int, model: nn.Module, batch: Batch, losses: Tensor) -> Ga
     """What to raise: the step, and where the NaN or infinity came from, the same words on every process."""
     mine = why_not_finite(model, batch, losses)
     told = words_of_the_one(mine, not bool(torch.isfinite(losses).all()), losses.device)
-    return GateError(f"step {step + 1}: {told}", cure="look at those samples, or lower --train.lr")
+    error = GateError(f"step {step + 1}: {told}", cure="look at those samples, or lower --train.lr")
+    error.rows = rows_at_fault(batch, losses)
+    return error
 
 
 @torch.no_grad()

@@ -19,7 +19,7 @@ from snowroll.evaluate.splits import CrossValidated
 from snowroll.project.artifacts import find_artifact
 from snowroll.project.beside import beside_random
 from snowroll.project.budget import fit_into_time
-from snowroll.project.data import Packed, pack_version
+from snowroll.project.data import Packed, naming, pack_version
 from snowroll.project.folding import fit_plan
 from snowroll.project.freeing import free_checkpoints
 from snowroll.project.gating import course_anew, gates_of_trained, gates_to_accept, keep_gates, pass_gates
@@ -115,7 +115,8 @@ def run_job(
     to_be_timed = job.plan.time_s is not None and not job.resumed  # the gates are part of what the time is for
     if not job.resumed and not to_be_timed:
         start(opened, job)
-    gates = pass_gates(opened, packed, job.plan, job.run.path, say, accept, because)
+    with naming(opened, packed):
+        gates = pass_gates(opened, packed, job.plan, job.run.path, say, accept, because)
     passed = not any(gate.stops for gate in gates)
     if to_be_timed:
         plan = fit_into_time(opened, packed, job.plan, monotonic() - began, say, monotonic) if passed else job.plan
@@ -126,7 +127,8 @@ def run_job(
     if not passed:
         opened.store.catalog.finish_run(job.run, "failed", None)
         return gates
-    fitted, crossed = fit_plan(opened, packed, job.plan, job.run.path, say)
+    with naming(opened, packed):
+        fitted, crossed = fit_plan(opened, packed, job.plan, job.run.path, say)
     gates += gates_of_trained(opened, packed, job.plan, job.run.path, fitted, say, accept, because)
     save_model(
         job.run.path / "model", opened.task, fitted.model, job.plan, packed.schema, job.version.id, fitted.calibration
