@@ -168,6 +168,13 @@ def test_what_was_chosen_for_labelling_never_enters_the_test() -> None:
     assert any("100 samples were chosen for labelling" in line for line in words)
 
 
+def test_what_people_drew_for_the_test_stays_there_where_production_alone_is_learnt_from() -> None:
+    drawn = [sample(k, None, split="test") for k in range(10)]
+    mined = [sample(100 + k, None, split="train", origin="production") for k in range(20)]
+    items, _ = assign([*drawn, *mined], ["a"] * 30, ["a"] * 30, PrepareSettings())
+    assert [item.sample for item in items if item.split == "test"] == [one.id for one in drawn]
+
+
 def test_a_random_test_sample_whose_group_is_learnt_from_does_not_leak() -> None:
     old = [sample(i, group=f"g{i}") for i in range(30)]
     before, _ = split(old)

@@ -180,6 +180,9 @@ def _declared(samples: Sequence[Sample]) -> dict[Split, Split]:
     """What each split that the folder declares becomes; empty where it declares nothing of use."""
     declared = {sample.split for sample in samples if sample.split is not None and sample.origin == "collected"}
     undeclared = any(sample.split is None for sample in samples if sample.origin == "collected")
+    # drawn by people out of a folder without labels, of which all that is learnt from came from production
+    drawn = any(sample.split == "test" and _was_chosen(sample) for sample in samples if sample.origin == "collected")
+    undeclared |= drawn and any(sample.split != "test" for sample in samples if sample.origin != "collected")
     says: dict[Split, Split] = {}
     if "train" in declared or undeclared:
         if "test" in declared:
