@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from catalog_kit import add_label
-from house_kit import CLASSES, draw_shapes, png, shape, snowroll
+from house_kit import CLASSES, QUICK, draw_shapes, png, refused, shape, snowroll
 
 from snowroll.base.nouns import Record
 from snowroll.project.mining import NEVER_MINED, ask_test, mine, place_of_draw, samples_of
@@ -65,6 +65,25 @@ def test_the_first_questions_for_the_test_outlast_mining(tmp_path: Path) -> None
     mined = {sample for sample, why in waiting(opened).items() if why != FOR_TEST}
     assert mined
     assert not mined & {*asked}
+
+
+def test_labels_for_the_test_alone_are_told_to_leave_nothing_to_learn_from(tmp_path: Path) -> None:
+    root, kinds = tmp_path / "unlabelled", {}
+    (root / "data").mkdir(parents=True)
+    for number in range(60):
+        kinds[f"{number}.png"] = CLASSES[number % 3]
+        (root / "data" / f"{number}.png").write_bytes(png(shape(CLASSES[number % 3], number)))
+    assert snowroll("init", root, "--labels", ",".join(CLASSES)).code == 0
+    none = "no labelled samples; each class needs 5 labelled samples: 5 more of 'bar', 5 more of 'cross', 5 more of"
+    refused(snowroll("train", root, *QUICK), none, code=1)
+    opened = open_project(root, {})
+    fill(opened, 0, 0, ignore)
+    asked = opened.store.catalog.asked_for_test()
+    answered = {sample.id: kinds[sample.where] for sample in opened.samples(asked).values()}
+    for name, kind in list(answered.items())[:30]:
+        add_label(opened.store.catalog, Label(f"answer-{name}", name, kind, "ada", 0.0, for_test=True))
+    told = "each class needs 5 labelled samples, 4 of them not for the locked test set: 4 more of 'bar', 4 more of"
+    refused(snowroll("train", root, *QUICK), told, "snowroll label --k 30", code=1)
 
 
 def test_a_half_answered_test_outlasts_a_roll_and_is_filled_up(factory: Opened) -> None:

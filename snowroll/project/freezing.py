@@ -95,22 +95,34 @@ def _enough(opened: Opened, stock: Stock, usable: Sequence[Sample]) -> None:
     Of several objects in a sample some class may be rare: that is for the check to name.
     """
     targets = [stock.targets[s.id] for s in usable]
-    counts = class_counts(opened.task, targets)
-    if not counts:
-        cure = "label samples with `snowroll label`"
-        raise DataError("no labelled samples", where=opened.data, cure=cure)
+    learnt = [stock.targets[s.id] for s in usable if s.id not in stock.for_test]
+    counts, own = class_counts(opened.task, targets), class_counts(opened.task, learnt)
+    is_drawn = len(learnt) < len(targets)  # people labelled some for the locked test set: nothing learns from those
+    apart = f", {LEAST - 1} of them not for the locked test set" if is_drawn else ""
+    more = f"label more with `snowroll label{' --k 30' if is_drawn else ''}`"
     if stock.schema["type"] != "choice":
-        if len(targets) < LEAST:
-            told = f"{len(targets)} labelled samples, and {LEAST} are the least"
-            raise DataError(told, where=opened.data, cure="add some, or label more with `snowroll label`")
+        if not counts:
+            raise DataError("no labelled samples", where=opened.data, cure="label samples with `snowroll label`")
+        if _missing(len(targets), len(learnt)):
+            told = f"{len(targets)} labelled samples, and {LEAST}{apart} are the least"
+            raise DataError(told, where=opened.data, cure=f"add some, or {more}")
         return
     for name in stock.schema["classes"]:
         counts.setdefault(str(name), 0)
     if len(counts) < 2:
-        cure = "add a second class, or label samples with `snowroll label`"
-        raise DataError(f"only one class ('{next(iter(counts))}')", where=opened.data, cure=cure)
-    missing = {name: LEAST - count for name, count in counts.items() if count < LEAST}
+        told = f"only one class ('{next(iter(counts))}')" if targets else "no labelled samples"
+        raise DataError(told, where=opened.data, cure="add a second class, or label samples with `snowroll label`")
+    missing = {name: n for name, count in counts.items() if (n := _missing(count, own[name])) > 0}
     if missing:
         told = ", ".join(f"{count} more of '{name}'" for name, count in sorted(missing.items())[:8])
-        cure = "add them, or label more with `snowroll label`"
-        raise DataError(f"each class needs {LEAST} labelled samples: {told}", where=opened.data, cure=cure)
+        none = "" if targets else "no labelled samples; "
+        raise DataError(
+            f"{none}each class needs {LEAST} labelled samples{apart}: {told}",
+            where=opened.data,
+            cure=f"add them, or {more}",
+        )
+
+
+def _missing(n: int, learnt: int) -> int:
+    """Of n labelled samples, of which so many may be learnt from, how many are missing."""
+    return max(LEAST - n, LEAST - 1 - learnt, 0)
