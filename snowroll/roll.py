@@ -13,6 +13,7 @@ import numpy as np
 
 from snowroll.base.errors import DataError
 from snowroll.base.nouns import Json, Record
+from snowroll.evaluate.compare import NEXT
 from snowroll.evaluate.drift import ALPHA_OF_ALL, Drift, drift
 from snowroll.evaluate.paired import alpha_of_look
 from snowroll.prepare.view import count
@@ -176,8 +177,8 @@ def _finished(opened: Opened, turn: Roll, lines: list[str]) -> Answer:
     lines = [*lines, f"promote   {promotion['outcome']}: {promotion['reason']}"]
     told = {"roll": turn.number, "stage": "done", "verdict": promotion["outcome"], "reason": promotion["reason"]}
     cannot = promotion["outcome"] == "CANNOT TELL YET"
-    more = (promotion.get("test") or {}).get("more") or 0
-    following = f"snowroll label {opened.root} --test {more}" if cannot and more else f"snowroll status {opened.root}"
+    more = (promotion.get("test") or {}).get("more") or NEXT
+    following = f"snowroll label {opened.root} --test {more}" if cannot else f"snowroll status {opened.root}"
     return Answer({**told, **_public(turn.state)}, lines, next=following, ok=turn.state["ok"])
 
 

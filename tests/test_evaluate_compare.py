@@ -159,6 +159,26 @@ def test_the_same_answers_are_refused_once_a_gain_is_ruled_out():
     assert promotion_test(many, many).outcome == "REFUSED"
 
 
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ((0, 0), "neither model makes a mistake there"),
+        ((1, 1), "both make the same mistakes"),
+        ((1, -1), "only 2 of 18 answers differ"),
+    ],
+)
+def test_nothing_is_forecast_where_too_few_answers_differ(wrong: tuple[int, int], told: str):
+    """wrong: the place, from 1, of each model's one mistake; 0: none."""
+    old, new = np.ones(18), np.ones(18)
+    for credit, place in zip((old, new), wrong, strict=True):
+        if place:
+            credit[place - (place > 0)] = 0
+    found = promotion_test(old, new)
+    assert (found.outcome, found.more) == ("CANNOT TELL YET", None)
+    assert f"{told}, so the locked set is too easy or too small to tell the two apart" in found.reason
+    assert "more test samples" not in found.reason
+
+
 @pytest.mark.parametrize("won", [0, 5])
 def test_equal_models_where_any_gain_is_worth_having_ask_for_more(won: int):
     old, new = np.ones(60), np.ones(60)

@@ -1,7 +1,7 @@
 """The promotion test: may this new model replace the champion?
 
 Three answers, each with its reason: PROMOTED, REFUSED, or CANNOT TELL YET (and how many more labelled test samples
-would tell). Both models answer the same locked set, which nothing is trained on.
+would tell, where that can be forecast). Both models answer the same locked set, which nothing is trained on.
 
 **Repeated looks.** A project that rolls every week tests again and again on one locked set; at 5 % each, twenty equal
 models would promote one by luck. Look k of a champion is therefore tested at alpha * 6 / (pi^2 k^2), which sums to
@@ -41,6 +41,8 @@ from snowroll.evaluate.paired import (
 )
 from snowroll.evaluate.settings import PromotionSettings
 
+NEXT = 60  # test samples to ask for where it cannot be forecast how many would tell
+_FORESEEN = 100  # times the samples that were compared: beyond, no forecast from them is worth anything
 _NAMED = 2  # classes that the sentence names; the table has all
 
 Outcome = Literal["PROMOTED", "REFUSED", "CANNOT TELL YET"]
@@ -79,7 +81,7 @@ class Verdict:
     bar: float  # what p had to reach at this look
     look: int
     checks: tuple[Check, ...] = ()
-    more: int | None = None  # labelled test samples that would probably (4 in 5) settle it
+    more: int | None = None  # labelled test samples that would probably (4 in 5) settle it; None: nobody can say
     more_of: str = ""  # the class they should be of; "": drawn like the rest
     settings: PromotionSettings = field(default_factory=PromotionSettings)
 
@@ -145,7 +147,17 @@ def _decide(
         return "REFUSED", f"the new model is no better: {told}, so {gain}.", None, ""
     more = _more(whole, look, rule)
     why = f"{told}, but {_against(better, bar, look)}"
+    if whole.won + whole.lost == 0 or more > _FORESEEN * whole.n:
+        few = f"{_alike(whole)}, so the locked set is too easy or too small to tell the two apart"
+        return "CANNOT TELL YET", f"{why}; {few}: let it grow, with `snowroll label --test {NEXT}`.", None, ""
     return "CANNOT TELL YET", f"{why}; label about {more:,} more test samples.", more, ""
+
+
+def _alike(whole: Difference) -> str:
+    """Why nothing can be forecast from this comparison."""
+    if whole.won + whole.lost:
+        return f"only {whole.won + whole.lost:,} of {whole.n:,} answers differ"
+    return "neither model makes a mistake there" if min(whole.old, whole.new) == 1 else "both make the same mistakes"
 
 
 def _hold(told: str, check: Check, rule: PromotionSettings) -> Decision:
