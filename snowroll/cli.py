@@ -381,7 +381,7 @@ def show(answer: Answer | Iterator[str] | None, as_json: bool) -> int:
 
 
 def stream(lines: Iterator[str]) -> int:
-    """Print what `predict` answers, one line a sample, as it comes. Returns the exit code: 1 where it is not well."""
+    """Print what `predict` answers, a line a sample, as it comes. Exit code 1: nothing was read, or a path is lost."""
     while True:
         try:
             print(next(lines), flush=True)
