@@ -82,7 +82,7 @@ def test_labels_for_the_test_alone_are_told_to_leave_nothing_to_learn_from(tmp_p
     answered = {sample.id: kinds[sample.where] for sample in opened.samples(asked).values()}
     for name, kind in list(answered.items())[:30]:
         add_label(opened.store.catalog, Label(f"answer-{name}", name, kind, "ada", 0.0, for_test=True))
-    told = "each class needs 5 labelled samples, 4 of them not for the locked test set: 4 more of 'bar', 4 more of"
+    told = "each class needs 5 labelled samples, 2 of them not for the locked test set: 2 more of 'bar', 2 more of"
     refused(snowroll("train", root, *QUICK), told, "snowroll label --k 30", code=1)
 
 

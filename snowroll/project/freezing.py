@@ -16,6 +16,7 @@ from snowroll.project.placements import placements
 from snowroll.project.stock import Stock, class_counts
 
 LEAST = 5  # labelled samples: one to judge by, one to choose by, three to learn from; fewer cannot be split three ways
+LEARNT = 2  # of them outside a test set that people drew: a rare class that production brings stops no roll
 
 
 def freeze(
@@ -98,7 +99,7 @@ def _enough(opened: Opened, stock: Stock, usable: Sequence[Sample]) -> None:
     learnt = [stock.targets[s.id] for s in usable if s.id not in stock.for_test]
     counts, own = class_counts(opened.task, targets), class_counts(opened.task, learnt)
     is_drawn = len(learnt) < len(targets)  # people labelled some for the locked test set: nothing learns from those
-    apart = f", {LEAST - 1} of them not for the locked test set" if is_drawn else ""
+    apart = f", {LEARNT} of them not for the locked test set" if is_drawn else ""
     more = f"label more with `snowroll label{' --k 30' if is_drawn else ''}`"
     if stock.schema["type"] != "choice":
         if not counts:
@@ -125,4 +126,4 @@ def _enough(opened: Opened, stock: Stock, usable: Sequence[Sample]) -> None:
 
 def _missing(n: int, learnt: int) -> int:
     """Of n labelled samples, of which so many may be learnt from, how many are missing."""
-    return max(LEAST - n, LEAST - 1 - learnt, 0)
+    return max(LEAST - n, LEARNT - learnt, 0)
