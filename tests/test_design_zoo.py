@@ -57,6 +57,17 @@ def test_convnet_is_the_tutorials_network() -> None:
     assert convs == [32, 64, 128]
 
 
+def test_a_head_may_have_a_hidden_layer_and_learns_with_the_head() -> None:
+    model = zoo.build("fastnet_small", 3, 32, hidden=24)
+    assert model(pictures(4, 32)).shape == (4, 3)
+    assert [tuple(weight.shape) for name, weight in model.named_parameters() if name.startswith("head.")] == [
+        (3, 24), (3,), (24, model.head.before[0].in_features), (24,)
+    ]  # fmt: skip
+    freeze_backbone(model)
+    assert {name.split(".")[0] for name, weight in model.named_parameters() if weight.requires_grad} == {"head"}
+    assert torch.allclose(model(pictures(4, 32)).softmax(1), torch.full((4, 3), 1 / 3), atol=0.05)
+
+
 def test_normalisation_is_the_first_layer() -> None:
     model = zoo.build("convnet", 2, 16, mean=(0.1, 0.2, 0.3), std=(0.5, 0.25, 0.125))
     grey = torch.tensor([0.1, 0.2, 0.3]).view(1, 3, 1, 1) + torch.tensor([0.5, 0.25, 0.125]).view(1, 3, 1, 1)

@@ -31,6 +31,20 @@ class Normalise(nn.Module):
         return (images - self.mean) / self.std
 
 
+class Head(nn.Linear):
+    """Features [B, D] to logits [B, C]: linear, or a hidden layer of rectified units before that."""
+
+    def __init__(self, width: int, classes: int, hidden: int = 0) -> None:
+        super().__init__(hidden or width, classes)
+        # small, so that the loss starts at ln C; not zero, or the gates could see no gradient through the head
+        nn.init.normal_(self.weight, std=0.02 / self.in_features**0.5)
+        nn.init.zeros_(self.bias)
+        self.before = nn.Sequential(nn.Linear(width, hidden), nn.ReLU()) if hidden else nn.Identity()
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(self.before(input))
+
+
 class Classifier(FineTuned):
     """Images float [B, 3, H, W] in [0, 1] to logits [B, C]."""
 
@@ -40,6 +54,7 @@ class Classifier(FineTuned):
         width: int,
         classes: int,
         dropout: float = 0.0,
+        hidden: int = 0,
         mean: RGB = IMAGENET_MEAN,
         std: RGB = IMAGENET_STD,
     ) -> None:
@@ -48,10 +63,7 @@ class Classifier(FineTuned):
         self.normalise = Normalise(mean, std)
         self.backbone = backbone
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(width, classes)
-        # small, so that the loss starts at ln C; not zero, or the gates could see no gradient through the head
-        nn.init.normal_(self.head.weight, std=0.02 / width**0.5)
-        nn.init.zeros_(self.head.bias)
+        self.head = Head(width, classes, hidden)
 
     def features(self, images: Tensor) -> Tensor:
         """[B, D] what the head sees: for mining, near neighbours, linear probes."""

@@ -34,6 +34,7 @@ class ImageOptions(FineTuned, Recoloured):
     size_px: int = 32  # side of the square that the network sees
     fit: Literal["stretch", "crop", "pad"] = "stretch"  # how a picture becomes a square
     dropout: float = 0.0  # before the head
+    hidden: int = 0  # units of a hidden layer in the head; 0: a linear head
     label_smoothing: float = 0.0
     rotate_deg: float = 0.0
     cutout: float = 0.0  # side of the grey square, share of the side
@@ -45,7 +46,7 @@ class ImageOptions(FineTuned, Recoloured):
             "task",
             self,
             from_1="size_px",
-            from_0="mix_alpha",
+            from_0="hidden mix_alpha",
             shares="dropout label_smoothing cutout",
         )
 

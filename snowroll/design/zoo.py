@@ -46,6 +46,7 @@ def build(
     size_px: int,
     *,
     dropout: float = 0.0,
+    hidden: int = 0,
     mean: RGB = IMAGENET_MEAN,
     std: RGB = IMAGENET_STD,
     pretrained: str = "",
@@ -59,7 +60,7 @@ def build(
     Raises PlanError for a name or size that cannot be, DataError for weights that cannot be had.
     """
     backbone, width = _backbone(name, size_px)
-    model = Classifier(backbone, width, classes, dropout, mean, std)
+    model = Classifier(backbone, width, classes, dropout, hidden, mean, std)
     if padding == "same":
         pad_as_tensorflow(model)
     if pretrained == "hub":
@@ -78,6 +79,7 @@ def build_from(options: ImageOptions, classes: int) -> Classifier:
         classes,
         options.size_px,
         dropout=options.dropout,
+        hidden=options.hidden,
         mean=options.mean,
         std=options.std,
         pretrained=options.pretrained,
