@@ -17,6 +17,7 @@ from snowroll.prepare.duplicates import copy_groups, pairs_of
 from snowroll.prepare.features import grey
 from snowroll.prepare.likeness import compare, find_pairs
 from snowroll.prepare.look import look
+from snowroll.prepare.mask_targets import as_target, clash, gist
 from snowroll.prepare.view import View
 
 DATA = Path(os.environ.get("SNOWROLL_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -176,3 +177,47 @@ def test_known_faults_of_real_sets(file: str, count: int) -> None:
     else:
         (same,) = [fault for fault in faults if fault.code == "identical_files"]
         assert same.message.startswith(f"{count} groups of identical files")
+
+
+def masked(pictures: list[np.ndarray], masks: list[np.ndarray]) -> View:
+    """Pictures of [96, 96, 3], each with a mask [96, 96] of places in ("road", "sky")."""
+    samples, looks = [], {}
+    for k, (rgb, mask) in enumerate(zip(pictures, masks, strict=True)):
+        sha = hashlib.sha256(rgb.tobytes()).hexdigest()
+        target = as_target(mask, ("road", "sky"))
+        samples.append(Sample(Sample.name(f"{k}.jpg", sha), f"{k}.jpg", sha, "image", target))
+        looks[samples[-1].id] = look(jpeg(rgb))
+    return View.of(samples, looks, {"type": "mask", "classes": ("road", "sky")}, gist=gist, clash=clash)
+
+
+def test_frames_of_a_film_with_masks_that_move_are_no_placeholder_and_do_not_clash() -> None:
+    frames = [scenes(1)[0] for _ in range(5)]
+    for k, frame in enumerate(frames):
+        frame[40:52, 12 * k : 12 * k + 12] //= 2  # what drives by
+    masks = [(np.arange(96) >= 30 + 6 * k).astype(np.uint8)[:, None].repeat(96, 1) for k in range(5)]
+    view = masked([*frames, *scenes(12, seed=3)], [*masks, *[masks[0]] * 12])
+    assert copy_groups(view, pairs_of(view)) == [list(range(5))]
+    assert check(view) == []
+
+
+def test_frames_saved_twice_with_masks_that_have_little_in_common_are_named_in_words() -> None:
+    photos = scenes(12)
+    again = np.asarray(Image.open(io.BytesIO(jpeg(photos[0], 60))))
+    sky = np.zeros((96, 96), np.uint8)
+    sky[:30] = 1
+    found = check(masked([*photos, again, photos[1]], [*[sky] * 12, sky[::-1], sky[::-1]]))
+    told = {fault.code: fault for fault in found if fault.code.startswith("conflicting_labels")}
+    assert told["conflicting_labels"].paths == ("1.jpg", "13.jpg")
+    assert told["conflicting_labels_near"].paths == ("0.jpg", "12.jpg")
+    for fault in told.values():
+        assert "their masks differ in 62.5% of the pixels, and have 0% of what is drawn in common" in fault.message
+
+
+def test_one_picture_under_masks_that_differ_widely_is_a_placeholder() -> None:
+    rows = np.arange(96)[:, None].repeat(96, 1)
+    masks = [((rows >= low) & (rows < low + 24)).astype(np.uint8) for low in (0, 24, 48, 72)]
+    masks[3] = (rows < 40).astype(np.uint8)
+    pictures = scenes(12)
+    faults = {f.code: f for f in check(masked([*pictures, *[pictures[0]] * 3], [*[masks[0]] * 12, *masks[1:]]))}
+    assert len(faults["placeholder_picture"].paths) == 4
+    assert "conflicting_labels" not in faults

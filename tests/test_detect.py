@@ -26,7 +26,7 @@ from snowroll.prepare.view import View
 from snowroll.tasks.detect_objects.answers import read, same
 from snowroll.tasks.detect_objects.augmenting import augment
 from snowroll.tasks.detect_objects.boxes import NONE, Objects, Seen, into_frame, out_of_frame, placed, survivors
-from snowroll.tasks.detect_objects.faults import box_faults, doubted_boxes
+from snowroll.tasks.detect_objects.faults import box_faults, clash, doubted_boxes
 from snowroll.tasks.detect_objects.options import OURS, DetectOptions, detect_plan
 from snowroll.tasks.detect_objects.reading import all_classes
 from snowroll.tasks.detect_objects.scoring import details, scorer
@@ -375,3 +375,12 @@ def test_fresh_weights_of_ours_learn_by_muon(asked: Json, optimizer: str) -> Non
 
 def test_the_rules_know_the_backbones_of_ours() -> None:
     assert set(pyramid.OURS) == set(OURS)
+
+
+def test_copies_with_one_object_more_do_not_clash_unless_they_are_the_same_bytes() -> None:
+    cat, dog = ({"class": name, "box": [1.0, 2.0, 9.0, 9.0]} for name in ("cat", "dog"))
+    one, other, none = [cat, dog], [cat, dog, dog], [dog] * 6
+    assert clash(one, other, is_one_file=False) is None
+    assert clash(one, other, is_one_file=True) == "1 cat, 1 dog in one, 1 cat, 2 dog in the other"
+    assert clash(one, none, is_one_file=False) == "1 cat, 1 dog in one, 6 dog in the other"
+    assert clash(one, one[::-1], is_one_file=True) is None

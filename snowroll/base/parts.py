@@ -94,6 +94,13 @@ class Parts:
         raise NotImplementedError
 
     @_left_out
+    def clash(self, one: Json, other: Json, is_one_file: bool) -> str | None:
+        """How two targets of one picture contradict each other, in words, where targets differ by degrees; None where
+        by no more than two people's would, or two copies' that are not the same bytes.
+        """
+        raise NotImplementedError
+
+    @_left_out
     def of_classes(self, targets: Sequence[Json]) -> list[str]:
         """The class of every object, where a target holds several or none."""
         raise NotImplementedError

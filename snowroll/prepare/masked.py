@@ -33,6 +33,11 @@ class Masked(Task):
 
         return gist(target)
 
+    def clash(self, one: Json, other: Json, is_one_file: bool) -> str | None:
+        from snowroll.prepare.mask_targets import clash
+
+        return clash(one, other, is_one_file)
+
     def words(self, value: Json) -> str:
         from snowroll.prepare.mask_targets import words
 

@@ -29,6 +29,7 @@ class View:
     schema: Mapping[str, Json] = field(default_factory=dict)
     options: Any = None  # the task's, as far as the user settled them; nothing is planned yet
     said: tuple[Json, ...] | None = None  # [n] predictions likewise, where a target is no choice; None: nothing said
+    clash: Callable[[Json, Json, bool], str | None] | None = None  # the task's; None: targets that differ clash
 
     @staticmethod
     def of(
@@ -41,10 +42,12 @@ class View:
         gist: Callable[[Json], str] | None = None,
         said: Sequence[Json] | None = None,
         options: Any = None,
+        clash: Callable[[Json, Json, bool], str | None] | None = None,
     ) -> View:
         """`looks` and `splits` by sample id; `written` (seconds since 1970) by where samples lie.
 
         gist: a target in a spelling that copies of one picture share, were they resized; None: all of it.
+        clash: how two targets contradict each other, in words, or None (base.parts.Parts.clash).
         """
         seen = [looks.get(sample.id) for sample in samples]
         taken = [look.taken_at if look else 0.0 for look in seen]
@@ -61,6 +64,7 @@ class View:
             schema,
             options,
             None if said is None else tuple(said),
+            clash,
         )
 
     def __len__(self) -> int:

@@ -104,8 +104,9 @@ class Inspection:
         return found
 
     def _view(self, **more: Any) -> View:
-        gist = own(self.opened.task.gist)
-        return View.of(self.samples, self._looks, self.stock.schema, written=self._written, gist=gist, **more)
+        task = self.opened.task
+        spelled = {"gist": own(task.gist), "clash": own(task.clash)}
+        return View.of(self.samples, self._looks, self.stock.schema, written=self._written, **spelled, **more)
 
 
 _OF_SAMPLE = [f.name for f in fields(Sample)]

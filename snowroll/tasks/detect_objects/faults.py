@@ -269,3 +269,14 @@ def gist(target: Json) -> str:
     """Which objects, wherever: what two copies of a picture should agree on, were they resized or cropped a little."""
     counts = Counter(one["class"] for one in target)
     return ", ".join(f"{n} {name}" for name, n in sorted(counts.items())) or "nothing"
+
+
+def clash(one: Json, other: Json, is_one_file: bool) -> str | None:
+    """How the objects of two copies of a picture contradict each other, in words. Where the copies are not the same
+    bytes (frames of a film, say), one object more or less does not: only where less than half are of the same class.
+    """
+    first, second = (Counter(row["class"] for row in target) for target in (one, other))
+    in_common, most = (first & second).total(), max(first.total(), second.total())
+    if first == second or (not is_one_file and 2 * in_common >= most):
+        return None
+    return f"{gist(one)} in one, {gist(other)} in the other"

@@ -90,6 +90,11 @@ class DetectObjects(Task):
 
         return gist(target)
 
+    def clash(self, one: Json, other: Json, is_one_file: bool) -> str | None:
+        from snowroll.tasks.detect_objects.faults import clash
+
+        return clash(one, other, is_one_file)
+
     def words(self, value: Json) -> str:
         return self.gist(value)
 
