@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snowroll.base.errors import DataError
-from snowroll.evaluate.interval import bootstrap, interval_in_words, mean_with_interval, number_groups, wilson
+from snowroll.evaluate.interval import (
+    bootstrap,
+    interval_in_words,
+    mean_with_interval,
+    number_groups,
+    share_with_interval,
+    wilson,
+)
 
 
 def _mean_of(credit):
@@ -133,3 +140,17 @@ def test_wilson_is_the_score_interval(right, n):
     for edge in (low, high):  # definition: the edges are the p with |share - p| = z sqrt(p (1 - p) / n)
         if 0 < edge < 1:
             assert abs(share - edge) == pytest.approx(1.959964 * np.sqrt(edge * (1 - edge) / n), rel=1e-4)
+
+
+def test_a_share_of_sums_lies_within_its_interval_which_is_not_that_of_the_mean_over_samples() -> None:
+    part = np.array([1.0] * 9 + [100.0])
+    whole = np.array([1.0] * 9 + [1000.0])
+    found = share_with_interval(part, whole)
+    assert found.value == pytest.approx(109 / 1009)
+    assert found.low <= found.value <= found.high
+    assert found.low == pytest.approx(0.1, abs=0.01)  # whoever draws the large one sees hardly anything else
+    every = share_with_interval(part, part)
+    assert (every.value, every.high) == (1.0, 1.0)
+    assert every.low < 0.8
+    alike = np.random.default_rng(0).random(50)
+    assert share_with_interval(alike, np.ones(50)) == mean_with_interval(alike)

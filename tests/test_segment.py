@@ -33,7 +33,7 @@ from snowroll.tasks.segment_images.instances import parted
 from snowroll.tasks.segment_images.model import Seen, build
 from snowroll.tasks.segment_images.options import READY_MADE, SegmentOptions, multiply_adds, segment_plan
 from snowroll.tasks.segment_images.reading import read_masks
-from snowroll.tasks.segment_images.scoring import boundary_px, edge_overlap, scorer
+from snowroll.tasks.segment_images.scoring import boundary_px, details, edge_overlap, scorer
 from snowroll.tasks.segment_images.training import augment, loss
 
 CLASSES = ["ground", "disc", "square"]
@@ -364,3 +364,18 @@ def test_torchvisions_networks_answer_like_ours(name: str, tmp_path: Path) -> No
     assert model.eval()(seen).logits[0].softmax(1)[:, 0].mean() > 0.7
     loss(model.train(), Batch(seen, wanted, torch.arange(2)), options).mean().backward()
     assert all(p.grad is not None for p in model.head.parameters())
+
+
+def test_the_interval_of_a_recall_is_of_the_pixels_that_the_recall_is_of() -> None:
+    """Small discs are found whole, a large one hardly: of all pixels few are found, of most pictures all."""
+    truths, said = [], []
+    for n in range(10):
+        truth = np.zeros((40, 40), np.uint8)
+        truth[: 40 if n == 0 else 2, : 40 if n == 0 else 2] = 1
+        truths.append(as_target(truth, CLASSES))
+        said.append(np.where((np.arange(40) < 8)[:, None], truth, 0).astype(np.uint8))
+    answers = [Prediction(as_target(mask, CLASSES), None, 0.0) for mask in said]
+    told = details(answers, truths, {"classes": CLASSES}, list("abcdefghij"))
+    row, metric = next(row for row in told["per_class"] if row["class"] == "disc"), told["recall"]["disc"]
+    assert metric.value == pytest.approx(row["recall"])
+    assert metric.low <= 0.2 + 0.02 <= metric.high

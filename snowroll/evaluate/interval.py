@@ -69,18 +69,31 @@ def mean_with_interval(credit: np.ndarray, groups: Groups | None = None, draws: 
     """
     if not len(credit):
         raise DataError("there is nothing to measure: no labelled sample")
-    value = float(np.mean(credit))
-    cluster, size = number_groups(groups, len(credit))
+    _, size = number_groups(groups, len(credit))
     if len(size) == len(credit) and np.all((credit == 0) | (credit == 1)):
+        value = float(np.mean(credit))
         return Metric(value, *wilson(value, len(credit)), len(credit))
-    sums = np.bincount(cluster, credit, len(size))
+    return share_with_interval(credit, np.ones(len(credit)), groups, draws, seed)
+
+
+def share_with_interval(
+    part: np.ndarray, whole: np.ndarray, groups: Groups | None = None, draws: int = 1000, seed: int = 0
+) -> Metric:
+    """sum(part) / sum(whole) with its interval over samples: of all pixels of a class, those that were found.
+
+    part, whole: [n] of each sample, 0 <= part <= whole and whole > 0.
+    """
+    if not len(part):
+        raise DataError("there is nothing to measure: no labelled sample")
+    cluster, size = number_groups(groups, len(part))
+    parts, wholes = (np.bincount(cluster, values, len(size)) for values in (part, whole))
     rng = np.random.default_rng(seed)
-    means = []
+    shares = []
     block = max(1, _CELLS // len(size))
     for start in range(0, draws, block):
         drawn = rng.integers(0, len(size), (min(block, draws - start), len(size)))
-        means.append(sums[drawn].sum(1) / size[drawn].sum(1))
-    return _metric(value, np.concatenate(means), len(credit), len(size), True)
+        shares.append(parts[drawn].sum(1) / wholes[drawn].sum(1))
+    return _metric(float(parts.sum() / wholes.sum()), np.concatenate(shares), len(part), len(size), True)
 
 
 def wilson(share: float, n: float, level: float = LEVEL) -> tuple[float, float]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from snowroll.base.nouns import Json, Metric, Prediction
 from snowroll.evaluate import overlap
-from snowroll.evaluate.interval import mean_with_interval
+from snowroll.evaluate.interval import share_with_interval
 from snowroll.evaluate.metrics import per_class
 from snowroll.prepare.mask_targets import IGNORED, numbered, numbered_pairs
 from snowroll.tasks.segment_images.instances import counted
@@ -138,10 +138,10 @@ def details(
     there = by_picture.sum(axis=2)
     recall: dict[str, Metric] = {}
     for place, name in enumerate(names):
-        seen = there[:, place] > 0
-        if seen.any():
-            found = by_picture[seen, place, place] / there[seen, place]
-            recall[name] = mean_with_interval(found, [groups[row] for row in np.flatnonzero(seen).tolist()])
+        seen = np.flatnonzero(there[:, place])
+        if len(seen):
+            own = [groups[row] for row in seen.tolist()]
+            recall[name] = share_with_interval(by_picture[seen, place, place], there[seen, place], own)
     return {
         "words": WORDS,
         "classes": names,

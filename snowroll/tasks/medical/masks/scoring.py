@@ -12,7 +12,7 @@ import numpy as np
 
 from snowroll.base.nouns import Json, Metric, Prediction
 from snowroll.evaluate import overlap
-from snowroll.evaluate.interval import mean_with_interval
+from snowroll.evaluate.interval import share_with_interval
 from snowroll.evaluate.metrics import per_class
 from snowroll.prepare.mask_targets import IGNORED, numbered_pairs
 from snowroll.tasks.medical.masks.volumes import numbered_volume, shape_of, spacing_of, things
@@ -111,8 +111,8 @@ def details(
         row["HD95 mm"] = float(np.mean(far[place])) if far[place] else None
         seen = np.flatnonzero(there[:, place])
         if len(seen):
-            found = by_scan[seen, place, place] / there[seen, place]
-            recall[name] = mean_with_interval(found, [groups[scan] for scan in seen.tolist()])
+            own = [groups[scan] for scan in seen.tolist()]
+            recall[name] = share_with_interval(by_scan[seen, place, place], there[seen, place], own)
     table = whole.astype(np.int64).tolist()
     return {"words": WORDS, "classes": names, "confusion": table, "per_class": rows, "recall": recall}
 
