@@ -201,3 +201,13 @@ def test_colours_are_named_by_lines_of_several_words(tmp_path: Path) -> None:
         write(tmp_path, f"labels/a{n}.png", colours)
     (tmp_path / "label_colors.txt").write_text("128 64 128\ttraffic light\n0 0 0\tsky\n")
     assert {name for target in read_pairs(tmp_path).values() for name in target["classes"]} == {"traffic light", "sky"}
+
+
+def test_more_things_than_a_mask_can_keep_apart_are_told(tmp_path: Path) -> None:
+    for n, most in enumerate((300, 20)):
+        write(tmp_path, f"images/a{n}.png", photo(n))
+        write(tmp_path, f"masks/a{n}.png", (np.arange(1200) * (most + 1) // 1200).astype(np.uint16).reshape(30, 40))
+    reading = read_masks(Folder(tmp_path), PrepareSettings())
+    assert reading is not None
+    (told,) = [line for line in reading.evidence if "kept as one thing" in line]
+    assert told.startswith("1 picture has more than 254 numbered things, as images/a0.png has 300: ")

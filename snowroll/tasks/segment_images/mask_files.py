@@ -11,7 +11,7 @@ from snowroll.base.errors import DataError
 from snowroll.prepare.packed_png import MOST_PX, by_value, packed, places_of, unpacked
 from snowroll.prepare.pictures import open_as, sniff
 
-_MOST_VALUES = 254  # of a mask; one that numbers more instances says only that they are there
+MOST_VALUES = 254  # of a mask; one that numbers more instances says only that they are there
 _FAR_MORE = 8  # times the pixels of the usual value between black and white; a guess
 _BLACK = (0, (0, 0, 0))
 Value = (
@@ -28,6 +28,7 @@ class Mask:
     counts: tuple[int, ...]  # pixels of each value
     size: tuple[int, int]
     is_wide: bool = False  # 16 bits a pixel: more than classes need
+    joined: int = 0  # things that were numbered, where there were too many to be kept apart
 
 
 def open_mask(raw: bytes, megapixels: float = 100.0) -> Mask:
@@ -54,21 +55,22 @@ def open_mask(raw: bytes, megapixels: float = 100.0) -> Mask:
             pixels = (pixels > 127).astype(np.uint8) * np.uint8(255)
         if pixels.dtype == np.bool_:
             pixels = pixels.astype(np.uint8) * np.uint8(255)
-    found = by_value(pixels, _coded)
+    found, joined = by_value(pixels, _coded), 0
     if pixels.ndim == 3:
         values: tuple[Value, ...] = tuple((int(v) >> 16, int(v) >> 8 & 255, int(v) & 255) for v in found)
         greys = all(len(set(colour)) == 1 for colour in values if isinstance(colour, tuple))
         values = tuple(colour[0] for colour in values if isinstance(colour, tuple)) if greys else values
     else:
-        if len(found) > _MOST_VALUES and _is_soft(pixels):
+        if len(found) > MOST_VALUES and _is_soft(pixels):
             pixels, found = (pixels > 127) * np.uint8(255), np.array([0, 255])
-        elif len(found) > _MOST_VALUES:  # instances are numbered: what is common to them is that they are there
+        elif len(found) > MOST_VALUES:  # instances are numbered: what is common to them is that they are there
+            joined = int((found > 0).sum())
             pixels, found = (pixels > 0).astype(np.uint8), np.array([0, 1])
         values = tuple(int(v) for v in found)
-    if len(values) > _MOST_VALUES:
+    if len(values) > MOST_VALUES:
         raise DataError(f"a mask of {len(values):,} values", cure="save one value for each class")
     places, counts = places_of(pixels, _coded, found)
-    return Mask(packed(places), values, tuple(counts.tolist()), (pixels.shape[1], pixels.shape[0]), is_wide)
+    return Mask(packed(places), values, tuple(counts.tolist()), (pixels.shape[1], pixels.shape[0]), is_wide, joined)
 
 
 def _coded(band: np.ndarray) -> np.ndarray:
@@ -102,11 +104,12 @@ def together(masks: Sequence[Mask], names: Sequence[str] = ()) -> Mask:
             raise DataError(told, cure="export the masks of a picture at one size")
         marking = [place for place, value in enumerate(mask.values) if value not in _BLACK]
         whole[np.isin(unpacked(mask.png), marking)] = number
-    if not names and len(masks) > _MOST_VALUES - 1:
+    joined = len(masks) if not names and len(masks) > MOST_VALUES - 1 else 0
+    if joined:
         whole = np.minimum(whole, 1)
     found, places, counts = np.unique(whole, return_inverse=True, return_counts=True)
     values: tuple[Value, ...] = tuple(str(names[n - 1]) if names and n else int(n) for n in found)
-    return Mask(packed(places.reshape(whole.shape)), values, tuple(counts.tolist()), masks[0].size, not names)
+    return Mask(packed(places.reshape(whole.shape)), values, tuple(counts.tolist()), masks[0].size, not names, joined)
 
 
 def _marked_px(mask: Mask) -> int:

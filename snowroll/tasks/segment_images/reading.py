@@ -32,7 +32,7 @@ from snowroll.prepare.settings import PrepareSettings
 from snowroll.prepare.split_words import splits_of_folders
 from snowroll.tasks.segment_images.coco import read_coco
 from snowroll.tasks.segment_images.kept_secret import without_secret
-from snowroll.tasks.segment_images.mask_files import Mask, Value, open_mask, together
+from snowroll.tasks.segment_images.mask_files import MOST_VALUES, Mask, Value, open_mask, together
 from snowroll.tasks.segment_images.mask_values import Meaning, class_names, is_class_list, meaning_of
 from snowroll.tasks.segment_images.pairing import Marked, pair
 from snowroll.tasks.segment_images.polygons import read_labelme, read_yolo
@@ -78,6 +78,7 @@ def read_masks(folder: Folder, settings: PrepareSettings) -> Reading | None:
     samples = [where for where in pictures if where not in marks.masks and where not in skipped]
     found = [Found(where, targets.get(where), None, splits.get(where)) for where in samples]
     evidence = _evidence(found, marks, meaning, [where for where in samples if where in secret], settings)
+    evidence += _joined(seen)
     evidence += [f"{where}: {why}" for where, why in skipped.items() if why.startswith(TOO_LARGE)]
     others = _not_read(folder, pictures, marks)
     reading = Reading(marks.layout, tuple(evidence), tuple(found), {**others, **folder.refused, **skipped})
@@ -126,6 +127,17 @@ def _evidence(
     if meaning.ignored:
         evidence.append(f"pixels of value {few(meaning.ignored)} are not judged")
     return evidence
+
+
+def _joined(seen: Mapping[str, Mask]) -> list[str]:
+    """Where more things are numbered than a mask can keep apart: said, so that nobody counts on them."""
+    most = {where: mask.joined for where, mask in seen.items() if mask.joined}
+    if not most:
+        return []
+    where = max(most, key=lambda name: most[name])
+    pictures = "1 picture has" if len(most) == 1 else f"{len(most):,} pictures have"
+    told = f"{pictures} more than {MOST_VALUES} numbered things, as {where} has {most[where]:,}"
+    return [f"{told}: they are kept as one thing each; cut the pictures into parts to tell them apart"]
 
 
 def _not_read(folder: Folder, pictures: Sequence[str], marks: Marks) -> dict[str, str]:
