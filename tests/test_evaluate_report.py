@@ -4,6 +4,7 @@ import re
 from dataclasses import asdict, replace
 from html.parser import HTMLParser
 from io import BytesIO
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from snowroll.base.errors import DataError
-from snowroll.base.nouns import Fault, Gate, Metric, Report
+from snowroll.base.nouns import Fault, Gate, Item, Metric, Report
+from snowroll.base.task import find_task
 from snowroll.evaluate.background import Background, Curve, Ledger, Passage, Shot, details_in_order
 from snowroll.evaluate.calibration import fit_temperature, reliability
 from snowroll.evaluate.card import COLUMNS, card, results_row
@@ -24,6 +26,8 @@ from snowroll.evaluate.plots import curve, matrix, thin, ticks
 from snowroll.evaluate.report import render, thumbnail
 from snowroll.evaluate.slices import find_slices
 from snowroll.evaluate.splits import BesideRandom, CrossValidated
+from snowroll.prepare.mask_targets import as_target
+from snowroll.project.reporting import _ledger
 
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)>'
 
@@ -331,3 +335,21 @@ def test_an_empty_answer_is_told_and_a_path_breaks_after_its_folders():
     assert "said <b>(nothing)</b>" in html
     assert "a&lt;b/<wbr>c/<wbr>1.jpg" in html
     assert "Red is wrong." in html
+
+
+def test_pictures_are_counted_for_every_class_that_they_show() -> None:
+    """A stratum is the rarest class of a picture; that the others are in it, too, is what a reader asks."""
+    masks = [np.full((4, 4), 0, np.uint8), np.eye(4, dtype=np.uint8), np.eye(4, dtype=np.uint8)]
+    targets = [as_target(mask, ["ground", "nucleus"]) for mask in masks]
+    items = [Item(str(n), target, "test" if n == 2 else "train") for n, target in enumerate(targets)]
+    version = SimpleNamespace(items=items, left_out={})
+    packed = SimpleNamespace(
+        version=version, pack=SimpleNamespace(failed=[]), schema={"classes": ["ground", "nucleus"]}
+    )
+    found = _ledger(SimpleNamespace(task=find_task("segment_images")), packed)  # type: ignore[arg-type]
+    assert found.shown == {"ground": {"train": 2, "test": 1}, "nucleus": {"train": 1, "test": 1}}
+    assert (found.total("train"), found.total("test")) == (2, 1)
+    report, background = a_report()
+    page = render(report, replace(background, ledger=found))
+    assert "Each image counts for every class that it shows." in page
+    assert re.search(r'<th scope="row">ground</th><td class="n">2</td><td class="n">1</td>', page)

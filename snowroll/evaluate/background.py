@@ -53,6 +53,7 @@ class Ledger:
     kept: Mapping[str, Mapping[str, int]]  # class -> split -> n
     left_out: Mapping[str, int] = field(default_factory=dict)  # reason -> n
     kind: str = "file"  # what a sample is
+    shown: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # likewise, where a sample may show several
 
     @property
     def splits(self) -> list[str]:

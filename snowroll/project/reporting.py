@@ -15,7 +15,7 @@ import numpy as np
 
 from snowroll.base import atomic
 from snowroll.base.listing import in_order
-from snowroll.base.nouns import Fault, Gate, Json, Metric, Plan, Report
+from snowroll.base.nouns import Fault, Gate, Item, Json, Metric, Plan, Report
 from snowroll.base.parts import own
 from snowroll.base.settings import as_flag
 from snowroll.evaluate.background import Background, Curve, Evidence, Ledger, Passage, details_in_order
@@ -214,15 +214,27 @@ def _floor(opened: Opened, packed: Packed, judged: Judged) -> dict[str, Any]:
 
 
 def _ledger(opened: Opened, packed: Packed) -> Ledger:
-    kept: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     items = packed.version.items
-    for item, stratum in zip(items, opened.task.strata([item.target for item in items]), strict=True):
-        kept[stratum][item.split] += 1
+    strata, of_classes = opened.task.strata([item.target for item in items]), own(opened.task.of_classes)
+    kept = _by_split(items, [[stratum] for stratum in strata])
+    shown: dict[str, dict[str, int]] = {}
+    if of_classes is not None and packed.schema.get("classes"):
+        classes = [sorted(set(of_classes([item.target]))) or ["nothing"] for item in items]
+        shown = _by_split(items, classes) if any(len(names) > 1 for names in classes) else {}
     left_out = Counter(packed.version.left_out.values())
     if packed.pack.failed:
         left_out["could not be decoded"] += len(packed.pack.failed)
-    read, parts = len(items) + len(packed.version.left_out), {name: dict(kept[name]) for name in in_order(sorted(kept))}
-    return Ledger(read, parts, left_out, opened.task.kind)
+    read = len(items) + len(packed.version.left_out)
+    return Ledger(read, kept, left_out, opened.task.kind, shown)
+
+
+def _by_split(items: Sequence[Item], names: Sequence[Sequence[str]]) -> dict[str, dict[str, int]]:
+    """name -> split -> how many of the items; names: [n] of each."""
+    counted: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for item, own_names in zip(items, names, strict=True):
+        for name in own_names:
+            counted[name][item.split] += 1
+    return {name: dict(counted[name]) for name in in_order(sorted(counted))}
 
 
 def _curves(headline: str, story: Story, unit: str) -> list[Curve]:
