@@ -353,3 +353,11 @@ def test_pictures_are_counted_for_every_class_that_they_show() -> None:
     page = render(report, replace(background, ledger=found))
     assert "Each image counts for every class that it shows." in page
     assert re.search(r'<th scope="row">ground</th><td class="n">2</td><td class="n">1</td>', page)
+
+
+def test_columns_of_classes_may_be_words_and_say_how_they_are_reckoned() -> None:
+    report, background = a_report()
+    rows = [{**row, "HD95 mm": 0.5, "measured in": "1 of 10"} for row in background.per_class]
+    page = render(report, replace(background, per_class=rows, class_words="Where it was missed, none is defined."))
+    assert "<p>Where it was missed, none is defined.</p>" in page
+    assert '<td class="n">0.500</td><td class="n">1 of 10</td>' in page

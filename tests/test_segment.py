@@ -379,3 +379,14 @@ def test_the_interval_of_a_recall_is_of_the_pixels_that_the_recall_is_of() -> No
     row, metric = next(row for row in told["per_class"] if row["class"] == "disc"), told["recall"]["disc"]
     assert metric.value == pytest.approx(row["recall"])
     assert metric.low <= 0.2 + 0.02 <= metric.high
+
+
+def test_an_edge_says_in_how_many_of_the_pictures_it_was_measured() -> None:
+    """Found exactly in one picture of ten, and missed in nine: a distance of 0 px is not all there is to say."""
+    truth = np.zeros((20, 20), np.uint8)
+    truth[5:12, 5:12] = 1
+    answers = [Prediction(as_target(truth if n == 0 else truth * 0, CLASSES), None, 0.0) for n in range(10)]
+    told = details(answers, [as_target(truth, CLASSES)] * 10, {"classes": CLASSES}, list("abcdefghij"))
+    row = next(row for row in told["per_class"] if row["class"] == "disc")
+    assert (row["HD95 px"], row["measured in"]) == (0.0, "1 of 10")
+    assert "missed" in told["class_words"]

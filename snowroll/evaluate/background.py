@@ -144,6 +144,7 @@ class Background:
     classes: Sequence[str] = ()
     confusion: Sequence[Sequence[int]] = ()  # [C][C], rows the truth
     per_class: Sequence[Mapping[str, Json]] = ()  # rows of metrics.per_class
+    class_words: str = ""  # how their columns are reckoned
     recall: Mapping[str, Metric] = field(default_factory=dict)  # class -> share found with its interval
     bins: Sequence[Bin] = ()
     temperature: Temperature | None = None

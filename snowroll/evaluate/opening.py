@@ -12,7 +12,7 @@ from snowroll.evaluate.compare import Verdict, signed_points
 from snowroll.evaluate.metrics import LABELS
 
 PLAIN = frozenset(
-    {"nll", "brier", "HD95 px", "skill", "mase", "rmsse", "smape", "r2", "mae", "rmse", "median_ae", "width"}
+    {"nll", "brier", "HD95 px", "HD95 mm", "skill", "mase", "rmsse", "smape", "r2", "mae", "rmse", "median_ae", "width"}
 )  # metrics that are no share of anything, so no per cent
 
 

@@ -27,6 +27,12 @@ WORDS = {
     "scans_found": "of the scans with something to be found, in how many any of it was touched",
     "scans_passed": "of the scans without, in how many nothing was said; 1 where there are none",
 }
+CLASS_WORDS = (
+    "HD95, how far surfaces lie apart, is a mean over those scans in which a class is and was also said: where it was "
+    "missed, or said and is not there, no distance is defined. So it stands beside in how many of the scans that hold "
+    "the class it was measured. Dice counts a missed or invented class as 0, and leaves out scans in which it neither "
+    "is nor was said; a whole scan with nothing to be found, of which nothing was said, counts 1."
+)
 
 
 def scorer(
@@ -108,18 +114,24 @@ def details(
     for place, (name, row) in enumerate(zip(names, rows, strict=True)):
         known = dice[~np.isnan(dice[:, place]), place]
         row["Dice"] = float(known.mean()) if len(known) else None
-        row["HD95 mm"] = float(np.mean(far[place])) if far[place] else None
+        distances, held = far[place]
+        row["HD95 mm"] = float(np.mean(distances)) if distances else None
+        row["measured in"] = f"{len(distances):,} of {held:,}" if place in things(names) else None
         seen = np.flatnonzero(there[:, place])
         if len(seen):
             own = [groups[scan] for scan in seen.tolist()]
             recall[name] = share_with_interval(by_scan[seen, place, place], there[seen, place], own)
     table = whole.astype(np.int64).tolist()
-    return {"words": WORDS, "classes": names, "confusion": table, "per_class": rows, "recall": recall}
+    told = {"words": WORDS, "class_words": CLASS_WORDS}
+    return {**told, "classes": names, "confusion": table, "per_class": rows, "recall": recall}
 
 
-def _surfaces(predictions: Sequence[Prediction], targets: Sequence[Json], classes: Sequence[str]) -> list[list[float]]:
-    """HD95 of each class to be found, in the scans that have it and were told to."""
+def _surfaces(
+    predictions: Sequence[Prediction], targets: Sequence[Json], classes: Sequence[str]
+) -> list[tuple[list[float], int]]:
+    """HD95 of each class to be found, in the scans that have it and were told to; and how many scans have it."""
     far: list[list[float]] = [[] for _ in classes]
+    held = [0] * len(classes)
     step = max(1, len(targets) // EDGES_OF)
     for p, target in list(zip(predictions, targets, strict=True))[::step]:
         if shape_of(p.value) != shape_of(target):
@@ -127,7 +139,8 @@ def _surfaces(predictions: Sequence[Prediction], targets: Sequence[Json], classe
         truth, said = numbered_volume(target, classes), numbered_volume(p.value, classes)
         said = np.where(truth == IGNORED, IGNORED, said)
         for place in things(classes):
+            held[place] += bool((truth == place).any())
             distance = surface_mm(truth == place, said == place, spacing_of(target))
             if distance is not None:
                 far[place].append(distance)
-    return far
+    return list(zip(far, held, strict=True))
