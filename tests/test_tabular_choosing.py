@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -49,6 +50,14 @@ def test_likewise_of_classes(law: Law, meant: str) -> None:
     told = columns()
     asked = classes_asked(told, SCHEMA, (law(told) > 0).tolist())
     assert {one.key: one.value for one in row_plan(fingerprint(asked))}["task.model"] == meant
+
+
+@pytest.mark.parametrize("line", ["logistic", "linear"])
+def test_a_direction_that_is_asked_for_is_held_by_what_is_chosen(line: str) -> None:
+    facts = fingerprint({"line": 0.9, "trees": 0.5})
+    held = replace(facts, facts={**facts.facts, "asked": {"monotone": ("a:1",)}})
+    for asked, meant in ((facts, line), (held, "boosted")):
+        assert {one.key: one.value for one in row_plan(asked, line)}["task.model"] == meant
 
 
 def test_what_tells_nothing_saves_nothing() -> None:

@@ -13,6 +13,8 @@ from snowroll.base.task import Fingerprint
 from snowroll.tasks.tabular.choosing import chosen
 from snowroll.tasks.tabular.rules import Rule, read_rules, refuse_unknown_columns
 
+_DIRECTED = ("boosted", "tree")  # models that hold a column to a direction; every one keeps to rules
+
 
 @dataclass(frozen=True, slots=True)
 class RowOptions:
@@ -49,7 +51,7 @@ class RowOptions:
         )
         if self.leaves < 2:
             raise UsageError(f"{self.leaves} is out of bounds", where="task.leaves", cure="set it to 2 or more")
-        if self.directions and self.model not in ("boosted", "tree"):
+        if self.directions and self.model not in _DIRECTED:
             told = f"model '{self.model}' does not hold a column to a direction"
             raise UsageError(told, where="task.monotone", cure="use boosted or tree, or leave it out")
         known = {*self.numbers, *self.categories}
@@ -122,6 +124,9 @@ def row_plan(fingerprint: Fingerprint, line: str = "logistic") -> list[Choice]:
     columns, n = fingerprint.schema.get("columns", []), fingerprint.n["train"]
     asked: Mapping[str, Json] = fingerprint.facts.get("asked") or {}
     better = chosen(fingerprint.facts.get("asked_apart") or {}, line, n)
+    if asked.get("monotone") and better and better.value not in _DIRECTED:
+        why = f"{line} does not hold a column to the direction that task.monotone asks for"
+        better = Choice("task.model", _DIRECTED[0], why)
     model = asked.get("model") or (better.value if better else "boosted")
     numbers = [one["name"] for one in columns if one["kind"] in ("number", "date")]
     words = [one["name"] for one in columns if one["kind"] in ("category", "flag")]
