@@ -197,6 +197,22 @@ def test_a_class_written_as_a_fraction_is_the_same_class() -> None:
     assert codes(filed(rows))["labels_alike"].message.startswith("'2' (30) and '2.0' (4)")
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("<=50K", ">50K"), ("<5", ">5"), ("-1", "1"), ("A+", "A-"), ("A", "A-"), ("1.5", "15"), ("10-19", "1019")],
+)
+def test_classes_that_differ_by_a_sign_are_two(one: str, other: str) -> None:
+    rows = [(f"{k}.png", one) for k in range(30)] + [(f"x{k}.png", other) for k in range(12)]
+    assert "labels_alike" not in codes(filed(rows))
+
+
+def test_a_rare_class_of_another_comparison_is_no_slip() -> None:
+    rows = [(f"{k}.png", "income<=50K") for k in range(200)] + [(f"x{k}.png", "income>=50K") for k in range(12)]
+    assert "labels_alike" not in codes(filed(rows))
+    dotted = [(f"{k}.png", "<=50K") for k in range(30)] + [(f"x{k}.png", "<=50K.") for k in range(12)]
+    assert "labels_alike" in codes(filed(dotted))
+
+
 def test_a_class_that_is_missing_from_validation_is_named_unless_it_is_rare() -> None:
     def view(rare: int) -> View:
         labels = ["a"] * 60 + ["b"] * rare

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import string
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator
@@ -21,6 +20,8 @@ _DOES = {"test": "judged on", "val": "used to choose"}
 _EXPECTED = 3  # samples of a class that a split would have by its share, below which none is no wonder
 _STRETCH = 50  # samples with a time; fewer show no stretch
 _HARDLY = 1e-4  # times that a stretch of one label would come about by chance
+# a point between digits; a minus before a number, between digits or at either end; a "not" before a name
+_SIGN = re.compile(r"(?<=\d)[.-](?=\d)|(?<!\w)-(?=\d)|^[-!](?=\w)|(?<=\w)-$")
 _UNEVEN = 10  # the largest class over the smallest
 
 
@@ -69,7 +70,7 @@ def _one_class(view: View) -> Iterator[Fault]:
 def _spelt_twice(view: View) -> Iterator[Fault]:
     """Two classes that are one: names that differ in case, blanks or accents; a rare one that is a slip of another."""
     rows = _rows_by_label(view)
-    plain = {name: _plain(name) for name in rows}
+    plain = {name: plain_name(name) for name in rows}
     for one, other in combinations(sorted(rows, key=lambda name: -len(rows[name])), 2):
         is_same = plain[one] == plain[other]
         if is_same or (len(rows[other]) * 10 < len(rows[one]) and _is_slip(plain[one], plain[other])):
@@ -83,25 +84,34 @@ def _spelt_twice(view: View) -> Iterator[Fault]:
             yield view.fault(code, "warn", rows[other], message, cure, confidence, view.ask(rows[other]))
 
 
-def _plain(name: str) -> str:
-    """
-    >>> _plain(" Café-noir"), _plain("cafe_Noir "), _plain("3.0"), _plain("03"), _plain("12345678"), _plain("1_0")
-    ('cafenoir', 'cafenoir', '3', '3', '12345678', '10')
+def plain_name(name: str) -> str:
+    """A name without case, accents, blanks and marks; those that say something, signs and operators, are left.
+
+    >>> [plain_name(name) for name in (" Café-noir", "cafe_Noir ", "3.0", "03", "12345678", "1_0", "type-1")]
+    ['cafenoir', 'cafenoir', '3', '3', '12345678', '10', 'type1']
+    >>> [plain_name(name) for name in ("<=50K.", ">50K", "-1", "A-", "1.5", "10-19")]
+    ['<=50k', '>50k', '-1', 'a-', '1.5', '10-19']
     """
     if (number := re.fullmatch(r"\s*0*(\d+)(?:\.0+)?\s*", name)) is not None:
         return number[1]
-    folded = unicodedata.normalize("NFKD", name).casefold()
-    return "".join(c for c in folded if c.isalnum() or c in "+#")
+    folded = unicodedata.normalize("NFKD", name.strip()).casefold()
+    return "".join(
+        c
+        for place, c in enumerate(folded)
+        if c.isalnum() or c in "#*%^" or unicodedata.category(c) == "Sm" or _SIGN.match(folded, place)
+    )
 
 
 def _is_slip(one: str, other: str) -> bool:
-    """Whether two words of five letters or more are one slip of the fingers apart.
+    """Whether two words of five letters or more are one slip apart; digits and signs are no slips.
 
     >>> _is_slip("cardboard", "cardbaord"), _is_slip("cardboard", "cardbord"), _is_slip("class10", "class11")
     (True, True, False)
+    >>> _is_slip("income<=50k", "income>=50k")
+    False
     """
     letters = min(len(one), len(other))
-    if letters < 5 or one.strip(string.digits) == other.strip(string.digits):
+    if letters < 5 or [c for c in one if not c.isalpha()] != [c for c in other if not c.isalpha()]:
         return False
     same = sum(block.size for block in SequenceMatcher(None, one, other).get_matching_blocks())
     return max(len(one), len(other)) - same <= 1

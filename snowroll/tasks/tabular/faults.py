@@ -10,6 +10,7 @@ import numpy as np
 
 from snowroll.base.errors import UsageError, did_you_mean
 from snowroll.base.nouns import Fault, Json
+from snowroll.prepare.label_check import plain_name
 from snowroll.prepare.tables import Cell
 from snowroll.prepare.view import View, count
 from snowroll.tasks.tabular.columns import LEARNT
@@ -132,7 +133,7 @@ def _spelt_twice(columns: Sequence[Mapping[str, Json]]) -> Iterator[Fault]:
     for column in columns:
         alike: dict[str, list[str]] = defaultdict(list)
         for level in column.get("levels", ()):
-            alike["".join(letter for letter in level.casefold() if letter.isalnum())].append(level)
+            alike[plain_name(level)].append(level)
         pairs = [words for plain, words in alike.items() if plain and len(words) > 1]
         if pairs:
             named = "; ".join(" and ".join(f"'{word}'" for word in words) for words in pairs[:3])
