@@ -102,6 +102,19 @@ def test_a_label_file_that_names_absent_pictures(tmp_path: Path) -> None:
     assert "take their rows out" in fault["cure"]
 
 
+def test_many_files_of_one_reason_hide_no_other(tmp_path: Path) -> None:
+    data = draw_shapes(tmp_path / "data", each=10)
+    for number in range(1_100):
+        (data / f"a{number}.md").write_text("a note")
+    rows = [f"{kind}/{number:02}.png,{kind}" for kind in CLASSES for number in range(10)]
+    (data / "labels.csv").write_text("\n".join(["path,label", *rows, *(f"bar/{n}.png,bar" for n in range(500, 520))]))
+    snowroll("init", tmp_path)
+    faults = {fault["code"]: fault for fault in snowroll("check", tmp_path, "--json").json["faults"]}
+    assert "1,100 not read" in faults["skipped_files"]["message"]
+    assert len(faults["skipped_files"]["paths"]) == 1_000
+    assert len(faults["absent_files"]["paths"]) == 20
+
+
 def test_a_list_of_a_gigabyte_is_passed_over_aloud(tmp_path: Path) -> None:
     """A sparse file: its size is what is judged."""
     data = draw_shapes(tmp_path / "data", each=10)

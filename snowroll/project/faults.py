@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
@@ -14,7 +13,7 @@ from snowroll.base import atomic
 from snowroll.base.nouns import Fault, Json, Sample, canonical, digest
 from snowroll.base.parts import own
 from snowroll.prepare.check import SplitFree, check, left_out, split_free
-from snowroll.prepare.disk import EMPTY, OURS
+from snowroll.prepare.disk import EMPTY
 from snowroll.prepare.duplicates import Group, copy_groups, scene_groups
 from snowroll.prepare.look import Look
 from snowroll.prepare.manifest import SEVERAL, TOO_LARGE, TWO_ROWS, TWO_SPLITS
@@ -26,7 +25,7 @@ from snowroll.project.opened import Opened, Say
 from snowroll.project.opinions import known_opinions, opinions_on, said_of
 from snowroll.project.placements import placements
 from snowroll.project.split_free import keep_split_free, read_split_free
-from snowroll.project.stock import Stock
+from snowroll.project.stock import PassedOver, Stock
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +56,14 @@ class Inspection:
         splits, rules = placements(opened), rules_of(opened)
         lie = [splits.get(sample.id, sample.split) for sample in self.samples]  # often as the folder has them
         options, _ = opened.settings.section("task", opened.task.Options, beside=("name",))
-        seen = [self._seen, stock.skipped, lie, asdict(options), opened.prepare.scenes, rules]
+        skipped = {why: asdict(over) for why, over in stock.skipped.items()}
+        seen = [self._seen, skipped, lie, asdict(options), opened.prepare.scenes, rules]
         path = opened.store.packs / "faults" / f"{digest(canonical(seen))}.json"
         if (told := _load(path)) is not None:
             return told
         free = self._split_free
         view = self._view(splits=splits, options=options, said=said_of(self.said, self.samples, stock.schema))
-        faults = [*check(view, free), *_by_task(opened, view), *_skipped(opened, stock)]
+        faults = [*check(view, free), *_by_task(opened, view), *_skipped(stock)]
         if opened.prepare.scenes:  # they are groups now
             faults = [fault for fault in faults if fault.code != "undeclared_groups"]
         aside = left_out_by_rule(faults, rules) | left_out(faults, view)
@@ -118,40 +118,34 @@ def _by_task(opened: Opened, view: View) -> list[Fault]:
     return [*opened.task.faults(view), *(doubted(view) if doubted else ())]
 
 
-def _skipped(opened: Opened, stock: Stock) -> list[Fault]:
+def _skipped(stock: Stock) -> list[Fault]:
     """Files in the folder that are no samples, by reason: nothing is passed over in silence."""
-    reasons: dict[str, list[str]] = {}
-    ours = OURS if opened.data == opened.root.resolve() else ()
-    for where, why in stock.skipped.items():
-        if where in ours:
-            continue
-        family = next((one for one in (TWO_ROWS, TWO_SPLITS) if why.startswith(one)), re.sub(r" line \d+", "", why))
-        reasons.setdefault(family, []).append(where)
-    return [_passed_over(why, tuple(paths)) for why, paths in reasons.items()]
+    return [_passed_over(why, over) for why, over in stock.skipped.items()]
 
 
-def _passed_over(why: str, paths: tuple[str, ...]) -> Fault:
+def _passed_over(why: str, over: PassedOver) -> Fault:
+    n, paths = over.n, over.some
     if why.startswith("named in "):
         cure = "put the files there, or take their rows out of the manifest"
-        return Fault("absent_files", "warn", paths, f"{len(paths):,} rows without a sample: {why}", cure)
+        return Fault("absent_files", "warn", paths, f"{n:,} rows without a sample: {why}", cure)
     if why == TWO_ROWS:
-        told = f"{count(len(paths), 'file')} left out, named in two rows with different labels"
+        told = f"{count(n, 'file')} left out, named in two rows with different labels"
         return Fault("conflicting_rows", "warn", paths, f"{told}: {', '.join(paths[:3])}", "keep the right row of each")
     if why == TWO_SPLITS:
-        told = f"{count(len(paths), 'file')} left out, named in two rows with different splits: {', '.join(paths[:3])}"
+        told = f"{count(n, 'file')} left out, named in two rows with different splits: {', '.join(paths[:3])}"
         return Fault("rows_in_two_splits", "warn", paths, told, "keep the row of the split that each belongs to")
     if why == SEVERAL:
-        told = f"{count(len(paths), 'file')} left out, each with several labels: {', '.join(paths[:3])}"
+        told = f"{count(n, 'file')} left out, each with several labels: {', '.join(paths[:3])}"
         cure = "nothing, if those of one label are meant; else name the column of one class: --prepare.label_column"
         return Fault("several_labels", "warn", paths, told, cure)
     if why.startswith(TOO_LARGE):
         told = f"{paths[0]} is {why}: if it says labels, splits or groups, they are not known"
         return Fault("oversized_manifest", "warn", paths, told, "divide it into several files")
     if why == EMPTY:
-        told = f"{count(len(paths), 'folder')} without a file: {', '.join(paths[:3])}"
+        told = f"{count(n, 'folder')} without a file: {', '.join(paths[:3])}"
         return Fault("empty_folder", "warn", paths, told, "put its pictures back, or remove it")
     cure = "nothing, if that is right; else name what it is: `snowroll explain prepare` lists the settings"
-    return Fault("skipped_files", "note", paths, f"{len(paths):,} not read as samples: {why}", cure)
+    return Fault("skipped_files", "note", paths, f"{n:,} not read as samples: {why}", cure)
 
 
 def _named(samples: list[Sample], groups: list[Group]) -> dict[str, str]:

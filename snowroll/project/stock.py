@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 from snowroll.base.errors import DataError
 from snowroll.base.nouns import Json, Sample, canonical
 from snowroll.base.parts import own
 from snowroll.base.task import Reading, Task
+from snowroll.prepare.disk import OURS
 from snowroll.prepare.index import index, stamp
+from snowroll.prepare.manifest import TWO_ROWS, TWO_SPLITS
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.project.labels import said_now
 from snowroll.project.opened import Opened, Say
 
-MOST_SKIPPED = 1_000  # files passed over that are remembered by name
+MOST_NAMED = 1_000  # files passed over for one reason that are remembered by name
+MOST_REASONS = 100  # that are told apart
+
+
+@dataclass(frozen=True, slots=True)
+class PassedOver:
+    """Files that are no samples, for one reason: how many, and the first of them."""
+
+    n: int
+    some: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +38,7 @@ class Stock:
     targets: Mapping[str, Json]  # sample id -> target; absent: not labelled
     for_test: frozenset[str]  # labelled for the locked test set
     layout: str
-    skipped: Mapping[str, str]  # where -> why it is no sample
+    skipped: Mapping[str, PassedOver]  # by why they are no samples
     schema: Mapping[str, Json]
 
 
@@ -47,7 +59,12 @@ def take_stock(opened: Opened, say: Say) -> Stock:
     named = [*opened.prepare.labels, *targets.values()]
     story = catalog.story("layout") or {}
     schema = {**story.get("schema", {}), **opened.task.schema(named)}
-    return Stock(samples, targets, for_test, catalog.pointer("layout") or "", story.get("skipped", {}), schema)
+    told = story.get("passed_over")
+    if told is None:  # indexed by an older Snowroll
+        skipped = _by_reason(opened, story.get("skipped", {}))
+    else:
+        skipped = {why: PassedOver(one["n"], tuple(one["some"])) for why, one in told.items()}
+    return Stock(samples, targets, for_test, catalog.pointer("layout") or "", skipped, schema)
 
 
 def _index(opened: Opened, seen: str, say: Say) -> None:
@@ -65,11 +82,29 @@ def _index(opened: Opened, seen: str, say: Say) -> None:
     passed_over = {**reading.skipped, **opened.folder.refused}
     told = {
         "evidence": list(reading.evidence),
-        "skipped": dict(list(passed_over.items())[:MOST_SKIPPED]),
+        "passed_over": {why: asdict(one) for why, one in _by_reason(opened, passed_over).items()},
         "schema": dict(reading.schema),
     }
     catalog.set_pointer("layout", reading.layout, told)
     catalog.set_pointer("folder", seen, {"samples": len(fresh)})
+
+
+def _by_reason(opened: Opened, skipped: Mapping[str, str]) -> dict[str, PassedOver]:
+    """Every file is counted; of each reason the first are named. The project's own files are none of them."""
+    ours = OURS if opened.data == opened.root.resolve() else ()
+    counts: Counter[str] = Counter()
+    some: dict[str, list[str]] = {}
+    for where, why in skipped.items():
+        if where in ours:
+            continue
+        reason = next((one for one in (TWO_ROWS, TWO_SPLITS) if why.startswith(one)), re.sub(r" line \d+", "", why))
+        if reason not in some and len(some) >= MOST_REASONS:
+            reason = "for other reasons"
+        counts[reason] += 1
+        named = some.setdefault(reason, [])
+        if len(named) < MOST_NAMED:
+            named.append(where)
+    return {why: PassedOver(counts[why], tuple(named)) for why, named in some.items()}
 
 
 def read(opened: Opened) -> Reading:

@@ -92,7 +92,7 @@ def told_of_all(faults: Sequence[Fault]) -> list[str]:
 
 def told(fault: Fault) -> list[str]:
     """A finding as a person reads it: what, where, what to do."""
-    shown = ", ".join(fault.paths[:PATHS]) + (f" ... ({len(fault.paths):,} files)" if len(fault.paths) > PATHS else "")
+    shown = ", ".join(fault.paths[:PATHS]) + (f" ... ({len(fault.paths):,} named)" if len(fault.paths) > PATHS else "")
     sure = f"  ({fault.confidence:.0%} sure)" if 0.005 <= fault.confidence < 1 else ""
     return [
         f"{MARK[fault.severity]}  {fault.code}: {shortened(fault.message)}{sure}",
