@@ -17,12 +17,15 @@ from series_kit import learnt, plain, read, write
 from snowroll.base.nouns import Batch, Prediction
 from snowroll.evaluate.background import Evidence
 from snowroll.prepare.augment import CounterDraw
+from snowroll.prepare.read import Folder
+from snowroll.prepare.settings import PrepareSettings
 from snowroll.tasks.forecast import task
 from snowroll.tasks.forecast.calibrating import fences
 from snowroll.tasks.forecast.drawing import lines_of
 from snowroll.tasks.forecast.floor import naive_errors
 from snowroll.tasks.forecast.model import Calibrated, Forecaster, Inputs, Said, Targets
 from snowroll.tasks.forecast.options import ForecastOptions
+from snowroll.tasks.forecast.reading import read_series
 from snowroll.tasks.forecast.recordings import Recording
 from snowroll.tasks.forecast.scoring import scorer
 from snowroll.tasks.forecast.training import augment, encode_targets, loss, taught
@@ -354,6 +357,17 @@ def test_others_data_is_cut_as_the_model_was_taught(project: Path, tmp_path: Pat
     judged = snowroll("eval", project, "--data", folder, "--json")
     assert judged.code == 0, judged.err
     assert judged.json["n"] > 20
+
+
+def test_with_nothing_to_learn_from_every_window_is_judged(tmp_path: Path) -> None:
+    """As of an outside folder; 300 rows are too few to learn from, and enough to judge windows of 96 and 24."""
+    folder = write(tmp_path, {"load": plain(300)})
+    settings = PrepareSettings(workers=1, test=1.0, val=0.0, asked={"horizon": 24, "context": 96})
+    reading = read_series(Folder(folder), settings)
+    assert reading is not None
+    found = [one for one in reading.found if one.target is not None]
+    assert {one.split for one in found} == {"test"}
+    assert len(found) == 300 - 24 - 96 + 1
 
 
 @pytest.mark.slow

@@ -114,7 +114,8 @@ def _outside(opened: Opened, trained: Trained, data: Path, say: Say) -> tuple[Op
     folder = Folder(data)
     column = str(trained.schema.get("target", ""))  # of a table: which of its columns the model was taught
     settings = opened.as_learnt(trained.plan.task, trained.schema).prepare.for_strangers()
-    reading = opened.task.recognise(folder, replace(settings, label_column=column))
+    # a task that cuts its splits out of a text or a series makes all of it the test
+    reading = opened.task.recognise(folder, replace(settings, label_column=column, test=1.0, val=0.0))
     if reading is None or not reading.found:
         told = f"nothing here that task '{opened.task.name}' can read"
         raise DataError(told, where=data, cure=opened.task.wants)

@@ -238,7 +238,7 @@ def _windows(
     declared = split_of_name(where) or split_of_folders(where)
     windows = list(origins(len(values), shape, settings.test, settings.val))
     learnt = [origin for origin, split in windows if split in ("train", None)]
-    whole = declared is not None or shape.by_series
+    whole = declared is not None or shape.by_series or not learnt
     scale = scale_of(values if whole else values[: max(learnt, default=0) + shape.horizon], shape.season)
     rows = shape.context + shape.stride - 1
     found = []

@@ -60,7 +60,7 @@ def shape_of(
             elif "context" not in asked and context > _LEAST_BACK:
                 context = max(_LEAST_BACK, context * 3 // 4)
             else:
-                _refuse(length, horizon, context, asked)
+                _refuse(length, horizon, context, asked, "" if test >= 1 else ", in three stretches of time")
     every = int(asked.get("every", 1))
     if every > horizon:  # the last of them would be judged by no forecast
         told = f"{every:,} steps from one forecast to the next, and {horizon:,} are told"
@@ -102,14 +102,18 @@ def _context(horizon: int, season: int, length: int, asked: Mapping[str, Json]) 
 
 
 def _fits(length: int, horizon: int, context: int, test: float, val: float) -> bool:
-    """Whether at least a horizon of windows can be learnt from, more than are validated."""
+    """Whether at least a horizon of windows can be learnt from, more than are validated; one, where all is judged."""
+    if test >= 1:
+        return length >= horizon + context
     to_val, _ = borders(length, horizon, test, val)
     origins = to_val - horizon - context + 1
     return origins >= max(8, horizon // 2) and to_val >= 0.35 * length
 
 
-def _refuse(length: int, horizon: int, context: int, asked: Mapping[str, Json]) -> None:
-    told = f"{length:,} values are too few for windows of {context} and {horizon}, in three stretches of time"
+def _refuse(
+    length: int, horizon: int, context: int, asked: Mapping[str, Json], how: str = ", in three stretches of time"
+) -> None:
+    told = f"{length:,} values are too few for windows of {context} and {horizon}{how}"
     if "horizon" in asked or "context" in asked:
         raise UsageError(told, where="task.horizon, task.context", cure="make them shorter, or bring longer series")
     raise DataError(told, cure="bring a longer series, or many of them")
@@ -128,13 +132,15 @@ def origins(length: int, shape: Shape, test: float, val: float) -> Iterator[tupl
 
     A window of training tells rows before validation's stretch; one of validation begins a horizon after its stretch
     does and ends before the test's; so no row is told in two splits, and a horizon lies between them. They lie on
-    multiples of the stride, whatever follows: a series that grows keeps its windows.
+    multiples of the stride, whatever follows: a series that grows keeps its windows. With test = 1 all are the test's.
     """
     to_val, to_test = borders(length, shape.horizon, test, val)
     first = min(shape.context + shape.stride - 1, max(shape.context, length // 2))
     for origin in range(-(-first // shape.stride) * shape.stride, length - shape.horizon + 1, shape.stride):
         if shape.by_series:
             yield origin, None
+        elif test >= 1:
+            yield origin, "test"
         elif origin + shape.horizon <= to_val:
             yield origin, "train"
         elif to_val + shape.horizon <= origin and origin + shape.horizon <= to_test:
