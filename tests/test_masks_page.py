@@ -102,3 +102,10 @@ def test_a_region_is_filled_and_a_stroke_taken_back(visit: Callable[[], Visit]) 
     drag(page, (200, 150), (240, 150))
     page.page.keyboard.press("u")
     assert np.array_equal(answered(page, item), 2 * suggested())
+
+
+def test_the_background_is_not_painted_over(visit: Callable[[], Visit]) -> None:
+    page = visit()
+    wait_for_suggestion(page)
+    at = "([x, y]) => document.querySelector('.paint').getContext('2d').getImageData(x, y, 1, 1).data[3]"
+    assert [page.page.evaluate(at, place) for place in ([10, 10], [90, 75])] == [0, 120]

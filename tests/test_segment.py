@@ -22,6 +22,7 @@ from snowroll.base.nouns import Batch, Json, Prediction, Sample
 from snowroll.base.task import Fingerprint, find_task
 from snowroll.prepare.augment import CounterDraw
 from snowroll.prepare.look import Look
+from snowroll.prepare.mask_pictures import drawn
 from snowroll.prepare.mask_targets import IGNORED, as_target, fitted, mask_of, numbered, shares, unfitted
 from snowroll.prepare.packed_png import by_value, places_of
 from snowroll.prepare.read import Folder
@@ -390,3 +391,12 @@ def test_an_edge_says_in_how_many_of_the_pictures_it_was_measured() -> None:
     row = next(row for row in told["per_class"] if row["class"] == "disc")
     assert (row["HD95 px"], row["measured in"]) == (0.0, "1 of 10")
     assert "missed" in told["class_words"]
+
+
+def test_the_background_is_left_as_the_picture_has_it() -> None:
+    rgb = photo(0)
+    seen = np.asarray(drawn(rgb, as_target(a_mask((0, 1)), CLASSES), None, {"classes": CLASSES}))
+    assert np.array_equal(seen[:, :20], rgb[:, :20])
+    assert not np.array_equal(seen[:, 20:], rgb[:, 20:])
+    named = np.asarray(drawn(rgb, as_target(a_mask((0, 1)), ["road", "sky"]), None, {"classes": ["road", "sky"]}))
+    assert not np.array_equal(named[:, :20], rgb[:, :20])

@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 # told apart by most eyes (Okabe and Ito 2008), then by turning round the circle of hues
 COLOURS = ((0, 114, 178), (230, 159, 0), (0, 158, 115), (204, 121, 167), (86, 180, 233), (213, 94, 0), (240, 228, 66))
 WRONG = (220, 30, 60)
+GROUNDS = frozenset({"background", "ground", "nothing", "0"})  # what is left when everything has been found
 SHOWN = 0.5  # how strongly a class colours its pixels
 
 
 def drawn(rgb: np.ndarray, target: Json | None, prediction: Json | None, schema: Mapping[str, Json]) -> Image:
-    """The picture under the colours of its classes. Of two masks: what is there, what was said, and where they differ,
-    side by side.
+    """The picture under the colours of its classes, but for the background. Of two masks: what is there, what was said,
+    and where they differ, side by side.
     """
     from PIL import Image
 
@@ -30,7 +31,8 @@ def drawn(rgb: np.ndarray, target: Json | None, prediction: Json | None, schema:
         return Image.fromarray(rgb)
     classes = schema.get("classes") or (target or prediction or {})["classes"]
     masks = [_at_size(mask, rgb, classes) for mask in (target, prediction) if mask is not None]
-    panels = [_coloured(rgb, mask) for mask in masks]
+    plain = [place for place, name in enumerate(classes) if name.lower() in GROUNDS]
+    panels = [_coloured(rgb, mask, plain) for mask in masks]
     if len(masks) == 2:
         differs = (masks[0] != masks[1]) & (masks[0] != IGNORED)
         grey = np.repeat(rgb.mean(axis=2, keepdims=True), 3, axis=2)
@@ -60,11 +62,12 @@ def _at_size(target: Json, rgb: np.ndarray, classes: list[str]) -> np.ndarray:
         return np.full(rgb.shape[:2], IGNORED, np.uint8)
 
 
-def _coloured(rgb: np.ndarray, mask: np.ndarray) -> np.ndarray:
+def _coloured(rgb: np.ndarray, mask: np.ndarray, plain: list[int]) -> np.ndarray:
+    """plain: the classes that are left as the picture has them, so that what lies in them is seen."""
     table = np.zeros((256, 3))
     for number in range(255):
         table[number] = colour(number)
-    mixed = (1 - SHOWN) * rgb + SHOWN * table[mask]
+    mixed = np.where(np.isin(mask, plain)[..., None], rgb, (1 - SHOWN) * rgb + SHOWN * table[mask])
     return np.where((mask == IGNORED)[..., None], rgb // 2, mixed).astype(np.uint8)
 
 

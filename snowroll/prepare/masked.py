@@ -16,7 +16,9 @@ class Masked(Task):
 
     pipeline = "image-segmentation"  # the model hubs' word
     in_pixels = True
-    legend = "From left to right: what it is, what the model said, and in red where the two differ."
+    legend = (
+        "From left to right: what it is, what the model said, and in red where the two differ. Background is plain."
+    )
 
     def schema(self, targets: Iterable[Json]) -> dict[str, Json]:
         from snowroll.prepare.mask_targets import all_classes

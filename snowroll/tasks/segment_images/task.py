@@ -222,8 +222,7 @@ class SegmentImages(Masked):
         if batch.targets is None:
             return drawn(rgb, None, None, {})
         mask = batch.targets[row].cpu().numpy()
-        names = [str(number) for number in range(int(mask[mask != 255].max(initial=0)) + 1)]
-        return drawn(rgb, as_target(mask, names), None, {"classes": names})
+        return drawn(rgb, as_target(mask, schema["classes"]), None, schema)
 
     # 5 deploy
 

@@ -7,8 +7,9 @@ import { element, key } from '/static/parts.js';
 const BY_DIGIT = 10;
 const IGNORED = 255;
 const GROUNDS = ['background', 'ground', '0', 'nothing', 'other', 'void'];
-// as drawing.py's, so that a class has one colour everywhere
+// as mask_pictures.py's, so that a class has one colour everywhere
 const COLOURS = [[0, 114, 178], [230, 159, 0], [0, 158, 115], [204, 121, 167], [86, 180, 233], [213, 94, 0], [240, 228, 66]];
+const PLAIN = ['background', 'ground', 'nothing', '0']; // as mask_pictures.py's: not painted over, so that things are seen
 const STROKES = 20; // that U can take back
 
 /** @param {HTMLElement} place @param {{classes: string[]}} schema @param {(target: unknown) => void} answer */
@@ -28,12 +29,14 @@ export function mount(place, schema, answer) {
   /** @type {number[] | null} */ let pointer = null;
   /** Counts questions, so that a mask that was decoded late is not painted over the next. */ let turn = 0;
 
+  const isPlain = schema.classes.map((name) => PLAIN.includes(name.toLowerCase()));
   const rows = schema.classes.map((name, number) => {
     const item = element('li');
     const button = /** @type {HTMLButtonElement} */ (element('button'));
     button.type = 'button';
     const dot = element('span', 'dot');
-    dot.style.background = `rgb(${colour(number).join(' ')})`;
+    if (isPlain[number]) dot.style.boxShadow = 'inset 0 0 0 1px currentColor';
+    else dot.style.background = `rgb(${colour(number).join(' ')})`;
     const text = element('span', 'name');
     text.textContent = name;
     const share = element('span', 'share small');
@@ -69,7 +72,7 @@ export function mount(place, schema, answer) {
         image.data[at] = red;
         image.data[at + 1] = green;
         image.data[at + 2] = blue;
-        image.data[at + 3] = isHidden ? 0 : 120;
+        image.data[at + 3] = isHidden || isPlain[value] ? 0 : 120;
       }
     }
     pen.putImageData(image, x0, y0);

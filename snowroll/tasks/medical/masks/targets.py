@@ -33,10 +33,9 @@ def _three(values: np.ndarray) -> Triple:
     return (float(values[0]), float(values[1]), float(values[2]))
 
 
-def drawn_row(image: Image, mask: np.ndarray) -> Image:
+def drawn_row(image: Image, mask: np.ndarray, classes: Sequence[str]) -> Image:
     """Slices side by side, under the mask [D, H, W] of numbers."""
     from snowroll.prepare.mask_pictures import drawn
 
-    names = [str(number) for number in range(int(mask[mask != IGNORED].max(initial=0)) + 1)]
-    sheet = mosaic(mask, IGNORED)
-    return drawn(np.asarray(image.convert("RGB")), as_target(sheet, names), None, {"classes": names})
+    target = as_target(mosaic(mask, IGNORED), classes)
+    return drawn(np.asarray(image.convert("RGB")), target, None, {"classes": list(classes)})

@@ -218,7 +218,9 @@ class MedicalMasks(Masked):
         from snowroll.tasks.medical.masks.targets import drawn_row
 
         image = shown(batch.inputs.image[row])
-        return image if batch.targets is None else drawn_row(image, batch.targets[row].cpu().numpy())
+        if batch.targets is None:
+            return image
+        return drawn_row(image, batch.targets[row].cpu().numpy(), schema["classes"])
 
     def cautions(self, schema: Schema, options: MaskOptions) -> list[str]:
         return list(CAUTIONS)
