@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import islice, pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from snowroll.prepare.bytepairs import LETTERS as PRINTED
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.prepare.texts import marks, read_text
+from snowroll.project import talking
 from snowroll.tasks.write_text import task
 from snowroll.tasks.write_text.deploying import Framed
 from snowroll.tasks.write_text.going_on import MOST, generate, pieces
@@ -34,6 +36,7 @@ from snowroll.tasks.write_text.spelling import spelled_out
 from snowroll.tasks.write_text.texts import codes_of, fault_of, text_of
 from snowroll.train.foresight import no_foresight
 from snowroll.train.trial import Trial
+from snowroll.verbs.eval import _outside
 
 LETTERS = "abc déf 雪球.\n"
 SCHEMA = {"type": "text", "characters": "".join(sorted(set(LETTERS)))}
@@ -259,6 +262,44 @@ def test_the_gate_finds_who_looks_ahead(ahead: int) -> None:
         in_order=True,
     )
     assert no_foresight(trial).holds == (ahead == 0)
+
+
+def test_with_nothing_to_learn_from_every_passage_is_judged(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("so it goes on and on\n" * 3_000)
+    reading = read_texts(Folder(tmp_path), PrepareSettings(workers=1, test=1.0, val=0.0))
+    assert reading is not None
+    assert {one.split for one in reading.found} == {"test"}
+    assert len(reading.found) > 110
+
+
+def test_an_outside_text_is_judged_whole(tmp_path: Path) -> None:
+    """By the verb: the settings that a task is asked with."""
+    asked = []
+
+    class Folded(type(task)):  # type: ignore[misc]
+        def recognise(self, folder: object, settings: PrepareSettings) -> None:
+            asked.append((settings.test, settings.val))
+
+    opened = SimpleNamespace(task=Folded(), as_learnt=lambda *_: SimpleNamespace(prepare=PrepareSettings()))
+    trained = SimpleNamespace(schema={}, plan=SimpleNamespace(task=None))
+    with pytest.raises(DataError, match="nothing here"):
+        _outside(opened, trained, tmp_path, print)  # type: ignore[arg-type]
+    assert asked == [(1.0, 0.0)]
+
+
+def test_each_line_typed_is_answered_with_a_seed_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds = []
+
+    def closing(model: object, line: str, schema: object, options: object, seed: int) -> list[str]:
+        seeds.append(seed)
+        return [line]
+
+    trained = SimpleNamespace(model=None, schema={}, plan=SimpleNamespace(task=None, seed=5))
+    monkeypatch.setattr(talking, "load_model", lambda *_: trained)
+    told: list[str] = []
+    opened = SimpleNamespace(task=SimpleNamespace(closing=closing))
+    talking.talk(opened, 1, ["so\n", "it\n", "\n", "goes\n"], told.append)  # type: ignore[arg-type]
+    assert seeds == [5, 6]
 
 
 def test_what_follows_is_told_from_the_last_context() -> None:

@@ -183,7 +183,7 @@ class Parts:
         raise NotImplementedError
 
     @_left_out
-    def closing(self, model: Any, line: str, schema: Schema, options: Any) -> Iterator[str]:
+    def closing(self, model: Any, line: str, schema: Schema, options: Any, seed: int) -> Iterator[str]:
         """Pieces of what a model says to a line typed at a terminal."""
         raise NotImplementedError
 

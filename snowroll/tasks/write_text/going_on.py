@@ -40,10 +40,10 @@ def at_length(
     return told
 
 
-def closing(model: Any, line: str, schema: Schema, options: WriteOptions) -> Iterator[str]:
+def closing(model: Any, line: str, schema: Schema, options: WriteOptions, seed: int) -> Iterator[str]:
     """Pieces of how the line goes on."""
     codes = spelt(read_text(line.encode("utf-8", "replace")), options.tokens, schema)
-    return from_network(model, codes, schema, options, PLAIN, SAID)
+    return from_network(model, codes, schema, options, replace(PLAIN, seed=seed), SAID)
 
 
 def from_network(

@@ -220,10 +220,10 @@ class WriteText(Task):
 
         return at_length(model, batch, said, schema, options)
 
-    def closing(self, model: Any, line: str, schema: Schema, options: WriteOptions) -> Iterator[str]:
+    def closing(self, model: Any, line: str, schema: Schema, options: WriteOptions, seed: int) -> Iterator[str]:
         from snowroll.tasks.write_text.going_on import closing
 
-        return closing(model, line, schema, options)
+        return closing(model, line, schema, options, seed)
 
     # 5 deploy
 
