@@ -16,6 +16,7 @@ from snowroll.design.translator import END, PAD, Search, Translator
 from snowroll.evaluate.bleu import bleu, bleu_counts, chrf, chrf_counts
 from snowroll.prepare.bytepairs import BytePairs, counted, learn_merges
 from snowroll.prepare.view import View
+from snowroll.tasks.translate import task
 from snowroll.tasks.translate.faults import pair_faults
 from snowroll.tasks.translate.floor import floors, lexicon
 from snowroll.tasks.translate.looking import look
@@ -229,6 +230,17 @@ def test_exchanged_sides_and_copies_but_for_case_are_named() -> None:
     splits = ["train"] * len(PAIRS) + ["test"]
     found = faults_of([*PAIRS, ("ANNA sees 10 dogs", "Anna sieht 10 Hunde.")], splits)
     assert found["copies_but_for_case"].paths == ("a.en///0",)
+
+
+def test_the_floor_names_both_ways() -> None:
+    schema = {"merges": []}
+    columns = {"source": task.encode_targets([one for one, _ in PAIRS], schema, {})["target"]}
+    targets = task.encode_targets([other for _, other in PAIRS], schema, columns)
+    rows = {"train": np.arange(50), "test": np.arange(50, len(PAIRS))}
+    value, what = task.floor(columns, targets, rows, schema)
+    assert 0 < value <= 1
+    assert "word by word" in what
+    assert "nearest sentence" in what
 
 
 def test_words_are_learnt_from_sentences() -> None:
