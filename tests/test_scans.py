@@ -57,6 +57,48 @@ def test_a_negative_is_turned_positive_and_a_window_is_left_alone() -> None:
     assert scan.is_flat
 
 
+def test_slices_of_a_negative_stay_alike() -> None:
+    """What is equal in the files is equal in the volume, however bright the rest of a slice is."""
+    pixels = np.full((3, 4, 4), 1000, np.uint16)
+    pixels[:, 0, 0] = (1000, 2000, 0)
+    files = [dicom(one, PhotometricInterpretation="MONOCHROME1", Modality="CT", BitsStored=12, HighBit=11,
+                   ImagePositionPatient=[0, 0, 2.0 * place], ImageOrientationPatient=[1, 0, 0, 0, 1, 0],
+                   PixelSpacing=[1, 1], RescaleSlope=1, RescaleIntercept=0)
+             for place, one in enumerate(pixels)]  # fmt: skip
+    scan = open_scan(as_bundle(files))
+    assert set(scan.voxels[0][:, 1:].ravel()) == {4095.0 - 1000}
+
+
+@pytest.mark.parametrize("place", ["SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"])
+def test_numbers_of_many_frames_are_rescaled_as_their_groups_say(place: str) -> None:
+    import io
+
+    import pydicom
+    from pydicom.dataset import Dataset
+
+    def group(intercept: int) -> Dataset:
+        values, groups = Dataset(), Dataset()
+        values.RescaleSlope, values.RescaleIntercept = 1, intercept
+        groups.PixelValueTransformationSequence = [values]
+        return groups
+
+    def written(*intercepts: int) -> bytes:
+        data = pydicom.dcmread(io.BytesIO(dicom(VOLUME.astype(np.uint16), Modality="CT")))
+        for name in ("RescaleSlope", "RescaleIntercept"):
+            data.pop(name, None)
+        setattr(data, place, [group(intercept) for intercept in intercepts])
+        out = io.BytesIO()
+        data.save_as(out)
+        return out.getvalue()
+
+    many = 1 if place.startswith("Shared") else len(VOLUME)
+    scan = open_scan(cleaned(written(*[-1024] * many)))
+    np.testing.assert_array_equal(scan.voxels[0], VOLUME.astype(np.float32) - 1024)
+    if many > 1:
+        with pytest.raises(DataError, match="frames that differ in their RescaleIntercept"):
+            cleaned(written(*range(many)))
+
+
 def test_frames_of_one_file_are_a_volume() -> None:
     scan = open_scan(dicom(VOLUME.astype(np.uint16), Modality="MR", PixelSpacing=[1, 1], SpacingBetweenSlices=3))
     assert scan.voxels.shape == (1, 5, 6, 7)

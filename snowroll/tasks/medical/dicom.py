@@ -35,6 +35,10 @@ _KEPT = (
 KEPT = tuple(_KEPT.split())
 PROJECTIONS = frozenset({"CR", "DX", "DR", "MG", "US", "XA", "RF", "XC", "SM", "OP", "ES", "IO", "PX"})  # no volumes
 NO_PICTURES = frozenset({"SEG", "RTSTRUCT", "RTPLAN", "RTDOSE", "SR", "PR", "KO", "REG"})
+_OF_FRAMES = {  # tags of multi-frame files (DICOM PS3.3, C.7.6.16)
+    "PixelMeasuresSequence": ("PixelSpacing", "SliceThickness", "SpacingBetweenSlices"),
+    "PixelValueTransformationSequence": ("RescaleIntercept", "RescaleSlope"),
+}
 _GAP = 1.5  # times the usual distance between slices: some are missing there
 
 
@@ -101,8 +105,7 @@ def cleaned(raw: bytes) -> bytes:
         for name in KEPT:
             if name in data:
                 kept[name] = data[name]
-        if "PixelSpacing" not in data:
-            _add_shared(data, kept)
+        _add_shared(data, kept)
         meta = FileMetaDataset()
         meta.TransferSyntaxUID = data.file_meta.get("TransferSyntaxUID", pydicom.uid.ImplicitVRLittleEndian)
         meta.MediaStorageSOPClassUID = data.get("SOPClassUID", pydicom.uid.SecondaryCaptureImageStorage)
@@ -233,8 +236,10 @@ def _numbers(data: Any) -> np.ndarray:
         if pixels.dtype == np.uint16:
             pixels = pixels // 257
     if kind in ("MONOCHROME1", "MONOCHROME2"):
-        values = np.asarray(apply_rescale(pixels, data), np.float32).reshape(1, frames, *pixels.shape[-2:])
-        return values.max() + values.min() - values if kind == "MONOCHROME1" else values
+        if kind == "MONOCHROME1":  # by what the bits can hold, so that slices of one series stay alike
+            bits = _whole(data.get("BitsStored")) or 16
+            pixels = (-1 if _whole(data.get("PixelRepresentation")) else 2**bits - 1) - pixels.astype(np.int64)
+        return np.asarray(apply_rescale(pixels, data), np.float32).reshape(1, frames, *pixels.shape[-2:])
     shaped = np.asarray(pixels, np.float32).reshape(frames, *pixels.shape[-3:])
     return np.ascontiguousarray(shaped.transpose(3, 0, 1, 2))
 
@@ -264,12 +269,21 @@ def _spacing(data: Any, depth: int) -> tuple[float, float, float]:
 
 
 def _add_shared(data: Any, kept: Any) -> None:
-    """Spacing that newer files keep for all frames together."""
-    shared = data.get("SharedFunctionalGroupsSequence")
-    measures = (shared[0].get("PixelMeasuresSequence") if shared else None) or [{}]
-    for name in ("PixelSpacing", "SliceThickness", "SpacingBetweenSlices"):
-        if name in measures[0]:
-            kept[name] = measures[0][name]
+    """What newer files keep for all frames together, or frame by frame. Raises DataError where frames differ in it."""
+    for sequence, names in _OF_FRAMES.items():
+        for name in names:
+            if name in kept:
+                continue
+            told = [
+                groups[sequence][0][name]
+                for place in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
+                for groups in data.get(place) or ()
+                if groups.get(sequence) and name in groups[sequence][0]
+            ]
+            if any(one.value != told[0].value for one in told):
+                raise DataError(f"frames that differ in their {name}", cure="save each frame as a file of its own")
+            if told:
+                kept[name] = told[0]
 
 
 def _place(data: Any) -> np.ndarray | None:
