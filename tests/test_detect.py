@@ -26,10 +26,10 @@ from snowroll.prepare.view import View
 from snowroll.tasks.detect_objects.answers import read, same
 from snowroll.tasks.detect_objects.augmenting import augment
 from snowroll.tasks.detect_objects.boxes import NONE, Objects, Seen, into_frame, out_of_frame, placed, survivors
-from snowroll.tasks.detect_objects.faults import box_faults, clash, doubted_boxes
+from snowroll.tasks.detect_objects.faults import box_faults, clash, doubted_boxes, lying_alike
 from snowroll.tasks.detect_objects.options import OURS, DetectOptions, detect_plan
 from snowroll.tasks.detect_objects.reading import all_classes
-from snowroll.tasks.detect_objects.scoring import details, scorer
+from snowroll.tasks.detect_objects.scoring import details, overlaps, scorer
 from snowroll.tasks.detect_objects.task import DetectObjects
 
 SCHEMA = {"type": "boxes", "classes": ["a", "b", "c"]}
@@ -267,6 +267,24 @@ def test_faults_of_boxes_are_named() -> None:
         found = [fault.code for fault in box_faults(view_of([[good], target, [good], None, []]))]
         assert found == [code], (code, found)
     assert not list(box_faults(view_of([[good], [], None, [good]])))
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 60))
+def test_boxes_drawn_twice_are_found_wherever_they_stand_in_the_list(seed: int, n: int) -> None:
+    noise = np.random.default_rng(seed)
+    corner, side = noise.integers(0, 30, (2, n, 2))
+    boxes = np.concatenate([corner, corner + 1 + side], axis=1).astype(float)
+    boxes = np.concatenate([boxes, boxes[: n // 2]])
+    expected = np.argwhere(np.triu(overlaps(boxes, boxes), 1) > 0.9)
+    assert lying_alike(boxes) == [tuple(pair) for pair in expected.tolist()]
+
+
+def test_a_picture_may_hold_very_many_boxes() -> None:
+    """A table of each with each would take 20 GB."""
+    corner = np.random.default_rng(0).random((20_000, 2)) * 1e6
+    boxes = np.concatenate([corner, corner + 10], axis=1)
+    boxes[19_999] = boxes[7]
+    assert lying_alike(boxes) == [(7, 19_999)]
 
 
 def test_boxes_of_pictures_that_exif_turns_are_compared_with_what_is_seen() -> None:

@@ -12,6 +12,7 @@ from snowroll.prepare.view import View, count
 from snowroll.tasks.detect_objects.formats.marks import is_of_any
 from snowroll.tasks.detect_objects.scoring import overlaps
 
+_COMPARED = 500  # boxes at least, from left to right, among which one that lies alike is looked for
 _TWICE = 0.9  # overlap from which two boxes are one
 _BY_A_PIXEL = 1.5  # that boxes may pass the border where a tool counts pixels from 1
 _UNSEEN_PX = 3  # sides below which nothing can be seen in an object
@@ -131,12 +132,23 @@ def _pairs(view: View, row: int, boxes: np.ndarray, same_class: bool) -> list[tu
     target = view.samples[row].target or ()
     names = [one["class"] for one in target]
     of_any = [is_of_any(one) for one in target]  # they lie over whatever they excuse
-    fits = np.triu(overlaps(boxes, boxes), 1)
     return [
-        (a, b)
-        for a, b in np.argwhere(fits > _TWICE).tolist()
-        if (names[a] == names[b]) == same_class and not (of_any[a] or of_any[b])
+        (a, b) for a, b in lying_alike(boxes) if (names[a] == names[b]) == same_class and not (of_any[a] or of_any[b])
     ]
+
+
+def lying_alike(boxes: np.ndarray) -> list[tuple[int, int]]:
+    """Pairs a < b of boxes [N, 4] that overlap as if drawn twice.
+
+    Each is compared with the _COMPARED next ones from left to right alone: a picture may hold any number of boxes.
+    """
+    order = np.argsort(boxes[:, 0], kind="stable")
+    found = []
+    for start in range(0, len(boxes), _COMPARED):
+        rows, others = order[start : start + _COMPARED], order[start : start + 2 * _COMPARED]
+        fits = np.triu(overlaps(boxes[rows], boxes[others]), 1)
+        found += [(min(rows[a], others[b]), max(rows[a], others[b])) for a, b in np.argwhere(fits > _TWICE).tolist()]
+    return sorted((int(a), int(b)) for a, b in found)
 
 
 def _unmarked(view: View) -> Iterator[Fault]:
