@@ -400,3 +400,20 @@ def test_the_background_is_left_as_the_picture_has_it() -> None:
     assert not np.array_equal(seen[:, 20:], rgb[:, 20:])
     named = np.asarray(drawn(rgb, as_target(a_mask((0, 1)), ["road", "sky"]), None, {"classes": ["road", "sky"]}))
     assert not np.array_equal(named[:, :20], rgb[:, :20])
+
+
+def test_things_of_an_answer_are_numbered_in_a_file_of_their_own_where_the_data_numbers_them() -> None:
+    mask = np.zeros((40, 60), np.uint8)
+    for row, column, value in ((10, 10, 1), (10, 30, 1), (30, 30, 2), (38, 58, 1)):
+        mask[row - 4 : row + 4, column - 4 : column + 4] = value
+    mask[0, 59] = 1  # a crumb
+    task, answer = find_task("segment_images"), as_target(mask, CLASSES)
+    assert task.things_file(answer, {"type": "mask", "classes": CLASSES}) is None
+    told = task.things_file(answer, {"type": "mask", "classes": CLASSES, "instances": True})
+    assert told is not None
+    image = Image.open(io.BytesIO(told[1]))
+    numbers = np.asarray(image).astype(int)
+    assert (told[0], image.mode) == ("_things.png", "I;16")
+    assert set(np.unique(numbers)) == {0, 1, 2, 3, 4}
+    assert all(len(np.unique(mask[numbers == thing])) == 1 for thing in range(1, 5))
+    assert numbers[0, 59] == numbers[20, 5] == 0

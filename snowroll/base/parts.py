@@ -249,6 +249,10 @@ class Parts:
         """(ending, bytes): an answer as a file for other tools, on the sample's own grid."""
         raise NotImplementedError
 
+    def things_file(self, value: Json, schema: Schema) -> tuple[str, bytes] | None:
+        """(ending, bytes) of a second file beside `as_file`'s, where things of one class are to be told apart."""
+        return None
+
     @property
     def streams(self) -> Mapping[str, Callable[..., tuple[bytes, Iterator[Any]]]]:
         """Routes of its own on `serve`, in pieces: deploy/streams.py."""

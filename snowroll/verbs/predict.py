@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from functools import partial, reduce
 from hashlib import sha256
 from itertools import count, islice, takewhile
@@ -26,7 +26,7 @@ from snowroll.project.models import Trained, load_model
 from snowroll.project.opened import Opened
 
 BATCH = 64
-Write = Callable[[str, Json, bytes], str]  # (name of the input, answer, bytes of the input) -> path of the file
+Write = Callable[[str, Json, bytes], dict[str, Json]]  # (name of the input, answer, its bytes) -> paths of the files
 Named = tuple[int, str, str]  # number, name and SHA-256 of an input
 FIELDS = ["id", "path", "prediction", "probability", "doubt", "error"]
 
@@ -40,7 +40,8 @@ def predict(
     generator returns whether anything could be read and all that was named is there.
 
     out: a folder for answers as files, each named after its input, with a number where another file has that name;
-    "file" is then in the line. Raises UsageError where the task's answers are no files.
+    "file" is then in the line, and "things" where the data told things of one class apart. Raises UsageError where the
+    task's answers are no files.
     """
     if format not in ("jsonl", "csv"):
         raise UsageError(f"format '{format}' is not known", where="--format", cure="use jsonl or csv")
@@ -49,11 +50,11 @@ def predict(
         raise UsageError(lost[str(paths[0])], where=paths[0], cure="check the spelling")
     trained = load_model(opened, run)
     opened = opened.as_learnt(trained.plan.task, trained.schema)
-    write = None if out is None else _writer(opened, out)
+    write = None if out is None else _writer(opened, out, trained.schema)
     return _lines(opened, trained, [path for path in paths if str(path) not in lost], lost, format, write)
 
 
-def _writer(opened: Opened, out: Path) -> Write:
+def _writer(opened: Opened, out: Path, schema: Mapping[str, Json]) -> Write:
     as_file = own(opened.task.as_file)
     if as_file is None:
         told = f"answers of task '{opened.task.name}' are no files"
@@ -61,8 +62,12 @@ def _writer(opened: Opened, out: Path) -> Write:
     out.mkdir(parents=True, exist_ok=True)
     taken: set[Path] = set()
 
-    def write(name: str, value: Json, raw: bytes) -> str:
-        ending, content = as_file(value, raw)
+    def write(name: str, value: Json, raw: bytes) -> dict[str, Json]:
+        things = opened.task.things_file(value, schema)
+        beside = {} if things is None else {"things": put(name, *things)}
+        return {"file": put(name, *as_file(value, raw)), **beside}
+
+    def put(name: str, ending: str, content: bytes) -> str:
         places = (out / f"{plain_stem(name)}{number or ''}{ending}" for number in count())
         path = next(place for place in places if place not in taken and _is_free(place, content))
         taken.add(path)
@@ -135,7 +140,7 @@ def _written(
 ) -> Iterator[tuple[int, dict[str, Json]]]:
     for number, row in rows:
         raw = held.pop(number)
-        yield number, row if "error" in row else {**row, "file": write(row["path"], row["prediction"], raw)}
+        yield number, row if "error" in row else {**row, **write(row["path"], row["prediction"], raw)}
 
 
 def _answered(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from snowroll.base.nouns import Json, Prediction
+from snowroll.prepare.mask_pictures import GROUNDS
 from snowroll.prepare.mask_targets import IGNORED, mask_of, numbered_at
 
 ALIKE = 0.5  # intersection over union from which a thing is found
@@ -64,6 +65,26 @@ def parted(mask: np.ndarray) -> np.ndarray:
         things[place][inside] = n + 1 + (_nearest_disc(inside, middles) if len(middles) > 1 else 0)
         n += max(1, len(middles))
     return np.where(np.bincount(things.ravel(), minlength=n + 1) >= LEAST_PX, np.arange(n + 1), 0)[things]
+
+
+def things_png(value: Json) -> bytes:
+    """The things of an answer as a grey PNG of 16 bits: 0 where there is none, else the number of the thing, counted
+    over all classes but the background. What class it is stands in the answer's mask.
+    """
+    import io
+
+    from PIL import Image
+
+    mask = mask_of(value)
+    numbers = np.zeros(mask.shape, np.int64)
+    for name in dict.fromkeys(name for name in value["classes"] if name and name.lower() not in GROUNDS):
+        places = [place for place, kind in enumerate(value["classes"]) if kind == name]
+        found = parted(np.isin(mask, places))
+        kept = np.unique(found[found > 0])  # crumbs are dropped, and leave gaps
+        numbers[found > 0] = int(numbers.max(initial=0)) + 1 + np.searchsorted(kept, found[found > 0])
+    out = io.BytesIO()
+    Image.fromarray(numbers.clip(max=65_535).astype(np.uint16)).save(out, "PNG")
+    return out.getvalue()
 
 
 def _middles(peaks: np.ndarray, deep: np.ndarray) -> np.ndarray:

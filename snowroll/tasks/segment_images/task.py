@@ -187,6 +187,11 @@ class SegmentImages(Masked):
 
         return ".png", as_png(value)
 
+    def things_file(self, value: Json, schema: Schema) -> tuple[str, bytes] | None:
+        from snowroll.tasks.segment_images.instances import things_png
+
+        return ("_things.png", things_png(value)) if schema.get("instances") else None
+
     def scorer(
         self, predictions: Sequence[Prediction], targets: Sequence[Json], schema: Schema
     ) -> Callable[[np.ndarray | None], dict[str, float]]:
