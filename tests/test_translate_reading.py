@@ -37,6 +37,16 @@ def write_lines(path: Path, lines: list[str]) -> None:
     path.write_bytes(gzip.compress(raw) if path.name.endswith(".gz") else raw)
 
 
+def test_an_empty_line_is_answered_too(tmp_path: Path) -> None:
+    write_lines(tmp_path / "new.txt", ["Anna sees dogs.", "", "Bert sees cats."])
+    folder = Folder(tmp_path)
+    wheres = task.samples_in(folder, PrepareSettings(workers=1))
+    assert wheres == [f"new.txt///{number}" for number in (1, 2, 3)]
+    raws = dict(stream_of(task, folder, wheres, 1))
+    with pytest.raises(DataError, match="empty"):
+        read_sentence(raws["new.txt///2"])
+
+
 @pytest.mark.parametrize(
     "names", [("train.en", "train.de"), ("a.en.gz", "a.de.gz"), ("x_en.txt", "x_de.txt"), ("t.src", "t.tgt")]
 )
@@ -233,7 +243,7 @@ def test_a_file_of_lines_is_many_sentences(tmp_path: Path) -> None:
     write_lines(tmp_path / "new.txt", ["One.", "", "Three."])
     folder = Folder(tmp_path / "new.txt")
     wheres = task.samples_in(folder, PrepareSettings())
-    assert wheres == ["new.txt///1", "new.txt///3"]
-    assert dict(stream_of(task, folder, wheres, 1)) == {wheres[0]: b"One.", wheres[1]: b"Three."}
+    assert wheres == ["new.txt///1", "new.txt///2", "new.txt///3"]
+    assert dict(stream_of(task, folder, wheres, 1)) == dict(zip(wheres, (b"One.", b"", b"Three."), strict=True))
     assert task.holds_samples("new.txt")
     assert not task.holds_samples("new.png")

@@ -119,7 +119,7 @@ def sentences_in(folder: Any, settings: PrepareSettings) -> list[str]:
             continue
         for number, record in told:
             language = next((name for name in ("source", "src", "") if name in record), next(iter(record), ""))
-            if record.get(language, "").strip():
+            if language in record:  # an empty one is answered by what is wrong with it: each line has an answer
                 wheres.append(f"{where}{PIECE}{language}/{number}" if language else f"{where}{PIECE}{number}")
     return wheres + [where for where in entries if where not in texts]
 
