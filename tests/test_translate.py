@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 
 import numpy as np
@@ -213,6 +214,19 @@ def test_sound_pairs_have_no_fault() -> None:
 def test_a_planted_fault_is_named_with_its_line(code: str, pair: tuple[str, str]) -> None:
     found = faults_of([*PAIRS, pair])
     assert found[code].paths == (f"a.en///{len(PAIRS)}",)
+
+
+@pytest.mark.parametrize(("by", "words"), [(1, "1 line further down"), (-1, "1 line further up")])
+def test_shifted_lines_are_named_with_the_line_where_they_begin(by: int, words: str) -> None:
+    rng = np.random.default_rng(0)
+    sizes = rng.integers(3, 25, 300)
+    sources = [" ".join(rng.choice(["a", "cat", "dogs", "sleeping"], size)) for size in sizes]
+    meant = [" ".join(rng.choice(["ein", "Kater", "Hunde", "schlafen"], size)) for size in sizes]
+    moved = [*meant[:100], "zu viel", *meant[100:-1]] if by > 0 else [*meant[:100], *meant[101:], "fertig"]
+    assert "lines_shifted" not in faults_of([*zip(sources, meant, strict=True)])
+    found = faults_of([*zip(sources, moved, strict=True)])["lines_shifted"]
+    assert words in found.message
+    assert int(re.findall(r"about line (\d+)", found.message)[0]) == pytest.approx(100, abs=5)
 
 
 def test_exchanged_sides_and_copies_but_for_case_are_named() -> None:

@@ -8,10 +8,12 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from snowroll.base.nouns import Fault
+from snowroll.prepare.names import whole_of
 from snowroll.prepare.texts import is_control, letter_pairs, scripts
 from snowroll.prepare.view import View, count
 from snowroll.tasks.translate.copied import numbers_in
 from snowroll.tasks.translate.looking import NUMBERS, mark_of
+from snowroll.tasks.translate.shifted import shifted
 
 FAR = 6.0  # robust standard deviations of the logarithm of the lengths' ratio. A guess
 RATIO = 2.5  # and at least this many times the usual one
@@ -27,6 +29,7 @@ def pair_faults(view: View) -> Iterable[Fault]:
     rows = [row for row in view.readable() if isinstance(view.samples[row].target, str)]
     targets = {row: str(view.samples[row].target) for row in rows}
     yield from _untranslated(view, targets)
+    yield from _shifted(view, targets)
     yield from _lengths(view, targets)
     yield from _numbers(view, targets)
     yield from _scripts(view, targets)
@@ -60,6 +63,31 @@ def _lengths(view: View, targets: dict[int, str]) -> Iterator[Fault]:
         message = f"{count(len(found), 'pair')} of lengths that do not fit, the worst first: {view.names(found)}"
         cure = "see whether they belong together; from the first one on, lines may be shifted"
         yield view.fault("lengths_apart", "warn", found, message, cure, 0.8, view.leave_out(found))
+
+
+def _shifted(view: View, targets: dict[int, str]) -> Iterator[Fault]:
+    """A stretch of a file of lines where translations stand a few lines further on."""
+    files: dict[str, dict[int, int]] = defaultdict(dict)  # file -> line -> row
+    for row in targets:
+        file, name = whole_of(view.where(row))
+        number = name.rpartition("/")[2]
+        if number.isdecimal():
+            files[file][int(number)] = row
+    for file, by_line in files.items():
+        lines = sorted(by_line)
+        rows = [by_line[line] for line in lines]
+        sources = np.array([_own(view, row, "characters") for row in rows])
+        found = shifted(np.array(lines), sources, np.array([len(targets[row]) for row in rows]))
+        if found is None:
+            continue
+        some = [row for line, row in by_line.items() if found.first <= line <= found.last]
+        further = f"{count(abs(found.by), 'line')} further {'down' if found.by > 0 else 'up'}"
+        message = (
+            f"{file}: from about line {found.first:,} to {found.last:,} lengths fit far better with the translation "
+            f"{further}: the lines are shifted"
+        )
+        cure = "look there for a line that is missing, or there twice, on one side; or leave the stretch out"
+        yield view.fault("lines_shifted", "warn", some, message, cure, 0.9, view.leave_out(some))
 
 
 def _numbers(view: View, targets: dict[int, str]) -> Iterator[Fault]:
