@@ -18,7 +18,7 @@ from snowroll.base.errors import DataError, UsageError
 from snowroll.prepare.bytepairs import neat
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
-from snowroll.prepare.texts import unpacked
+from snowroll.prepare.texts import BROKEN, unpacked
 from snowroll.project.opened import stream_of
 from snowroll.tasks.translate import task
 from snowroll.tasks.translate.formats import MOST_RECORDS, pieces, records_of
@@ -35,6 +35,24 @@ def read(folder: Path, **settings: object) -> object:
 def write_lines(path: Path, lines: list[str]) -> None:
     raw = "".join(f"{line}\n" for line in lines).encode()
     path.write_bytes(gzip.compress(raw) if path.name.endswith(".gz") else raw)
+
+
+def test_a_broken_line_is_named_and_its_pair_left_out(tmp_path: Path) -> None:
+    for name, side in (("a.en", 0), ("a.de", 1)):
+        write_lines(tmp_path / name, [pair[side] for pair in PAIRS])
+    lines = (tmp_path / "a.de").read_bytes().split(b"\n")
+    (tmp_path / "a.de").write_bytes(b"\n".join([*lines[:29], b"Gr\xfc\xdfe", *lines[30:]]))
+    reading = read(tmp_path, workers=1)
+    assert len(reading.found) == len(PAIRS) - 1  # type: ignore[attr-defined]
+    assert reading.skipped["a.de line 30"] == BROKEN  # type: ignore[attr-defined]
+
+
+def test_a_language_in_another_encoding_is_refused_by_its_name(tmp_path: Path) -> None:
+    write_lines(tmp_path / "a.en", [one for one, _ in PAIRS])
+    (tmp_path / "a.de").write_bytes("\n".join(f"Grüße: {other}" for _, other in PAIRS).encode("latin-1"))
+    with pytest.raises(DataError, match=r"line 1: not UTF-8: byte 0xfc") as told:
+        read(tmp_path, workers=1)
+    assert told.value.where == "a.de"
 
 
 def test_an_empty_line_is_answered_too(tmp_path: Path) -> None:

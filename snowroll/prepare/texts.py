@@ -13,6 +13,7 @@ from snowroll.prepare.look import THUMBNAIL_PX
 MOST_BYTES = 1 << 30  # of a file, unpacked
 _PLAIN = "\t\n\r\f"
 _CURE = "save it as UTF-8 text"
+BROKEN = "a line that is not UTF-8"  # why a part of a text is passed over
 SHINGLE = 8  # bytes of a piece
 MARKS = 16  # smallest hashes of pieces that are kept: two texts share as many of them as they share pieces
 _NUMBER = re.compile(rb"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:nan|inf)", re.I)

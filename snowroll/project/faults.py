@@ -17,6 +17,7 @@ from snowroll.prepare.disk import EMPTY
 from snowroll.prepare.duplicates import Group, copy_groups, scene_groups
 from snowroll.prepare.look import Look
 from snowroll.prepare.manifest import SEVERAL, TOO_LARGE, TWO_ROWS, TWO_SPLITS
+from snowroll.prepare.texts import BROKEN
 from snowroll.prepare.view import View, count
 from snowroll.project.code import code_beside
 from snowroll.project.fixing import left_out_by_rule, rules_of, settled
@@ -141,6 +142,9 @@ def _passed_over(why: str, over: PassedOver) -> Fault:
     if why.startswith(TOO_LARGE):
         told = f"{paths[0]} is {why}: if it says labels, splits or groups, they are not known"
         return Fault("oversized_manifest", "warn", paths, told, "divide it into several files")
+    if why == BROKEN:
+        told = f"{count(n, 'sample')} left out for {why}: {', '.join(paths[:3])}"
+        return Fault("broken_lines", "warn", paths, told, "correct them, or save the file as UTF-8 again")
     if why == EMPTY:
         told = f"{count(n, 'folder')} without a file: {', '.join(paths[:3])}"
         return Fault("empty_folder", "warn", paths, told, "put its pictures back, or remove it")

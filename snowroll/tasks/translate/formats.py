@@ -19,6 +19,7 @@ from snowroll.tasks.translate.sentences import MOST
 
 Record = dict[str, str]
 MOST_RECORDS = 5_000_000
+_FEW_BROKEN = 0.1  # share of lines that are no UTF-8, above which a file is in another encoding. A guess
 _DEPTH = 32  # of XML
 _TABBED = 200  # lines that must all have a tab for a text to be two columns
 _SEGMENT = re.compile(r"<seg id=[^<>]{1,40}>([^<]*)</seg>")
@@ -68,23 +69,44 @@ def pieces(raw: bytes, names: Sequence[str]) -> Mapping[str, bytes]:
         language, _, number = name.rpartition("/")
         text = known.get(int(number), {}).get(language) if number.isdecimal() else None
         if text is not None:
-            found[name] = text.encode("utf-8", "surrogatepass")
+            found[name] = text.encode("utf-8", "surrogateescape" if is_broken(text) else "surrogatepass")
     return found
 
 
 def lines_of(raw: bytes) -> list[str]:
-    """The lines of a text, without their ends. Raises DataError, with the line where UTF-8 is broken."""
+    """The lines of a text, without their ends. Raises DataError, with the line where UTF-8 is broken.
+
+    Where only few lines are broken, these are told by `is_broken`.
+    """
     if not raw:
         raise DataError("the file is empty", cure="remove it")
     try:
         text = read_text(raw)
     except DataError as fault:
         line = _line_of_fault(raw)
-        raise DataError(f"line {line}: {fault.what}" if line else fault.what, cure=fault.cure) from None
+        text = _but_for_few(raw)
+        if text is None:
+            raise DataError(f"line {line}: {fault.what}" if line else fault.what, cure=fault.cure) from None
     lines = text.split("\n")
     if len(lines) > MOST_RECORDS:
         raise DataError(f"more than {MOST_RECORDS:,} lines", cure="split the file")
     return lines[:-1] if not lines[-1] else lines
+
+
+def _but_for_few(raw: bytes) -> str | None:
+    """A text of which a few lines are no UTF-8: their bytes stand as surrogates (PEP 383); None: not such a one."""
+    if b"\0" in raw or raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return None
+    text = raw.decode("utf-8", "surrogateescape")
+    lines = text.split("\n")
+    if sum(map(is_broken, lines)) > _FEW_BROKEN * len(lines):
+        return None
+    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def is_broken(line: str) -> bool:
+    """Whether it stands for bytes that are no UTF-8."""
+    return not line.isascii() and any("\udc80" <= character <= "\udcff" for character in line)
 
 
 def _line_of_fault(raw: bytes) -> int:

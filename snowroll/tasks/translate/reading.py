@@ -16,7 +16,8 @@ from snowroll.prepare.decode import limited
 from snowroll.prepare.names import PIECE, is_table, row_of_table
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.prepare.split_words import split_of_folders, split_of_name
-from snowroll.tasks.translate.formats import Record, records_of
+from snowroll.prepare.texts import BROKEN
+from snowroll.tasks.translate.formats import Record, is_broken, records_of
 from snowroll.tasks.translate.sentences import fault_of
 
 # ISO 639-1, and what toolkits call the two sides
@@ -63,6 +64,7 @@ class Corpus:
 
     sides: dict[str, dict[str, Side]] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
+    broken: list[DataError] = field(default_factory=list)  # of files beside which their other language lies
 
 
 def read_corpus(folder: Any, settings: PrepareSettings) -> Reading | None:
@@ -72,6 +74,8 @@ def read_corpus(folder: Any, settings: PrepareSettings) -> Reading | None:
     """
     corpus = _corpus(folder, settings)
     if not any(len(sides) > 1 for sides in corpus.sides.values()):
+        if corpus.broken:
+            raise corpus.broken[0]
         return None
     source, target, why = _languages(corpus, settings)
     found: list[Found] = []
@@ -185,9 +189,11 @@ def _corpus(folder: Any, settings: PrepareSettings) -> Corpus:
     if max(keys.values(), default=0) < 2 and not mixed and not corpus.sides:
         named = {}
         mixed = texts if len(texts) <= _FEW else []
+    unread: dict[str, DataError] = {}
     for where, told in _records(folder, [*named, *mixed], settings):
         if isinstance(told, DataError):
             corpus.skipped[where] = told.what
+            unread[where] = told
         elif where in texts:
             if _are_sentences([record.get("source", "") for _, record in told]) and _are_sentences(
                 [record.get("target", "") for _, record in told]
@@ -199,6 +205,9 @@ def _corpus(folder: Any, settings: PrepareSettings) -> Corpus:
             corpus.sides.setdefault(key, {})[language] = Side(where, language, lines)
         else:
             _add_records(corpus, where, told)
+    for where, fault in unread.items():
+        if where in named and named[where][0] in corpus.sides:
+            corpus.broken.append(DataError(fault.what, where=where, cure=fault.cure))
     return corpus
 
 
@@ -296,7 +305,10 @@ def _pairs(asked: Side, answered: Side | None, split: Split | None) -> tuple[lis
     found, skipped = [], {}
     others: Iterable[str | None] = [None] * len(asked.texts) if answered is None else answered.texts.values()
     for (where, text), other in zip(asked.texts.items(), others, strict=True):
-        if not text.strip():
+        if is_broken(text) or (other is not None and is_broken(other)):
+            file = asked.where if answered is None or is_broken(text) else answered.where
+            skipped[f"{file} line {where.rpartition(PIECE)[2].rpartition('/')[2]}"] = BROKEN
+        elif not text.strip():
             skipped[where] = "an empty sentence"
         elif other is not None and not other.strip():
             skipped[where] = "its translation is empty"

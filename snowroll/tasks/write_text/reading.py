@@ -6,20 +6,21 @@ splits are stretches of each, so that what is judged comes after what was learnt
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from snowroll.base.nouns import Json, Split
 from snowroll.base.task import Found, Reading
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.prepare.sparse_rows import TELLS, are_sparse
-from snowroll.prepare.texts import is_control, is_of_numbers
+from snowroll.prepare.texts import BROKEN, is_control, is_of_numbers
 
 ENDINGS = (".txt", ".text", ".md", ".rst", ".tex", ".adoc", ".tokens", ".raw")  # and files without one
 PASSAGE = 512  # bytes
 MOST_PASSAGES = 100_000  # of longer corpora passages are longer
 LEAST = 2 * PASSAGE  # bytes of all texts: a note beside nothing else is no corpus
 FOLLOWS = 64  # bytes of what follows a passage that are its target
+NEWLINE = b"\n"
 FEW = 20  # texts below which each is cut into splits
 _BESIDE = ("readme", "license", "licence", "copying", "changelog", "requirements", "notice", "authors")
 _SPLITS: dict[str, Split] = {
@@ -50,14 +51,19 @@ def read_texts(folder: Any, settings: PrepareSettings) -> Reading | None:
         stretches: list[tuple[Split | None, int, int]] = [(declared, 0, len(raw))]
         if not by_text and declared is None:
             stretches = [*in_splits(raw, settings.test, settings.val)]
-        before = len(found)
+        group = where if by_text else None
+        cut: list[tuple[Split | None, tuple[int, int, int]]] = []
         for split, start, stop in stretches:
-            group = where if by_text else None
-            found += [
-                Found(f"{where}#{a}-{b}", _target(raw[a:b], raw[b:c]), group, split)
-                for a, b, c in passages(raw, start, stop, passage)
-            ]
-        if len(found) == before:
+            for place in passages(raw, start, stop, passage):
+                cut.append((split, place))
+        broken = _broken(raw, [(a, b) for _, (a, b, _) in cut])
+        skipped |= {f"{where} line {raw.count(NEWLINE, 0, at) + 1}": BROKEN for at in broken.values()}
+        found += [
+            Found(f"{where}#{a}-{b}", _target(raw[a:b], raw[b:c]), group, split)
+            for split, (a, b, c) in cut
+            if a not in broken
+        ]
+        if not cut:
             skipped[where] = "a text too short to be told what follows"
     folder.refused |= {where: why for where, why in skipped.items() if why == TELLS}
     if not found or 2 * sum(entry.size for entry in texts if entry.where not in skipped) < whole:
@@ -70,6 +76,17 @@ def read_texts(folder: Any, settings: PrepareSettings) -> Reading | None:
         f"splits are {how if not all(_declared(e.where) for e in texts) else 'as names of folders or files say'}",
     )
     return Reading("passages of texts", evidence, tuple(found), {**skipped, **others})
+
+
+def _broken(raw: bytes, places: Sequence[tuple[int, int]]) -> dict[int, int]:
+    """Start of each passage that is no UTF-8 -> its first such byte; of a text in another encoding nothing is told."""
+    found = {}
+    for start, stop in places:
+        try:
+            raw[start:stop].decode("utf-8")
+        except UnicodeDecodeError as fault:
+            found[start] = start + fault.start
+    return found if 2 * len(found) < len(places) else {}
 
 
 def passages(raw: bytes, start: int, stop: int, size: int = PASSAGE) -> Iterator[tuple[int, int, int]]:
