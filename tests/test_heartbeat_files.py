@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,11 +13,18 @@ from hypothesis import strategies as st
 from wfdb_kit import annotations, header, signals
 
 from snowroll.base.errors import DataError
+from snowroll.base.nouns import Sample
 from snowroll.prepare import wfdb
 from snowroll.prepare.bundles import as_bundle
 from snowroll.prepare.edf import without_names
+from snowroll.prepare.read import Folder
 from snowroll.prepare.series import as_bytes, as_npz, open_series
+from snowroll.prepare.settings import PrepareSettings
 from snowroll.prepare.signals import Series
+from snowroll.prepare.view import View
+from snowroll.tasks.heartbeat.faults import series_faults
+from snowroll.tasks.heartbeat.looking import look
+from snowroll.tasks.heartbeat.reading import read_recordings
 
 MOST = 1e7
 BITS = {16: 15, 212: 11, 310: 9, 311: 9}
@@ -196,22 +204,22 @@ def test_arrays_are_read_as_time_first() -> None:
         open_series(file.getvalue(), MOST)
 
 
-def edf(samples: np.ndarray, records: int, cut: int = 0) -> bytes:
-    """int16 [T, C] in `records` records of a second, with a channel of annotations."""
+def edf(samples: np.ndarray, records: int, cut: int = 0, slower: int = 0) -> bytes:
+    """int16 [T, C] in `records` records of a second, with a channel of annotations, and `slower` channels of 2 Hz."""
     length, channels = samples.shape
-    count, each = channels + 1, length // records
+    count, each = channels + slower + 1, length // records
     head = f"{'0':8}{'X X X X':80}{'Startdate':80}{'01.01.01':8}{'01.01.01':8}{256 * (1 + count):<8}{'EDF+C':44}"
     head += f"{records:<8}{1:<8}{count:<4}"
     columns = [
-        [*[f"lead{number}" for number in range(channels)], "EDF Annotations"],
+        [*[f"lead{number}" for number in range(channels)], *["SpO2"] * slower, "EDF Annotations"],
         [""] * count,
-        [*["mV"] * channels, ""],
+        [*["mV"] * channels, *["%"] * slower, ""],
         ["-10"] * count,
         ["10"] * count,
         ["-1000"] * count,
         ["1000"] * count,
         [""] * count,
-        [*[str(each)] * channels, "4"],
+        [*[str(each)] * channels, *["2"] * slower, "4"],
         [""] * count,
     ]
     for width, cells in zip((16, 80, 8, 8, 8, 8, 8, 80, 8, 32), columns, strict=True):
@@ -219,7 +227,8 @@ def edf(samples: np.ndarray, records: int, cut: int = 0) -> bytes:
     body = b""
     for record in range(records):
         part = samples[record * each : (record + 1) * each]
-        body += b"".join(part[:, number].astype("<i2").tobytes() for number in range(channels)) + b"+0\x14\x14\0\0\0\0"
+        body += b"".join(part[:, number].astype("<i2").tobytes() for number in range(channels))
+        body += b"\1\0\2\0" * slower + b"+0\x14\x14\0\0\0\0"
     return (head.encode() + body)[: -cut or None]
 
 
@@ -234,6 +243,23 @@ def test_edf_is_read_in_its_units() -> None:
     assert len(kept) == len(named)
     with pytest.raises(DataError, match="claims 3 records and the data hold 2"):
         open_series(edf(samples, 3, cut=20), MOST)
+
+
+def test_channels_of_a_lower_rate_are_named(tmp_path: Path) -> None:
+    samples = np.random.default_rng(0).integers(-900, 900, (300, 2))
+    raw = edf(samples, 3, slower=1)
+    found = open_series(raw, MOST)
+    np.testing.assert_allclose(found.signal, samples / 100, atol=1e-5)
+    assert found.slower == ("SpO2 (2 Hz)",)
+    for number in range(8):
+        (tmp_path / "NV"[number % 2]).mkdir(exist_ok=True)
+        (tmp_path / "NV"[number % 2] / f"{number}.edf").write_bytes(raw)
+    reading = read_recordings(Folder(tmp_path), PrepareSettings(workers=1))
+    assert reading is not None
+    assert any("of 8 recordings left out: SpO2 (2 Hz)" in told for told in reading.evidence)
+    sample = Sample("a", "a", "a", "trace", "N", None)
+    (fault,) = series_faults(View.of([sample], {"a": look(raw, 100)}))
+    assert (fault.code, fault.paths) == ("slower_channels", ("a",))
 
 
 @settings(max_examples=150)

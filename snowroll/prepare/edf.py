@@ -17,8 +17,8 @@ def is_edf(raw: bytes) -> bool:
 
 
 def read(raw: bytes, most_values: float) -> Series:
-    """The signals that share the highest rate, in physical units. Raises DataError. Annotations are left out, see
-    `notes_of`."""
+    """The signals that share the highest rate, in physical units; the others are named. Raises DataError. Annotations
+    are left out, see `notes_of`."""
     try:
         head = raw[:_HEAD].decode("ascii")
         records, seconds, count = int(head[236:244]), float(head[244:252]), int(head[252:256])
@@ -39,6 +39,9 @@ def read(raw: bytes, most_values: float) -> Series:
     records = there if records < 0 else records
     kept = [place for place in range(count) if "annotation" not in columns[_NAME][place].lower()]
     most = max((counts[place] for place in kept), default=0)
+    slower = tuple(
+        f"{columns[_NAME][place]} ({counts[place] / seconds:g} Hz)" for place in kept if counts[place] < most
+    )
     kept = [place for place in kept if counts[place] == most]
     if records * most * len(kept) > most_values:
         told = f"too large: {records * most:,} x {len(kept)} numbers, and {most_values:,.0f} are the most"
@@ -52,7 +55,7 @@ def read(raw: bytes, most_values: float) -> Series:
         digital = samples[:, starts[place] : starts[place] + most].reshape(-1).astype(np.float32)
         signal[:, at] = (digital - least) * scale + low
     names = tuple(columns[_NAME][place] for place in kept)
-    return Series(signal, most / seconds, names, columns[_UNIT][kept[0]] if kept else "")
+    return Series(signal, most / seconds, names, columns[_UNIT][kept[0]] if kept else "", slower=slower)
 
 
 def notes_of(raw: bytes) -> tuple[int, bool]:

@@ -21,6 +21,7 @@ class Series:
     beats_s: np.ndarray = field(default_factory=lambda: np.zeros(0))  # [n] float64, events of the record, in order
     symbols: tuple[str, ...] = ()  # [n] what each of them was called
     usual: np.ndarray | None = None  # float32 [U, C]: what such events look like in this recording; None: not known
+    slower: tuple[str, ...] = ()  # channels of the file that are not here, because their rate is lower: "SpO2 (50 Hz)"
 
     @property
     def seconds(self) -> float:

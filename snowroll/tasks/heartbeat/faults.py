@@ -32,6 +32,13 @@ def series_faults(view: View) -> Iterator[Fault]:
     if gaps:
         told = f"{_samples(view, gaps)} with values missing: {view.names(gaps)}"
         yield view.fault("missing_values", "warn", gaps, told, "they are taken as zero: cut the gaps out", 0.9)
+    slower = [row for row, look in seen if look.own["slower"]]
+    if slower:
+        most = max(_own(view, row, "slower") for row in slower)
+        told = f"{_samples(view, slower)} without the channels of their file that are slower than the fastest, up to "
+        told += f"{most:.0f} each: {view.names(slower)}"
+        cure = "nothing, if the others tell what is asked; else resample all channels to one rate and save them again"
+        yield view.fault("slower_channels", "warn", slower, told, cure)
     yield from _rates(view, seen)
     yield from _leads(view, seen)
     odd = [row for row, look in seen if look.own["bpm"] and not SLOWEST <= look.own["bpm"] <= FASTEST]

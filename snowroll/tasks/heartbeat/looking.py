@@ -72,6 +72,7 @@ def _own(series: Series) -> dict[str, float]:
         # a set of names as one number: facts see numbers only
         "leads": float(sum(1 << place for place, name in enumerate(KNOWN_LEADS) if name in names)),
         "nameless": float(not series.leads),
+        "slower": float(len(series.slower)),  # channels of its file that are left out
     }
 
 

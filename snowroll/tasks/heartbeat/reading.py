@@ -44,6 +44,7 @@ class Brief:
     symbols: tuple[str, ...] = ()
     is_excerpt: bool = False  # about one beat already
     notes: int = 0  # annotations of an EDF+, which are not read
+    slower: tuple[str, ...] = ()  # channels that are left out, with their rates
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,8 @@ def brief(raw: bytes) -> Brief:
         frames = np.rint(series.beats_s * series.rate_hz).astype(int).tolist() if series.rate_hz else []
         is_excerpt = series.beat_s is not None
         named = series.symbols if len(series.symbols) == len(frames) else ("?",) * len(frames)
-        return Brief(series.rate_hz, length, channels, () if is_excerpt else tuple(frames), named, is_excerpt, notes)
+        beats = () if is_excerpt else tuple(frames)
+        return Brief(series.rate_hz, length, channels, beats, named, is_excerpt, notes, series.slower)
     files = unbundled(raw)
     header = wfdb.read_header(files[0])
     record = Record(raw, MOST_VALUES)
@@ -258,7 +260,16 @@ def _patients(annotated: Mapping[str, Brief], names: Sequence[str]) -> dict[str,
 def _of_rates(briefs: Mapping[str, Brief]) -> list[str]:
     rates = Counter(told.rate_hz for told in briefs.values())
     told = ", ".join(f"{rate:g} Hz {n:,}" if rate else f"not told {n:,}" for rate, n in rates.most_common(5))
-    return [f"sampling rates: {told}" + (" (resampled to one)" if len(rates) > 1 else "")]
+    return [f"sampling rates: {told}" + (" (resampled to one)" if len(rates) > 1 else ""), *_of_slower(briefs)]
+
+
+def _of_slower(briefs: Mapping[str, Brief]) -> list[str]:
+    slower = Counter(name for told in briefs.values() for name in told.slower)
+    if not slower:
+        return []
+    files = sum(bool(told.slower) for told in briefs.values())
+    names = few([name for name, _ in slower.most_common()])
+    return [f"only the channels of the highest rate are read; of {files:,} recordings left out: {names}"]
 
 
 def samples_in(folder: Folder, settings: PrepareSettings) -> list[str]:
