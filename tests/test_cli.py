@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import html
 import json
@@ -567,3 +568,12 @@ def test_eval_tells_how_many_of_the_locked_samples_are_gone(project: Path) -> No
         (opened.data / sample.where).unlink()
     shutil.rmtree(project / ".snowroll" / "packs")
     assert f"{len(locked)} of {len(locked)} samples cannot be read" in snowroll("eval", project).err
+
+
+def test_a_cell_of_several_values_is_json() -> None:
+    from snowroll.verbs.predict import _csv
+
+    row = {"id": "a", "prediction": [{"class": "cell, red", "box": [1, 2, 3, 4]}], "probability": None}
+    (cells,) = csv.reader([_csv(row, ["id", "prediction", "probability"])])
+    assert json.loads(cells[1]) == row["prediction"]
+    assert cells[2] == ""

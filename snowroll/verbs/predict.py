@@ -175,8 +175,13 @@ def _spelled(row: dict[str, Json], format: str, names: list[str]) -> str:
 def _csv(row: dict[str, Json], names: list[str]) -> str:
     out = io.StringIO()
     row |= dict(zip(("low", "high"), row.get("interval", ()), strict=False))
-    csv.writer(out, lineterminator="").writerow([_safe(row.get(field, "")) for field in names])
+    csv.writer(out, lineterminator="").writerow([_safe(_cell(row.get(field, ""))) for field in names])
     return out.getvalue()
+
+
+def _cell(value: Json) -> Json:
+    """What holds several values as JSON, as the other format spells it."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False) if isinstance(value, dict | list | tuple) else value
 
 
 def _safe(value: Json) -> Json:
