@@ -343,7 +343,6 @@ def command_in(report: str) -> list[str]:
 
 
 def test_predict_as_a_table(project: Path, tmp_path: Path) -> None:
-    import csv
 
     (tmp_path / "=1+1.png").write_bytes(png(shape("bar", 3)))
     (tmp_path / "no.png").write_bytes(b"no")
