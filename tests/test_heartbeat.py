@@ -304,6 +304,7 @@ def test_faults_are_named_with_their_files() -> None:
     slow = {"rate_hz": 5.0, "beats_s": whole.beats_s * 20}
     seen = [one(f"fine{number}") for number in range(6)]
     seen += [one("flat", signal=flat), one("slow", **slow), one("nobody", rate_hz=0.0)]
+    seen += [one("micro", unit="uV"), one("pressure", unit="mV,mmHg")]
     seen += [one("turned", leads=("V1", "MLII")), one("other", leads=("V5", "MLII"))]
     view = View.of([sample for sample, _ in seen], {sample.id: look for sample, look in seen})
     faults = {fault.code: fault for fault in task.faults(view)}
@@ -313,10 +314,12 @@ def test_faults_are_named_with_their_files() -> None:
         "wrong_rate": ("slow",),
         "two_rates": ("slow",),
         "unknown_rate": ("nobody",),
+        "two_units": ("micro",),
         "lead_order": ("turned",),
         "other_leads": ("other",),
     }
     assert "4 to 4 beats a minute" in faults["wrong_rate"].message
+    assert "1 sample in uV, beside others in mV" in faults["two_units"].message
 
 
 def test_what_names_a_patient_is_not_kept(tmp_path: Path) -> None:

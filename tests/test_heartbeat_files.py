@@ -23,7 +23,7 @@ from snowroll.prepare.settings import PrepareSettings
 from snowroll.prepare.signals import Series
 from snowroll.prepare.view import View
 from snowroll.tasks.heartbeat.faults import series_faults
-from snowroll.tasks.heartbeat.looking import look
+from snowroll.tasks.heartbeat.looking import drawn, look
 from snowroll.tasks.heartbeat.reading import read_recordings
 
 MOST = 1e7
@@ -243,6 +243,19 @@ def test_edf_is_read_in_its_units() -> None:
     assert len(kept) == len(named)
     with pytest.raises(DataError, match="claims 3 records and the data hold 2"):
         open_series(edf(samples, 3, cut=20), MOST)
+
+
+def test_units_belong_to_channels() -> None:
+    samples = np.random.default_rng(0).integers(-900, 900, (300, 2))
+    told = header("a", 100, samples)
+    pressure = b"/mmHg".join(told.rsplit(b"/mV", 1))
+    found = open_series(as_bundle([pressure, signals(samples)]), MOST)
+    assert found.units == ("mV", "mmHg")
+    assert open_series(as_bytes(found), MOST).units == open_series(as_npz(found), MOST).units == found.units
+    assert open_series(as_bundle([told, signals(samples)]), MOST).unit == "mV"
+    assert open_series(edf(samples, 3).replace(b"mV      mV", b"mV      uV"), MOST).units == ("mV", "uV")
+    picture = drawn(as_npz(found), None, None)
+    assert picture.height > 100
 
 
 def test_channels_of_a_lower_rate_are_named(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from snowroll.base.errors import DataError
-from snowroll.prepare.signals import MOST_CHANNELS, Series
+from snowroll.prepare.signals import MOST_CHANNELS, Series, unit_of
 
 _HEAD = 256  # bytes, and as many again for each signal
 _WIDTHS = (16, 80, 8, 8, 8, 8, 8, 80, 8, 32)  # of the columns of signals
@@ -55,7 +55,7 @@ def read(raw: bytes, most_values: float) -> Series:
         digital = samples[:, starts[place] : starts[place] + most].reshape(-1).astype(np.float32)
         signal[:, at] = (digital - least) * scale + low
     names = tuple(columns[_NAME][place] for place in kept)
-    return Series(signal, most / seconds, names, columns[_UNIT][kept[0]] if kept else "", slower=slower)
+    return Series(signal, most / seconds, names, unit_of([columns[_UNIT][place] for place in kept]) if kept else "", slower=slower)
 
 
 def notes_of(raw: bytes) -> tuple[int, bool]:

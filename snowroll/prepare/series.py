@@ -22,6 +22,7 @@ from snowroll.prepare.arrays import Arrays
 from snowroll.prepare.bundles import is_bundle, unbundled
 from snowroll.prepare.signals import MOST_CHANNELS, Series
 
+_UNITS = 21 * MOST_CHANNELS  # letters of the units of all channels
 MAGIC = b"\x89SERIES\n"
 NUMPY = b"\x93NUMPY"
 _THEN = (1980, 1, 1, 0, 0, 0)  # the same arrays, the same bytes
@@ -99,7 +100,7 @@ def _from_bytes(raw: bytes, most_values: float) -> Series:
         beat = None if told["beat_s"] is None else float(told["beat_s"])
         leads = tuple(str(name)[:40] for name in told["leads"])
         symbols = tuple(str(name)[:40] for name in told["symbols"])
-        rate, unit = checked_rate(float(told["rate_hz"])), str(told["unit"])[:20]
+        rate, unit = checked_rate(float(told["rate_hz"])), str(told["unit"])[:_UNITS]
     except (ValueError, TypeError, LookupError, RecursionError):
         raise DataError("a series whose header is damaged", cure="send it again") from None
     n = (length + usual) * channels
@@ -217,7 +218,7 @@ def _with_fields(signal: np.ndarray, given: Mapping[str, np.ndarray]) -> Series:
         signal,
         checked_rate(float(rate[0])) if len(rate) else 0.0,
         tuple(str(name)[:40] for name in leads) if named and leads is not None else (),
-        str(unit)[:20] if unit is not None and unit.dtype.kind == "U" and unit.ndim == 0 else "",
+        str(unit)[:_UNITS] if unit is not None and unit.dtype.kind == "U" and unit.ndim == 0 else "",
         float(beat[0]) if len(beat) else None,
         beats[order],
         tuple(str(symbols[place])[:40] for place in order) if called and symbols is not None else (),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,7 +17,7 @@ class Series:
     signal: np.ndarray  # float32 [T, C]; NaN where nothing was measured
     rate_hz: float = 0.0  # 0: nobody knows
     leads: tuple[str, ...] = ()  # names of the channels; none where the file names none
-    unit: str = ""
+    unit: str = ""  # of all channels; where they differ each one's, with commas between: "mV,mmHg"
     beat_s: float | None = None  # the event this sample is about, seconds from its first value; None: all of it
     beats_s: np.ndarray = field(default_factory=lambda: np.zeros(0))  # [n] float64, events of the record, in order
     symbols: tuple[str, ...] = ()  # [n] what each of them was called
@@ -24,6 +25,22 @@ class Series:
     slower: tuple[str, ...] = ()  # channels of the file that are not here, because their rate is lower: "SpO2 (50 Hz)"
 
     @property
+    def units(self) -> tuple[str, ...]:
+        """[C] of each channel."""
+        each = tuple(self.unit.split(","))
+        return each if len(each) == self.signal.shape[1] else (self.unit,) * self.signal.shape[1]
+
+    @property
     def seconds(self) -> float:
         """0 where nobody knows."""
         return len(self.signal) / self.rate_hz if self.rate_hz else 0.0
+
+
+def unit_of(units: Sequence[str]) -> str:
+    """A Series' unit, from those of its channels.
+
+    >>> unit_of(["mV", "mV"]), unit_of(["mV", "mmHg"])
+    ('mV', 'mV,mmHg')
+    """
+    plain = [unit.replace(",", " ")[:20] for unit in units]
+    return plain[0] if len(set(plain)) == 1 else ",".join(plain)

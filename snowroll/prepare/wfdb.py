@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from snowroll.base.errors import DataError
-from snowroll.prepare.signals import MOST_CHANNELS, Series
+from snowroll.prepare.signals import MOST_CHANNELS, Series, unit_of
 
 GAIN = 200.0  # units of the converter in a millivolt, where the header does not say
 # bytes of so many samples, and the value that stands for none
@@ -84,7 +84,7 @@ def read(files: Sequence[bytes], most_values: float, start: int = 0, stop: int |
         signal,
         header.rate_hz,
         tuple(channel.name for channel in header.channels),
-        header.channels[0].unit,
+        unit_of([channel.unit for channel in header.channels]),
         None,
         times[is_beat] / header.rate_hz,
         tuple(symbol for symbol, wanted in zip(symbols, is_beat, strict=True) if wanted),

@@ -9,6 +9,7 @@ from snowroll.base.nouns import Fault
 from snowroll.prepare.look import Look
 from snowroll.prepare.names import PIECE
 from snowroll.prepare.view import View, count
+from snowroll.tasks.heartbeat.looking import VOLTS
 
 SLOWEST, FASTEST = 20, 300  # beats a minute of a living heart
 _FEW = 5  # a rate, or a number of leads, that fewer than one in so many have is odd
@@ -40,6 +41,7 @@ def series_faults(view: View) -> Iterator[Fault]:
         cure = "nothing, if the others tell what is asked; else resample all channels to one rate and save them again"
         yield view.fault("slower_channels", "warn", slower, told, cure)
     yield from _rates(view, seen)
+    yield from _units(view, seen)
     yield from _leads(view, seen)
     odd = [row for row, look in seen if look.own["bpm"] and not SLOWEST <= look.own["bpm"] <= FASTEST]
     if odd:
@@ -72,6 +74,21 @@ def _rates(view: View, seen: Sequence[tuple[int, Look]]) -> Iterator[Fault]:
         cure = "nothing, if they are true: all are resampled to one; a wrong one makes beats too long or too short"
         severity = "warn" if len(odd) * _FEW < len(seen) else "note"
         yield view.fault("two_rates", severity, odd, told, cure, 0.9)
+
+
+def _units(view: View, seen: Sequence[tuple[int, Look]]) -> Iterator[Fault]:
+    """Recordings in microvolts beside others in millivolts: numbers are taken as they stand."""
+    told = [(row, int(look.own["units"])) for row, look in seen if look.own["units"]]
+    kinds = Counter(mask for _, mask in told)
+    if len(kinds) < 2:
+        return
+    usual, _ = kinds.most_common(1)[0]
+    odd = [row for row, mask in told if mask != usual]
+    spelled = {mask: " and ".join(unit for place, unit in enumerate(VOLTS) if mask >> place & 1) for mask in kinds}
+    others = "; ".join(spelled[mask] for mask in sorted(kinds) if mask != usual)
+    message = f"{_samples(view, odd)} in {others}, beside others in {spelled[usual]}: {view.names(odd)}"
+    cure = "convert them to one unit: the numbers are taken as they stand, a thousand times too large or too small"
+    yield view.fault("two_units", "warn", odd, message, cure)
 
 
 def _leads(view: View, seen: Sequence[tuple[int, Look]]) -> Iterator[Fault]:

@@ -17,6 +17,7 @@ from snowroll.tasks.heartbeat.options import KNOWN_LEADS
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+VOLTS = ("nV", "uV", "mV", "V")
 FLAT = 1e-6  # share of a signal's size below which its spread is none
 CLIPPED = 0.05  # share of a lead's values that lie at its very ends, from which on it was cut there
 _MM_PX = 4  # pixels of a millimetre of the paper
@@ -60,6 +61,7 @@ def _own(series: Series) -> dict[str, float]:
     flat = (high - low) <= FLAT * np.maximum(size, 1e-12)
     ends = np.maximum((filled == low).mean(axis=0), (filled == high).mean(axis=0))
     names = {name.upper() for name in series.leads}
+    units = {unit.lower().replace("µ", "u").replace("μ", "u") for unit in series.units}
     return {
         "rate_hz": series.rate_hz,
         "seconds": series.seconds,
@@ -71,6 +73,7 @@ def _own(series: Series) -> dict[str, float]:
         "bpm": float(60 / max(np.median(np.diff(series.beats_s)), 1e-3)) if len(series.beats_s) > 3 else 0.0,
         # a set of names as one number: facts see numbers only
         "leads": float(sum(1 << place for place, name in enumerate(KNOWN_LEADS) if name in names)),
+        "units": float(sum(1 << place for place, unit in enumerate(VOLTS) if unit.lower() in units)),
         "nameless": float(not series.leads),
         "slower": float(len(series.slower)),  # channels of its file that are left out
     }
@@ -113,8 +116,9 @@ def drawn(raw: bytes, target: Json | None, prediction: Json | None) -> Image:
     series = open_series(raw, inf)
     signal, start = _part(series)
     rate = series.rate_hz or max(1.0, len(signal) / _SHOWN_S)
-    in_mv = series.unit.lower() in ("mv", "") and _is_millivolts(signal)
-    strips = [_strip(signal[:, lead], in_mv) for lead in range(min(signal.shape[1], 12))]
+    volts = [lead for lead, unit in enumerate(series.units[:12]) if unit.lower() in ("mv", "")]
+    in_mv = bool(volts) and _is_millivolts(signal[:, volts])
+    strips = [_strip(signal[:, lead], in_mv and lead in volts) for lead in range(min(signal.shape[1], 12))]
     width = max(160, round(len(signal) / rate * _MM_S * _MM_PX))
     heights = [strip[1] for strip in strips]
     image, pen = _paper(width, sum(heights) + 28)
@@ -124,7 +128,8 @@ def drawn(raw: bytes, target: Json | None, prediction: Json | None) -> Image:
         ys = top + zero - np.nan_to_num(signal[:, lead]) * px
         pen.line(list(zip(xs.tolist(), ys.tolist(), strict=True)), fill=_INK, width=2)
         name = series.leads[lead] if lead < len(series.leads) else f"lead {lead + 1}"
-        pen.text((4, top + 2), name, fill=_INK)
+        unit = series.units[lead]
+        pen.text((4, top + 2), f"{name} ({unit})" if unit and lead not in volts else name, fill=_INK)
         top += height
     for beat in series.beats_s - start:
         pen.line([(beat * _MM_S * _MM_PX, 16), (beat * _MM_S * _MM_PX, 22)], fill=_INK)
