@@ -107,7 +107,7 @@ def tell(opened: Opened, packed: Packed, name: str, rows: np.ndarray, said: list
     targets = [item.target for item in items]
     score = opened.task.scorer(said, targets, packed.schema)
     groups = [item.group or item.sample for item in items]
-    found = bootstrap(score, len(rows), groups, 200, unbounded=opened.task.unbounded)
+    found = bootstrap(score, len(rows), groups, 200, ranges=opened.task.ranges)
     say(f"{name}: " + ", ".join(f"{key} {value}" for key, value in found.items() if key not in ("nll", "brier", "ece")))
 
 

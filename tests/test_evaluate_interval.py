@@ -1,5 +1,7 @@
 """Intervals hold what they say (coverage by simulation), and are never a point."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -94,10 +96,36 @@ def test_one_group_leaves_no_point_of_what_is_no_share():
     def score(counts):
         return {"mae": float(np.average(errors, weights=counts))}
 
-    one = bootstrap(score, 30, ["same speaker"] * 30, unbounded=("mae",))["mae"]
-    alone = bootstrap(score, 30, unbounded=("mae",))["mae"]
+    one = bootstrap(score, 30, ["same speaker"] * 30, ranges={"mae": (0, math.inf)})["mae"]
+    alone = bootstrap(score, 30, ranges={"mae": (0, math.inf)})["mae"]
     assert one.low < alone.low < one.value < alone.high < one.high
     assert errors.min() < one.low < one.high < errors.max()  # as far as draws reach, and no further
+
+
+@pytest.mark.parametrize("groups", [1, 2, 5])
+def test_an_interval_stays_within_what_its_metric_can_be(groups):
+    kappas = np.linspace(-1, 1, 20)
+
+    def score(counts):
+        kappa = float(np.average(kappas, weights=counts))
+        return {"kappa": kappa, "nll": 1 - abs(kappa), "letters_right": kappa}
+
+    ranges = {"kappa": (-1, 1), "nll": (0, math.inf), "letters_right": (-math.inf, 1)}
+    names = [row * groups // 20 for row in range(20)]
+    found = bootstrap(score, 20, names, ranges=ranges)
+    for name, (least, most) in ranges.items():
+        assert least <= found[name].low <= found[name].value <= found[name].high <= most
+    if groups < 3:
+        assert (found["kappa"].low, found["kappa"].high) == (-1, 1)
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+@pytest.mark.parametrize("groups", [1, 2, 9])
+def test_an_error_rate_that_no_draw_moves_is_no_point(value, groups):
+    names = [row % groups for row in range(18)]
+    ranges = {"letters_right": (-math.inf, 1)}
+    found = bootstrap(lambda counts: {"letters_right": value}, 18, names, ranges=ranges)["letters_right"]
+    assert (found.low, found.high) == ((0, 1) if groups == 1 else wilson(value, groups))
 
 
 def test_a_loss_may_exceed_one_and_an_absent_metric_stays_out():

@@ -168,11 +168,11 @@ def test_score_of_the_truth_is_perfect(bench: Bench) -> None:
     wrong = [Prediction(target, 1.0, 0.0) for target in targets[8:] + targets[:8]]
     best, worse = (task.scorer(said, targets, schema)(None) for said in (truth, wrong))
     assert next(iter(best)) == task.headline
-    assert task.headline in task.unbounded or best[task.headline] == 1
+    assert task.headline in task.ranges or best[task.headline] == 1
     assert worse[task.headline] < best[task.headline]
     assert np.array_equal(task.credit(truth, targets, schema), np.ones(16))
     assert task.credit(wrong, targets, schema).mean() < 1
-    assert all(0 <= value <= 1 for name, value in best.items() if name not in task.unbounded)
+    assert all(0 <= value <= 1 for name, value in best.items() if name not in task.ranges)
 
 
 def test_counts_stand_for_repeated_samples(bench: Bench) -> None:

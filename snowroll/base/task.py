@@ -75,7 +75,7 @@ class Task(Parts, ABC):
     Options: type  # frozen dataclass: the task's part of the Plan, every field with a default
     headline: str  # the first metric of `scorer`
     ragged: frozenset[str] = frozenset()  # columns whose first axis differs between samples
-    unbounded: frozenset[str] = frozenset()  # metrics that are no shares in [0, 1]: a loss, 1 - CER
+    ranges: Mapping[str, tuple[float, float]] = {}  # of metrics that are no shares in [0, 1]: a loss, 1 - CER
     waived: Mapping[str, str] = {}  # property of tests/test_every_task.py -> why it cannot apply
 
     # 1 prepare ------------------------------------------------------------------------------------------------

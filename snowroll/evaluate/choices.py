@@ -6,7 +6,7 @@ Neither torch nor scipy is loaded before it is needed: children that decode samp
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from math import log
+from math import inf, log
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,7 +29,7 @@ class OneOfClasses(Task):
     """
 
     headline = "accuracy"
-    unbounded: frozenset[str] = frozenset({"nll"})
+    ranges: Mapping[str, tuple[float, float]] = {"nll": (0, inf)}
 
     def schema(self, targets: Iterable[Json]) -> dict[str, Json]:
         return {"type": "choice", "classes": sorted({str(target) for target in targets if target is not None})}

@@ -17,9 +17,12 @@ from snowroll.base.nouns import Metric
 
 LEVEL = 0.95
 FEW = 8  # groups; percentiles of three cover 78 % where 95 are claimed, their deviation times t 94
+_ROUNDING = 1e-9
 _CELLS = 4_000_000  # largest block of draws held at once (32 MB)
 
 Groups = Sequence[Hashable] | np.ndarray  # [n] group of each sample; None in it: a group of its own
+_SHARE = (0.0, 1.0)
+_OF_LOSSES: Mapping[str, tuple[float, float]] = {"nll": (0, math.inf)}
 Score = Callable[[np.ndarray | None], dict[str, float]]
 
 
@@ -29,20 +32,21 @@ def bootstrap(
     groups: Groups | None = None,
     draws: int = 1000,
     seed: int = 0,
-    unbounded: Collection[str] = ("nll",),
+    ranges: Mapping[str, tuple[float, float]] = _OF_LOSSES,
     trials: Mapping[str, float] | None = None,
 ) -> dict[str, Metric]:
     """Every metric of `score` with its interval.
 
     score(counts): counts [n] says how often each sample counts; None: once each. A metric that is undefined for
-    some counts is left out of the answer or NaN there. `unbounded` names metrics that are no shares in [0, 1];
-    `trials` those that rest on fewer samples than n (a mean over classes: `metrics.trials_behind_means`).
+    some counts is left out of the answer or NaN there. `ranges` says what metrics can be that are no shares
+    in [0, 1]; `trials` those that rest on fewer samples than n (a mean over classes: `metrics.trials_behind_means`).
 
     Percentile intervals over draws of whole groups, widened for few groups as in Hesterberg (2015, "What teachers
     should know about the bootstrap", section 5.3: Student's t and sqrt(n / (n - 1)) in place of the normal quantile).
     Of fewer than FEW groups no draw reaches as far as that: the draws' deviation is taken so many times, both ways.
-    A share of exactly 0 or 1 that no draw moves gets Wilson's interval, each group counted as one trial. One group
-    says nothing of the next one: a share is 0 to 1 then, and what is none as far as draws of its samples ever reach.
+    A share of exactly 0 or 1 that no draw moves gets Wilson's interval, each group counted as one trial; so does what
+    is at most 1 as a share is. One group says nothing of the next one: a metric is its whole range then, and where
+    that has no end as far as draws of its samples ever reach. No interval leaves its metric's range.
     """
     if n < 1:
         raise DataError("there is nothing to measure: the split holds no labelled sample")
@@ -56,7 +60,7 @@ def bootstrap(
                 seen[name].append(number)
     return {
         name: _metric(
-            number, np.array(seen[name]), n, len(size), name not in unbounded, (trials or {}).get(name, math.inf)
+            number, np.array(seen[name]), n, len(size), ranges.get(name, _SHARE), (trials or {}).get(name, math.inf)
         )
         for name, number in value.items()
     }
@@ -93,7 +97,7 @@ def share_with_interval(
     for start in range(0, draws, block):
         drawn = rng.integers(0, len(size), (min(block, draws - start), len(size)))
         shares.append(parts[drawn].sum(1) / wholes[drawn].sum(1))
-    return _metric(float(parts.sum() / wholes.sum()), np.concatenate(shares), len(part), len(size), True)
+    return _metric(float(parts.sum() / wholes.sum()), np.concatenate(shares), len(part), len(size))
 
 
 def wilson(share: float, n: float, level: float = LEVEL) -> tuple[float, float]:
@@ -132,7 +136,7 @@ def interval_in_words(groups: int, n: int, draws: int = 1000) -> str:
     if groups < 2:
         return (
             "All samples are of one group, so no honest interval is known: shares are given as 0 to 1, other figures "
-            "as far as draws of this group's samples reach."
+            "as all that they can be, or as far as draws of this group's samples reach."
         )
     drawn = f"{groups:,} groups (never split)" if groups < n else f"{n:,} samples"
     unit = "group" if groups < n else "sample"
@@ -169,21 +173,39 @@ def _draws(cluster: np.ndarray, groups: int, draws: int, seed: int) -> Iterator[
         yield np.bincount(rng.integers(0, groups, groups), minlength=groups)[cluster]
 
 
-def _metric(value: float, seen: np.ndarray, n: int, groups: int, share: bool, trials: float = math.inf) -> Metric:
-    share = share and 0 <= value <= 1 and (seen.size == 0 or (seen.min() >= 0 and seen.max() <= 1))
-    if share and (groups < 2 or seen.size == 0):
-        return Metric(value, 0.0, 1.0, n)  # one group says nothing of the next one
-    if share and value in (0.0, 1.0) and np.all(seen == value):
+def _metric(
+    value: float,
+    seen: np.ndarray,
+    n: int,
+    groups: int,
+    range: tuple[float, float] = _SHARE,
+    trials: float = math.inf,
+) -> Metric:
+    least, most = range
+    all_seen = np.append(seen, value)
+    if all_seen.min() < least - _ROUNDING or all_seen.max() > most + _ROUNDING:  # its task did not tell what it can be
+        least, most = -math.inf, math.inf
+    if groups < 2 or seen.size == 0:
+        return Metric(value, *_of_one_group(value, all_seen, least, most), n)
+    if most == 1 and value in (0.0, 1.0) and np.all(seen == value):
         return Metric(value, *wilson(value, min(groups, trials)), n)
-    if seen.size == 0:
-        return Metric(value, value, value, n)
     # Hesterberg's expanded percentile: the plain one is too narrow by about sqrt((n-1)/n) * z/t
-    reach = stdtrit(max(groups - 1, 1), 0.5 + LEVEL / 2) * math.sqrt(groups / max(groups - 1, 1))
-    if groups < 2:
-        low, high = seen.min(), seen.max()
-    elif groups < FEW:
+    reach = stdtrit(groups - 1, 0.5 + LEVEL / 2) * math.sqrt(groups / (groups - 1))
+    if groups < FEW:
         low, high = value - reach * seen.std(), value + reach * seen.std()
-        low, high = (max(0.0, low), min(1.0, high)) if share else (low, high)
     else:
         low, high = np.quantile(seen, [ndtr(-reach), ndtr(reach)])
-    return Metric(value, min(value, float(low)), max(value, float(high)), n)
+    return Metric(value, min(value, max(least, float(low))), max(value, min(most, float(high))), n)
+
+
+def _of_one_group(value: float, seen: np.ndarray, least: float, most: float) -> tuple[float, float]:
+    """What is known of a metric from one group: its range, and where that has no end what was seen.
+
+    What no draw moved is no certainty: an end without a bound is then 0 or 1, as of a share.
+    """
+    if math.isfinite(least) and math.isfinite(most):
+        return least, most
+    low, high = float(seen.min()), float(seen.max())
+    if low < high:
+        return low, high
+    return (least if math.isfinite(least) else min(value, 0.0)), (most if math.isfinite(most) else max(value, 1.0))

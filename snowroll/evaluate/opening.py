@@ -12,8 +12,12 @@ from snowroll.evaluate.compare import Verdict, signed_points
 from snowroll.evaluate.metrics import LABELS
 
 PLAIN = frozenset(
-    {"nll", "brier", "HD95 px", "HD95 mm", "skill", "mase", "rmsse", "smape", "r2", "mae", "rmse", "median_ae", "width"}
-)  # metrics that are no share of anything, so no per cent
+    {
+        "nll", "brier", "kappa", "j_kappa", "HD95 px", "HD95 mm", "skill", "mase", "rmsse", "smape", "r2", "mae", "rmse",
+        "median_ae", "width", "nats_per_character", "bits_per_character", "nats_per_token", "perplexity",
+    }
+)  # fmt: skip  # metrics that are no share of anything, so no per cent
+PAST_ONE = frozenset({"letters_right", "words_right", "letters_added"})  # shares of errors, which may be more than all
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +87,10 @@ def figure(name: str, value: float) -> str:
 
     >>> figure("accuracy", 0.9639), figure("nll", 0.1234), figure("mae", 12345.678), figure("mae", 0.000123)
     ('96.4 %', '0.123', '12,346', '0.000123')
+    >>> figure("kappa", 0.254), figure("kappa", -0.451), figure("letters_right", -0.2)
+    ('0.254', '-0.451', '-20.0 %')
     """
-    if name not in PLAIN and 0 <= value <= 1:
+    if name in PAST_ONE or (name not in PLAIN and 0 <= value <= 1):
         return f"{100 * value:.1f} %"
     if abs(value) >= 1_000:
         return f"{value:,.0f}"

@@ -97,7 +97,7 @@ def metrics_with_meaning(task: Task, judged: Judged, schema: Mapping[str, Json],
         len(judged.targets),
         groups=judged.groups,
         seed=seed,
-        unbounded=task.unbounded,
+        ranges=task.ranges,
         trials=task.trials(judged.targets, schema),
     )
 

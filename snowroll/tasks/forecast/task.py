@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +51,11 @@ class Forecast(Task):
     legend = "The dark line is what came, the blue one the forecast, in its pale band."
     widget = Path(__file__).with_name("series.js")
     calibrates_from = 8
-    unbounded: frozenset[str] = frozenset({"skill", "mase", "rmsse", "smape", "mae", "rmse", "width"})
+    ranges: Mapping[str, tuple[float, float]] = {
+        "skill": (-inf, 1),
+        "smape": (0, 2),
+        **dict.fromkeys(("mase", "rmsse", "mae", "rmse", "width"), (0, inf)),
+    }
 
     # 1 prepare
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,7 +49,7 @@ class Heartbeats(OneOfClasses):
     in_pixels = True  # a wave is read by its shape: shown unshrunk
     pipeline = "other"  # the model hubs have no word for it
     wants = "put WFDB records (.hea, .dat, .atr) there, or CSV, NumPy or EDF files in class folders or with a manifest"
-    unbounded: frozenset[str] = frozenset({"nll", "kappa", "j_kappa"})
+    ranges: Mapping[str, tuple[float, float]] = {"nll": (0, inf), "kappa": (-1, 1), "j_kappa": (-0.5, 1)}
 
     # 1 prepare
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import inf
 
 import numpy as np
 
@@ -17,7 +18,7 @@ METRICS = {
     "letters_left_out": "per letter that was said",
     "letters_added": "per letter that was said",
 }
-UNBOUNDED = frozenset({"letters_right", "words_right", "letters_added"})
+RANGES = {"letters_right": (-inf, 1.0), "words_right": (-inf, 1.0), "letters_added": (0.0, inf)}
 
 
 def counted(predictions: Sequence[Prediction], targets: Sequence[Json]) -> np.ndarray:

@@ -14,7 +14,7 @@ from snowroll.base.parts import Live
 from snowroll.base.task import Columns, Deployable, Draw, Fingerprint, Reading, Task
 from snowroll.prepare.look import Look
 from snowroll.tasks.transcribe.options import SpeechOptions, TranscribeOptions, speech_plan
-from snowroll.tasks.transcribe.scoring import METRICS, UNBOUNDED
+from snowroll.tasks.transcribe.scoring import METRICS, RANGES
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -111,7 +111,7 @@ class Transcribe(Hears):
     credited = "1 - CER of a recording, not below 0"
     pipeline = "automatic-speech-recognition"  # the model hubs' word
     wants = "put recordings there (.wav, .flac, .ogg, .mp3) with a manifest of their texts, or .txt files beside them"
-    unbounded = UNBOUNDED
+    ranges = RANGES
     widget = Path(__file__).with_name("transcript.js")
 
     # 1 prepare

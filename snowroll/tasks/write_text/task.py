@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from math import log
+from math import inf, log
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +44,10 @@ class WriteText(Task):
     wants = "put texts there (.txt, .md, ...), UTF-8; folders train/, val/, test/ are splits"
     in_order = True
     widget = Path(__file__).with_name("text.js")
-    unbounded: frozenset[str] = frozenset({"nats_per_character", "bits_per_character", "nats_per_token", "perplexity"})
+    ranges: Mapping[str, tuple[float, float]] = {
+        **dict.fromkeys(("nats_per_character", "bits_per_character", "nats_per_token"), (0, inf)),
+        "perplexity": (1, inf),
+    }
 
     # 1 prepare
 

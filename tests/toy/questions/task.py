@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from math import log
+from math import inf, log
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,7 +39,7 @@ class Questions(Task):
     kind = "sentence"
     Options = Options
     headline = "accuracy"
-    unbounded: frozenset[str] = frozenset({"nll"})
+    ranges: Mapping[str, tuple[float, float]] = {"nll": (0, inf)}
 
     def recognise(self, folder: Any, settings: Any) -> Reading | None:
         texts = [entry.where for entry in folder.entries() if entry.where.endswith(".txt") and "/" in entry.where]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from math import isfinite, log
+from math import inf, isfinite, log
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +40,10 @@ class TabularValues(Rows):
     credited = "variance explained, row by row"
     pipeline = "tabular-regression"  # the model hubs' word
     widget = Path(__file__).with_name("number.js")
-    unbounded: frozenset[str] = frozenset({"r2", "mae", "rmse", "median_ae", "width"})
+    ranges: Mapping[str, tuple[float, float]] = {
+        "r2": (-inf, 1),
+        **dict.fromkeys(("mae", "rmse", "median_ae", "width"), (0, inf)),
+    }
 
     # 1 prepare
 
