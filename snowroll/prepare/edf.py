@@ -55,7 +55,9 @@ def read(raw: bytes, most_values: float) -> Series:
         digital = samples[:, starts[place] : starts[place] + most].reshape(-1).astype(np.float32)
         signal[:, at] = (digital - least) * scale + low
     names = tuple(columns[_NAME][place] for place in kept)
-    return Series(signal, most / seconds, names, unit_of([columns[_UNIT][place] for place in kept]) if kept else "", slower=slower)
+    return Series(
+        signal, most / seconds, names, unit_of([columns[_UNIT][place] for place in kept]) if kept else "", slower=slower
+    )
 
 
 def notes_of(raw: bytes) -> tuple[int, bool]:
