@@ -1,8 +1,10 @@
 """Groups that straddle splits, and groups that nobody declared."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from snowroll.base.nouns import Fault, Sample, Split
 from snowroll.prepare import groups_check
@@ -34,11 +36,29 @@ def test_recurring_scenes_suggest_the_pattern_that_joins_them() -> None:
     (fault,) = group_faults(view, pairs)
     assert fault.code == "undeclared_groups"
     assert len(fault.paths) == 60
-    import re
-
     pattern = fault.cure.split("'")[1]
     keys = [re.search(pattern, path) for path in fault.paths]
     assert len({found.group(1) for found in keys if found}) == 20
+
+
+@pytest.mark.parametrize("name", ["{word}/{speaker}_{n}.wav", "{speaker}_{word}_{n}.wav"])
+def test_speakers_are_groups_over_all_words(name: str) -> None:
+    told = [(w, s, n) for w in ("yes", "no", "up") for s in ("ann", "bob", "cy", "di") for n in range(3)]
+    wheres = [name.format(word=word, speaker=speaker, n=n) for word, speaker, n in told]
+    samples = [
+        Sample(where, where, where, "sound", word, None) for where, (word, _, _) in zip(wheres, told, strict=True)
+    ]
+    looks = {where: Look(9, "WAV", width=1, height=1) for where in wheres}
+    schema = {"type": "choice", "classes": ["no", "up", "yes"]}
+    none = Pairs(np.zeros(0, int), np.zeros(0, int), np.zeros(0), np.zeros(0, bool))
+    (fault,) = group_faults(View.of(samples, looks, schema), none)
+    assert fault.fix is not None
+    keys = [re.search(str(fault.fix.value), where) for where in wheres]
+    assert [key.group(1) for key in keys if key] == [speaker for _, speaker, _ in told]
+    kept = {sample.id: ("test" if "ann" in sample.where else "train") for sample in samples}
+    assert group_faults(View.of(samples, looks, schema, kept), none) == []  # type: ignore[arg-type]
+    pictures = [replace(sample, kind="image") for sample in samples]
+    assert group_faults(View.of(pictures, looks, schema), none) == []
 
 
 def test_names_tell_the_rest_of_a_scene() -> None:

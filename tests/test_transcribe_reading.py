@@ -63,6 +63,16 @@ def test_manifest_with_splits_and_both_columns(tmp_path: Path) -> None:
     assert told(reading_of(tmp_path, files, WORD_COLUMNS))["a.wav"][0] == "yes"
 
 
+def test_speakers_of_speech_commands_are_groups(tmp_path: Path) -> None:
+    names = [
+        f"{word}/{speaker}_nohash_{n}.wav" for word in ("yes", "no") for speaker in ("0a7c", "b49f") for n in (0, 1)
+    ]
+    found = told(reading_of(tmp_path, dict.fromkeys(names, "~"), WORD_COLUMNS))
+    assert {where: group for where, (_, group, _) in found.items()} == {
+        name: name.rpartition("/")[2].partition("_")[0] for name in names
+    }
+
+
 def test_a_list_without_a_header_names_recordings_and_texts(tmp_path: Path) -> None:
     """As LJ Speech has it: bars, quotes that are part of the text, the second text spelled out."""
     rows = 'a1|He said "12.|He said "twelve.\na2|Go on|Go on\n'

@@ -31,6 +31,10 @@ _PATTERNS = (
     *(rf"^(.+?)(?:{_SEP}{_PART}){{{k}}}\.\w+$" for k in (1, 2, 3)),
     r"^(.+)/[^/]+$",
 )
+# The name but for its last few words: one speaker's, over the folders of all words
+_SPEAKERS = tuple(rf"(?:^|/)([^/]+?)(?:{_SEP}{_PART}){{{k}}}\.\w+$" for k in (1, 2))
+_FEWEST_SOUNDS = 20  # recordings, below which names tell no speakers
+_FEWEST_SPEAKERS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,7 @@ class Hint:
 
     pattern: str  # of the names; "" where times tell
     groups: list[list[int]]  # rows, two or more each
+    of_speakers: bool = False  # names of recordings that come again under several labels
 
 
 def hinted_groups(view: View) -> Hint | None:
@@ -46,7 +51,11 @@ def hinted_groups(view: View) -> Hint | None:
     nothing tells any.
     """
     rows = view.readable()
-    if len(rows) < _FEWEST or any(view.samples[row].group is not None for row in rows):
+    if any(view.samples[row].group is not None for row in rows):
+        return None
+    if speakers := _speakers(view, rows):
+        return speakers
+    if len(rows) < _FEWEST:
         return None
     looks = shape(shrink(grey(view.thumbnails(rows)), 8))
     labels = [view.labels[row] for row in rows]
@@ -58,7 +67,8 @@ def hinted_groups(view: View) -> Hint | None:
 
 
 def group_faults(view: View, pairs: Pairs, hint: Hint | None) -> list[Fault]:
-    undeclared = [*_undeclared(view, pairs), *_hinted(view, hint)]
+    of_scenes = [] if hint is not None and hint.of_speakers else _undeclared(view, pairs)
+    undeclared = [*of_scenes, *_hinted(view, hint)]
     return [*_straddling(view), *_spelt_twice(view), *sorted(undeclared, key=lambda fault: -len(fault.paths))[:1]]
 
 
@@ -157,17 +167,34 @@ def _hinted(view: View, hint: Hint | None) -> Iterator[Fault]:
         return
     members = [row for group in (torn or hint.groups) for row in group]
     cut = f"{count(len(torn), 'of them is', 'of them are')} in more than one split" if torn else "none is declared"
+    alike = "are called alike in several classes" if hint.of_speakers else "look alike beyond their class"
     message = (
         f"{'the names tell' if hint.pattern else 'by the clock there are'} {len(hint.groups):,} groups of files that "
-        f"look alike beyond their class, and {cut}: the test then measures memory; for instance "
+        f"{alike}, and {cut}: the test then measures memory; for instance "
         f"{view.names(members[:3])}"
     )
     if hint.pattern:
-        cure = f"--prepare.group '{hint.pattern}', if the names mean that"
+        meant = "they are speakers" if hint.of_speakers else "the names mean that"
+        cure = f"--prepare.group '{hint.pattern}', if {meant}"
         fix = Fix("set", setting="prepare.group", value=hint.pattern)
     else:
         cure, fix = "say in a manifest's column `group` which belong together: they were taken within seconds", None
     yield view.fault("undeclared_groups", "warn", members, message, cure, 0.8, fix)
+
+
+def _speakers(view: View, rows: Sequence[int]) -> Hint | None:
+    """Recordings of a few words whose names begin alike under several of them, as WORD/SPEAKER_NUMBER.wav."""
+    if view.kind != "recording" or len(view.classes) < 2 or len(rows) < _FEWEST_SOUNDS:
+        return None
+    for pattern in _SPEAKERS:
+        found: dict[str, list[int]] = {}
+        for row, key in zip(rows, _keys(pattern, [view.where(row) for row in rows]), strict=True):
+            if key is not None:
+                found.setdefault(key, []).append(row)
+        groups = [group for group in found.values() if len({view.labels[row] for row in group}) > 1]
+        if len(groups) >= _FEWEST_SPEAKERS and 2 * sum(map(len, groups)) > len(rows) >= 2 * max(map(len, groups)):
+            return Hint(pattern, groups, of_speakers=True)
+    return None
 
 
 def _keys(pattern: str, wheres: Sequence[str]) -> list[str | None]:

@@ -31,6 +31,7 @@ _MICROPHONES = 4  # recordings of one text: a guess
 _LONGEST = 1 << 20  # bytes of a text that is read beside a recording
 _OF_CHAPTER = ".trans.txt"  # LibriSpeech: a line for each recording of the folder
 FEW_WORDS = 64  # kinds of targets up to which they are classes: a guess
+_HASHED = re.compile(r"(.+)_nohash_\d+$")  # Speech Commands: SPEAKER_nohash_NUMBER.wav in each word's folder
 OFTEN = 5  # recordings of each kind on the average, from which on they are
 
 
@@ -178,6 +179,8 @@ def _by_folders(recordings: Sequence[str], settings: PrepareSettings, table: Tab
     for one in folders.found:
         if one.target is not None and not (str(one.target).startswith("_") and str(one.target).endswith("_")):
             told.texts[one.where] = str(one.target)
+            if speaker := _HASHED.match(_name(one.where)):
+                told.groups[one.where] = speaker[1]
             row = table.rows.get(one.where)
             if split := (row.split if row else None) or one.split:
                 told.splits[one.where] = split
