@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from snowroll.base.nouns import Sample
 from snowroll.base.task import Reading
 from snowroll.prepare.audio import as_wav
+from snowroll.prepare.files_check import file_faults
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.prepare.view import View
@@ -264,6 +266,25 @@ def test_faults() -> None:
     assert codes_of(good, [*texts[:5], "ai" * 40]) == {"too_much_text"}
     assert codes_of(good, [*texts[:5], ""]) == {"empty_text"}
     assert codes_of(good, [*["the quick brown"] * 5, "the quick brown %"]) == {"odd_letters"}
+
+
+def test_each_file_that_cannot_be_read_has_its_own_reason() -> None:
+    whole = as_wav(spoken("a", 0, 0), 8_000)
+    raws = {
+        "short.wav": whole[:2_000],
+        "empty.wav": as_wav(np.zeros(0), 8_000),
+        "odd.wav": whole[:12] + b"x" * 500,
+        "junk.wav": b"\1" * 500,
+        "short.flac": b"fLaC" + b"\0" * 40,
+        **{f"{n}.wav": whole for n in range(6)},
+    }
+    samples = [Sample(name, name, name, "sound", "a") for name in raws]
+    faults = file_faults(View.of(samples, {name: look(raw, 100) for name, raw in raws.items()}))
+    told = {fault.code: fault.message for fault in faults}
+    assert told["truncated_file"] == "1 file cut off before the end: short.wav"
+    for reason, name in (("no length", "empty"), ("without sound", "odd"), ("not a recording", "junk")):
+        assert re.search(rf"{reason}[^;]*: {name}\.wav", told["unreadable_file"])
+    assert "(a damaged FLAC" in told["unreadable_file"]
 
 
 def test_targets() -> None:

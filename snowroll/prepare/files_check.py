@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
 from snowroll.base.nouns import Fault
@@ -12,6 +12,7 @@ from snowroll.prepare.look import Look
 from snowroll.prepare.view import View, count
 
 _WORD_MORE = re.compile(r"(.+?)[-_. ]+([^\W\d_]{2,})")  # a name, and a word after it
+_REASONS = 5  # why files cannot be read, that one line tells
 _DERIVED = 5  # files with the same word more
 
 
@@ -29,13 +30,24 @@ def _unreadable(view: View) -> Iterator[Fault]:
         families.setdefault(_why_unreadable(seen), []).append(row)
     said = {"empty_file": "without a single byte", "truncated_file": "cut off before the end"}
     for code, rows in families.items():
-        reason = view.looks[rows[0]].reason  # type: ignore[union-attr]
-        what = said.get(code, f"cannot be read ({reason})")
-        yield view.fault(code, "warn", rows, f"{count(len(rows), 'file')} {what}: {view.names(rows)}", cure)
+        told = f"{said[code]}: {view.names(rows)}" if code in said else f"cannot be read {_by_reason(view, rows)}"
+        yield view.fault(code, "warn", rows, f"{count(len(rows), 'file')} {told}", cure)
     if len(failed) * 2 > looked_at:
         rows = [row for row, _ in failed]
         message = f"{len(rows):,} of {looked_at:,} files cannot be read as {view.kind}s"
         yield view.fault("mostly_unreadable", "block", rows, message, "check that this is the right folder")
+
+
+def _by_reason(view: View, rows: Sequence[int]) -> str:
+    """'(damaged): a.wav, b.wav; (no sound in it): c.wav', the commonest first; numbers make no other reason."""
+    families: dict[str, list[int]] = {}
+    for row in rows:
+        seen = view.looks[row]
+        families.setdefault(re.sub(r"\d[\d,.]*", "#", seen.reason if seen else ""), []).append(row)
+    common = sorted(families.values(), key=lambda family: -len(family))
+    told = [(view.looks[family[0]], family) for family in common[:_REASONS]]
+    shown = "; ".join(f"({seen.reason}): {view.names(family)}" for seen, family in told if seen)
+    return shown + (f"; and {len(common) - _REASONS:,} more reasons" if len(common) > _REASONS else "")
 
 
 def _why_unreadable(seen: Look) -> str:

@@ -32,7 +32,12 @@ def look(raw: bytes, megapixels: float) -> Look:
     try:
         sound = open_sound(raw, megapixels * 1e6)
     except SnowrollError as fault:
-        return Look(len(raw), reason=fault.what, too_large=fault.what.startswith("too large"))
+        return Look(
+            len(raw),
+            reason=fault.what,
+            cut_off=fault.what.startswith("cut off"),
+            too_large=fault.what.startswith("too large"),
+        )
     signal = sound.signal
     levels = levels_db(signal, sound.rate_hz)
     size = np.abs(signal)
