@@ -13,10 +13,35 @@ from test_check_duplicates import scenes
 
 from snowroll.base.nouns import Fault, Sample
 from snowroll.prepare.look import Look, look
+from snowroll.prepare.pictures_check import picture_faults
 from snowroll.prepare.shortcuts import shift_faults, shortcut_faults
 from snowroll.prepare.view import View
 
 CLASSES = ("cat", "dog")
+
+
+@pytest.mark.parametrize("is_drawn", [True, False])
+def test_what_is_no_picture_is_not_told_of_as_one(is_drawn: bool) -> None:
+    """Waves of two classes, drawn: their corners differ, some are long, and the test's lie in a darker drawing."""
+    rng = np.random.default_rng(0)
+    samples, looks, splits = [], {}, {}
+    for n in range(120):
+        shown = rng.integers(0, 90, (32, 32, 3)).astype(np.uint8)
+        shown[:6, :6] = 255 * (n % 2)
+        light = 0.9 if n < 60 else 0.01
+        width = 3_000 if n in (7, 8) else 300
+        seen = Look(9, "series", width=width, height=1, mode="II", brightness=light, contrast=0.001, thumbnail=shown)
+        looks[str(n)] = replace(seen, drawn=is_drawn)
+        samples.append(Sample(str(n), f"{n}.csv", str(n), "trace", CLASSES[n % 2]))
+        splits[str(n)] = "train" if n < 60 else "test"
+    view = View.of(samples, looks, {"type": "choice", "classes": list(CLASSES)}, splits)
+    faults = [*shortcut_faults(view), *shift_faults(view), *picture_faults(view)]
+    told = " ".join(f"{fault.message} {fault.cure}" for fault in faults)
+    words = [word for word in ("picture", "corner", "brightness", "thumbnail", "one even colour") if word in told]
+    assert words == ([] if is_drawn else ["picture", "corner", "brightness", "thumbnail", "one even colour"])
+    if is_drawn:
+        assert [fault.code for fault in faults] == ["odd_size"]
+        assert "2 samples of a length unlike the others (usually 300 values in 1 channel)" in told
 
 
 def drawn(n: int = 160, seed: int = 0) -> list[Look]:

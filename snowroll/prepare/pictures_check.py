@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from snowroll.base.nouns import Fault
+from snowroll.prepare.look import Look
 from snowroll.prepare.view import View, count
 
 _BLANK = 1.5 / 255  # standard deviation below which a picture shows nothing: rounding and faint JPEG noise
@@ -35,7 +36,7 @@ def picture_faults(view: View) -> list[Fault]:
 
 def _half_lost(view: View) -> Iterator[Fault]:
     """Pictures that were cut off once, decoded all the same and saved again: whole files, the rest an even grey."""
-    seen = view.seen()
+    seen = _seen(view)
     rows = [row for row, look in seen if look.padded >= _PADDED and look.contrast >= _BLANK]
     if 0 < len(rows) < _SOME * len(seen):
         message = (
@@ -47,7 +48,7 @@ def _half_lost(view: View) -> Iterator[Fault]:
 
 
 def _blank(view: View) -> Iterator[Fault]:
-    rows = [row for row, seen in view.seen() if seen.contrast < _BLANK]
+    rows = [row for row, seen in _seen(view) if seen.contrast < _BLANK]
     if rows:
         message = f"{count(len(rows), 'picture')} of one even colour: {view.names(rows)}"
         cure = "delete them, or find out what emptied them"
@@ -55,7 +56,7 @@ def _blank(view: View) -> Iterator[Fault]:
 
 
 def _modes(view: View) -> Iterator[Fault]:
-    seen = view.seen()
+    seen = _seen(view)
     moving = [row for row, look in seen if look.frames > 1]
     if moving:
         message = (
@@ -92,18 +93,25 @@ def _sizes(view: View) -> Iterator[Fault]:
     if rows and len(rows) * 20 <= len(seen):
         first = view.looks[rows[0]]
         assert first is not None
-        usual = " x ".join(str(round(2**side)) for side in np.median(sides, axis=0))
-        message = (
-            f"{count(len(rows), 'picture')} of a size unlike the others (usually {usual}): "
-            f"{view.where(rows[0])} is {first.width} x {first.height}"
-        )
-        cure = "look whether they are thumbnails, icons or scans that do not belong"
+        wide, high = (round(2**side) for side in np.median(sides, axis=0))
+        if first.drawn:
+            message = (
+                f"{count(len(rows), 'sample')} of a length unlike the others (usually {wide:,} values in "
+                f"{count(high, 'channel')}): {view.where(rows[0])} has {first.width:,} in {first.height:,}"
+            )
+            cure = "look whether they are whole, and of the same kind and rate"
+        else:
+            message = (
+                f"{count(len(rows), 'picture')} of a size unlike the others (usually {wide} x {high}): "
+                f"{view.where(rows[0])} is {first.width} x {first.height}"
+            )
+            cure = "look whether they are thumbnails, icons or scans that do not belong"
         yield view.fault("odd_size", "note", rows, message, cure, confidence=0.7, fix=view.leave_out(rows))
 
 
 def _blurred(view: View) -> Iterator[Fault]:
     """Pictures with a small part of the fine detail that the others have."""
-    seen = [(row, look) for row, look in view.seen() if look.contrast >= _BLANK]  # a blank one is told as that
+    seen = [(row, look) for row, look in _seen(view) if look.contrast >= _BLANK]  # a blank one is told as that
     if len(seen) < 20:
         return
     detail = np.log([look.sharpness + 1e-6 for _, look in seen])
@@ -120,7 +128,7 @@ def _blurred(view: View) -> Iterator[Fault]:
 
 def _badly_exposed(view: View) -> Iterator[Fault]:
     """Pictures near black or near white that have lost most of the contrast of the others."""
-    seen = view.seen()
+    seen = _seen(view)
     if len(seen) < 20:
         return
     light = np.array([look.brightness for _, look in seen])
@@ -139,7 +147,7 @@ def _badly_exposed(view: View) -> Iterator[Fault]:
 
 def _sheets(view: View) -> Iterator[Fault]:
     """Contact sheets and figures of several panels among single pictures."""
-    seen = view.seen()
+    seen = _seen(view)
     rows = [row for row, look in seen if look.panels > 1]
     if 0 < len(rows) < _SOME * len(seen):
         first = view.looks[rows[0]]
@@ -150,6 +158,11 @@ def _sheets(view: View) -> Iterator[Fault]:
         )
         cure = "a contact sheet is no sample: leave it out; cut a figure into its panels"
         yield view.fault("contact_sheet", "warn", rows, message, cure, 0.9, view.leave_out(rows))
+
+
+def _seen(view: View) -> list[tuple[int, Look]]:
+    """The rows that are pictures, not drawings of what is none."""
+    return [(row, look) for row, look in view.seen() if not look.drawn]
 
 
 def _far(values: np.ndarray) -> np.ndarray:

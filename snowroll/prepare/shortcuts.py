@@ -44,7 +44,8 @@ def shortcut_faults(view: View) -> Iterator[Fault]:
         return
     columns = {name: values for name, values in _metadata(view, rows).items() if len(np.unique(values)) > 1}
     folds = _folds(view, rows)
-    found = _of_all(columns, names, labels, folds) or _of_one({**columns, **_corners(view, rows)}, names, labels, folds)
+    corners = {} if _are_drawn(view, rows) else _corners(view, rows)
+    found = _of_all(columns, names, labels, folds) or _of_one({**columns, **corners}, names, labels, folds)
     if found is not None:
         message, told = found
         message = f"{message} of what the {view.kind}s show"
@@ -93,7 +94,7 @@ def _by_chance(values: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> flo
 def measures(view: View) -> Columns:
     """What is known of each readable picture besides its content, and how light, sharp and colourful it is."""
     rows = view.readable()
-    return {**_metadata(view, rows), **_appearance(view, rows)}
+    return {**_metadata(view, rows), **({} if _are_drawn(view, rows) else _appearance(view, rows))}
 
 
 def shift_faults(view: View, measured: Columns | None = None) -> Iterator[Fault]:
@@ -103,8 +104,9 @@ def shift_faults(view: View, measured: Columns | None = None) -> Iterator[Fault]
     """
     rows = view.readable()
     sides = np.array([view.splits[row] or "" for row in rows])
-    upright = uprightness(view.thumbnails(rows), sides == "train")
-    columns = {**(measured or measures(view)), "which way is up": upright}
+    columns = {**(measured or measures(view))}
+    if not _are_drawn(view, rows):
+        columns["which way is up"] = uprightness(view.thumbnails(rows), sides == "train")
     labels = np.array([view.labels[row] or "" for row in rows])
     groups = np.array([view.samples[row].group or f"#{row}" for row in rows])
     for split in ("test", "val"):
@@ -125,8 +127,21 @@ def shift_faults(view: View, measured: Columns | None = None) -> Iterator[Fault]
         return
 
 
+def _are_drawn(view: View, rows: Sequence[int]) -> bool:
+    """Whether thumbnails are drawings of what is no picture, whose light and corners say nothing of their own."""
+    return any(seen.drawn for row in rows if (seen := view.looks[row]) is not None)
+
+
 def _metadata(view: View, rows: Sequence[int]) -> Columns:
     looks = [seen for row in rows if (seen := view.looks[row]) is not None]
+    if _are_drawn(view, rows):
+        return {
+            "the number of values": np.array([float(seen.width) for seen in looks]),
+            "the number of channels": np.array([float(seen.height) for seen in looks]),
+            "the kind or the channels' names": _numbered([seen.mode for seen in looks]),
+            "the format": _numbered([seen.format for seen in looks]),
+            "the time": _times(view, rows),
+        }
     return {
         "the width": np.array([float(seen.width) for seen in looks]),
         "the height": np.array([float(seen.height) for seen in looks]),
