@@ -319,6 +319,11 @@ def test_faults_are_named_with_their_files() -> None:
         "other_leads": ("other",),
     }
     assert "4 to 4 beats a minute" in faults["wrong_rate"].message
+    kept = {
+        sample.id: replace(look, own={name: told for name, told in look.own.items() if name not in ("slower", "units")})
+        for sample, look in seen
+    }
+    assert "two_units" not in {fault.code for fault in task.faults(View.of([sample for sample, _ in seen], kept))}
     assert "1 sample in uV, beside others in mV" in faults["two_units"].message
 
 

@@ -33,7 +33,7 @@ def series_faults(view: View) -> Iterator[Fault]:
     if gaps:
         told = f"{_samples(view, gaps)} with values missing: {view.names(gaps)}"
         yield view.fault("missing_values", "warn", gaps, told, "they are taken as zero: cut the gaps out", 0.9)
-    slower = [row for row, look in seen if look.own["slower"]]
+    slower = [row for row, look in seen if look.own.get("slower")]
     if slower:
         most = max(_own(view, row, "slower") for row in slower)
         told = f"{_samples(view, slower)} without the channels of their file that are slower than the fastest, up to "
@@ -78,7 +78,8 @@ def _rates(view: View, seen: Sequence[tuple[int, Look]]) -> Iterator[Fault]:
 
 def _units(view: View, seen: Sequence[tuple[int, Look]]) -> Iterator[Fault]:
     """Recordings in microvolts beside others in millivolts: numbers are taken as they stand."""
-    told = [(row, int(look.own["units"])) for row, look in seen if look.own["units"]]
+    # looks that were kept before units were seen tell none
+    told = [(row, int(look.own["units"])) for row, look in seen if look.own.get("units")]
     kinds = Counter(mask for _, mask in told)
     if len(kinds) < 2:
         return
