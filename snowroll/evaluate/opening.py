@@ -13,8 +13,8 @@ from snowroll.evaluate.metrics import LABELS
 
 PLAIN = frozenset(
     {
-        "nll", "brier", "kappa", "j_kappa", "HD95 px", "HD95 mm", "skill", "mase", "rmsse", "smape", "r2", "mae", "rmse",
-        "median_ae", "width", "nats_per_character", "bits_per_character", "nats_per_token", "perplexity",
+        "nll", "brier", "kappa", "j_kappa", "HD95 px", "HD95 mm", "skill", "mase", "rmsse", "smape", "r2", "mae",
+        "rmse", "median_ae", "width", "nats_per_character", "bits_per_character", "nats_per_token", "perplexity",
     }
 )  # fmt: skip  # metrics that are no share of anything, so no per cent
 PAST_ONE = frozenset({"letters_right", "words_right", "letters_added"})  # shares of errors, which may be more than all
