@@ -33,6 +33,7 @@ class Found:
     target: Json | None
     group: str | None = None
     split: Split | None = None
+    annotator: str | None = None  # who gave the target
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,7 +141,7 @@ def _classes_lent(folders: Reading, table: Table) -> list[Found]:
     rows = ((where, row) for where, row in table.rows.items() if where in folders.skipped and row.label in names)
     splits = splits_of_folders([*(one.where for one in folders.found), *folders.skipped])
     return [
-        Found(where, names[row.label], row.group, row.split or splits.get(where))
+        Found(where, names[row.label], row.group, row.split or splits.get(where), row.annotator)
         for where, row in rows
         if where not in table.skipped
     ]
@@ -155,8 +155,8 @@ def overlaid(reading: Reading, table: Table) -> Reading:
         whole, _ = whole_of(one.where)
         row = table.rows.get(whole)
         if whole not in table.skipped:
-            split, group = (row.split, row.group) if row else (None, None)
-            found.append(replace(one, split=split or one.split, group=group or one.group))
+            split, group, who = (row.split, row.group, row.annotator) if row else (None, None, None)
+            found.append(replace(one, split=split or one.split, group=group or one.group, annotator=who))
     return replace(reading, found=tuple(found))
 
 
@@ -195,7 +195,7 @@ def _by_manifest(pictures: Sequence[str], table: Table, folders: Mapping[str, Fo
             lies = folders.get(where)
             label = None if row.label is None else names.get(row.label, row.label)
             split = row.split or (lies.split if lies else splits.get(where))
-            found.append(Found(where, label, row.group, split))
+            found.append(Found(where, label, row.group, split, row.annotator))
     told = [*table.evidence]
     if names:
         told.append("its numbers and the class folders are one to one, so the folders' names are used")

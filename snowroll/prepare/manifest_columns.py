@@ -1,4 +1,6 @@
-"""Which column of a manifest is what: the path, the label, the split, the group; by name, then by content."""
+"""Which column of a manifest is what: the path, the label, the split, the group, who labelled; by name, then by
+content.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +25,8 @@ NAMES = {  # normalised: lower case, letters only
     "sequence session sessionid video machine lot batch participant site camera speakerid spk clientid lesion lesionid "
     "slide slideid wsi specimen study studyid exam examid animal animalid individual individualid user userid writer "
     "writerid seqid location locationid fold stratfold",
+    "annotator": "annotator annotatorid annotatedby labeler labelerid labeller labellerid labeledby labelledby worker "
+    "workerid rater raterid reader readerid",
 }
 NUMBERED: dict[str, Split] = {"0": "train", "1": "val", "2": "test"}  # where a column that is called so has all three
 RUN_LENGTHS = "a table of masks as run lengths: segment_images reads those that count column by column from 1"
@@ -36,6 +40,7 @@ def columns_of(
     """meaning -> column, or None where no column names pictures."""
     wanted = {"path": settings.path_column, "label": settings.label_column}
     wanted |= {"split": settings.split_column, "group": settings.group_column}
+    wanted |= {} if is_text else {"annotator": ""}  # a reader of sentences is their speaker
     found = {meaning: name for meaning, name in wanted.items() if name in lines.columns and name}
     tried = [cells for _, cells in lines.rows[:: max(1, len(lines.rows) // TRIED)]][:TRIED]
     if "path" not in found:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from snowroll.base.nouns import Fault
+from snowroll.prepare.annotators import annotator_faults
 from snowroll.prepare.probe import Glances, kept_together, labelled, means, out_of_fold, units
 from snowroll.prepare.view import View, count
 
@@ -41,13 +42,15 @@ class Judgement:
 
 
 def suspect_faults(view: View, alike: Sequence[Sequence[int]] = (), glances: Glances | None = None) -> Iterator[Fault]:
-    """The suspected labels, surest first, and those that a good judge would least have given; nothing by a poor one.
+    """Annotators unlike the others; the suspected labels, surest first, and those that a good judge would least have
+    given; nothing by a poor one.
 
     alike: rows that may show one thing; none of them is judged by what was learnt from another.
     """
     if (said := _judged(view, alike, glances or Glances(view))) is None:
         return
     labels, scores = said.labels, np.mean(said.scores, axis=0)
+    yield from annotator_faults(view, said.rows, labels, scores.argmax(axis=1) != labels, said.judge)
     wrong = np.min([wrong_probability(one, labels) for one in said.scores], axis=0)
     doubt, planted = _doubts(scores, labels)
     order = np.lexsort((-doubt, -wrong))  # the doubt tells apart what is equally probable

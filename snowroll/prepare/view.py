@@ -30,6 +30,7 @@ class View:
     options: Any = None  # the task's, as far as the user settled them; nothing is planned yet
     said: tuple[Json, ...] | None = None  # [n] predictions likewise, where a target is no choice; None: nothing said
     clash: Callable[[Json, Json, bool], str | None] | None = None  # the task's; None: targets that differ clash
+    annotators: tuple[str | None, ...] = ()  # [n] who gave the label; empty where nothing is known
 
     @staticmethod
     def of(
@@ -43,8 +44,9 @@ class View:
         said: Sequence[Json] | None = None,
         options: Any = None,
         clash: Callable[[Json, Json, bool], str | None] | None = None,
+        annotators: Mapping[str, str] | None = None,
     ) -> View:
-        """`looks` and `splits` by sample id; `written` (seconds since 1970) by where samples lie.
+        """`looks`, `splits` and `annotators` by sample id; `written` (seconds since 1970) by where samples lie.
 
         gist: a target in a spelling that copies of one picture share, were they resized; None: all of it.
         clash: how two targets contradict each other, in words, or None (base.parts.Parts.clash).
@@ -65,6 +67,7 @@ class View:
             options,
             None if said is None else tuple(said),
             clash,
+            tuple(annotators.get(sample.id) for sample in samples) if annotators else (),
         )
 
     def __len__(self) -> int:

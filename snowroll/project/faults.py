@@ -79,7 +79,7 @@ class Inspection:
         """One name for all that is seen whatever the splits are, and for who looks."""
         each = [[getattr(sample, name) for name in _OF_SAMPLE] for sample in self.samples]
         said = self.said and self.said.id
-        seen = [each, self.stock.schema, self.opened.prepare.megapixels, said]
+        seen = [each, self.stock.schema, self.opened.prepare.megapixels, said, self.stock.annotators]
         return digest(canonical(seen), code_beside(check, type(self.opened.task)))
 
     @cached_property
@@ -106,8 +106,8 @@ class Inspection:
 
     def _view(self, **more: Any) -> View:
         task = self.opened.task
-        spelled = {"gist": own(task.gist), "clash": own(task.clash)}
-        return View.of(self.samples, self._looks, self.stock.schema, written=self._written, **spelled, **more)
+        known = {"annotators": self.stock.annotators, "gist": own(task.gist), "clash": own(task.clash)}
+        return View.of(self.samples, self._looks, self.stock.schema, written=self._written, **known, **more)
 
 
 _OF_SAMPLE = [f.name for f in fields(Sample)]

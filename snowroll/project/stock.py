@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 
 from snowroll.base.errors import DataError
 from snowroll.base.nouns import Json, Sample, canonical
@@ -40,6 +40,7 @@ class Stock:
     layout: str
     skipped: Mapping[str, PassedOver]  # by why they are no samples
     schema: Mapping[str, Json]
+    annotators: Mapping[str, str] = field(default_factory=dict)  # sample id -> who labelled it, where that is known
 
 
 def take_stock(opened: Opened, say: Say) -> Stock:
@@ -64,7 +65,11 @@ def take_stock(opened: Opened, say: Say) -> Stock:
         skipped = _by_reason(opened, story.get("skipped", {}))
     else:
         skipped = {why: PassedOver(one["n"], tuple(one["some"])) for why, one in told.items()}
-    return Stock(samples, targets, for_test, catalog.pointer("layout") or "", skipped, schema)
+    # who answered on the label page was asked about doubtful ones: no match for a manifest's annotators
+    named_there = {where: who for who, wheres in story.get("annotators", {}).items() for where in wheres}
+    annotators = {s.id: named_there[s.where] for s in samples if s.where in named_there and s.id not in labels}
+    annotators = annotators or {label.sample: label.by for label in labels.values() if label.target is not None}
+    return Stock(samples, targets, for_test, catalog.pointer("layout") or "", skipped, schema, annotators)
 
 
 def _index(opened: Opened, seen: str, say: Say) -> None:
@@ -85,6 +90,8 @@ def _index(opened: Opened, seen: str, say: Say) -> None:
         "passed_over": {why: asdict(one) for why, one in _by_reason(opened, passed_over).items()},
         "schema": dict(reading.schema),
     }
+    if annotators := _by_annotator(reading):
+        told["annotators"] = annotators
     catalog.set_pointer("layout", reading.layout, told)
     catalog.set_pointer("folder", seen, {"samples": len(fresh)})
 
@@ -105,6 +112,15 @@ def _by_reason(opened: Opened, skipped: Mapping[str, str]) -> dict[str, PassedOv
         if len(named) < MOST_NAMED:
             named.append(where)
     return {why: PassedOver(counts[why], tuple(named)) for why, named in some.items()}
+
+
+def _by_annotator(reading: Reading) -> dict[str, list[str]]:
+    """Annotator -> where the samples lie that a manifest says are theirs."""
+    found: dict[str, list[str]] = {}
+    for one in reading.found:
+        if one.annotator is not None:
+            found.setdefault(one.annotator, []).append(one.where)
+    return found
 
 
 def read(opened: Opened) -> Reading:
