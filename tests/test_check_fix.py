@@ -142,3 +142,20 @@ def test_what_was_found_once_is_read_again(faulty: Path) -> None:
     (faulty / "data" / "bar" / "new.png").write_bytes(png(shape("bar", 7)))
     assert found()[1]
     assert len(list(kept.parent.glob("*.npz"))) == 1
+
+
+def test_the_command_that_a_finding_prints_can_be_run_from_where_it_was_asked(faulty: Path) -> None:
+    root = faulty.rename(faulty.parent / "my parts")
+    for _ in range(2):  # as found, and as kept
+        assert f"`snowroll check '{root}' --fix blank_picture` leaves 2 out" in snowroll("check", root).out
+    snowroll("check", root, "--fix", "blank_picture")
+    assert f"`snowroll check '{root}' --undo blank_picture` takes it back" in snowroll("check", root).out
+
+
+def test_findings_are_told_gravest_first(faulty: Path) -> None:
+    (faulty / "data" / "empty").mkdir()
+    (faulty / "data" / "notes.txt").write_text("about these")
+    found = [fault["severity"] for fault in snowroll("check", faulty, "--json").json["faults"]]
+    assert found == sorted(found, key=["block", "warn", "note"].index)
+    assert "warn" in found
+    assert "note" in found

@@ -62,6 +62,11 @@ def check(view: View, known: SplitFree | None = None) -> list[Fault]:
         *shift_faults(view, known.measured),
         *known.told,
     ]
+    return gravest_first(faults)
+
+
+def gravest_first(faults: Sequence[Fault]) -> list[Fault]:
+    """What blocks, then what warns, then what is worth a note; otherwise in their order."""
     return sorted(faults, key=lambda fault: _ORDER[fault.severity])
 
 

@@ -60,8 +60,8 @@ class Inspection:
         skipped = {why: asdict(over) for why, over in stock.skipped.items()}
         seen = [self._seen, skipped, lie, asdict(options), opened.prepare.scenes, rules]
         path = opened.store.packs / "faults" / f"{digest(canonical(seen))}.json"
-        if (told := _load(path)) is not None:
-            return told
+        if (kept := _load(path)) is not None:
+            return replace(kept, faults=settled(kept.faults, rules, opened.root))
         free = self._split_free
         view = self._view(splits=splits, options=options, said=said_of(self.said, self.samples, stock.schema))
         faults = [*check(view, free), *_by_task(opened, view), *_skipped(stock)]
@@ -69,10 +69,10 @@ class Inspection:
             faults = [fault for fault in faults if fault.code != "undeclared_groups"]
         aside = left_out_by_rule(faults, rules) | left_out(faults, view)
         of_one_picture = scene_groups if opened.prepare.scenes else copy_groups
-        found = Inspected(settled(faults, rules), aside, _named(self.samples, of_one_picture(view, free.pairs)))
+        found = Inspected(faults, aside, _named(self.samples, of_one_picture(view, free.pairs)))
         if not opened.store.read_only:
             atomic.write_json(path, asdict(found), indent=None)
-        return found
+        return replace(found, faults=settled(faults, rules, opened.root))
 
     @cached_property
     def _seen(self) -> str:

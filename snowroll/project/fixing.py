@@ -7,6 +7,7 @@ samples leave the versions made from now on, people are asked, or a line is writ
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from snowroll.base import atomic
 from snowroll.base.errors import UsageError, did_you_mean
 from snowroll.base.nouns import Fault, Json
 from snowroll.base.settings import FILE
+from snowroll.prepare.check import gravest_first
 from snowroll.project.opened import Opened
 from snowroll.store.rows import FOR_CHECK, Queued
 
@@ -118,25 +120,32 @@ def _keep(opened: Opened, rules: Rules, event: Json) -> None:
     opened.store.catalog.set_pointer("fixes", json.dumps(rules, sort_keys=True), event)
 
 
-def settled(faults: Sequence[Fault], rules: Rules) -> list[Fault]:
-    """The findings as they are told: what a rule mends is a note, and the others say how they can be mended."""
-    return [
-        _as_note(fault, rules[fault.code]["does"]) if fault.code in rules else _with_command(fault) for fault in faults
+def settled(faults: Sequence[Fault], rules: Rules, root: Path) -> list[Fault]:
+    """The findings as they are told, gravest first: what a rule mends is a note, and the others say how they can be
+    mended.
+
+    root: the project, as the user called it.
+    """
+    check = f"snowroll check {shlex.quote(str(root))}"
+    told = [
+        _as_note(fault, rules[fault.code]["does"], check) if fault.code in rules else _with_command(fault, check)
+        for fault in faults
     ]
+    return gravest_first(told)
 
 
-def _as_note(fault: Fault, does: str) -> Fault:
+def _as_note(fault: Fault, does: str, check: str) -> Fault:
     done = {"leave out": "left out by your rule", "ask": "asked about on the label page"}.get(does, "known")
-    cure = f"nothing; `snowroll check --undo {fault.code}` takes it back"
+    cure = f"nothing; `{check} --undo {fault.code}` takes it back"
     return replace(fault, severity="note", message=f"{fault.message} ({done})", cure=cure)
 
 
-def _with_command(fault: Fault) -> Fault:
+def _with_command(fault: Fault, check: str) -> Fault:
     if fault.fix is None:
         return fault
     n = len(fault.fix.samples)
     does = {"leave out": f"leaves {n:,} out", "ask": f"asks a person about {n:,}"}.get(fault.fix.does, "writes it down")
-    return replace(fault, cure=f"{fault.cure}; `snowroll check --fix {fault.code}` {does}")
+    return replace(fault, cure=f"{fault.cure}; `{check} --fix {fault.code}` {does}")
 
 
 def left_out_by_rule(faults: Sequence[Fault], rules: Rules) -> dict[str, str]:
