@@ -580,3 +580,41 @@ def test_places_of_a_body_are_no_outline(tmp_path: Path) -> None:
         {"class": "tiger", "box": pytest.approx([0.4 * wide, 0.4 * high, 0.6 * wide, 0.6 * high], abs=1e-3)}
     ]
     assert read_masks(Folder(tmp_path), PrepareSettings(workers=1)) is None
+
+
+def a_film(meta: str = "") -> str:
+    def seen(frame: int, left: int, outside: int = 0) -> str:
+        sides = f'xtl="{left}" ytl="5" xbr="{left + 10}" ybr="25"'
+        return f'<box frame="{frame}" outside="{outside}" occluded="0" keyframe="1" {sides}/>'
+
+    tracks = f'<track id="0" label="cat">{seen(0, 2)}{seen(2, 6)}{seen(3, 6, 1)}</track>'
+    return f"<annotations>{meta}{tracks}<track id='1' label='dog'>{seen(3, 20)}</track></annotations>"
+
+
+@pytest.mark.parametrize(
+    ("names", "meta", "how"),
+    [
+        (["frame_000000", "frame_000001", "frame_000002", "frame_000003"], "", "by their order"),
+        (["f1", "f2", "f3", "f4"], "<meta><task><size>4</size></task></meta>", "by their order"),
+        (["f0", "f1", "f2", "f3", "f9"], "<meta><task><size>7</size></task></meta>", "by the numbers"),
+    ],
+)
+def test_tracks_of_a_film_are_boxes_of_its_frames(names: list[str], meta: str, how: str, tmp_path: Path) -> None:
+    put_bytes(tmp_path, {f"{name}.png": blank((40, 30)) for name in names})
+    put(tmp_path, {"film.xml": a_film(meta)})
+    reading = read_boxes(Folder(tmp_path), PrepareSettings(workers=1))
+    assert reading is not None
+    assert any(how in sentence for sentence in reading.evidence)
+    found = {one.where: one for one in reading.found}
+    boxes = [[(row["class"], row["box"][0]) for row in found[f"{name}.png"].target or ()] for name in names[:4]]
+    assert boxes == [[("cat", 2.0)], [("cat", 4.0)], [("cat", 6.0)], [("dog", 20.0)]]
+    assert {found[f"{name}.png"].group for name in names[:4]} == {"film.xml"}
+    assert names[4:] == [] or found["f9.png"].target is None
+
+
+def test_tracks_without_frames_say_what_to_export(tmp_path: Path) -> None:
+    put_bytes(tmp_path, {"some.png": blank((40, 30))})
+    put(tmp_path, {"film.xml": a_film()})
+    with pytest.raises(DataError, match="tracks in 3 frames") as fault:
+        read_boxes(Folder(tmp_path), PrepareSettings(workers=1))
+    assert "CVAT for images" in fault.value.cure

@@ -73,7 +73,10 @@ _SAME_PX = 1.5  # that two formats may differ in: VOC counts pixels from 1, othe
 
 
 def read_boxes(folder: Folder, settings: PrepareSettings) -> Reading | None:
-    """The pictures with their objects, splits and groups; None where no file marks any, and no labels are named."""
+    """The pictures with their objects, splits and groups; None where no file marks any, and no labels are named.
+
+    Raises DataError where the only file that marks any is plainly for this, and cannot be used.
+    """
     pictures = [entry.where for entry in folder.entries() if format_of_name(entry.where)]
     if not pictures:
         return None
@@ -81,6 +84,8 @@ def read_boxes(folder: Folder, settings: PrepareSettings) -> Reading | None:
     # a format without any object is another task's file, or texts that happen to be called like pictures
     told = [found for found in read if any(one.objects for one in found.pictures)]
     if not told and not settings.labels:
+        for where, (why, cure) in ((where, why) for one in read for where, why in one.refused.items()):
+            raise DataError(why, where=where, cure=f"{cure}; or name another --task")
         return None
     skipped: dict[str, str] = {}
     marked, fuller = _resolved(told, pictures, skipped)
@@ -113,7 +118,8 @@ def read_boxes(folder: Folder, settings: PrepareSettings) -> Reading | None:
     used = {*pictures, *(where for one in told for where in one.used)}
     others = {entry.where: "not a picture" for entry in folder.entries() if entry.where not in used}
     others |= {**masks, **folder.refused, **_spoken_of(read, told)}
-    evidence += [f"{where}: {why}" for where, why in others.items() if why.startswith(TOO_LARGE)]
+    refused = {why for one in read for why, _ in one.refused.values()}
+    evidence += [f"{where}: {why}" for where, why in others.items() if why.startswith(TOO_LARGE) or why in refused]
     layout = f"{named} boxes" if told else named
     reading = Reading(layout, tuple(evidence), tuple(found), {**others, **skipped})
     return with_groups(with_cases(with_declared(reading, folder, settings)), settings.group)
@@ -136,7 +142,8 @@ def _spoken_of(read: Sequence[Told], told: Sequence[Told]) -> dict[str, str]:
     """What could not be used, of the formats that are here; and what was too large to see whose it is. What one format
     cannot use may be another's: texts of several look alike."""
     used = {where for one in told for where in one.used - one.skipped.keys()}
-    return {
+    plainly = {where: why for one in read for where, (why, _) in one.refused.items()}
+    return plainly | {
         where: why
         for one in read
         for where, why in one.skipped.items()

@@ -1,5 +1,5 @@
 """CVAT for images 1.1: one XML with an <image> for each picture; boxes, and the hulls of polygons, ellipses and masks.
-A picture with a shape that has no box has no label."""
+A picture with a shape that has no box has no label. Films are read as `cvat_tracks` says."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from snowroll.base.errors import DataError
 from snowroll.prepare.read import Folder
 from snowroll.prepare.split_words import SPLITS
 from snowroll.prepare.trees import LARGEST, size_told
+from snowroll.tasks.detect_objects.formats.cvat_tracks import CURE, pictures_of
 from snowroll.tasks.detect_objects.formats.marks import Marked, Told, an_object, hull, number_of
 from snowroll.tasks.detect_objects.formats.xml import Element, parse
 
@@ -38,7 +39,20 @@ def read(folder: Folder) -> Told:
             told.used.add(where)
             told.pictures += found
             told.evidence.append(f"{where}: CVAT, {len(found):,} pictures")
+        if root.find("track") is not None:
+            _add_film(told, root, where, folder)
     return told
+
+
+def _add_film(told: Told, root: Element, where: str, folder: Folder) -> None:
+    told.used.add(where)
+    try:
+        found, how = pictures_of(root, where, folder, _box)
+    except ValueError as fault:
+        told.refused[where] = (f"CVAT for video that cannot be used ({fault})", CURE)
+        return
+    told.pictures += found
+    told.evidence.append(f"{where}: CVAT for video, {how}")
 
 
 def _picture(image: Element, where: str) -> Marked:

@@ -39,6 +39,7 @@ class Told:
     format: str
     pictures: list[Marked] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)  # file or line -> why it says nothing
+    refused: dict[str, tuple[str, str]] = field(default_factory=dict)  # plainly its own file -> why not read, cure
     used: set[str] = field(default_factory=set)  # files that were read
     evidence: list[str] = field(default_factory=list)
 
