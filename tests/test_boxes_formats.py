@@ -32,6 +32,7 @@ from snowroll.tasks.detect_objects.formats import (
 from snowroll.tasks.detect_objects.formats.marks import Marked, Told
 from snowroll.tasks.detect_objects.reading import read_boxes
 from snowroll.tasks.segment_images.reading import read_masks
+from snowroll.verbs.init import init
 
 FORMATS = {
     "voc": voc,
@@ -618,3 +619,13 @@ def test_tracks_without_frames_say_what_to_export(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="tracks in 3 frames") as fault:
         read_boxes(Folder(tmp_path), PrepareSettings(workers=1))
     assert "CVAT for images" in fault.value.cure
+
+
+@pytest.mark.parametrize("task", ["", "detect_objects"])
+def test_a_coco_file_of_too_many_annotations_is_told_as_such(
+    task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(coco, "MOST", 1)
+    put(three_photos(tmp_path), coco.write([Marked("0.png", (CAT, CAT), "", (40, 30))]))
+    with pytest.raises(DataError, match="COCO of 2 annotations, and 1 are read"):
+        init(tmp_path / "p", tmp_path, (), task, {}, lambda _: None)

@@ -21,6 +21,10 @@ def read(folder: Folder) -> Told:
         if not (isinstance(tree, dict) and isinstance(tree.get("images"), list) and "annotations" in tree):
             continue
         told.used.add(where)
+        if _length(tree["annotations"]) > MOST:
+            why = f"COCO of {_length(tree['annotations']):,} annotations, and {MOST:,} are read"
+            told.refused[where] = why, "divide it into several folders, each with its own file"
+            continue
         try:
             found = _pictures(tree, where, told)
         except UNUSABLE as fault:
@@ -30,6 +34,10 @@ def read(folder: Folder) -> Told:
         boxes = sum(len(one.objects) for one in found)
         told.evidence.append(f"{where}: COCO, {len(found):,} pictures, {boxes:,} boxes")
     return told
+
+
+def _length(annotations: Json) -> int:
+    return len(annotations) if isinstance(annotations, list) else 0
 
 
 def _thin(one: Json) -> Json:
@@ -44,8 +52,6 @@ def _pictures(tree: Mapping[str, Any], where: str, told: Told) -> list[Marked]:
     objects: dict[Any, list[Json]] = defaultdict(list)
     unknown = set[Any]()  # pictures that hold what cannot be used: what else they hold would be learnt as all
     broken: dict[str, str] = {}  # annotation -> why it cannot be used
-    if len(tree["annotations"]) > MOST:
-        raise ValueError(f"{len(tree['annotations']):,} boxes, and {MOST:,} are read")
     for number, one in enumerate(tree["annotations"]):
         try:
             found = an_object(names[one["category_id"]], _box(one), bool(one.get("iscrowd")))
