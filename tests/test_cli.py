@@ -173,6 +173,19 @@ def test_eval_tells_that_the_locked_set_has_grown_since(project: Path) -> None:
     assert "run 1" in line
     outside = snowroll("eval", project, "--data", project / "data", "--json").json
     assert outside["added_since"] == 0
+    assert sum(outside["own"].values()) == 90  # copied, moved or not
+
+
+def test_eval_says_which_of_an_outside_folder_the_project_holds(project: Path, tmp_path: Path) -> None:
+    shutil.copytree(project / "data", tmp_path / "copy")
+    said = snowroll("eval", project, "--data", tmp_path / "copy")
+    told = re.search(r"90 of 90 samples are the project's: (\d+) in train, (\d+) in val, 18 in test", said.out)
+    assert told
+    assert int(told[1]) + int(told[2]) == 72
+    assert f"WARNING   {told[1]} of these samples trained this model" in said.out
+    assert "learnt from those in train" in Path(said.out.partition("report    ")[2].splitlines()[0]).read_text()
+    elsewhere = snowroll("eval", project, "--data", draw_shapes(tmp_path / "elsewhere", each=6, seed=9))
+    assert "WARNING" not in elsewhere.out
 
 
 def test_eval_outside_judges_what_the_folder_calls_test_by_class_name(project: Path, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
 from shlex import quote
@@ -9,7 +11,7 @@ from time import monotonic
 from time import time as utc_seconds
 
 from snowroll.base.errors import DataError, UsageError, did_you_mean
-from snowroll.base.nouns import Item, Sample, Version, digest
+from snowroll.base.nouns import Item, Sample, Split, Version, digest
 from snowroll.evaluate.interval import few_in_words
 from snowroll.prepare.index import index
 from snowroll.prepare.read import Folder
@@ -24,14 +26,15 @@ from snowroll.project.reporting import Story, slices_of, write_report
 
 def evaluate(opened: Opened, data: Path | None, run: int | None, say: Say) -> Answer:
     """See the command line. Nothing is trained, and no promotion test is spent."""
-    began = monotonic()
+    began, own = monotonic(), dict[Split, int]()
     trained = load_model(opened, run, say)
     if data is None:
         reader, packed = opened, packed_of(opened, trained, say)
         folder, on = trained.folder / "eval", "the locked test set, which nothing was trained on"
     else:
         reader, packed = _outside(opened, trained, data, say)
-        folder, on = trained.folder / f"eval-{_short(data)}", f"{data}, which the project does not hold"
+        own = _own(opened, trained, reader.samples(item.sample for item in packed.version.items).values())
+        folder, on = trained.folder / f"eval-{_short(data)}", f"{data}, {_in_words(own, len(packed.version.items))}"
     unread, added = _unread(packed), 0 if data else _added_since(opened, packed.version)
     asked = [*(["--run", str(run)] if run is not None else []), *(["--data", quote(str(data))] if data else [])]
     judged = judge(reader, trained, packed, "test")
@@ -54,6 +57,14 @@ def evaluate(opened: Opened, data: Path | None, run: int | None, say: Say) -> An
     lines += short_lines(opened.task, judged)
     lines += few_in_words(judged.groups, headline.n)
     lines += unread
+    if own:
+        places = ", ".join(f"{n:,} in {split}" for split, n in own.items())
+        lines.append(
+            f"own       {sum(own.values()):,} of {len(packed.version.items):,} samples are the project's: {places}"
+        )
+    if own.get("train"):
+        told = f"{own['train']:,} of these samples trained this model: the scores flatter it"
+        lines.append(f"WARNING   {told}; without --data the locked test set is judged")
     if added:
         told = f"{count(added, 'sample')} that joined the locked test set since run {trained.run}"
         lines.append(f"left out  {told}: `snowroll train` judges on all of it")
@@ -73,6 +84,7 @@ def evaluate(opened: Opened, data: Path | None, run: int | None, say: Say) -> An
         "slices": [asdict(part) for part in slices],
         "report": report,
         "added_since": added,
+        **({} if data is None else {"own": dict(own)}),
     }
     return Answer(answer, lines, next=f"snowroll export {opened.root}")
 
@@ -80,6 +92,30 @@ def evaluate(opened: Opened, data: Path | None, run: int | None, say: Say) -> An
 def _short(data: Path) -> str:
     """A short name for a folder, by which its report is told from another's."""
     return digest(str(data.resolve()))[:8]
+
+
+def _own(opened: Opened, trained: Trained, asked: Iterable[Sample]) -> dict[Split, int]:
+    """How many of these samples the run's version has in each split. By content, for files are copied and moved."""
+    version = opened.store.catalog.version(trained.version, opened.store.blobs)
+    if version is None:
+        return {}
+    samples = opened.samples(item.sample for item in version.items)
+    splits: dict[str, Split] = {samples[i.sample].content: i.split for i in version.items if i.sample in samples}
+    counts = Counter(splits[sample.content] for sample in asked if sample.content in splits)
+    order: tuple[Split, ...] = ("train", "val", "test")
+    return {split: counts[split] for split in order if counts[split]}
+
+
+def _in_words(own: dict[Split, int], n: int) -> str:
+    """
+    >>> _in_words({}, 3), _in_words({"test": 1}, 4)
+    ('which the project does not hold', 'of whose 4 samples the project holds 1 (1 in test)')
+    """
+    if not own:
+        return "which the project does not hold"
+    warned = ", and learnt from those in train: the scores flatter it" if own.get("train") else ""
+    places = ", ".join(f"{own[split]:,} in {split}" for split in own)
+    return f"of whose {count(n, 'sample')} the project holds {sum(own.values()):,} ({places}){warned}"
 
 
 def _unread(packed: Packed) -> list[str]:
