@@ -235,6 +235,21 @@ def test_bad_scans_end_in_words(raw: object, told: str) -> None:
     assert look(raw(), 100).reason  # type: ignore[operator]
 
 
+@pytest.mark.parametrize("way", ["files", "frames"])
+def test_two_points_in_time_are_no_volume_and_copies_of_slices_are(way: str) -> None:
+    def doubled(more: int) -> bytes:
+        volume = VOLUME.astype(np.uint16)
+        both = np.concatenate([volume, volume + more])
+        if way == "files":
+            return as_bundle([*series(volume), *series(both[5:])])
+        return enhanced(both, [*range(5)] * 2, [-1024] * 10)
+
+    with pytest.raises(DataError, match="5 of 10 slices lie where another one lies"):
+        open_scan(doubled(7))
+    assert "points in time" in look(doubled(7), 100).reason
+    np.testing.assert_array_equal(open_scan(doubled(0)).voxels[0], VOLUME.astype(np.float32) - 1024)
+
+
 def test_an_absent_codec_names_the_extra() -> None:
     with pytest.raises(DataError, match="medical-codecs"):
         open_scan(of_an_absent_codec())

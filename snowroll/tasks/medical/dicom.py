@@ -147,6 +147,7 @@ class Stack(NamedTuple):
     """Slices of one series in their order along its normal."""
 
     rows: list[int]  # places of the slices; two in one place are one
+    doubled: list[tuple[int, int]]  # what lies in one place: the slice among `rows`, and another one
     step: float  # mm between two of them, usually
     missing: int
 
@@ -156,15 +157,26 @@ def _stack(slices: Sequence[Any]) -> Stack:
     places = [_place(one) for one in slices]
     along = np.array([0.0 if place is None else float(place @ normal) for place in places])
     order = np.argsort(along, kind="stable")
-    rows = [int(row) for at, row in enumerate(order) if not at or along[row] - along[order[at - 1]] > 1e-3]
+    rows, doubled = list[int](), list[tuple[int, int]]()
+    for row in order.tolist():
+        if not rows or along[row] - along[rows[-1]] > 1e-3:
+            rows.append(row)
+        else:
+            doubled.append((rows[-1], row))
     steps = np.diff(along[rows])
     step = float(np.median(steps)) if len(steps) else float(slices[0].get("SliceThickness", 0) or 0)
     missing = int(np.round(steps[steps > _GAP * step] / step - 1).sum()) if len(steps) and step else 0
-    return Stack(rows, step, missing)
+    return Stack(rows, doubled, step, missing)
 
 
 def _stacked(slices: Sequence[Any], notes: dict[str, float]) -> Scan:
     first, stack = slices[0], _stack(slices)
+    differ = sum(not np.array_equal(shown[row], shown[other]) for row, other in stack.doubled)
+    if differ:
+        told = f"{differ:,} of {len(slices):,} slices lie where another one lies and show something else"
+        raise DataError(
+            f"{told}: several points in time, or echoes", cure="put what belongs together into a folder of its own"
+        )
     if stack.missing:
         notes = {**notes, "missing": float(stack.missing)}
     voxels = np.concatenate([_numbers(slices[row]) for row in stack.rows], axis=1)
