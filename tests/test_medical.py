@@ -15,7 +15,7 @@ from PIL import Image
 from scans_kit import SECRETS, dicom, series, without_pixels
 
 from snowroll.base.errors import UsageError
-from snowroll.base.nouns import Prediction
+from snowroll.base.nouns import Prediction, Sample
 from snowroll.design.windows import starts_of
 from snowroll.evaluate.ranking import auroc, average_precision
 from snowroll.prepare.archives import Limits
@@ -41,7 +41,7 @@ from snowroll.tasks.medical.masks.task import MedicalMasks
 from snowroll.tasks.medical.masks.volumes import as_volume, numbered_volume
 from snowroll.tasks.medical.options import MedicalOptions
 from snowroll.tasks.medical.presets import PRESETS
-from snowroll.tasks.medical.reading import read_scans
+from snowroll.tasks.medical.reading import find_scans, read_scans
 from snowroll.tasks.medical.scans import cleaned, open_scan
 from snowroll.tasks.medical.task import Medical
 from snowroll.verbs.init import init
@@ -76,6 +76,21 @@ def test_a_folder_of_series_is_read_by_patients(tmp_path: Path) -> None:
     assert "another orientation" in reading.skipped["clear/p0/IM0090"]
     folder = Folder(tmp_path)
     assert open_scan(folder.read("clear/p0//IM0001")).voxels.shape == (1, 5, 6, 7)
+
+
+def test_a_series_of_two_orientations_is_told_of(tmp_path: Path) -> None:
+    volume = np.random.default_rng(0).integers(0, 4096, (8, 6, 7)).astype(np.int16)
+    write(tmp_path / "ct", series(volume))
+    write(tmp_path / "ct", series(volume[:3], orientation=(1, 0, 0, 0, 0, -1)), start=20)
+    write(tmp_path / "other", series(volume, SeriesInstanceUID="1.2.3"))
+    folder = Folder(tmp_path)
+    scans = find_scans(folder, PrepareSettings(workers=1))
+    samples = [Sample(where, where, "0", "scan") for where in sorted(scans.groups)]
+    looks = {one.id: Medical().look(folder.read(one.where), 100) for one in samples}
+    (fault,) = Medical().faults(View.of(samples, looks))
+    assert fault.code == "mixed_series"
+    assert list(fault.paths) == ["ct//IM0001", "ct//IM0020"]
+    assert "ct//IM0020" in fault.message
 
 
 def test_a_folder_of_several_series_may_be_larger_than_a_sample(tmp_path: Path) -> None:

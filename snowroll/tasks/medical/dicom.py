@@ -49,6 +49,7 @@ class Header:
     reason: str  # why it is no picture; "" where it is one
     patient: str = ""
     series: str = ""  # equal for files that may be slices of one volume
+    named: str = ""  # equal for files that the machine calls one series, however they lie
     modality: str = ""
     place: float = 0.0  # mm along the series' normal
     has_place: bool = False
@@ -73,12 +74,14 @@ def header(raw: bytes) -> Header:
     if "PixelData" not in data:
         return Header("a DICOM without pixel data", modality=modality)
     place, direction = _place(data), _direction(data)
-    parts = (data.get("SeriesInstanceUID", ""), data.Rows, data.Columns, np.round(direction, 2).tolist())
+    uid = str(data.get("SeriesInstanceUID", ""))
+    parts = (uid, data.Rows, data.Columns, np.round(direction, 2).tolist())
     name = str(data.get("PatientID", "") or data.get("PatientName", "") or data.get("StudyInstanceUID", ""))
     return Header(
         "",
         patient=pseudonym(name) if name else "",
         series=hashlib.sha256(repr(parts).encode()).hexdigest()[:16],
+        named=hashlib.sha256(uid.encode()).hexdigest()[:16] if uid else "",
         modality=modality,
         place=0.0 if place is None else float(place @ _normal(direction)),
         has_place=place is not None and "ImageOrientationPatient" in data,
@@ -121,13 +124,22 @@ def cleaned(raw: bytes) -> bytes:
 
 def of_one_series(parts: Sequence[bytes]) -> list[bytes]:
     """Of several files those that lie in one volume with the first."""
+    return _sorted_out(parts)[0]
+
+
+def _sorted_out(parts: Sequence[bytes]) -> tuple[list[bytes], int]:
+    """(files that lie in one volume with the first, how many others the machine calls the same series)"""
     heads = [header(part) for part in parts]
-    return [part for part, head in zip(parts, heads, strict=True) if not head.reason and head.series == heads[0].series]
+    first = heads[0]
+    own = [part for part, head in zip(parts, heads, strict=True) if not head.reason and head.series == first.series]
+    others = [head for head in heads if head.named and head.named == first.named and head.series != first.series]
+    return own, len(others)
 
 
 def open_series(parts: Sequence[bytes], megapixels: float) -> Scan:
     """One file, or the slices of one volume in any order, as a scan."""
-    if len(parts) > 1 and not (parts := of_one_series(parts)):
+    parts, lying_otherwise = _sorted_out(parts) if len(parts) > 1 else (parts, 0)
+    if not parts:
         raise DataError("not one slice can be read", cure="check the files")
     slices = [_read(part) for part in parts]
     with _in_words():
@@ -137,6 +149,8 @@ def open_series(parts: Sequence[bytes], megapixels: float) -> Scan:
         if "PixelData" not in first:
             raise DataError("a DICOM without pixel data", cure="leave it out")
         notes = {"burned_in": 1.0} if str(first.get("BurnedInAnnotation", "")).upper() == "YES" else {}
+        if lying_otherwise:
+            notes["lying_otherwise"] = float(lying_otherwise)
         if len(slices) == 1:
             voxels = _numbers(first)
             return Scan(voxels, _spacing(first, voxels.shape[1]), str(first.get("Modality", "")), notes)

@@ -10,7 +10,7 @@ from snowroll.prepare.view import View, count
 
 
 def scan_faults(view: View) -> Iterator[Fault]:
-    """Missing slices, text in the picture, mixed machines, flat scans among deep ones."""
+    """Missing slices, series that lie in several ways, text in the picture, mixed machines, flat scans among deep ones."""
     seen = [(row, look) for row, look in enumerate(view.looks) if look is not None and not look.reason and look.own]
     missing = [row for row, look in seen if look.own["missing"]]
     if missing:
@@ -18,6 +18,11 @@ def scan_faults(view: View) -> Iterator[Fault]:
         told = f"{count(len(missing), 'scan')} with {count(n, 'missing slice')}: {view.names(missing)}"
         cure = "export the series again; what lies between is guessed until then"
         yield view.fault("missing_slices", "warn", missing, told, cure, 1.0, view.leave_out(missing))
+    mixed = [row for row, look in seen if look.own.get("lying_otherwise")]
+    if mixed:
+        told = f"{count(len(mixed), 'scan')} of series whose slices lie in several orientations or sizes"
+        cure = "look whether each is a scan that you mean: what lies alike was read as one, and is a sample of its own"
+        yield view.fault("mixed_series", "warn", mixed, f"{told}: {view.names(mixed)}", cure, 1.0)
     written = [row for row, look in seen if look.own["burned_in"]]
     if written:
         told = f"{count(len(written), 'scan')} may have names written into the picture: {view.names(written)}"

@@ -32,7 +32,7 @@ def look(raw: bytes, megapixels: float) -> Look:
     channels, depth, height, width = scan.voxels.shape
     grey = rgb.astype(np.float32).mean(axis=2)
     whole = {"depth": depth, "channels": channels, "low": low, "high": high, "is_ct": scan.modality == "CT"}
-    notes = {"missing": 0.0, "burned_in": 0.0, **scan.notes}
+    notes = {"missing": 0.0, "lying_otherwise": 0.0, "burned_in": 0.0, **scan.notes}
     spacing = dict(zip(("mm_deep", "mm_high", "mm_wide"), scan.spacing, strict=True))
     return Look(
         len(raw),

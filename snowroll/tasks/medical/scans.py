@@ -31,7 +31,9 @@ class Scan:
     voxels: np.ndarray  # float32 [C, D, H, W]
     spacing: Triple = UNKNOWN  # mm between voxels along depth, height, width
     modality: str = ""  # DICOM's word: CT, MR, CR, DX ...; "" where nobody says
-    notes: dict[str, float] = field(default_factory=dict)  # "missing": slices; "burned_in": 1 where text may be in it
+    # "missing": slices; "lying_otherwise": slices of its series in another orientation or size, which are none of it;
+    # "burned_in": 1 where text may be in it
+    notes: dict[str, float] = field(default_factory=dict)
 
     @property
     def is_flat(self) -> bool:
