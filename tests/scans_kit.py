@@ -87,6 +87,32 @@ def series(
     return made
 
 
+def enhanced(volume: np.ndarray, places: Sequence[float], intercepts: Sequence[float], **tags: Any) -> bytes:
+    """One file of frames [D, H, W] that tells spacing and orientation for all, place (mm) and intercept for each."""
+    from pydicom.dataset import Dataset
+
+    def group(**told: Any) -> list[Dataset]:
+        inner = Dataset()
+        for name, value in told.items():
+            setattr(inner, name, value)
+        return [inner]
+
+    shared = group(
+        PixelMeasuresSequence=group(PixelSpacing=[0.8, 0.7], SliceThickness=5),
+        PlaneOrientationSequence=group(ImageOrientationPatient=[1, 0, 0, 0, 1, 0]),
+    )
+    frames = [
+        group(
+            PlanePositionSequence=group(ImagePositionPatient=[0, 0, place]),
+            PixelValueTransformationSequence=group(RescaleSlope=1, RescaleIntercept=intercept, RescaleType="HU"),
+            FrameContentSequence=group(FrameComments=NAMELESS.decode()),
+        )[0]
+        for place, intercept in zip(places, intercepts, strict=True)
+    ]
+    groups = {"SharedFunctionalGroupsSequence": shared, "PerFrameFunctionalGroupsSequence": frames}
+    return dicom(volume, **{"Modality": "CT", **groups, **tags})
+
+
 def without_pixels() -> bytes:
     """A DICOM that holds no picture."""
     import pydicom

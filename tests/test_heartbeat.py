@@ -268,7 +268,7 @@ def test_annotated_beats_are_samples_and_records_groups(tmp_path: Path) -> None:
     assert {found.group for found in reading.found} == {"0", "1", "2", "3"}
     assert len(reading.found) == 4 * len(RHYTHM)
     assert any(why == "annotated beyond the end of its record" for why in reading.skipped.values())
-    assert reading.skipped["db/9.hea"] == "its header names '9.dat', which is not there"
+    assert reading.skipped["db/9.hea"] == "its header names a file that is not there: '9.dat'"
     assert reading.skipped["db/notes.txt"] == "not a recording"
     wheres = [found.where for found in reading.found]
     cut = dict(stream_pieces(folder, [*wheres, f"{wheres[0]}99999"], task.pieces, 1))

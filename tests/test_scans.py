@@ -9,11 +9,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scans_kit import NAMELESS, SECRETS, dicom, series, without_pixels
+from scans_kit import NAMELESS, SECRETS, dicom, enhanced, series, without_pixels
 
 from snowroll.base.errors import DataError
+from snowroll.base.nouns import Sample
 from snowroll.prepare.bundles import as_bundle, unbundled
+from snowroll.prepare.files_check import file_faults
+from snowroll.prepare.view import View
 from snowroll.tasks.medical import nifti
+from snowroll.tasks.medical.dicom import affine_of
 from snowroll.tasks.medical.looking import look
 from snowroll.tasks.medical.scans import cleaned, open_scan
 
@@ -57,52 +61,34 @@ def test_a_negative_is_turned_positive_and_a_window_is_left_alone() -> None:
     assert scan.is_flat
 
 
-def test_slices_of_a_negative_stay_alike() -> None:
-    """What is equal in the files is equal in the volume, however bright the rest of a slice is."""
-    pixels = np.full((3, 4, 4), 1000, np.uint16)
-    pixels[:, 0, 0] = (1000, 2000, 0)
-    files = [dicom(one, PhotometricInterpretation="MONOCHROME1", Modality="CT", BitsStored=12, HighBit=11,
-                   ImagePositionPatient=[0, 0, 2.0 * place], ImageOrientationPatient=[1, 0, 0, 0, 1, 0],
-                   PixelSpacing=[1, 1], RescaleSlope=1, RescaleIntercept=0)
-             for place, one in enumerate(pixels)]  # fmt: skip
-    scan = open_scan(as_bundle(files))
-    assert set(scan.voxels[0][:, 1:].ravel()) == {4095.0 - 1000}
-
-
-@pytest.mark.parametrize("place", ["SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"])
-def test_numbers_of_many_frames_are_rescaled_as_their_groups_say(place: str) -> None:
-    import io
-
-    import pydicom
-    from pydicom.dataset import Dataset
-
-    def group(intercept: int) -> Dataset:
-        values, groups = Dataset(), Dataset()
-        values.RescaleSlope, values.RescaleIntercept = 1, intercept
-        groups.PixelValueTransformationSequence = [values]
-        return groups
-
-    def written(*intercepts: int) -> bytes:
-        data = pydicom.dcmread(io.BytesIO(dicom(VOLUME.astype(np.uint16), Modality="CT")))
-        for name in ("RescaleSlope", "RescaleIntercept"):
-            data.pop(name, None)
-        setattr(data, place, [group(intercept) for intercept in intercepts])
-        out = io.BytesIO()
-        data.save_as(out)
-        return out.getvalue()
-
-    many = 1 if place.startswith("Shared") else len(VOLUME)
-    scan = open_scan(cleaned(written(*[-1024] * many)))
-    np.testing.assert_array_equal(scan.voxels[0], VOLUME.astype(np.float32) - 1024)
-    if many > 1:
-        with pytest.raises(DataError, match="frames that differ in their RescaleIntercept"):
-            cleaned(written(*range(many)))
+@pytest.mark.parametrize(("modality", "told"), [("CT", 1000 - 1024), ("MR", 4095 - 1000 - 1024)])
+def test_slices_of_a_negative_are_turned_by_one_rule(modality: str, told: float) -> None:
+    volume = np.full((3, 6, 7), 1000, np.uint16)
+    volume[1, 0, 0], volume[2, 0, 0] = 3000, 0  # each slice has extremes of its own
+    tags = {"PhotometricInterpretation": "MONOCHROME1", "BitsStored": 12, "HighBit": 11, "Modality": modality}
+    scan = open_scan(as_bundle(series(volume, **tags)))
+    assert set(scan.voxels[0][volume == 1000].tolist()) == {told}
 
 
 def test_frames_of_one_file_are_a_volume() -> None:
     scan = open_scan(dicom(VOLUME.astype(np.uint16), Modality="MR", PixelSpacing=[1, 1], SpacingBetweenSlices=3))
     assert scan.voxels.shape == (1, 5, 6, 7)
     assert scan.spacing == (3.0, 1.0, 1.0)
+
+
+def test_frames_go_by_what_each_of_them_and_all_together_tell() -> None:
+    """Values in Hounsfield units, spacing in mm, and from the feet to the head, whatever the order in the file."""
+    volume = np.full((3, 6, 7), 1000, np.uint16)
+    volume[:, 0, 0] = 1024, 0, 10
+    raw = enhanced(volume, [9, 6, 3], [-1024, -1024, -1000])
+    for one in (raw, cleaned(raw)):
+        scan = open_scan(one)
+        assert scan.spacing == (3.0, 0.8, 0.7)
+        assert scan.voxels[0, :, 0, 0].tolist() == [-990, -1024, 0]
+        assert scan.voxels[0, :, 1, 1].tolist() == [0, -24, -24]
+        np.testing.assert_allclose(affine_of([one])[:3, 3], [0, 0, 3], atol=1e-6)
+    assert_nameless(cleaned(raw))
+    assert cleaned(cleaned(raw)) == cleaned(raw)
 
 
 def test_colours_stay_colours() -> None:
@@ -253,6 +239,18 @@ def test_two_points_in_time_are_no_volume_and_copies_of_slices_are(way: str) -> 
 def test_an_absent_codec_names_the_extra() -> None:
     with pytest.raises(DataError, match="medical-codecs"):
         open_scan(of_an_absent_codec())
+
+
+def test_check_tells_each_reason_with_its_own_cure() -> None:
+    files = [four_axes(), of_an_absent_codec(), dicom(VOLUME[0])[:-20], dicom(VOLUME[1])[:-40], four_axes()]
+    samples = [Sample(str(n), str(n), "0", "scan") for n in range(len(files))]
+    looks = {sample.id: look(raw, 100) for sample, raw in zip(samples, files, strict=True)}
+    told = {fault.paths: fault for fault in file_faults(View.of(samples, looks)) if fault.code == "unreadable_file"}
+    assert sorted(told) == [("0", "4"), ("1",), ("2", "3")]
+    assert "fourth" in told["0", "4"].message
+    assert "JPEG-LS" in told["1",].message
+    assert told["1",].cure.startswith("pip install 'snowroll[medical-codecs]'")
+    assert told["2", "3"].cure == "replace or remove the file; until then they are left out"
 
 
 def test_too_many_voxels_are_refused_from_the_header() -> None:

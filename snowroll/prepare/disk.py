@@ -8,6 +8,7 @@ made, and is read like any file.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from snowroll.base.errors import DataError
 from snowroll.prepare.names import spell_file, unspell
 
 EMPTY = "a folder without a file"
+FORBIDDEN = os.strerror(errno.EACCES).lower()  # the reason where the system lets nobody look
 _HIDDEN, _LEFT = "a hidden name", "left behind by an operating system"
 TRIFLES = frozenset({_HIDDEN, _LEFT})  # reasons that nobody needs to hear first
 OURS = frozenset({"snowroll.toml", ".snowroll", "runs", "results.tsv"})  # at the top of a project: never data

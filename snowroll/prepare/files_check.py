@@ -24,14 +24,16 @@ def file_faults(view: View) -> list[Fault]:
 def _unreadable(view: View) -> Iterator[Fault]:
     failed = [(row, seen) for row, seen in enumerate(view.looks) if seen is not None and seen.reason]
     looked_at = sum(seen is not None for seen in view.looks)
-    cure = "replace or delete these files; until then they are left out"
-    families: dict[str, list[int]] = {}
+    families: dict[tuple[str, str], list[int]] = {}
     for row, seen in failed:
-        families.setdefault(_why_unreadable(seen), []).append(row)
+        family = (_why_unreadable(seen), seen.cure or "replace or delete these files")
+        families.setdefault(family, []).append(row)
     said = {"empty_file": "without a single byte", "truncated_file": "cut off before the end"}
-    for code, rows in families.items():
+    for (code, cure), rows in families.items():
         told = f"{said[code]}: {view.names(rows)}" if code in said else f"cannot be read {_by_reason(view, rows)}"
-        yield view.fault(code, "warn", rows, f"{count(len(rows), 'file')} {told}", cure)
+        yield view.fault(
+            code, "warn", rows, f"{count(len(rows), 'file')} {told}", f"{cure}; until then they are left out"
+        )
     if len(failed) * 2 > looked_at:
         rows = [row for row, _ in failed]
         message = f"{len(rows):,} of {looked_at:,} files cannot be read as {view.kind}s"

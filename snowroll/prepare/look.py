@@ -38,6 +38,7 @@ class Look:
     bytes: int
     format: str = ""  # by its first bytes, whatever it is called; "" for none that Snowroll reads
     reason: str = ""  # why it cannot be read; "" where it can
+    cure: str = ""  # what to do about that, where whoever read it knows
     cut_off: bool = False  # the file ends before its format says it does
     width: int = 0  # pixels, as stored; see `upright`
     height: int = 0
@@ -84,21 +85,22 @@ def look(raw: bytes, megapixels: float = 100) -> Look:
     end = _ENDS.get(format)
     zeros = len(raw) - len(raw.rstrip(b"\0"))
     if end is not None and zeros >= _ZEROS and end not in raw[-zeros - 2048 :]:
-        return Look(len(raw), format, f"its last {zeros:,} bytes are zeros: it was never written to its end", True)
+        return Look(
+            len(raw), format, f"its last {zeros:,} bytes are zeros: it was never written to its end", cut_off=True
+        )
     # some cameras append a kilobyte or more after the end mark, so look for it in the tail, not at its very end
     cut_off = end is not None and end not in raw[-65536:]
     header: dict[str, Any] = {}
     try:
         rgb = pictures.open_rgb(raw, _DECODED_PX, megapixels, lambda image: header.update(_header(image)))
     except DataError as fault:
-        return Look(len(raw), format, fault.what, cut_off, too_large=fault.what.startswith("too large"))
+        return Look(len(raw), format, fault.what, cut_off=cut_off, too_large=fault.what.startswith("too large"))
     light = rgb @ np.full(3, 1 / 3, np.float32)  # a dot product adds along three numbers several times faster than mean
     step = max(1, min(rgb.shape[:2]) // _DECODED_PX)
     return Look(
         len(raw),
         format,
-        "",
-        False,  # it was decoded to its last row: what is missing at the end was not the picture
+        cut_off=False,  # it was decoded to its last row: what is missing at the end was not the picture
         **(header or {"width": rgb.shape[1], "height": rgb.shape[0], "mode": "array"}),
         brightness=float(light.mean() / 255),
         contrast=_contrast(rgb),

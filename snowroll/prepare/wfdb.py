@@ -15,6 +15,7 @@ import numpy as np
 from snowroll.base.errors import DataError
 from snowroll.prepare.signals import MOST_CHANNELS, Series, unit_of
 
+ABSENT = "its header names a file that is not there"  # begins the reason why such a record is left out
 GAIN = 200.0  # units of the converter in a millivolt, where the header does not say
 # bytes of so many samples, and the value that stands for none
 _FORMATS: dict[int, tuple[int, int, int | None]] = {

@@ -9,6 +9,7 @@ from snowroll.prepare.pictures import format_of_name
 from snowroll.prepare.read import Folder
 from snowroll.prepare.trees import LARGEST
 
+UNKNOWN_CLASS = "a line of class"  # begins the reason why a label file that names no known class is left out
 _NAMES = ("classes.txt", "obj.names", "predefined_classes.txt", "labels.txt")
 
 

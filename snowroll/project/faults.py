@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
@@ -13,12 +14,14 @@ from snowroll.base import atomic
 from snowroll.base.nouns import Fault, Json, Sample, canonical, digest
 from snowroll.base.parts import own
 from snowroll.prepare.check import SplitFree, check, left_out, split_free
-from snowroll.prepare.disk import EMPTY
+from snowroll.prepare.disk import EMPTY, FORBIDDEN
 from snowroll.prepare.duplicates import Group, copy_groups, scene_groups
 from snowroll.prepare.look import Look
 from snowroll.prepare.manifest import SEVERAL, TOO_LARGE, TWO_ROWS, TWO_SPLITS
 from snowroll.prepare.texts import BROKEN
 from snowroll.prepare.view import View, count
+from snowroll.prepare.wfdb import ABSENT
+from snowroll.prepare.yolo import UNKNOWN_CLASS
 from snowroll.project.code import code_beside
 from snowroll.project.fixing import left_out_by_rule, rules_of, settled
 from snowroll.project.looks import look_at
@@ -145,6 +148,18 @@ def _passed_over(why: str, over: PassedOver) -> Fault:
     if why == BROKEN:
         told = f"{count(n, 'sample')} left out for {why}: {', '.join(paths[:3])}"
         return Fault("broken_lines", "warn", paths, told, "correct them, or save the file as UTF-8 again")
+    if why == FORBIDDEN:
+        told = f"{count(n, 'file or folder', 'files and folders')} that you may not read: {', '.join(paths[:3])}"
+        cure = f"ask their owner, or give yourself the right: chmod -R u+rX {shlex.quote(paths[0])} in the data folder"
+        return Fault("no_permission", "warn", paths, told, cure)
+    if why.startswith(UNKNOWN_CLASS):
+        told = f"{count(n, 'picture')} left out for {why}: {', '.join(paths[:3])}"
+        cure = "correct the number, or add the class to the names"
+        return Fault("unknown_class", "warn", paths, told, cure)
+    if why == ABSENT:
+        told = f"{count(n, 'record')} left out, whose header names a file that is not there: {', '.join(paths[:3])}"
+        cure = "put the files of their signals beside them, or remove the headers"
+        return Fault("absent_files", "warn", paths, told, cure)
     if why == EMPTY:
         told = f"{count(n, 'folder')} without a file: {', '.join(paths[:3])}"
         return Fault("empty_folder", "warn", paths, told, "put its pictures back, or remove it")

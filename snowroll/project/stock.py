@@ -15,11 +15,13 @@ from snowroll.prepare.disk import OURS
 from snowroll.prepare.index import index, stamp
 from snowroll.prepare.manifest import TWO_ROWS, TWO_SPLITS
 from snowroll.prepare.settings import PrepareSettings
+from snowroll.prepare.wfdb import ABSENT
 from snowroll.project.labels import said_now
 from snowroll.project.opened import Opened, Say
 
 MOST_NAMED = 1_000  # files passed over for one reason that are remembered by name
 MOST_REASONS = 100  # that are told apart
+_FAMILIES = (TWO_ROWS, TWO_SPLITS, ABSENT)  # reasons by how they begin: what follows differs from file to file
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ def _by_reason(opened: Opened, skipped: Mapping[str, str]) -> dict[str, PassedOv
     for where, why in skipped.items():
         if where in ours:
             continue
-        reason = next((one for one in (TWO_ROWS, TWO_SPLITS) if why.startswith(one)), re.sub(r" line \d+", "", why))
+        reason = next((one for one in _FAMILIES if why.startswith(one)), re.sub(r" line \d+", "", why))
         if reason not in some and len(some) >= MOST_REASONS:
             reason = "for other reasons"
         counts[reason] += 1

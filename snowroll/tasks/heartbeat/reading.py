@@ -109,7 +109,7 @@ def _records(folder: Folder, entries: Sequence[Entry]) -> tuple[list[str], dict[
         strange = [name for name in names if not (home + name).startswith(stem) or home + name == stem]
         if absent or strange:
             skipped[where] = (
-                f"its header names '{absent[0]}', which is not there"
+                f"{wfdb.ABSENT}: '{absent[0]}'"
                 if absent
                 else f"its signals lie in '{strange[0]}', which is not called after it"
             )

@@ -33,12 +33,15 @@ _KEPT = (
     "BluePaletteColorLookupTableData PixelData"
 )
 KEPT = tuple(_KEPT.split())
+_OF_FRAMES = {  # what newer files keep for all frames together, or for each
+    "PixelMeasuresSequence": ("PixelSpacing", "SliceThickness", "SpacingBetweenSlices"),
+    "PlaneOrientationSequence": ("ImageOrientationPatient",),
+    "PlanePositionSequence": ("ImagePositionPatient",),
+    "PixelValueTransformationSequence": ("RescaleSlope", "RescaleIntercept"),
+}
 PROJECTIONS = frozenset({"CR", "DX", "DR", "MG", "US", "XA", "RF", "XC", "SM", "OP", "ES", "IO", "PX"})  # no volumes
 NO_PICTURES = frozenset({"SEG", "RTSTRUCT", "RTPLAN", "RTDOSE", "SR", "PR", "KO", "REG"})
-_OF_FRAMES = {  # tags of multi-frame files (DICOM PS3.3, C.7.6.16)
-    "PixelMeasuresSequence": ("PixelSpacing", "SliceThickness", "SpacingBetweenSlices"),
-    "PixelValueTransformationSequence": ("RescaleIntercept", "RescaleSlope"),
-}
+_IN_UNITS = frozenset({"CT", "PT"})  # numbers that mean the same whether white or black is shown for the high ones
 _GAP = 1.5  # times the usual distance between slices: some are missing there
 
 
@@ -108,7 +111,8 @@ def cleaned(raw: bytes) -> bytes:
         for name in KEPT:
             if name in data:
                 kept[name] = data[name]
-        _add_shared(data, kept)
+        if frames := data.get("PerFrameFunctionalGroupsSequence"):
+            kept.PerFrameFunctionalGroupsSequence = [_groups_alone(frame) for frame in frames]
         meta = FileMetaDataset()
         meta.TransferSyntaxUID = data.file_meta.get("TransferSyntaxUID", pydicom.uid.ImplicitVRLittleEndian)
         meta.MediaStorageSOPClassUID = data.get("SOPClassUID", pydicom.uid.SecondaryCaptureImageStorage)
@@ -153,8 +157,10 @@ def open_series(parts: Sequence[bytes], megapixels: float) -> Scan:
             notes["lying_otherwise"] = float(lying_otherwise)
         if len(slices) == 1:
             voxels = _numbers(first)
+            if planes := _planes(first):
+                return _stacked(planes, [voxels[:, row : row + 1] for row in range(len(planes))], notes)
             return Scan(voxels, _spacing(first, voxels.shape[1]), str(first.get("Modality", "")), notes)
-        return _stacked(slices, notes)
+        return _stacked(slices, [_numbers(one) for one in slices], notes)
 
 
 class Stack(NamedTuple):
@@ -183,7 +189,8 @@ def _stack(slices: Sequence[Any]) -> Stack:
     return Stack(rows, doubled, step, missing)
 
 
-def _stacked(slices: Sequence[Any], notes: dict[str, float]) -> Scan:
+def _stacked(slices: Sequence[Any], shown: Sequence[np.ndarray], notes: dict[str, float]) -> Scan:
+    """shown: the numbers [C, 1, H, W] of each slice."""
     first, stack = slices[0], _stack(slices)
     differ = sum(not np.array_equal(shown[row], shown[other]) for row, other in stack.doubled)
     if differ:
@@ -193,7 +200,7 @@ def _stacked(slices: Sequence[Any], notes: dict[str, float]) -> Scan:
         )
     if stack.missing:
         notes = {**notes, "missing": float(stack.missing)}
-    voxels = np.concatenate([_numbers(slices[row]) for row in stack.rows], axis=1)
+    voxels = np.concatenate([shown[row] for row in stack.rows], axis=1)
     _, high, wide = _spacing(first, 1)
     spacing = (stack.step, high, wide)
     order, back = _order(_axes(first))
@@ -227,6 +234,7 @@ def affine_of(parts: Sequence[bytes]) -> np.ndarray:
     """
     parts = of_one_series(parts) if len(parts) > 1 else parts
     slices = [_read(part) for part in parts]
+    slices = (_planes(slices[0]) if len(slices) == 1 else []) or slices
     first, order, back, counts = slices[0], [0, 1, 2], [False] * 3, [1, int(slices[0].Rows), int(slices[0].Columns)]
     spacing = list(_spacing(first, 1))
     if len(slices) > 1:
@@ -262,12 +270,33 @@ def _numbers(data: Any) -> np.ndarray:
         if pixels.dtype == np.uint16:
             pixels = pixels // 257
     if kind in ("MONOCHROME1", "MONOCHROME2"):
-        if kind == "MONOCHROME1":  # by what the bits can hold, so that slices of one series stay alike
-            bits = _whole(data.get("BitsStored")) or 16
-            pixels = (-1 if _whole(data.get("PixelRepresentation")) else 2**bits - 1) - pixels.astype(np.int64)
-        return np.asarray(apply_rescale(pixels, data), np.float32).reshape(1, frames, *pixels.shape[-2:])
+        if kind == "MONOCHROME1" and str(data.get("Modality", "")) not in _IN_UNITS:
+            pixels = _turned_light(pixels, data)
+        values = _rescaled_by_frame(pixels, data) if data.get("PerFrameFunctionalGroupsSequence") else None
+        values = apply_rescale(pixels, data) if values is None else values
+        return np.asarray(values, np.float32).reshape(1, frames, *pixels.shape[-2:])
     shaped = np.asarray(pixels, np.float32).reshape(frames, *pixels.shape[-3:])
     return np.ascontiguousarray(shaped.transpose(3, 0, 1, 2))
+
+
+def _rescaled_by_frame(pixels: np.ndarray, data: Any) -> np.ndarray | None:
+    """Each frame by its own slope and intercept; None where one is for all."""
+    told = [_in_groups(frame) for frame in data.PerFrameFunctionalGroupsSequence]
+    slopes, intercepts = (
+        [float(one.get(name, data.get(name, usual))) for one in told]
+        for name, usual in (("RescaleSlope", 1), ("RescaleIntercept", 0))
+    )
+    shape = pixels.shape[-2:]
+    if len(told) * shape[0] * shape[1] != pixels.size:
+        return None
+    of_frames = np.array([slopes, intercepts], np.float64)[..., None, None]
+    return pixels.reshape(len(told), *shape) * of_frames[0] + of_frames[1]
+
+
+def _turned_light(pixels: np.ndarray, data: Any) -> np.ndarray:
+    """Stored numbers mirrored within what their bits can hold: alike in all slices, whatever else these show."""
+    bits = _whole(data.get("BitsStored")) or 8 * pixels.dtype.itemsize
+    return (-1 if _whole(data.get("PixelRepresentation")) else (1 << bits) - 1) - pixels.astype(np.int64)
 
 
 def _why_no_pixels(data: Any, fault: Exception) -> str:
@@ -294,22 +323,61 @@ def _spacing(data: Any, depth: int) -> tuple[float, float, float]:
     return (between, rows, columns) if min(between, rows, columns) > 0 else (0.0, 0.0, 0.0)
 
 
-def _add_shared(data: Any, kept: Any) -> None:
-    """What newer files keep for all frames together, or frame by frame. Raises DataError where frames differ in it."""
-    for sequence, names in _OF_FRAMES.items():
+def _in_groups(frame: Any) -> dict[str, Any]:
+    """Tag -> value, of those that the groups of one frame, or of all, hold."""
+    groups = [(frame.get(group) or [{}])[0] for group in _OF_FRAMES]
+    return {
+        name: group[name].value
+        for group, names in zip(groups, _OF_FRAMES.values(), strict=True)
+        for name in names
+        if name in group
+    }
+
+
+def _groups_alone(frame: Any) -> Any:
+    """The groups of a frame again, with the tags alone that its numbers and its place need."""
+    from pydicom.dataset import Dataset
+
+    told, kept = _in_groups(frame), Dataset()
+    for group, names in _OF_FRAMES.items():
+        inner = Dataset()
         for name in names:
-            if name in kept:
-                continue
-            told = [
-                groups[sequence][0][name]
-                for place in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
-                for groups in data.get(place) or ()
-                if groups.get(sequence) and name in groups[sequence][0]
-            ]
-            if any(one.value != told[0].value for one in told):
-                raise DataError(f"frames that differ in their {name}", cure="save each frame as a file of its own")
-            if told:
-                kept[name] = told[0]
+            if name in told:
+                setattr(inner, name, told[name])
+        if len(inner):
+            setattr(kept, group, [inner])
+    return kept
+
+
+def _lift(data: Any) -> None:
+    """What a file tells of all its frames together, or of the first, as tags of the file, as older ones have it."""
+    for name in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
+        for tag, value in _in_groups((data.get(name) or [{}])[0]).items():
+            if tag not in data:
+                setattr(data, tag, value)
+
+
+def _planes(data: Any) -> list[Any]:
+    """Of a file of frames that tell where they lie, each frame as a slice without pixels; else none.
+
+    Raises DataError where they do not lie side by side.
+    """
+    from pydicom.dataset import Dataset
+
+    told = [_in_groups(frame) for frame in data.get("PerFrameFunctionalGroupsSequence") or ()]
+    frames = max(1, _whole(data.get("NumberOfFrames")))
+    if frames == 1 or len(told) != frames or not all("ImagePositionPatient" in one for one in told):
+        return []
+    made = []
+    for one in told:
+        plane = Dataset()
+        for name in ("Modality", "Rows", "Columns", *(tag for tags in _OF_FRAMES.values() for tag in tags)):
+            if name in data or name in one:
+                setattr(plane, name, one.get(name, data.get(name)))
+        made.append(plane)
+    if any(np.abs(_direction(plane) - _direction(made[0])).max() > 0.01 for plane in made):
+        raise DataError("frames of several orientations in one file", cure="export each as a series of its own")
+    return made
 
 
 def _place(data: Any) -> np.ndarray | None:
@@ -346,7 +414,9 @@ def _read(raw: bytes, stop_before_pixels: bool = False) -> Any:
     """The parsed file. Raises DataError for damage."""
     pydicom = needs("pydicom")
     with _in_words():
-        return pydicom.dcmread(io.BytesIO(raw), stop_before_pixels=stop_before_pixels)
+        data = pydicom.dcmread(io.BytesIO(raw), stop_before_pixels=stop_before_pixels)
+        _lift(data)
+        return data
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from snowroll.prepare.view import View, count
 
 
 def scan_faults(view: View) -> Iterator[Fault]:
-    """Missing slices, series that lie in several ways, text in the picture, mixed machines, flat scans among deep ones."""
+    """Missing slices, series that lie in several ways, text in the picture, mixed machines, flat among deep ones."""
     seen = [(row, look) for row, look in enumerate(view.looks) if look is not None and not look.reason and look.own]
     missing = [row for row, look in seen if look.own["missing"]]
     if missing:

@@ -26,7 +26,7 @@ def look(raw: bytes, megapixels: float) -> Look:
     try:
         scan = open_scan(raw, megapixels)
     except SnowrollError as fault:
-        return Look(len(raw), reason=fault.what, too_large=fault.what.startswith("too large"))
+        return Look(len(raw), reason=fault.what, cure=fault.cure, too_large=fault.what.startswith("too large"))
     low, high = ends(scan.voxels)
     rgb = as_rgb(scan, middle=True)
     channels, depth, height, width = scan.voxels.shape

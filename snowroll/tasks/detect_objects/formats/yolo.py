@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from snowroll.base.nouns import Json
 from snowroll.prepare.read import Folder
 from snowroll.prepare.split_words import splits_of_folders
-from snowroll.prepare.yolo import class_names, has_keypoints, label_files
+from snowroll.prepare.yolo import UNKNOWN_CLASS, class_names, has_keypoints, label_files
 from snowroll.tasks.detect_objects.formats.marks import ANY, Marked, Told, an_object, classes_of, hull, stems_of
 
 
@@ -22,19 +22,32 @@ def read(folder: Folder) -> Told:
     if not labels:
         return told
     splits = splits_of_folders(labels)
-    names, where = class_names(folder)
+    names, named_in = class_names(folder)
     are_boxes = has_keypoints(folder)
-    told.used |= {where} - {""}
+    told.used |= {named_in} - {""}
     scored = 0
+    strange: dict[str, str] = {}  # line -> why its class is none of those that are named
     for where, raw in folder.stream(list(labels)):
         try:
             objects = tuple(_objects(raw, names, are_boxes))
+            unnamed = _beyond(raw, names)
         except ValueError as fault:
             told.skipped[where] = f"no YOLO labels ({fault})"
             continue
         told.used.add(where)
+        if unnamed:
+            number, kind = unnamed
+            strange[f"{where} line {number}"] = f"{UNKNOWN_CLASS} {kind}, where {len(names):,} have names in {named_in}"
         told.pictures.append(Marked(labels[where], objects, where, None, splits.get(where), relative=True))
         scored += any(map(_is_scored, raw.splitlines()))
+    if 2 * len(strange) > len(told.pictures):  # the names may be another set's
+        told.evidence.append(
+            f"{next(iter(strange))}: {next(iter(strange.values()))}; such classes are called by number"
+        )
+    else:  # what else such pictures hold would be learnt as all
+        lost = {line.rpartition(" line ")[0] for line in strange}
+        told.pictures = [one for one in told.pictures if one.line not in lost]
+        told.skipped |= strange
     known = f"{len(names):,} class names" if names else "without class names, so they are called by number"
     told.evidence.append(f"{len(told.pictures):,} YOLO label files, {known}")
     if scored:
@@ -47,6 +60,12 @@ def _is_scored(line: bytes) -> bool:
     """Whether it ends in how sure a model was. A whole number is something else, such as that of a thing in a film."""
     cells = line.split()
     return len(cells) == 6 and 0 < float(cells[5]) < 1
+
+
+def _beyond(raw: bytes, names: Mapping[int, str]) -> tuple[int, int] | None:
+    """The first line whose class has no name though others do, and that class."""
+    kinds = ((number, int(line.split()[0])) for number, line in enumerate(raw.splitlines(), 1) if line.split())
+    return next(((number, kind) for number, kind in kinds if names and kind not in names), None)
 
 
 def _objects(raw: bytes, names: Mapping[int, str], are_boxes: bool) -> Iterator[Json]:

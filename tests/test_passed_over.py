@@ -1,0 +1,60 @@
+"""What the folder holds and nobody can use warns, with a cure of its own."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from boxes_kit import drawing
+from house_kit import draw_shapes, snowroll
+from prepare_kit import plant
+
+from snowroll.base.nouns import Json
+
+
+def finding(root: Path, code: str) -> Mapping[str, Json]:
+    (found,) = [fault for fault in snowroll("check", root, "--json").json["faults"] if fault["code"] == code]
+    assert found["severity"] == "warn"
+    return found
+
+
+def test_a_folder_that_may_not_be_read_is_told_with_the_right_that_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (draw_shapes(tmp_path / "data", each=12) / "locked shapes").mkdir()
+    as_it_is = os.open
+
+    def guarded(path: object, *more: object, **named: object) -> int:
+        if path == b"locked shapes":
+            raise PermissionError(13, "Permission denied")
+        return as_it_is(path, *more, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("os.open", guarded)  # whoever runs this may be allowed everything
+    assert snowroll("init", tmp_path).code == 0
+    found = finding(tmp_path, "no_permission")
+    assert found["paths"] == ["locked shapes"]
+    assert "chmod -R u+rX 'locked shapes'" in found["cure"]
+
+
+def test_a_class_of_yolo_that_has_no_name_is_told_with_its_line(tmp_path: Path) -> None:
+    files = {"data.yaml": b"names: [cat, dog, owl]\n"}
+    for k in range(6):
+        files[f"images/{k}.png"] = drawing(k)
+        files[f"labels/{k}.txt"] = f"{k % 3} 0.5 0.5 0.2 0.2\n".encode()
+    files["labels/4.txt"] += b"3 0.3 0.3 0.2 0.2\n"
+    plant(tmp_path / "data", files)
+    assert snowroll("init", tmp_path, "--task", "detect_objects").code == 0
+    assert finding(tmp_path, "unknown_class")["paths"] == ["labels/4.txt line 2"]
+    assert "1 without a label" in snowroll("init", tmp_path).out
+
+
+def test_all_classes_beyond_the_names_are_called_by_number(tmp_path: Path) -> None:
+    files = {"classes.txt": b"cat\n"}
+    for k in range(4):
+        files |= {f"{k}.png": drawing(k), f"{k}.txt": f"{k % 2 + 5} 0.5 0.5 0.2 0.2\n".encode()}
+    plant(tmp_path / "data", files)
+    said = snowroll("init", tmp_path, "--task", "detect_objects").out
+    assert (
+        "0.txt line 1: a line of class 5, where 1 have names in classes.txt; such classes are called by number" in said
+    )
+    assert "without a label" not in said
