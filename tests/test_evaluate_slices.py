@@ -58,3 +58,10 @@ def test_numbers_are_cut_at_quantiles_and_every_sample_lies_in_one():
     found = find_slices({"size": values}, np.ones(401))
     assert [one.n for one in found] == pytest.approx([100] * 4, abs=1)
     assert sum(one.n for one in found) == 401
+
+
+def test_columns_that_part_the_samples_alike_are_one_trial():
+    """A folder for each class says nothing that the class does not: Holm's correction counts it once."""
+    kind = np.repeat(["cat", "dog"], 50)
+    columns = {"class": kind, "folder": np.char.add(kind, "s"), "group": [f"g{row}" for row in range(100)]}
+    assert {one.slice for one in find_slices(columns, np.ones(100))} == {"class = cat", "class = dog"}

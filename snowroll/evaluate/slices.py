@@ -7,6 +7,7 @@ were looked at, and every slice shows its n and interval.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -49,15 +50,20 @@ def find_slices(
     """Every slice of at least `least` samples (and as many outside it), worst first.
 
     columns: name -> [n] values; numbers are cut at quantiles into `parts`, other values stand for themselves, None is
-    "unknown". credit: [n] in [0, 1]. groups: [n] what rises and falls together. In a column that equals the groups a
-    slice *is* one group, and its own samples are the units.
+    "unknown". Where two columns part the samples alike (a folder for each class), the first speaks for both. credit:
+    [n] in [0, 1]. groups: [n] what rises and falls together. In a column that equals the groups a slice *is* one group,
+    and its own samples are the units.
     """
     members: list[tuple[str, str, np.ndarray, Groups | None]] = []
+    parted: set[bytes] = set()
     for name, values in columns.items():
+        cuts = [cut for cut in _cut(name, values, parts, least) if least <= cut[1].sum() <= len(credit) - least]
+        alike = b"".join(sorted(np.packbits(inside).tobytes() for _, inside in cuts))
+        if not cuts or alike in parted:
+            continue
+        parted.add(alike)
         same = groups is not None and _same_partition(values, groups)
-        for label, inside in _cut(name, values, parts):
-            if least <= inside.sum() <= len(credit) - least:
-                members.append((name, label, inside, None if same else groups))
+        members += [(name, label, inside, None if same else groups) for label, inside in cuts]
     p = [_p_worse(credit, inside, units) for _, _, inside, units in members]
     worse = holm(p, alpha)
     found = []
@@ -69,14 +75,14 @@ def find_slices(
     return sorted(found, key=lambda one: (not one.worse, one.value - one.rest))
 
 
-def _cut(name: str, values: Sequence[object] | np.ndarray, parts: int) -> list[tuple[str, np.ndarray]]:
-    """(label, [n] inside) of each slice of one column."""
+def _cut(name: str, values: Sequence[object] | np.ndarray, parts: int, least: int) -> list[tuple[str, np.ndarray]]:
+    """(label, [n] inside) of each slice of one column; of values that stand for themselves those of `least` samples."""
     column = [value.item() if isinstance(value, np.generic) else value for value in values]
     known = np.array([not _is_unknown(value) for value in column])
     cuts: list[tuple[str, np.ndarray]] = []
     numeric = all(isinstance(v, Real) and not isinstance(v, bool) for v, k in zip(column, known, strict=True) if k)
-    distinct = {value for value, k in zip(column, known, strict=True) if k}
-    if numeric and len(distinct) > parts:
+    counts = Counter(value for value, k in zip(column, known, strict=True) if k)
+    if numeric and len(counts) > parts:
         numbers = np.array([float(v) if k else math.nan for v, k in zip(column, known, strict=True)])  # type: ignore[arg-type]
         edges = np.unique(np.quantile(numbers[known], np.linspace(0, 1, parts + 1)))
         for place, (low, high) in enumerate(pairwise(edges)):
@@ -84,7 +90,7 @@ def _cut(name: str, values: Sequence[object] | np.ndarray, parts: int) -> list[t
             inside = known & (numbers >= low) & ((numbers <= high) if last else (numbers < high))
             cuts.append((f"{name} {low:.4g} to {high:.4g}", inside))
     else:
-        for value in sorted(distinct, key=str):
+        for value in sorted((value for value, n in counts.items() if n >= least), key=str):
             cuts.append((f"{name} = {value}", np.array([k and v == value for v, k in zip(column, known, strict=True)])))
     if not known.all():
         cuts.append((f"{name} unknown", ~known))

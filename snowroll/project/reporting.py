@@ -276,7 +276,7 @@ def _looks(opened: Opened, judged: Judged) -> list[Look]:
 
 
 def slices_of(opened: Opened, judged: Judged, packed: Packed) -> list[Slice]:
-    """Where the model is significantly worse: by size, brightness, sharpness, source and class."""
+    """Where the model is significantly worse: by size, light, source, group, class, and what the task knows besides."""
     samples = opened.samples(judged.ids)
     ordered = [samples[name] for name in judged.ids]
     seen = _looks(opened, judged)
@@ -289,6 +289,9 @@ def slices_of(opened: Opened, judged: Judged, packed: Packed) -> list[Slice]:
         "shape": [look.width / max(1, look.height) for look in seen],
         "origin": [sample.origin for sample in ordered],
         "folder": [sample.where.rpartition("/")[0] or "." for sample in ordered],
+        "group": [sample.group for sample in ordered],
+        "format": [look.format or None for look in seen],
+        "made by": [look.made_by or None for look in seen],
     }
     columns |= opened.task.sliced(seen, packed.schema)
     return find_slices(columns, judged.credit, judged.groups)
