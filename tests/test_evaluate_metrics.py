@@ -8,6 +8,7 @@ from sklearn import metrics as oracle
 
 from snowroll.evaluate.interval import bootstrap, wilson
 from snowroll.evaluate.metrics import (
+    class_intervals,
     class_recall,
     confusion,
     ece,
@@ -65,6 +66,11 @@ def test_the_rows_of_each_class_agree_with_scikit_learn():
     found = class_recall(truth, guess, ["a", "b", "c", "d"])
     assert [found[name].value for name in "abcd"] == pytest.approx(recall)
     assert [found[name].n for name in "abcd"] == n.tolist()
+    likewise = class_intervals(truth, guess, ["a", "b", "c", "d"], np.arange(200) // 4)
+    for key, expected in (("precision", precision), ("f1", f1)):
+        for name, value in zip("abcd", expected, strict=True):
+            assert likewise[key][name].value == pytest.approx(value)
+            assert likewise[key][name].low < value < likewise[key][name].high
 
 
 def test_a_class_that_is_all_right_is_as_sure_as_its_own_n_and_no_surer():

@@ -146,6 +146,7 @@ class Background:
     per_class: Sequence[Mapping[str, Json]] = ()  # rows of metrics.per_class
     class_words: str = ""  # how their columns are reckoned
     recall: Mapping[str, Metric] = field(default_factory=dict)  # class -> share found with its interval
+    likewise: Mapping[str, Mapping[str, Metric]] = field(default_factory=dict)  # other columns of per_class, by class
     bins: Sequence[Bin] = ()
     temperature: Temperature | None = None
     passages: Sequence[Passage] = ()

@@ -131,7 +131,7 @@ def details(
     What was said need not be the most probable class (a threshold may decide); confidence is of the most probable.
     """
     from snowroll.evaluate.calibration import reliability
-    from snowroll.evaluate.metrics import class_recall, confusion, per_class
+    from snowroll.evaluate.metrics import class_intervals, class_recall, confusion, per_class
 
     names = list(schema["classes"])
     said = numbers_of([p.value for p in predictions], schema)
@@ -142,5 +142,6 @@ def details(
         "confusion": table.tolist(),
         "per_class": per_class(table, names),
         "recall": class_recall(truth, said, names, groups),
+        "likewise": class_intervals(truth, said, names, groups),
         "bins": reliability(probabilities.max(axis=1), (probabilities.argmax(axis=1) == truth).astype(float), groups),
     }

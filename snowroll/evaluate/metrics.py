@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from snowroll.base.nouns import Metric
-from snowroll.evaluate.interval import Groups, mean_with_interval
+from snowroll.evaluate.interval import Groups, mean_with_interval, share_with_interval
 
 _LEAST = 1e-12  # a probability of 0 given to the truth costs 27.6 nats, not infinity
 
@@ -91,6 +91,27 @@ def class_recall(
         if len(rows):
             own = None if groups is None else [groups[int(row)] for row in rows]
             found[name] = mean_with_interval((guess[rows] == number).astype(float), own, seed=seed)
+    return found
+
+
+def class_intervals(
+    truth: np.ndarray, guess: np.ndarray, names: Sequence[str], groups: Groups | None = None, seed: int = 0
+) -> dict[str, dict[str, Metric]]:
+    """Precision and F1 of each class that is asked for or said, with the interval of the samples that it rests on."""
+    found: dict[str, dict[str, Metric]] = {"precision": {}, "f1": {}}
+    for number, name in enumerate(names):
+        asked, said = truth == number, guess == number
+        for key, rests_on in (("precision", said), ("f1", asked | said)):
+            rows = np.flatnonzero(rests_on)
+            if not len(rows):
+                continue
+            own = None if groups is None else [groups[int(row)] for row in rows]
+            right = (asked & said)[rows].astype(float)
+            if key == "precision":
+                found[key][name] = mean_with_interval(right, own, seed=seed)
+            else:  # F1 is 2 right / (asked + said): a share of two trials where both hold, of one where one does
+                trials = asked[rows] + said[rows].astype(float)
+                found[key][name] = share_with_interval(2 * right, trials, own, seed=seed)
     return found
 
 
