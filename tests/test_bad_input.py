@@ -20,6 +20,17 @@ from snowroll.base.device import cores
 pytestmark = pytest.mark.slow
 
 
+# settings ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("named", [("task.model", "resnet19"), ("task.pretrained", "nowhere.pth")])
+def test_a_wrong_name_costs_neither_a_run_nor_a_decoded_picture(named: tuple[str, str], untrained: Path) -> None:
+    said = snowroll("train", untrained, f"--{named[0]}", named[1])
+    refused(said, named[1] if "." in named[1] else "did you mean 'resnet18'", code=1)
+    assert not list((untrained / "runs").glob("*"))
+    assert "decoding" not in said.err
+
+
 # folders -------------------------------------------------------------------------------------------------------------
 
 

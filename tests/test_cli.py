@@ -197,13 +197,14 @@ def test_eval_outside_judges_what_the_folder_calls_test_by_class_name(project: P
 
 
 def test_eval_refuses_unknown_classes(project: Path, tmp_path: Path) -> None:
-
-    draw_shapes(tmp_path / "out", each=3).joinpath("ring").rename(tmp_path / "out" / "rings")
+    out = draw_shapes(tmp_path / "out", each=3)
+    for name in ("bar", "ring"):
+        (out / name).rename(out / f"{name}s")
     said = snowroll("eval", project, "--data", tmp_path / "out", "--json")
     assert said.code == 1
     assert said.json.keys() == {"error", "where", "cure"}
-    assert "rings" in said.json["error"]
-    assert "'ring'" in said.json["cure"]
+    assert all(f"'{name}'" in said.json["error"] for name in ("bars", "rings"))
+    assert "'bar'" in said.json["cure"]
 
 
 @pytest.mark.parametrize("said", ["labels = ['bar', 'cross', 'ring']", "group = '_num_(\\d+)'"])

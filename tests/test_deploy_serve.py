@@ -212,6 +212,7 @@ def test_408_for_what_does_not_arrive(url: str, sent: bytes) -> None:
         answer = b"".join(iter(lambda: client.recv(4096), b""))  # until the server closes
     assert answer.startswith(b"HTTP/1.1 408")
     assert b"application/problem+json" in answer
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["request_id"]
     assert answer.count(b"HTTP/1.1") == 1
 
 

@@ -58,3 +58,18 @@ def test_all_classes_beyond_the_names_are_called_by_number(tmp_path: Path) -> No
         "0.txt line 1: a line of class 5, where 1 have names in classes.txt; such classes are called by number" in said
     )
     assert "without a label" not in said
+
+
+def test_an_archive_that_was_harmed_or_means_harm_warns(tmp_path: Path) -> None:
+    import zipfile
+
+    data = draw_shapes(tmp_path / "data", each=12)
+    (data / "cut.zip").write_bytes(b"PK\3\4 and no more")
+    with zipfile.ZipFile(data / "climbs.zip", "w") as archive:
+        archive.writestr("../outside.png", drawing(0))
+    assert snowroll("init", tmp_path).code == 0
+    found = [fault for fault in snowroll("check", tmp_path, "--json").json["faults"] if fault["code"] == "bad_archive"]
+    assert {(*fault["paths"], fault["severity"]) for fault in found} == {
+        ("cut.zip", "warn"),
+        ("climbs.zip!../outside.png", "warn"),
+    }

@@ -7,6 +7,7 @@ while they do. Here the clock starts at a request's first byte, and sending a li
 from __future__ import annotations
 
 import asyncio
+import secrets
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -84,7 +85,7 @@ def bounded_protocol(receive_s: float, connections: int) -> type[HttpToolsProtoc
             if self.transport.is_closing():
                 return
             if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
-                told = problem.body(status, SnowrollError(what, cure=cure), "")
+                told = problem.body(status, SnowrollError(what, cure=cure), secrets.token_hex(8))
                 self.transport.write(STATUS_LINE[status] + _HEAD % (problem.MEDIA, len(told)) + told)
             self.transport.close()
 

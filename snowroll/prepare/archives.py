@@ -22,6 +22,8 @@ from typing import BinaryIO
 from snowroll.prepare.names import is_archive, spell
 
 BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile, NotImplementedError)
+# in reasons why something of an archive is not read: whoever packed it meant harm, or it was harmed since
+CLIMBS, DAMAGED, BOMB = "climbs out of the archive", "damaged", "refused as an archive bomb"
 _CHUNK = 1 << 20
 _BLOCK = 512
 
@@ -67,7 +69,9 @@ class Archive:
             except RuntimeError as fault:
                 self.refused[""] = str(fault)
             except BROKEN as fault:
-                self.refused[""] = f"damaged after {len(self._members):,} members ({_in_words(fault)})"
+                self.refused[""] = (
+                    f"an archive that is {DAMAGED} after {len(self._members):,} members ({_in_words(fault)})"
+                )
         return self._members
 
     def stream(self, wanted: Collection[str]) -> Iterator[tuple[str, bytes]]:
@@ -82,7 +86,7 @@ class Archive:
                 yield name, data
         except BROKEN as fault:
             for name in missing:
-                self.refused.setdefault(name, f"the archive is damaged before it ({_in_words(fault)})")
+                self.refused.setdefault(name, f"the archive is {DAMAGED} before it ({_in_words(fault)})")
 
     # zip: a directory at the end names every member and where it lies -------------------------------------------
 
@@ -90,7 +94,7 @@ class Archive:
         with self._zip() as (_, infos):
             total = sum(info.file_size for info in infos.values())
             if total > self._limits.most_bytes(self.size):
-                raise Bomb(f"{self.size:,} bytes that unpack to {total:,}: refused as an archive bomb")
+                raise Bomb(f"{self.size:,} bytes that unpack to {total:,}: {BOMB}")
             for name, info in sorted(infos.items(), key=lambda item: item[1].header_offset):
                 is_link = (info.external_attr >> 16) & 0o170000 == 0o120000
                 encrypted = "is encrypted: unpack it first" if info.flag_bits & 1 else ""
@@ -105,7 +109,7 @@ class Archive:
                     if len(data) != infos[name].file_size:
                         raise EOFError("it ends too early")
                 except (*BROKEN, RuntimeError) as fault:
-                    self.refused[name] = f"a damaged member of {self.name} ({_in_words(fault)})"
+                    self.refused[name] = f"a member of the archive {self.name} that is {DAMAGED} ({_in_words(fault)})"
                     continue
                 yield name, data
 
@@ -162,13 +166,13 @@ class Archive:
         if not why and size > self._limits.file_mb << 20:
             why = f"is larger than {self._limits.file_mb:,} MiB"
         if not why and (".." in name.split("/") or name.startswith("/")):
-            why = "has a path that climbs out of the archive"
+            why = f"has a path that {CLIMBS}"
         if not why and (is_archive(name) or name.lower().endswith(".npz")):
             why = "is an archive within an archive: unpack the outer one"
         if why:
             self.refused[name] = f"a member of {self.name} that {why}"
         elif len(members) >= self._limits.count:
-            raise Bomb(f"more than {self._limits.count:,} members: refused as an archive bomb")
+            raise Bomb(f"more than {self._limits.count:,} members: {BOMB}")
         else:
             members[name] = size
 
@@ -182,7 +186,7 @@ class _Forward(io.RawIOBase):
 
     def read(self, size: int = -1, /) -> bytes:
         if size < 0 or self._at + size > self._most:
-            raise Bomb(f"{self._packed:,} bytes that unpack to more than {self._most:,}: refused as an archive bomb")
+            raise Bomb(f"{self._packed:,} bytes that unpack to more than {self._most:,}: {BOMB}")
         data = self._file.read(size)
         self._at += len(data)
         self.tail = data[-_BLOCK:]

@@ -13,6 +13,7 @@ from typing import Any
 from snowroll.base import atomic
 from snowroll.base.nouns import Fault, Json, Sample, canonical, digest
 from snowroll.base.parts import own
+from snowroll.prepare.archives import BOMB, CLIMBS, DAMAGED
 from snowroll.prepare.check import SplitFree, check, left_out, split_free
 from snowroll.prepare.disk import EMPTY, FORBIDDEN
 from snowroll.prepare.duplicates import Group, copy_groups, scene_groups
@@ -148,6 +149,10 @@ def _passed_over(why: str, over: PassedOver) -> Fault:
     if why == BROKEN:
         told = f"{count(n, 'sample')} left out for {why}: {', '.join(paths[:3])}"
         return Fault("broken_lines", "warn", paths, told, "correct them, or save the file as UTF-8 again")
+    if "archive" in why and any(word in why for word in (CLIMBS, DAMAGED, BOMB)):
+        told = f"{count(n, 'archive or member', 'archives and members')} left out: {why}"
+        cure = "pack it again from files that you trust; whatever else can be read is used"
+        return Fault("bad_archive", "warn", paths, told, cure)
     if why == FORBIDDEN:
         told = f"{count(n, 'file or folder', 'files and folders')} that you may not read: {', '.join(paths[:3])}"
         cure = f"ask their owner, or give yourself the right: chmod -R u+rX {shlex.quote(paths[0])} in the data folder"

@@ -168,9 +168,12 @@ def _outside(opened: Opened, trained: Trained, data: Path, say: Say) -> tuple[Op
 def _refuse_unknown(opened: Opened, trained: Trained, found: list[Sample], data: Path) -> None:
     if not found:
         raise DataError("no labelled samples here", where=data, cure="eval needs labels; `snowroll predict` does not")
-    for sample in found:
-        problem = opened.task.problem(sample.target, trained.schema)
-        if problem is not None:
-            known = [str(name) for name in trained.schema.get("classes", ())]
-            cure = did_you_mean(str(sample.target), known) if known else "use the classes the model was trained on"
-            raise DataError(problem.partition(";")[0], where=f"{data}/{sample.where}", cure=cure)
+    problems = [(sample, said) for sample in found if (said := opened.task.problem(sample.target, trained.schema))]
+    if not problems:
+        return
+    first, _ = problems[0]
+    known = [str(name) for name in trained.schema.get("classes", ())]
+    cure = did_you_mean(str(first.target), known) if known else "use the classes the model was trained on"
+    kinds = dict.fromkeys(problem.partition(";")[0] for _, problem in problems)
+    told = "; ".join([*list(kinds)[:5], *([f"and {len(kinds) - 5:,} more"] if len(kinds) > 5 else [])])
+    raise DataError(told, where=f"{data}/{first.where}", cure=cure)
