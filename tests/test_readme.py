@@ -33,7 +33,10 @@ def test_it_shows_every_verb() -> None:
         assert re.search(rf"\b{verb}\b", README), f"the README does not mention `{verb}`"
 
 
-@pytest.mark.parametrize("path", sorted(set(re.findall(r"`?((?:tests|docs|benchmarks)/[\w./]+\.\w+)", README))))
+NAMED = README + (ROOT / "docs/promises.md").read_text()
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"`?((?:tests|docs|benchmarks)/[\w./]+\.\w+)", NAMED))))
 def test_files_it_names_exist(path: str) -> None:
     assert (ROOT / path).exists()
 
