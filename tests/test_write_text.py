@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from snowroll.base.errors import DataError, UsageError
 from snowroll.base.nouns import Batch, Plan
+from snowroll.deploy.steps import StepFile, export_step
 from snowroll.design.char_rnn import CharRNN
 from snowroll.design.gpt import GPT
 from snowroll.design.runs import Runs
-from snowroll.design.sampling import Taste, drawn_token
+from snowroll.design.sampling import Taste, drawn_token, gone_on
 from snowroll.design.writing import PAD, START, Writer, written
 from snowroll.prepare.augment import CounterDraw
 from snowroll.prepare.bytepairs import LETTERS as PRINTED
@@ -26,7 +27,7 @@ from snowroll.prepare.settings import PrepareSettings
 from snowroll.prepare.texts import BROKEN, marks, read_text
 from snowroll.project import talking
 from snowroll.tasks.write_text import task
-from snowroll.tasks.write_text.deploying import Framed
+from snowroll.tasks.write_text.deploying import Framed, step_of
 from snowroll.tasks.write_text.going_on import MOST, generate, pieces
 from snowroll.tasks.write_text.looking import look
 from snowroll.tasks.write_text.model import build
@@ -396,6 +397,17 @@ def test_writing_is_repeatable_and_goes_beyond_its_context(which: int) -> None:
     assert 3 not in once
     assert set(once) <= set(range(7))
     assert once != list(islice(written(model, [7, 1, 2], Taste(seed=6), [3]), 40))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("which", range(4))
+def test_the_file_that_remembers_writes_what_the_network_writes(which: int, tmp_path: Path) -> None:
+    model = models()[which]
+    export_step(step_of(model), tmp_path / "step.onnx", {})
+    file = StepFile((tmp_path / "step.onnx").read_bytes())
+    for start in ([7], [7, 1, 2], [7, *range(7), 3, 4]):
+        mine = list(islice(written(model, start, Taste(seed=5), [3]), 30))
+        assert list(islice(gone_on(file, start, Taste(seed=5), [3]), 30)) == mine
 
 
 def test_writing_within_its_context_is_that_of_whole_passes() -> None:

@@ -227,6 +227,23 @@ class Task(Parts, ABC):
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """A further graph in a file of its own, for streams that ask the network many times: a step, and what it remembers.
+
+    What it is given first are numbers [1, n]; then comes the memory, which it gives back in the same order after its
+    answer [1, ...]. Axes that grow with what was read are named.
+    """
+
+    module: nn.Module
+    takes: str
+    gives: str
+    memory: Mapping[str, Any]  # name -> tensor: the empty memory
+    grows: Mapping[str, int]  # name -> axis, of those that grow
+    context: int  # how many numbers it can remember
+    numbers: Sequence[int]  # three or more that may be given, to prove the file on
+
+
+@dataclass(frozen=True, slots=True)
 class Deployable:
     """Two modules whose composition is the exported file; the server runs them apart to micro-batch the body."""
 
@@ -237,6 +254,7 @@ class Deployable:
     raw_axes: Mapping[int, str] | tuple[Mapping[int, str], ...]  # dynamic axes of the raw sample
     output_names: tuple[str, ...]
     contract: Mapping[str, Json]  # in words and numbers, goes into the file's metadata
+    step: Step | None = None
 
 
 def task_names() -> list[str]:

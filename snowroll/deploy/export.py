@@ -54,7 +54,7 @@ def export_onnx(deployable: Deployable, path: Path, metadata: Mapping[str, Json]
     # two rows: an axis of one would be taken for a constant
     rows = tuple(tensor.repeat(2, *[1] * (tensor.ndim - 1)) for tensor in prepared)
     batch = torch.export.Dim("batch", min=1)
-    exported = _exported(
+    exported = exported_as(
         Halves(prepare, body),
         (tuple(raws), rows),
         (raw_axes, tuple({0: batch} for _ in rows)),
@@ -70,7 +70,7 @@ def export_onnx(deployable: Deployable, path: Path, metadata: Mapping[str, Json]
     return save(whole, path)
 
 
-def _exported(module: nn.Module, examples: Any, axes: Any, names: list[str], outputs: list[str]) -> ONNXProgram:
+def exported_as(module: nn.Module, examples: Any, axes: Any, names: list[str], outputs: list[str]) -> ONNXProgram:
     """axes: the free ones of each example, in the same nesting."""
     import torch
 

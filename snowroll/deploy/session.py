@@ -21,6 +21,8 @@ from snowroll.deploy.export import facts, read, split
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
+    from snowroll.deploy.steps import StepFile
+
 # one request's bytes -> the raw array, or several; DataError when they cannot be read
 OpenRaw = Callable[[bytes], np.ndarray | Sequence[np.ndarray]]
 Prepared = Mapping[str, np.ndarray]  # what lies between the halves, by name: [B, ...]
@@ -61,6 +63,7 @@ class Loaded:
     examples: tuple[Example, ...] = ()
     same: Same | None = None
     streams: Mapping[str, Stream] = field(default_factory=dict)  # by route
+    step: StepFile | None = None  # the network that remembers, for streams
     _one_big: Lock = field(default_factory=Lock)
 
     def prepare(self, raw: bytes) -> Prepared:
@@ -102,18 +105,19 @@ def load(
     threads: int = 0,
     examples: Sequence[Example] = (),
     streams: Mapping[str, Stream] | None = None,
+    step: StepFile | None = None,
 ) -> Loaded:
     """The file's bytes as a model. threads: of the body, 0 for all cores. Raises DataError for any unusable file."""
     whole = read(model)
     prepare, body = split(whole)
-    halves = _session(prepare, 1), _session(body, threads or cores())
+    halves = session_of(prepare, 1), session_of(body, threads or cores())
     names = tuple(value.name for value in halves[1].get_outputs())
     told = facts(whole)
     labels = tuple(json.loads(told.get("labels", "[]")))
-    return Loaded(id, told, labels, open_raw, answer, *halves, names, tuple(examples), same, streams or {})
+    return Loaded(id, told, labels, open_raw, answer, *halves, names, tuple(examples), same, streams or {}, step)
 
 
-def _session(graph: bytes, threads: int) -> InferenceSession:
+def session_of(graph: bytes, threads: int) -> InferenceSession:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -5,8 +5,9 @@ After Karpathy 2015, "The Unreasonable Effectiveness of Recurrent Neural Network
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
+import torch
 from torch import Tensor, nn
 
 
@@ -43,3 +44,14 @@ class CharRNN(nn.Module):
         state, length = memory
         seen, state = self.layers(self.embed(tokens), state)
         return self.head(seen), (state, length + tokens.shape[1])
+
+    def remembered(self) -> dict[str, Tensor]:
+        """An empty memory for `further`: the layers' state [layers, 1, width], of an LSTM two."""
+        empty = torch.zeros(self.layers.num_layers, 1, self.layers.hidden_size)
+        return {"state": empty, "cell": empty} if isinstance(self.layers, nn.LSTM) else {"state": empty}
+
+    def further(self, tokens: Tensor, *memory: Tensor) -> tuple[Tensor, ...]:
+        """`step` as a graph needs it: logits [1, V] of what follows the tokens [1, n], and the memory after them."""
+        state: Any = memory if isinstance(self.layers, nn.LSTM) else memory[0]
+        seen, state = self.layers(self.embed(tokens), state)
+        return self.head(seen[:, -1]), *(state if isinstance(self.layers, nn.LSTM) else (state,))

@@ -92,6 +92,32 @@ class GPT(nn.Module):
             x = block.step(x, self.cos[start:stop], self.sin[start:stop], keys, values, start)
         return self.head(normed(x)), Memory(memory.keys, memory.values, memory.tokens, stop)
 
+    def remembered(self) -> dict[str, Tensor]:
+        """An empty memory for `further`: keys and values [layers, 1, H, 0, D / H], and the tokens that runs look at."""
+        shape = (len(self.blocks), 1, self.heads, 0, self.embed.weight.shape[1] // self.heads)
+        empty = {"keys": torch.zeros(shape), "values": torch.zeros(shape)}
+        if self.runs is not None:
+            empty["before"] = torch.full((1, self.runs.reach), self.embed.num_embeddings - 1)
+        return empty
+
+    def further(self, tokens: Tensor, keys: Tensor, values: Tensor, before: Tensor | None = None) -> tuple[Tensor, ...]:
+        """`step` without a place to write to, as a graph needs it: logits [1, V] of what follows the tokens [1, n], and
+        the memory with them in it, in the order of `remembered`.
+        """
+        start, count = keys.shape[3], tokens.shape[1]
+        told = tokens if before is None else torch.cat([before, tokens], dim=1)
+        x = self._read(told)[:, told.shape[1] - count :]
+        places = start + torch.arange(count)  # no slice: a graph would have to know that it ends within the context
+        cos, sin = self.cos[places], self.sin[places]
+        kept = []
+        for number, block in enumerate(self.blocks):
+            assert isinstance(block, Block)
+            x, *own = block.further(x, cos, sin, keys[number], values[number])
+            kept.append(own)
+        logits = self.head(normed(x[:, -1]))
+        memory = [torch.stack([own[part] for own in kept]) for part in (0, 1)]
+        return logits, *memory, *(() if before is None else (told[:, count:],))
+
 
 class Block(nn.Module):
     """Attention to what came before, then a layer of its own for each place; both added to what comes in."""
@@ -125,6 +151,16 @@ class Block(nn.Module):
             mask = torch.ones(count, stop, dtype=torch.bool, device=x_BTD.device).tril(start)
         seen = attended(q, keys[:, :, :stop], values[:, :, :stop], mask=mask)
         return self._after(x_BTD, seen)
+
+    def further(
+        self, x_BTD: Tensor, cos: Tensor, sin: Tensor, keys: Tensor, values: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """keys, values: [B, H, t, D / H] of earlier tokens; they come back with those of x behind them."""
+        q, k, v = self._heads(x_BTD, cos, sin)
+        keys, values = torch.cat([keys, k], dim=2), torch.cat([values, v], dim=2)
+        places = torch.arange(keys.shape[2])
+        mask = places <= places[keys.shape[2] - x_BTD.shape[1] :, None]
+        return self._after(x_BTD, attended(q, keys, values, mask=mask)), keys, values
 
     def _heads(self, x_BTD: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values [B, H, T, D / H]. Queries and keys are normalised and turned in one go."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -40,3 +42,36 @@ def drawn_token(logits: np.ndarray, taste: Taste, place: int) -> int:
     edges = shares[:keep].cumsum()
     draw = np.random.Philox(key=[taste.seed, place]).random_raw(1)[0] / 2**64
     return int(order[min(int(np.searchsorted(edges, draw * edges[-1], side="right")), keep - 1)])
+
+
+class Reader(Protocol):
+    """A model of tokens that remembers what it has read."""
+
+    context: int  # tokens that it can remember
+
+    def begin(self) -> Any:
+        """An empty memory."""
+        ...
+
+    def read(self, tokens: Sequence[int], memory: Any, /) -> tuple[np.ndarray, Any]:
+        """Logits float [V] of what follows the tokens, after what the memory holds; and the memory with them in it."""
+        ...
+
+
+def gone_on(reader: Reader, ids: Sequence[int], taste: Taste, forbidden: Sequence[int] = ()) -> Iterator[int]:
+    """What a model writes after `ids` (its first: nothing), token by token, without end.
+
+    Each token costs one step, not the whole text. Where the memory is full, the last half of the context is read anew.
+    forbidden: tokens that are never written.
+    """
+    known, place = list(ids)[-reader.context :], 0
+    memory, held, fresh = reader.begin(), 0, known
+    while True:
+        logits, memory = reader.read(fresh, memory)
+        held += len(fresh)
+        logits[list(forbidden)] = -np.inf
+        token = drawn_token(logits, taste, place)
+        yield token
+        known, fresh, place = [*known, token][-reader.context :], [token], place + 1
+        if held >= reader.context:
+            memory, held, fresh = reader.begin(), 0, known[-(reader.context // 2 or 1) :]

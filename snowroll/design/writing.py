@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from snowroll.design.sampling import Taste, drawn_token
+from snowroll.design.sampling import Taste, gone_on
 
 START, PAD = -2, -1  # codes beside those of characters: before the text, and after its end
 
@@ -93,20 +94,32 @@ class Writer(nn.Module):
 
 @torch.inference_mode()
 def written(tokens: Any, ids: Sequence[int], taste: Taste, forbidden: Sequence[int] = ()) -> Iterator[int]:
-    """What a model of tokens writes after `ids` (its first: nothing), token by token, without end.
+    """What a model of tokens writes after `ids`, see `sampling.gone_on`."""
+    yield from gone_on(_Remembering(tokens), ids, taste, forbidden)
 
-    Each token costs one step, not the whole text: what was read is remembered. Where the memory is full, the last half
-    of the context is read anew. forbidden: tokens that are never written.
+
+class _Remembering:
+    """A model of tokens as `sampling.gone_on` reads with it."""
+
+    def __init__(self, tokens: Any) -> None:
+        self._tokens, self.context = tokens, tokens.context
+
+    def begin(self) -> Any:
+        return self._tokens.begin(1)
+
+    def read(self, tokens: Sequence[int], memory: Any) -> tuple[np.ndarray, Any]:
+        told, memory = self._tokens.step(torch.tensor([tokens], device=self._tokens.embed.weight.device), memory)
+        return told[0, -1].float().cpu().numpy(), memory
+
+
+class Further(nn.Module):
+    """A model of tokens as a graph: more tokens [1, n] and the memory to logits [1, V] of what follows and the memory
+    with them in it.
     """
-    known, place = list(ids)[-tokens.context :], 0
-    memory, fresh = tokens.begin(1), known
-    while True:
-        device = tokens.embed.weight.device
-        told, memory = tokens.step(torch.tensor([fresh], device=device), memory)
-        logits = told[0, -1].float().cpu().numpy()
-        logits[list(forbidden)] = -float("inf")
-        token = drawn_token(logits, taste, place)
-        yield token
-        known, fresh, place = [*known, token][-tokens.context :], [token], place + 1
-        if memory[-1] >= tokens.context:
-            memory, fresh = tokens.begin(1), known[-(tokens.context // 2 or 1) :]
+
+    def __init__(self, tokens: Any) -> None:
+        super().__init__()
+        self.tokens = tokens
+
+    def forward(self, numbers: Tensor, *memory: Tensor) -> tuple[Tensor, ...]:
+        return self.tokens.further(numbers, *memory)

@@ -11,12 +11,14 @@ from math import isfinite
 
 import numpy as np
 
+from snowroll.base.device import cores
 from snowroll.base.errors import PlanError, StoreError
 from snowroll.base.nouns import Artifact, Json, canonical, digest
 from snowroll.base.parts import own
 from snowroll.deploy.export import export_onnx
 from snowroll.deploy.parity import parity
 from snowroll.deploy.session import Example, Loaded, examples_of, load
+from snowroll.deploy.steps import StepFile, export_step
 from snowroll.prepare.decode import Guarded
 from snowroll.project.data import Packed
 from snowroll.project.models import Trained, options_of
@@ -25,6 +27,7 @@ from snowroll.project.proving import agreement, answers, headlines, proof_sample
 
 PROVED_ON = 200  # validation samples sent through the exported file
 LOST = 0.005  # of the headline metric that int8 may cost
+STEP_FILE = "step.onnx"
 EXAMPLES = 8  # kept beside the file, for the server's self-test
 
 
@@ -38,6 +41,10 @@ def make_artifact(opened: Opened, trained: Trained, packed: Packed, say: Say) ->
     path = trained.folder / "export" / "model.onnx"
     export_onnx(deployable, path, _metadata(opened, trained))
     model = path.read_bytes()
+    beside: dict[str, Json] = {}
+    if deployable.step is not None:
+        export_step(deployable.step, path.with_name(STEP_FILE), _metadata(opened, trained))
+        beside["step"] = opened.store.blobs.put(path.with_name(STEP_FILE).read_bytes())
     proof = proof_samples(opened, trained, packed, "val", PROVED_ON)
     name = f"run-{trained.run}"
     ways = functions(opened, trained.plan.task, trained.schema)
@@ -54,7 +61,7 @@ def make_artifact(opened: Opened, trained: Trained, packed: Packed, say: Say) ->
         format="onnx",
         blob=blob,
         bytes=len(model),
-        contract={**deployable.contract, "examples": _keep(opened, examples)},
+        contract={**deployable.contract, **beside, "examples": _keep(opened, examples)},
         parity=measured,
     )
     opened.store.catalog.add_artifact(artifact)
@@ -155,7 +162,9 @@ def load_artifact(opened: Opened, id: str, threads: int = 0) -> Loaded:
     examples = _examples_from_json(json.loads(opened.store.blobs.get(artifact.contract["examples"])))
     ways = opened.task.streams.items()
     streams = {path: partial(way, schema=config["schema"], options=options) for path, way in ways}
-    return load(model, id, door, answer, same, threads=threads, examples=examples, streams=streams)
+    sha = artifact.contract.get("step")
+    step = StepFile(opened.store.blobs.get(sha), threads or cores()) if sha else None
+    return load(model, id, door, answer, same, threads=threads, examples=examples, streams=streams, step=step)
 
 
 def functions(opened: Opened, options: object, schema: Mapping[str, Json]) -> tuple:

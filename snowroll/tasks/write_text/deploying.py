@@ -12,10 +12,11 @@ from torch.nn import functional as F
 
 from snowroll.base.errors import PlanError
 from snowroll.base.nouns import Json
-from snowroll.base.task import Deployable
+from snowroll.base.task import Deployable, Step
 from snowroll.deploy.halves import Body
 from snowroll.design.base_models import BaseModel, merged
-from snowroll.design.writing import PAD, START
+from snowroll.design.gpt import GPT
+from snowroll.design.writing import PAD, START, Further
 from snowroll.tasks.write_text.options import WriteOptions
 from snowroll.tasks.write_text.spelling import alphabet, completed
 
@@ -79,4 +80,18 @@ def deployable(
         raw_axes={0: "n"},
         output_names=("next", "nats", "tokens", "characters"),
         contract=contract,
+        step=None if isinstance(tokens, BaseModel) else step_of(tokens),
+    )
+
+
+def step_of(tokens: Any) -> Step:
+    """The network that remembers; its tokens are numbers of the contract's list, and one more for any other."""
+    return Step(
+        module=Further(tokens),
+        takes="numbers",
+        gives="logits",
+        memory=tokens.remembered(),
+        grows={"keys": 3, "values": 3} if isinstance(tokens, GPT) else {},
+        context=tokens.context,
+        numbers=[number % tokens.embed.num_embeddings for number in range(-1, min(6, tokens.context - 1))],
     )

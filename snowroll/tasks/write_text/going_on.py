@@ -5,17 +5,18 @@ from __future__ import annotations
 from codecs import getincrementaldecoder
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from snowroll.base.errors import DataError, UsageError, did_you_mean
 from snowroll.base.nouns import Json, Prediction
-from snowroll.design.sampling import Taste, drawn_token
+from snowroll.design.sampling import Taste, drawn_token, gone_on
 from snowroll.prepare.texts import is_control, read_text
 from snowroll.tasks.write_text.answers import read
 from snowroll.tasks.write_text.options import WriteOptions
-from snowroll.tasks.write_text.spelling import alphabet, in_bytes, spelt, unsaid
+from snowroll.tasks.write_text.spelling import alphabet, in_bytes, spelt, token_numbers, unsaid, vocabulary
 from snowroll.tasks.write_text.texts import START
 
 if TYPE_CHECKING:
@@ -75,28 +76,35 @@ def generate(model: Loaded, asked: Json, schema: Schema, options: WriteOptions) 
 def _generated(
     model: Loaded, codes: np.ndarray, most: int, taste: Taste, schema: Schema, options: WriteOptions
 ) -> Iterator[Any]:
-    known, codes_of = in_bytes(schema, options.tokens), alphabet(schema, options.tokens)
-    never = unsaid(schema, options.tokens)
-    first: list[Prediction] = []
-
-    def tokens() -> Iterator[bytes]:
-        text, place = [*codes.tolist()], 0
-        while True:
-            outputs = model.run(model.prepared([np.array(text[-options.length :], np.int32)]))
-            if not first:
-                first.extend(read(outputs, schema, options))
-            logits = np.log(outputs["next"][0][: len(known)] + 1e-30)
-            logits[never] = -np.inf
-            token = drawn_token(logits, taste, place)
-            text.append(codes_of[token])
-            place += 1
-            yield known[token]
-
+    prepared = model.prepared([codes[-options.length :]])
+    (first,) = read(model.run(prepared), schema, options)
+    known, never = in_bytes(schema, options.tokens), unsaid(schema, options.tokens)
+    if model.step is None:
+        tokens = _by_whole_passes(model, codes, taste, never, schema, options)
+    else:
+        size = vocabulary(schema, options.tokens)
+        numbers = [size, *token_numbers(codes, schema, options.tokens).tolist()]
+        tokens = gone_on(model.step, numbers, taste, [*never, *range(len(known), size)])
     whole = ""
-    for piece in _within(pieces(tokens()), most):
+    for piece in _within(pieces(known[token] for token in tokens), most):
         whole += piece
         yield {"text": piece}
-    yield replace(first[0], value=whole, scores=None)
+    yield replace(first, value=whole, scores=None)
+
+
+def _by_whole_passes(
+    model: Loaded, codes: np.ndarray, taste: Taste, never: Sequence[int], schema: Schema, options: WriteOptions
+) -> Iterator[int]:
+    """Tokens that follow, of a file without a step: each costs a pass over the text."""
+    codes_of = alphabet(schema, options.tokens)
+    text = codes.tolist()
+    for place in count():
+        outputs = model.run(model.prepared([np.array(text[-options.length :], np.int32)]))
+        logits = np.log(outputs["next"][0][: len(codes_of)] + 1e-30)
+        logits[list(never)] = -np.inf
+        token = drawn_token(logits, taste, place)
+        text.append(codes_of[token])
+        yield token
 
 
 def pieces(tokens: Iterable[bytes]) -> Iterator[str]:
