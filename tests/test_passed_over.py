@@ -73,3 +73,19 @@ def test_an_archive_that_was_harmed_or_means_harm_warns(tmp_path: Path) -> None:
         ("cut.zip", "warn"),
         ("climbs.zip!../outside.png", "warn"),
     }
+
+
+@pytest.mark.parametrize("task", ["classify_images", "detect_objects"])
+def test_annotations_too_large_to_be_read_are_named_with_their_size(task: str, tmp_path: Path) -> None:
+    plant(tmp_path / "data", {f"{k}.png": drawing(k) for k in range(3)})
+    for ending in ("json", "xml"):
+        (tmp_path / "data" / f"boxes.{ending}").touch()
+        os.truncate(tmp_path / "data" / f"boxes.{ending}", 600 << 20)  # takes no room on the disk
+    said = snowroll("init", tmp_path, "--task", task)
+    assert said.code == 1
+    assert any(f"boxes.{ending} was not read" in said.err for ending in ("json", "xml"))
+    assert "600 of" in said.err
+    assert snowroll("init", tmp_path, "--task", task, "--labels", "a,b").code == 0
+    faults = snowroll("check", tmp_path, "--json").json["faults"]
+    large = [fault for fault in faults if fault["code"] == "oversized_manifest"]
+    assert {(*fault["paths"], fault["severity"]) for fault in large} == {("boxes.json", "warn"), ("boxes.xml", "warn")}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from typing import Any
 
 from snowroll.base.nouns import Json
@@ -12,6 +12,7 @@ from snowroll.prepare.read import Folder
 
 LARGEST = 256 << 20  # bytes of one annotation file
 _LARGEST_JSON = 512 << 20  # the most that is read of any file (archives.Limits); COCO's largest has 448 MB
+_LISTS = (".json", ".jsonl", ".ndjson", ".xml", ".csv", ".tsv", ".txt")
 _WIDEST = 1 << 31  # pixels of a side: no format of pictures has more
 # what ends in these is not what its format says; numbers of JSON may be too large for any arithmetic
 UNUSABLE = (ValueError, TypeError, LookupError, AttributeError, OverflowError)
@@ -36,6 +37,21 @@ def json_trees(
             yield where, json.loads(raw, object_hook=thin)
         except (ValueError, RecursionError):
             skipped[where] = "JSON that cannot be read"
+
+
+def oversized(folder: Folder, found: Iterable[str]) -> dict[str, str]:
+    """Files that may say what pictures show and are larger than any that is read: where -> why. Of those none that
+    holds a sample; found: where the samples lie.
+    """
+    large = {
+        entry.where: f"{TOO_LARGE} ({entry.size >> 20:,} of {most >> 20:,} MiB)"
+        for entry in folder.entries()
+        if entry.where.lower().endswith(_LISTS)
+        and entry.size > (most := _LARGEST_JSON if entry.where.lower().endswith(".json") else LARGEST)
+    }
+    return (
+        {where: why for where, why in large.items() if not any(one.startswith(where) for one in found)} if large else {}
+    )
 
 
 def size_told(wide: Any, high: Any) -> tuple[int, int] | None:

@@ -15,6 +15,7 @@ from snowroll.prepare.disk import OURS
 from snowroll.prepare.index import index, stamp
 from snowroll.prepare.manifest import TWO_ROWS, TWO_SPLITS
 from snowroll.prepare.settings import PrepareSettings
+from snowroll.prepare.trees import oversized
 from snowroll.prepare.wfdb import ABSENT
 from snowroll.project.labels import said_now
 from snowroll.project.opened import Opened, Say
@@ -86,7 +87,8 @@ def _index(opened: Opened, seen: str, say: Say) -> None:
     catalog.add_samples(fresh)
     if gone:
         catalog.retire_samples(gone, "the file was changed or removed")
-    passed_over = {**reading.skipped, **opened.folder.refused}
+    too_large = oversized(opened.folder, [found.where for found in reading.found])
+    passed_over = {**reading.skipped, **too_large, **opened.folder.refused}
     told = {
         "evidence": list(reading.evidence),
         "passed_over": {why: asdict(one) for why, one in _by_reason(opened, passed_over).items()},

@@ -14,6 +14,7 @@ from snowroll.base.task import Reading, find_preset, find_task, task_names
 from snowroll.prepare.class_folders import name_classes
 from snowroll.prepare.disk import TRIFLES
 from snowroll.prepare.read import Folder
+from snowroll.prepare.trees import oversized
 from snowroll.project.opened import Answer, Say, every_section, open_project, prepare_of
 from snowroll.project.stock import class_counts, take_stock
 from snowroll.store.project import Project
@@ -125,7 +126,7 @@ def _recognise(source: Path, settings: Settings, wanted: str) -> tuple[str, dict
     cure += "" if settings.values.get("prepare.labels") else ", or give --labels a,b,c for unlabelled files"
     if wanted:
         cure = find_task(wanted).wants
-    reasons = {where: why for where, why in folder.refused.items() if why not in TRIFLES}
+    reasons = {where: why for where, why in folder.refused.items() if why not in TRIFLES} | oversized(folder, ())
     usual = max(reasons.values(), key=Counter(reasons.values()).__getitem__, default="")  # of most files
     unread = next((f"; {where} was not read: {why}" for where, why in reasons.items() if why == usual), "")
     who = f"task '{wanted}'" if wanted else "any task"
