@@ -60,6 +60,7 @@ def drawn(n: int = 160, seed: int = 0) -> list[Look]:
             coarseness=float(rng.choice([3.0, 8.0, 20.0])),
             made_by=str(rng.choice(["A", "B", ""])),
             taken_at=float(rng.uniform(1e9, 2e9)),
+            exposure={"sensitivity (ISO)": float(rng.choice([100, 200, 400])), "aperture": 2.0},
             thumbnail=rng.integers(0, 255, (32, 32, 3)).astype(np.uint8),
         )
         for _ in range(n)
@@ -83,6 +84,11 @@ def seen(looks: list[Look], split: bool = False) -> View:
         ({"mode": "L"}, "the mode"),
         ({"made_by": "Scanner 3"}, "the camera or program"),
         ({"taken_at": 3e9}, "the time"),
+        ({"exposure": {"sensitivity (ISO)": 1600.0, "aperture": 2.0}}, r"the sensitivity \(ISO\)"),
+        (
+            {"exposure": {"sensitivity (ISO)": 200.0, "aperture": 2.0, "place on the earth": 1.0}},
+            "the place on the earth",
+        ),
     ],
 )
 def test_metadata_that_tell_the_label_are_named(change: dict[str, object], words: str) -> None:
@@ -124,13 +130,17 @@ def test_a_look_holds_what_the_file_says_of_itself() -> None:
     picture = Image.fromarray(scenes(1)[0])
     exif = Image.Exif()
     exif[0x010F], exif[0x0110], exif[0x0132] = "Maker", "M3", "2021:05:06 07:08:09"
+    exif[0x8769] = {0x8827: 400, 0x829A: 0.01, 0x920A: "damaged"}
+    exif[0x8825] = {1: "N"}
     told = {}
     for quality in (30, 90):
         out = io.BytesIO()
-        picture.save(out, "JPEG", quality=quality, exif=exif)
+        picture.save(out, "JPEG", quality=quality, exif=exif, dpi=(300, 300))
         told[quality] = look(out.getvalue())
     assert told[30].coarseness > 2 * told[90].coarseness > 0
     assert (told[30].made_by, told[30].taken_at) == ("Maker M3", 1620284889.0)
+    set_to = {"sensitivity (ISO)": 400.0, "exposure time": 0.01, "resolution in DPI": 300.0, "place on the earth": 1.0}
+    assert told[30].exposure == set_to
     clear = picture.convert("RGBA")
     clear.putalpha(100)
     out = io.BytesIO()

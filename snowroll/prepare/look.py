@@ -5,8 +5,10 @@ Runs in limited children, so neither this module nor what it calls loads torch.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +27,7 @@ _LINE = 6.0  # grey levels by which a straight line of one colour may vary: JPEG
 _PANEL_PX, _ALIKE = 8, 1.25  # the smallest picture within a picture, and by how much its like may differ in size
 _SHEET = 6  # panels, two rows and two columns of them at least, that a thing seen will hardly make
 
+_EXPOSURE = {"sensitivity (ISO)": 0x8827, "exposure time": 0x829A, "aperture": 0x829D, "focal length": 0x920A}
 _GREY_BY = 3  # levels that saving again may move the middle grey
 
 _ZEROS = 64  # at the end of a file that are no padding
@@ -51,6 +54,7 @@ class Look:
     coarseness: float = 0.0  # of a JPEG: mean of its luminance quantisation table, 1 fine to 255 coarse; 0 for others
     made_by: str = ""  # EXIF: maker, model and software
     taken_at: float = 0.0  # EXIF: seconds since 1970 by the camera's clock; 0 where it is not told
+    exposure: dict[str, float] = field(default_factory=dict)  # EXIF: see _EXPOSURE, as far as it is told
     brightness: float = 0.0  # mean, 0 to 1
     contrast: float = 0.0  # standard deviation of the pixels, 0 to 0.5
     sharpness: float = 0.0  # Laplacian variance over pixel variance; a uniform blur lowers it
@@ -132,10 +136,25 @@ def _origin(image: Image) -> dict[str, Any]:
         exif = image.getexif()
         rotated, turned = exif.get(0x0112, 1) not in (0, 1), pictures.swaps_sides(image)
         made_by = " ".join(str(exif.get(tag, "")).strip("\0 ") for tag in (0x010F, 0x0110, 0x0131))
-        about = {"made_by": made_by.strip()[:80], "taken_at": _taken_at(exif)}
+        about = {"made_by": made_by.strip()[:80], "taken_at": _taken_at(exif), "exposure": _exposure(image, exif)}
         return {"rotated": rotated, "turned": turned, **about}
     except Exception:  # PIL raises anything on a damaged directory: struct.error, SyntaxError, TypeError ...
         return {}
+
+
+def _exposure(image: Image, exif: Any) -> dict[str, float]:
+    """How a camera was set, whether it knew where it was, and how fine the file says it is to be printed."""
+    settings = exif.get_ifd(0x8769)
+    told: dict[str, Any] = {name: settings.get(tag) for name, tag in _EXPOSURE.items()}
+    told["resolution in DPI"] = image.info.get("dpi")
+    told["place on the earth"] = 1.0 if exif.get_ifd(0x8825) else None
+    found: dict[str, float] = {}
+    for name, value in told.items():
+        with suppress(TypeError, ValueError, ZeroDivisionError, OverflowError):
+            number = float(value[0] if isinstance(value, tuple) else value)  # type: ignore[index, arg-type]
+            if isfinite(number):
+                found[name] = round(number, 6)
+    return found
 
 
 def _taken_at(exif: Any) -> float:

@@ -14,7 +14,7 @@ import numpy as np
 
 from snowroll.base.nouns import Fault
 from snowroll.prepare.features import grey, shrink
-from snowroll.prepare.look import THUMBNAIL_PX
+from snowroll.prepare.look import THUMBNAIL_PX, Look
 from snowroll.prepare.reflections import uprightness
 from snowroll.prepare.view import View
 
@@ -151,7 +151,14 @@ def _metadata(view: View, rows: Sequence[int]) -> Columns:
         "the format": _numbered([seen.format for seen in looks]),
         "the camera or program": _numbered([seen.made_by for seen in looks]),
         "the time": _times(view, rows),
+        **_exposures(looks),
     }
+
+
+def _exposures(looks: Sequence[Look]) -> Columns:
+    """What EXIF says of the camera's settings, a column each; -1 where it does not say."""
+    names = dict.fromkeys(name for seen in looks for name in seen.exposure)
+    return {f"the {name}": np.array([seen.exposure.get(name, -1.0) for seen in looks]) for name in names}
 
 
 def _times(view: View, rows: Sequence[int]) -> np.ndarray:
