@@ -243,6 +243,14 @@ FAULTS: dict[str, tuple[str, Change]] = {
         "encoded_whole",
         with_samples(encode=lambda raw: torch.as_tensor(raw.copy()).view(3, 8, 8).float() / 128 - 1),
     ),
+    "the same batch at every step": (
+        "batches_move_on",
+        lambda loop: replace(loop, plain=lambda step: loop.unvaried(0), batch=lambda step: loop.batch(0)),
+    ),
+    "evaluation mode while it learns": (
+        "trains_as_training",
+        with_loss(lambda model, seen: F.cross_entropy(model.eval()(seen.inputs), seen.targets)),
+    ),
     "one buffer": ("inputs_arrive", one_input_for_all),
     "labels off by one": ("targets_arrive", targets_moved_on),
     "noise of no seed": ("repeats", unseeded),

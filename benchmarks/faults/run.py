@@ -33,6 +33,8 @@ from grounds import GROUNDS, PROJECTS, Ground
 from peers import HERE, WORK, machine, peer_python, said_last, versions
 from verdicts import Answer, Row, alarms, judge, not_caught, per_cause, totals
 
+from snowroll.base.errors import did_you_mean
+
 PLACE = WORK / "faults"
 TOOLS = "snowroll,cleanvision,cleanlab"
 LIMIT_S = 900  # a guess: a minute is usual
@@ -69,7 +71,12 @@ def main() -> None:
     for tool in tools:
         if tool.PACKAGES:
             print(f"{tool.NAME}: {versions(peer_python(tool.NAME, tool.PACKAGES), plain(tool.PACKAGES))}")
-    wanted = [one for one in subjects() if one.kind in told.kind.split(",") and is_wanted(one, told.only)]
+    every = subjects()
+    known = {name for one in every for name in (one.on, one.case and one.case.name) if name}
+    for name in filter(None, told.only.split(",")):
+        if name not in known:
+            parser.error(f"--only: there is no '{name}'; {did_you_mean(name, sorted(known))}")
+    wanted = [one for one in every if one.kind in told.kind.split(",") and is_wanted(one, told.only)]
     rows, clean = ask_all(tools, [one for one in wanted if not (told.clean and one.case)], told.fresh)
     show(rows, clean)
 
@@ -85,7 +92,7 @@ def subjects() -> list[Subject]:
 
 
 def is_wanted(subject: Subject, only: str) -> bool:
-    return not only or subject.on in only.split(",") or (subject.case and subject.case.name in only.split(","))
+    return not only or bool({subject.on, subject.case and subject.case.name} & {*only.split(",")})
 
 
 def as_it_is(subject: Subject) -> Subject:

@@ -69,6 +69,12 @@ def _before() -> list[Hypothesis[Loop]]:
         Hypothesis(
             "targets_arrive", "a batch's targets are its rows'", "equal to what is stored", stored.targets_arrive
         ),
+        Hypothesis(
+            "batches_move_on",
+            "other steps see other samples",
+            f"more rows than one batch holds in the first {stored.FIRST} steps",
+            stored.batches_move_on,
+        ),
         Hypothesis("repeats", "the same seed gives the same run", "equal to the last bit", stored.repeats),
     ]
 
@@ -142,6 +148,12 @@ def _of_the_model() -> list[Hypothesis[Loop]]:
             "answers depend on all of the inputs",
             "a change for every quarter of them, along every axis",
             of_trial(inputs_reach),
+        ),
+        Hypothesis(
+            "trains_as_training",
+            "while it learns, the model is in training mode",
+            "dropout drops and batch statistics are taken, in some layer at least",
+            models.trains_as_training,
         ),
         Hypothesis(
             "answers_stand", "an answer does not change from call to call", "equal, alone too", models.answers_stand

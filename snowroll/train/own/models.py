@@ -9,6 +9,8 @@ from snowroll.train.nested import leaves
 from snowroll.train.own.loop import Loop
 from snowroll.train.trial import Measured, few, take, wake
 
+_BY_MODE = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._NormBase)
+
 
 def sees_no_future(loop: Loop) -> Measured | None:
     """Other inputs from some place on change no output before it. Inputs [B, T, ...], outputs [B, T, ...]."""
@@ -49,6 +51,27 @@ def answers_stand(loop: Loop) -> Measured | None:
     return Measured(
         f"a sample's probabilities differ by {apart:.2g} between asked alone and among others", apart < 1e-3
     )
+
+
+def trains_as_training(loop: Loop) -> Measured | None:
+    """In which mode layers that differ by it compute the loss; some may be kept as in evaluation, not all of them."""
+    model = loop.make().train()
+    kept: list[str] = []
+    modes: list[bool] = []
+
+    def note(name: str, layer: nn.Module) -> None:
+        modes.append(layer.training)
+        if not layer.training:
+            kept.append(name)
+
+    for name, layer in model.named_modules():
+        if isinstance(layer, _BY_MODE):
+            layer.register_forward_pre_hook(lambda one, given, name=name: note(name, one))
+    loop.loss(model, loop.batch(0))
+    if not modes:
+        return None
+    words = f"{sum(modes)} of {len(modes)} passes through dropout and batch statistics are in training mode"
+    return Measured(words + (f"; not {kept[0]}" if kept else ""), any(modes))
 
 
 def _awake(loop: Loop) -> nn.Module:

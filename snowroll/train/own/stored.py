@@ -14,6 +14,8 @@ from snowroll.train.own.loop import Loop, Samples, stored
 from snowroll.train.trial import Measured
 
 LOOKED_AT = 64  # samples
+FIRST = 12  # steps
+MORE = 1.25  # times the rows of one batch that the first steps see together: a guess
 FLAT = 0.02  # spread of the inputs, relative to their size: a guess; sparse one-hot inputs have more
 
 
@@ -82,6 +84,18 @@ def targets_arrive(loop: Loop) -> Measured | None:
         return Measured(f"shape {_shape(batch.targets)} where the rows' own are {_shape(meant.targets)}", False)
     same = (batch.targets == meant.targets).reshape(len(meant.targets), -1).all(1)
     return Measured(f"{int(same.sum())} of {len(same)} targets are those of their rows", bool(same.all()))
+
+
+def batches_move_on(loop: Loop) -> Measured | None:
+    """The rows of the first steps: more than one batch of them, where there are several batches to learn from."""
+    if loop.samples is None:
+        return None
+    steps = min(FIRST, loop.steps)
+    rows = [loop.unvaried(step).ids.tolist() for step in range(steps)]
+    size, seen = len(set(rows[0])), len({row for some in rows for row in some})
+    if steps < 2 or len(loop.samples.train) < 2 * size:
+        return None
+    return Measured(f"{seen:,} different rows in {steps} steps of {size:,}", seen > MORE * size)
 
 
 def repeats(loop: Loop) -> Measured:
