@@ -48,7 +48,7 @@ def read_image_arrays(folder: Folder, entries: Sequence[Entry]) -> Reading | Non
             skipped[f"{file}#{images}"] = f"{list(shape)} are no pictures: a side of 1, 3 or 4 channels is missing"
             continue
         try:
-            targets = _targets(folder.arrays(beside).whole(labels))
+            targets = class_names_in(folder.arrays(beside).whole(labels))
         except DataError as fault:
             skipped[f"{beside}#{labels}"] = fault.what
             continue
@@ -142,7 +142,7 @@ def _kind(name: str) -> tuple[str | None, Split | None]:
     return kind, next(iter(splits)) if len(splits) == 1 else None
 
 
-def _targets(labels: np.ndarray) -> list[str]:
+def class_names_in(labels: np.ndarray) -> list[str]:
     """One class name a row. Raises DataError where a row has not exactly one class."""
     if labels.ndim == 2 and labels.shape[1] > 1:
         if not (((labels == 0) | (labels == 1)).all() and (labels.sum(axis=1) == 1).all()):

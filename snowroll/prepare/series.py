@@ -9,7 +9,7 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -335,6 +335,11 @@ def _as_number(cell: str) -> float | None:
         return None
 
 
+def series_of_columns(values: np.ndarray, names: Sequence[str]) -> Series:
+    """Columns of numbers, one of them perhaps the time. values: float64 [T, columns]. Raises DataError."""
+    return _timed(values, _Head(list(names)))
+
+
 def _timed(values: np.ndarray, head: _Head) -> Series:
     """Without the column of time, which says the rate."""
     at = next((number for number, name in enumerate(head.names) if _TIME.match(name)), None)
@@ -348,7 +353,9 @@ def _timed(values: np.ndarray, head: _Head) -> Series:
             if (np.abs(steps - step) > 0.5 * step).mean() > 0.01:
                 told = f"column '{head.names[at]}' jumps: steps of {steps.min():g} to {steps.max():g}"
                 raise DataError(told, cure="resample it to even steps, or cut it at the gaps")
-            rate = checked_rate((1000 if _MILLI.search(head.names[at]) else 1) / step)
+            rate = checked_rate(
+                float(f"{(1000 if _MILLI.search(head.names[at]) else 1) / step:.6g}")
+            )  # times are rounded
         values = np.delete(values, at, axis=1)
     names = [name[:40] for number, name in enumerate(head.names) if number != at]
     with np.errstate(over="ignore"):

@@ -16,6 +16,7 @@ from snowroll.prepare import edf, wfdb
 from snowroll.prepare.bundles import as_bundle, is_bundle, unbundled
 from snowroll.prepare.series import as_bytes, open_series
 from snowroll.prepare.signals import Series
+from snowroll.tasks.heartbeat.window_files import is_name, windows
 
 BEFORE_S, AFTER_S = 1.5, 1.5  # of signal around a beat in its excerpt: a slow heart's neighbours, for people
 USUAL_BEFORE_S, USUAL_AFTER_S = 0.6, 0.8  # of the usual beat
@@ -172,7 +173,9 @@ class Record:
 
 
 def pieces(raw: bytes, names: Sequence[str]) -> dict[str, bytes]:
-    """The excerpts of the beats at these frames of a record; a beat beyond the record's end has none."""
+    """The excerpts of the beats at these frames of a record, a beat beyond the record's end has none; or windows."""
+    if names and is_name(names[0]):
+        return windows(raw, names)
     frames = sorted({int(name) for name in names})
     record = Record(raw)
     return {str(frame): as_bytes(record.excerpt(frame)) for frame in frames if 0 <= frame < record.length}

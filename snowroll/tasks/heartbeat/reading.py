@@ -25,6 +25,7 @@ from snowroll.prepare.read import Folder
 from snowroll.prepare.series import kind_of_series, open_series
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.tasks.heartbeat.beats import AAMI, Record, class_of, is_wfdb
+from snowroll.tasks.heartbeat.windows import read_windows, windows_in
 
 _SERIES = (".csv", ".tsv", ".npy", ".npz", ".edf")
 _ANNOTATORS = ("atr", "ecg", "ari", "man", "qrs", "st", "stf", "pwave", "ann")  # the first that is there is the truth
@@ -136,7 +137,10 @@ def name_of(where: str) -> str:
 
 
 def read_recordings(folder: Folder, settings: PrepareSettings) -> Reading | None:
-    """Recordings with a label each, by a manifest or by folders; else the annotated beats of records; else by hand."""
+    """Files of labelled windows; else recordings with a label each, by a manifest or by folders; else the annotated
+    beats of records; else by hand."""
+    if (reading := read_windows(folder, settings)) is not None:
+        return with_groups(reading, settings.group)
     found = find_recordings(folder, settings)
     if not _worth(folder, found):
         return None
@@ -275,8 +279,11 @@ def _of_slower(briefs: Mapping[str, Brief]) -> list[str]:
 def samples_in(folder: Folder, settings: PrepareSettings) -> list[str]:
     """What of a folder is to be answered: each beat of a WFDB record, annotated or found; each other recording whole.
 
-    What is neither comes too, so that it is told what is wrong with it.
+    What is neither comes too, so that it is told what is wrong with it. Of files like those that windows were learnt
+    from, each window.
     """
+    if "windows" in settings.asked:
+        return windows_in(folder, settings)
     records, _ = _records(folder, folder.entries())
     used = {file for where in records for file in _files_of(where)}
     beats: dict[str, list[int]] = defaultdict(list)

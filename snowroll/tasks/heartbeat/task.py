@@ -47,6 +47,7 @@ class Heartbeats(OneOfClasses):
     headline = "macro_f1"
     credited = "right or wrong"
     in_pixels = True  # a wave is read by its shape: shown unshrunk
+    reads = frozenset({"windows"})
     pipeline = "other"  # the model hubs have no word for it
     wants = "put WFDB records (.hea, .dat, .atr) there, or CSV, NumPy or EDF files in class folders or with a manifest"
     ranges: Mapping[str, tuple[float, float]] = {"nll": (0, inf), "kappa": (-1, 1), "j_kappa": (-0.5, 1)}
@@ -59,13 +60,21 @@ class Heartbeats(OneOfClasses):
         return read_recordings(folder, settings)
 
     def particularity(self, reading: Reading, settings: Any) -> int:
-        """Arrays in class folders may be pictures as well; what is read here is narrow enough to be a series."""
+        """Arrays in class folders may be pictures as well; what is read here is narrow enough to be a series. Flags of
+        rows are what a forecast is judged by, where there are times."""
+        from snowroll.tasks.heartbeat.windows import FLAGS
+
+        if reading.layout == FLAGS:
+            return -1
         return 1 if any(found.target is not None for found in reading.found) else 0
 
     def samples_in(self, folder: Any, settings: Any) -> list[str]:
         from snowroll.tasks.heartbeat.reading import samples_in
 
         return samples_in(folder, settings)
+
+    def holds_samples(self, name: str) -> bool:
+        return name.lower().endswith((".npy", ".ts", ".txt"))
 
     def pieces(self, raw: bytes, names: Sequence[str]) -> Mapping[str, bytes]:
         from snowroll.tasks.heartbeat.beats import pieces
