@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,9 @@ from snowroll.prepare.settings import PrepareSettings
 from snowroll.prepare.signals import Series
 from snowroll.prepare.view import View
 from snowroll.tasks.heartbeat.faults import series_faults
+from snowroll.tasks.heartbeat.fitting import raw_of
 from snowroll.tasks.heartbeat.looking import drawn, look
+from snowroll.tasks.heartbeat.options import HeartbeatOptions
 from snowroll.tasks.heartbeat.reading import read_recordings
 
 MOST = 1e7
@@ -258,21 +261,45 @@ def test_units_belong_to_channels() -> None:
     assert picture.height > 100
 
 
+@settings(max_examples=30, deadline=None)
+@given(st.integers(2, 40), st.integers(1, 4))
+def test_channels_of_a_lower_rate_are_brought_to_the_highest(each: int, records: int) -> None:
+    """Their own values stay where they were, and all between lie on the line through them."""
+    samples = np.random.default_rng(0).integers(-900, 900, (each * 2 * records, 1))
+    found = open_series(edf(samples, records, slower=1), MOST)
+    assert found.leads == ("lead0", "SpO2")
+    assert found.units == ("mV", "%")
+    np.testing.assert_allclose(found.signal[:, 0], samples[:, 0] / 100, atol=1e-5)
+    slow = found.signal[:, 1]  # 1, 2 and again, of a hundred to a unit
+    np.testing.assert_allclose(slow[::each], [0.01, 0.02] * records, atol=1e-5)
+    np.testing.assert_allclose(slow[: each + 1], np.linspace(0.01, 0.02, each + 1), atol=1e-5)
+
+
+@pytest.mark.parametrize(("unit", "factor"), [("nV", 1e6), ("uV", 1e3), ("µV", 1e3), ("V", 1e-3)])
+def test_recordings_in_any_volts_look_alike_to_a_network(unit: str, factor: float) -> None:
+    options = HeartbeatOptions(about="whole", channels=2, rate_hz=100, before_s=1, after_s=1)
+    signal = np.random.default_rng(0).normal(0, 1, (300, 2)).astype(np.float32)
+    plain = Series(signal, 100.0, unit="mV,mmHg")
+    other = replace(plain, signal=signal * np.array([factor, 1], np.float32), unit=f"{unit},mmHg")
+    one, same = (raw_of(as_npz(series), options, MOST).signal for series in (plain, other))
+    np.testing.assert_allclose(one, same, rtol=1e-5)
+
+
 def test_channels_of_a_lower_rate_are_named(tmp_path: Path) -> None:
     samples = np.random.default_rng(0).integers(-900, 900, (300, 2))
     raw = edf(samples, 3, slower=1)
     found = open_series(raw, MOST)
-    np.testing.assert_allclose(found.signal, samples / 100, atol=1e-5)
+    np.testing.assert_allclose(found.signal[:, :2], samples / 100, atol=1e-5)
     assert found.slower == ("SpO2 (2 Hz)",)
     for number in range(8):
         (tmp_path / "NV"[number % 2]).mkdir(exist_ok=True)
         (tmp_path / "NV"[number % 2] / f"{number}.edf").write_bytes(raw)
     reading = read_recordings(Folder(tmp_path), PrepareSettings(workers=1))
     assert reading is not None
-    assert any("of 8 recordings left out: SpO2 (2 Hz)" in told for told in reading.evidence)
+    assert any("in 8 recordings: SpO2 (2 Hz)" in told for told in reading.evidence)
     sample = Sample("a", "a", "a", "trace", "N", None)
-    (fault,) = series_faults(View.of([sample], {"a": look(raw, 100)}))
-    assert (fault.code, fault.paths) == ("slower_channels", ("a",))
+    faults = {fault.code: fault for fault in series_faults(View.of([sample], {"a": look(raw, 100)}))}
+    assert (faults["slower_channels"].paths, faults["slower_channels"].severity) == (("a",), "note")
 
 
 @settings(max_examples=150)

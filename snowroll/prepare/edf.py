@@ -17,8 +17,8 @@ def is_edf(raw: bytes) -> bool:
 
 
 def read(raw: bytes, most_values: float) -> Series:
-    """The signals that share the highest rate, in physical units; the others are named. Raises DataError. Annotations
-    are left out, see `notes_of`."""
+    """The signals in physical units, slower ones brought to the highest rate by straight lines, and named. Raises
+    DataError. Annotations are left out, see `notes_of`."""
     try:
         head = raw[:_HEAD].decode("ascii")
         records, seconds, count = int(head[236:244]), float(head[244:252]), int(head[252:256])
@@ -42,18 +42,20 @@ def read(raw: bytes, most_values: float) -> Series:
     slower = tuple(
         f"{columns[_NAME][place]} ({counts[place] / seconds:g} Hz)" for place in kept if counts[place] < most
     )
-    kept = [place for place in kept if counts[place] == most]
     if records * most * len(kept) > most_values:
         told = f"too large: {records * most:,} x {len(kept)} numbers, and {most_values:,.0f} are the most"
         raise DataError(told, cure="cut the recording, or raise prepare.megapixels")
     samples = np.frombuffer(raw, "<i2", records * width, _HEAD * (1 + count)).reshape(records, width)
     starts = np.cumsum([0, *counts])
     signal = np.zeros((records * most, len(kept)), np.float32)
+    times = np.arange(records * most) / most  # in records
     for at, place in enumerate(kept):
         low, high, least, greatest = limits[place]
         scale = (high - low) / (greatest - least) if greatest != least else 1.0
-        digital = samples[:, starts[place] : starts[place] + most].reshape(-1).astype(np.float32)
-        signal[:, at] = (digital - least) * scale + low
+        digital = samples[:, starts[place] : starts[place] + counts[place]].reshape(-1).astype(np.float32)
+        physical = (digital - least) * scale + low
+        its = np.arange(len(physical)) / counts[place]
+        signal[:, at] = physical if counts[place] == most else np.interp(times, its, physical)
     names = tuple(columns[_NAME][place] for place in kept)
     return Series(
         signal, most / seconds, names, unit_of([columns[_UNIT][place] for place in kept]) if kept else "", slower=slower

@@ -36,10 +36,10 @@ def series_faults(view: View) -> Iterator[Fault]:
     slower = [row for row, look in seen if look.own.get("slower")]
     if slower:
         most = max(_own(view, row, "slower") for row in slower)
-        told = f"{_samples(view, slower)} without the channels of their file that are slower than the fastest, up to "
+        told = f"{_samples(view, slower)} with channels that are slower than the fastest of their file, up to "
         told += f"{most:.0f} each: {view.names(slower)}"
-        cure = "nothing, if the others tell what is asked; else resample all channels to one rate and save them again"
-        yield view.fault("slower_channels", "warn", slower, told, cure)
+        cure = "nothing: they are brought to its rate by straight lines between their values"
+        yield view.fault("slower_channels", "note", slower, told, cure)
     yield from _rates(view, seen)
     yield from _units(view, seen)
     yield from _leads(view, seen)
@@ -77,7 +77,7 @@ def _rates(view: View, seen: Sequence[tuple[int, Look]]) -> Iterator[Fault]:
 
 
 def _units(view: View, seen: Sequence[tuple[int, Look]]) -> Iterator[Fault]:
-    """Recordings in microvolts beside others in millivolts: numbers are taken as they stand."""
+    """Recordings in microvolts beside others in millivolts: as their headers say, and these may be wrong."""
     # looks that were kept before units were seen tell none
     told = [(row, int(look.own["units"])) for row, look in seen if look.own.get("units")]
     kinds = Counter(mask for _, mask in told)
@@ -88,8 +88,8 @@ def _units(view: View, seen: Sequence[tuple[int, Look]]) -> Iterator[Fault]:
     spelled = {mask: " and ".join(unit for place, unit in enumerate(VOLTS) if mask >> place & 1) for mask in kinds}
     others = "; ".join(spelled[mask] for mask in sorted(kinds) if mask != usual)
     message = f"{_samples(view, odd)} in {others}, beside others in {spelled[usual]}: {view.names(odd)}"
-    cure = "convert them to one unit: the numbers are taken as they stand, a thousand times too large or too small"
-    yield view.fault("two_units", "warn", odd, message, cure)
+    cure = "nothing, if their headers are true: all are seen in mV; a wrong one makes waves a thousand times too large"
+    yield view.fault("two_units", "note", odd, message, cure)
 
 
 def _leads(view: View, seen: Sequence[tuple[int, Look]]) -> Iterator[Fault]:

@@ -13,7 +13,7 @@ import numpy as np
 from snowroll.base.errors import DataError
 from snowroll.base.nouns import Json
 from snowroll.prepare.series import open_series
-from snowroll.prepare.signals import Series
+from snowroll.prepare.signals import Series, in_millivolts
 from snowroll.tasks.heartbeat.beats import PAST, USUAL_BEFORE_S, Record, intervals_of, is_wfdb
 from snowroll.tasks.heartbeat.options import HeartbeatOptions
 
@@ -32,7 +32,7 @@ class Raw(NamedTuple):
 
 def raw_of(raw: bytes, options: HeartbeatOptions, most_values: float) -> Raw:
     """A file's bytes as arrays, no more of the signal than the network sees. Raises DataError."""
-    series = series_of(raw, options, most_values)
+    series = in_millivolts(series_of(raw, options, most_values))
     # of recordings that tell none a rate that is set is theirs, too; planned, it is 1 Hz, or what is seen of long ones
     rate = series.rate_hz or max(1.0, options.rate_hz)
     moment = len(series.signal) / rate / 2 if series.beat_s is None else series.beat_s

@@ -10,7 +10,7 @@ from snowroll.base.errors import SnowrollError
 from snowroll.base.nouns import Json
 from snowroll.prepare.look import THUMBNAIL_PX, Look
 from snowroll.prepare.series import open_series
-from snowroll.prepare.signals import Series
+from snowroll.prepare.signals import Series, in_millivolts
 from snowroll.tasks.heartbeat.beats import WORDS
 from snowroll.tasks.heartbeat.options import KNOWN_LEADS
 
@@ -75,7 +75,7 @@ def _own(series: Series) -> dict[str, float]:
         "leads": float(sum(1 << place for place, name in enumerate(KNOWN_LEADS) if name in names)),
         "units": float(sum(1 << place for place, unit in enumerate(VOLTS) if unit.lower() in units)),
         "nameless": float(not series.leads),
-        "slower": float(len(series.slower)),  # channels of its file that are left out
+        "slower": float(len(series.slower)),  # channels that are brought to its rate
     }
 
 
@@ -113,7 +113,7 @@ def drawn(raw: bytes, target: Json | None, prediction: Json | None) -> Image:
     """Every lead on paper of 25 mm/s and 10 mm/mV, the beat in question marked, the others ticked."""
     from math import inf
 
-    series = open_series(raw, inf)
+    series = in_millivolts(open_series(raw, inf))
     signal, start = _part(series)
     rate = series.rate_hz or max(1.0, len(signal) / _SHOWN_S)
     volts = [lead for lead, unit in enumerate(series.units[:12]) if unit.lower() in ("mv", "")]

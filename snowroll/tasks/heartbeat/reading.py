@@ -45,7 +45,7 @@ class Brief:
     symbols: tuple[str, ...] = ()
     is_excerpt: bool = False  # about one beat already
     notes: int = 0  # annotations of an EDF+, which are not read
-    slower: tuple[str, ...] = ()  # channels that are left out, with their rates
+    slower: tuple[str, ...] = ()  # channels that are brought to this rate, with their own
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +273,7 @@ def _of_slower(briefs: Mapping[str, Brief]) -> list[str]:
         return []
     files = sum(bool(told.slower) for told in briefs.values())
     names = few([name for name, _ in slower.most_common()])
-    return [f"only the channels of the highest rate are read; of {files:,} recordings left out: {names}"]
+    return [f"slower channels are brought to the highest rate of their recording, in {files:,} recordings: {names}"]
 
 
 def samples_in(folder: Folder, settings: PrepareSettings) -> list[str]:
