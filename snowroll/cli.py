@@ -157,6 +157,8 @@ def predict(
     format: str = "jsonl",
     out: Path | None = None,
     live: float = 0.0,
+    alarm: str = "",
+    alarm_run: int = 1,
     json: Json = False,
 ) -> Any:
     """Answer files or folders: one JSON line for each sample, with its doubt.
@@ -166,15 +168,18 @@ def predict(
         format: jsonl or csv.
         out: Where masks are also written as files: PNG, or NIfTI on the scan's own grid.
         live: Answer a signal instead of files: this many lines of numbers a second on stdin, answered as they come.
+        alarm: The classes that raise an alarm, as A,B: each line says whether it is one.
+        alarm_run: How many answers in a row must be of these classes.
     """
+    from snowroll.project.alarms import Rule
     from snowroll.project.listening import live as listen
     from snowroll.verbs.predict import predict as verb
 
     if live:
-        return listen(opened(project), sys.stdin, live, run)
+        return listen(opened(project), sys.stdin, live, run, Rule.of(alarm, alarm_run))
     if not paths:
         raise UsageError("no files are named", where="predict", cure="give files or folders, or --live HZ")
-    return verb(opened(project), paths, run, format, out)
+    return verb(opened(project), paths, run, format, out, Rule.of(alarm, alarm_run))
 
 
 @app.command

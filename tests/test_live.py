@@ -12,9 +12,12 @@ from subprocess import PIPE, Popen
 import numpy as np
 import pytest
 from house_kit import MACHINE, outside, snowroll
+from hypothesis import given
+from hypothesis import strategies as st
 from series_kit import learnt, plain
 
 from snowroll.base.task import find_task
+from snowroll.project.alarms import Rule, Watch
 from snowroll.tasks.transcribe.example import RATE_HZ, spoken
 
 QUICK = (*MACHINE, "--train.steps", "60", "--train.batch", "8")
@@ -83,3 +86,46 @@ def test_an_outage_ends_no_watch(tmp_path: Path) -> None:
     assert not failed[-1]
     assert all(row.keys() == {"at_s", "error", "where", "cure"} for row in rows if "error" in row)
     assert [row["at_s"] for row in rows] == sorted(row["at_s"] for row in rows)
+
+
+@pytest.mark.slow
+def test_alarms_of_a_live_signal_are_those_of_its_recording(tmp_path: Path) -> None:
+    from snowroll.tasks.heartbeat.example import example, recorded
+
+    project = tmp_path / "project"
+    made = example(project / "data")
+    asked = [token for key, value in made.items() for token in (f"--{key}", str(value).lower())]
+    assert snowroll("init", project, *QUICK, *asked).code == 0
+    assert snowroll("train", project).code == 0
+    series = recorded(7, "NNNVVVNNVNSSNVVVVNN" * 2)
+    head = f"# rate_hz: {series.rate_hz:g}\n" + ",".join(series.leads) + "\n"
+    rows = "".join(",".join(f"{value:.5f}" for value in row) + "\n" for row in series.signal)
+    said = outside("predict", project, "--live", series.rate_hz, "--alarm", "V,S", "--alarm-run", "2",
+                   stdin=head.partition("\n")[2] + rows)  # fmt: skip
+    assert said.code == 0, said.err
+    told = [json.loads(line) for line in said.out.splitlines()]
+    hot = [row["prediction"] in ("V", "S") for row in told]
+    assert [row["alarm"] for row in told] == [now and before for now, before in zip(hot, [False, *hot], strict=False)]
+    wrong = snowroll("predict", project, project / "data", "--alarm", "W")
+    assert wrong.code == 2
+    assert "no answer is 'W'" in wrong.err
+    files = snowroll("predict", project, project / "data", "--alarm", "V,S", "--alarm-run", "2")
+    run, last = 0, ""
+    for row in map(json.loads, files.out.splitlines()):
+        if "error" in row:
+            continue
+        of = row["path"].partition("///")[0]
+        run = (run + 1 if of == last else 1) if row["prediction"] in ("V", "S") else 0
+        last = of
+        assert row["alarm"] == (run >= 2)
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("NSV")), max_size=40), st.integers(1, 4))
+def test_an_alarm_is_a_run_of_named_classes_within_a_recording(answers: list[tuple[str, str]], run: int) -> None:
+    watch = Watch(Rule.of("S, V", run))
+    told = [watch.told(*one)["alarm"] for one in answers]
+    for at in range(len(answers)):
+        window = answers[max(0, at - run + 1) : at + 1]
+        expected = len(window) == run and len({of for of, _ in window}) == 1 and all(c != "N" for _, c in window)
+        assert told[at] == expected
+    assert Watch(Rule()).told("a", "V") == {}

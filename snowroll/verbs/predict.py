@@ -18,7 +18,8 @@ from snowroll.base.nouns import Json
 from snowroll.base.parts import own
 from snowroll.base.task import Columns
 from snowroll.prepare.decode import limited
-from snowroll.prepare.names import bundle_of
+from snowroll.prepare.names import bundle_of, whole_of
+from snowroll.project.alarms import NEVER, Rule, Watch
 from snowroll.project.answering import answers, row_of
 from snowroll.project.data import rows_at_once
 from snowroll.project.inputs import inputs, is_part
@@ -32,12 +33,13 @@ FIELDS = ["id", "path", "prediction", "probability", "doubt", "error"]
 
 
 def predict(
-    opened: Opened, paths: list[Path], run: int | None, format: str, out: Path | None = None
+    opened: Opened, paths: list[Path], run: int | None, format: str, out: Path | None = None, alarm: Rule = NEVER
 ) -> Generator[str, None, bool]:
     """JSON lines {"id", "path", "prediction", "probability", "doubt"}, or {"path", "error", "where", "cure"}.
 
     Where a number is predicted there is an "interval" [low, high] beside it; in CSV it has two columns. At its end the
-    generator returns whether anything could be read and all that was named is there.
+    generator returns whether anything could be read and all that was named is there. With a rule of alarms, "alarm" is
+    in the line: whether it is one.
 
     out: a folder for answers as files, each named after its input, with a number where another file has that name;
     "file" is then in the line, and "things" where the data told things of one class apart. Raises UsageError where the
@@ -51,7 +53,8 @@ def predict(
     trained = load_model(opened, run)
     opened = opened.as_learnt(trained.plan.task, trained.schema)
     write = None if out is None else _writer(opened, out, trained.schema)
-    return _lines(opened, trained, [path for path in paths if str(path) not in lost], lost, format, write)
+    there = [path for path in paths if str(path) not in lost]
+    return _lines(opened, trained, there, lost, format, write, alarm.checked(trained.schema))
 
 
 def _writer(opened: Opened, out: Path, schema: Mapping[str, Json]) -> Write:
@@ -104,7 +107,13 @@ def _shared(one: str, other: str) -> str:
 
 
 def _lines(
-    opened: Opened, trained: Trained, paths: list[Path], lost: dict[str, str], format: str, write: Write | None
+    opened: Opened,
+    trained: Trained,
+    paths: list[Path],
+    lost: dict[str, str],
+    format: str,
+    write: Write | None,
+    alarm: Rule,
 ) -> Generator[str, None, bool]:
     """Decoded in limited children, answered in batches, told in the order given; what could not be read comes last.
 
@@ -122,11 +131,15 @@ def _lines(
     encode = partial(opened.task.encode, options=trained.plan.task, megapixels=opened.prepare.megapixels)
     encoded = limited(encode, jobs(), opened.prepare.workers)
     names = [*FIELDS, *(("low", "high") if trained.schema["type"] == "number" else ())]
+    names += ["alarm"] if alarm.classes else []
+    watch = Watch(alarm)
     if format == "csv":
         yield ",".join(names)
     answered, is_any_read = _answered(opened, trained, encoded), False
     for row in _in_order(answered if write is None else _written(answered, write, held)):
         is_any_read = is_any_read or "error" not in row
+        if "error" not in row:
+            row |= watch.told(whole_of(row["path"])[0], row["prediction"])
         yield _spelled(row, format, names)
     for name, why in unread.items():
         cure = "check the spelling" if name in lost else "see to it that it can be read, or leave it out"
