@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snowroll.base.errors import DataError, UsageError
-from snowroll.base.nouns import Batch, Plan, Sample
+from snowroll.base.nouns import Batch, Plan, Prediction, Sample
 from snowroll.base.task import Fingerprint
 from snowroll.deploy.bodies import samples_in
+from snowroll.evaluate.background import Evidence
 from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.prepare.tables import Cell
@@ -23,12 +25,13 @@ from snowroll.prepare.view import View
 from snowroll.tasks.tabular import task
 from snowroll.tasks.tabular.cells import encoded, hash_of
 from snowroll.tasks.tabular.columns import judge_columns
-from snowroll.tasks.tabular.explaining import as_rules
 from snowroll.tasks.tabular.faults import told_alone
 from snowroll.tasks.tabular.fitting import fit, rows_of
 from snowroll.tasks.tabular.model import Cells, Linear, Trees, build, rounded_down
 from snowroll.tasks.tabular.options import TabularOptions, row_plan
 from snowroll.tasks.tabular.reading import read_tables
+from snowroll.tasks.tabular.surrogate import DEPTH, classes_imitated, numbers_imitated
+from snowroll.tasks.tabular.telling import as_rules
 from snowroll.tasks.tabular.values.reading import Values
 
 METALS = ("brass", "steel", "tin")
@@ -101,6 +104,42 @@ def test_a_tree_asks_what_scikit_learn_asks(classes: int, seed: int) -> None:
     assert np.array_equal(leaves, peer.apply(rows))
     rules = as_rules(model, lambda logits: str(logits.argmax().item()))
     assert rules.count("if ") == rules.count("else") == peer.get_n_leaves() - 1
+
+
+def of_answers(rows: Batch, answers: list[Any], classes: int = 2) -> Evidence:
+    """As if some model had given these answers to the rows."""
+
+    def gather(places: Sequence[int]) -> Batch:
+        at = torch.tensor(places)
+        return Batch(Cells(*(part[at] for part in rows.inputs)), rows.targets[at], rows.ids[at])
+
+    said = [Prediction(one, None, 0.0) for one in answers]
+    options = TabularOptions(model="boosted", numbers=("a", "b"), categories=("metal",))
+    return Evidence(torch.nn.Identity(), gather, (), said, answers, schema_of(classes), options)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_small_tree_tells_what_a_model_does_and_how_faithful_it_is(seed: int) -> None:
+    rows = some_rows(1_000, 2, seed)
+    number, known, word = (part.numpy() for part in rows.inputs)
+    hot = ((number[:, 0] > 0.5) & (word[:, 0] == hash_of("tin"))) | (known[:, 1] * number[:, 1] > 1.5)
+    passage = classes_imitated(of_answers(rows, [f"c{int(one)}" for one in hot]), lambda logits: str(logits.argmax()))
+    assert passage is not None
+    assert "metal is not tin" in passage.text
+    assert max(len(line) - len(line.lstrip()) for line in passage.text.splitlines()) <= 4 * DEPTH
+    faithful = float(passage.words.split("same answer in ")[1].split("%")[0])
+    assert faithful > 97
+    chance = np.random.default_rng(seed).integers(0, 2, 1_000)
+    passage = classes_imitated(of_answers(rows, [f"c{one}" for one in chance]), lambda logits: "")
+    assert passage is not None
+    assert 40 < float(passage.words.split("same answer in ")[1].split("%")[0]) < 60  # not that of the rows it grew on
+    values = np.where(hot, 5.0, 1.0).tolist()
+    passage = numbers_imitated(of_answers(rows, values))
+    assert passage is not None
+    assert "metal is not tin" in passage.text
+    assert float(passage.words.split("others: ")[1].split("%")[0]) > 85
+    assert numbers_imitated(of_answers(rows, [1.0] * 1_000)) is None
+    assert classes_imitated(of_answers(rows, ["c0"] * 1_000), lambda logits: "") is None
 
 
 @pytest.mark.parametrize("classes", [2, 3])

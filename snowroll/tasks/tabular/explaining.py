@@ -20,6 +20,8 @@ from snowroll.tasks.tabular.model import Cells, Linear, Trees, inner
 from snowroll.tasks.tabular.options import RowOptions
 from snowroll.tasks.tabular.ruled import Ruled
 from snowroll.tasks.tabular.rules import allows
+from snowroll.tasks.tabular.surrogate import classes_imitated
+from snowroll.tasks.tabular.telling import as_rules
 
 MOST_ASKED = 2_000  # rows by which a column's worth is measured
 TURNS = 3  # times that a column is given to other rows
@@ -37,6 +39,8 @@ def explained(evidence: Evidence) -> Iterator[Passage]:
     if isinstance(fitted, Trees) and evidence.options.model == "tree":
         told = as_rules(fitted, lambda logits: _shares(logits, classes))
         yield Passage("The tree", f"Shares of {', '.join(classes)} at each end.", text=told)
+    elif (small := classes_imitated(evidence, lambda logits: _shares(logits, classes))) is not None:
+        yield small
 
     def losses(batch: Batch, targets: Sequence[Json]) -> np.ndarray:
         truth = np.array([classes.index(target) for target in targets])
@@ -70,31 +74,6 @@ def coefficients(model: Linear, classes: Sequence[str]) -> Passage:
 
 def _shares(logits: torch.Tensor, classes: Sequence[str]) -> str:
     return ", ".join(f"{name} {share:.0%}" for name, share in zip(classes, logits.softmax(dim=0), strict=True))
-
-
-def as_rules(model: Trees, words: Callable[[torch.Tensor], str], tree: int = 0) -> str:
-    """The questions of a tree as indented lines. words: what a leaf says, from its outputs [C]."""
-    start = tree * model.nodes
-    lines: list[str] = []
-
-    def tell(node: int, depth: int) -> None:
-        right, left = (int(child) for child in model.child[2 * node : 2 * node + 2])
-        indent = "    " * depth
-        if left == node:
-            lines.append(indent + words((model.base + model.value[node]).detach()))
-            return
-        name, cut = model.names[int(model.feature[node])], float(model.threshold[node])
-        is_word = int(model.feature[node]) >= len(model.features.numbers)
-        said = " = " if " = " in name else " is missing"
-        question = name.replace(said, {" = ": " is not "}.get(said, " is not missing"), 1)
-        asked = question if is_word else f"{name} <= {cut:.6g}" + (" or missing" if bool(model.gap_left[node]) else "")
-        lines.append(f"{indent}if {asked}")
-        tell(left, depth + 1)
-        lines.append(f"{indent}else")
-        tell(right, depth + 1)
-
-    tell(start, 0)
-    return "\n".join(lines)
 
 
 def rules_kept(evidence: Evidence, answers: Callable[[torch.Tensor], Sequence[Json]]) -> Iterator[Passage]:

@@ -12,9 +12,11 @@ import torch
 from snowroll.base.nouns import Batch, Json
 from snowroll.evaluate.background import Dots, Evidence, Passage
 from snowroll.evaluate.interval import mean_with_interval
-from snowroll.tasks.tabular.explaining import MOST_TOLD, as_rules, rules_kept, worth_of_columns
+from snowroll.tasks.tabular.explaining import MOST_TOLD, rules_kept, worth_of_columns
 from snowroll.tasks.tabular.looking import values_of
 from snowroll.tasks.tabular.model import Linear, Trees, inner
+from snowroll.tasks.tabular.surrogate import numbers_imitated
+from snowroll.tasks.tabular.telling import as_rules
 from snowroll.tasks.tabular.values.model import SAID, usual
 from snowroll.tasks.tabular.values.options import ValueOptions
 from snowroll.tasks.tabular.values.training import answers
@@ -41,6 +43,8 @@ def explained(evidence: Evidence) -> Iterator[Passage]:
     if isinstance(fitted, Trees) and options.model == "tree":
         told = as_rules(fitted, lambda outputs: f"{float(usual(outputs[SAID], options)):.6g}")
         yield Passage("The tree", f"What is said at each end, in {unit}, before intervals are fitted.", text=told)
+    elif (small := numbers_imitated(evidence)) is not None:
+        yield small
     yield worth
 
 
