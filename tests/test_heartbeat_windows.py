@@ -133,6 +133,16 @@ def test_runs_of_equal_labels_are_windows_and_none_lies_across_two(tmp_path: Pat
         assert len(series.signal) == stop - start
 
 
+def test_a_letter_of_two_bytes_anywhere_hides_no_labels(tmp_path: Path) -> None:
+    as_rows(tmp_path, files=2, runs=60, timed=False)
+    for shift in range(2):
+        for file in tmp_path.glob("*.csv"):
+            rows = [line.split("é")[0] + "é" * 30 for line in file.read_text().splitlines()[1:]]
+            (tmp_path / file.name).write_text("\n".join(["a" * shift + "ax,ay,label", *rows]))
+            assert len(file.read_bytes()) > 1 << 16
+        assert read_recordings(Folder(tmp_path), ONE) is not None
+
+
 def test_what_is_no_series_is_left_to_others(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     pictures, table, rows, digits = (tmp_path / name for name in ("pictures", "table", "rows", "digits"))

@@ -273,7 +273,7 @@ def _of_rows(folder: Folder, settings: PrepareSettings) -> Reading | None:
 def _head(raw: bytes, label: str) -> bool:
     """Whether the first line names a column of labels."""
     try:
-        names = Rows.of(raw[: 1 << 16]).names
+        names = Rows.of(raw[: 1 << 16].rpartition(b"\n")[0]).names  # no character is cut through
     except DataError:
         return False
     return any(name == label if label else LABEL.fullmatch(name) for name in names)
