@@ -17,6 +17,7 @@ from scans_kit import SECRETS, dicom, series, without_pixels
 from snowroll.base.errors import UsageError
 from snowroll.base.nouns import Prediction, Sample
 from snowroll.design.windows import starts_of
+from snowroll.evaluate.calibration import at_temperature
 from snowroll.evaluate.ranking import auroc, average_precision
 from snowroll.prepare.archives import Limits
 from snowroll.prepare.bundles import as_bundle
@@ -30,7 +31,7 @@ from snowroll.project.opened import open_project
 from snowroll.tasks.medical import nifti
 from snowroll.tasks.medical.answers import read
 from snowroll.tasks.medical.deploying import Fitted
-from snowroll.tasks.medical.diagnosing import threshold_for
+from snowroll.tasks.medical.diagnosing import calibration_of, in_words, threshold_for
 from snowroll.tasks.medical.dicom import header
 from snowroll.tasks.medical.example import drawn
 from snowroll.tasks.medical.fitting import fitted, fitted_labels, spans_of, unfitted
@@ -492,6 +493,33 @@ def test_the_threshold_finds_the_share_that_was_asked_for(rows: list[tuple[float
     assert found >= share - 1e-9
     lowest = scores[ill][scores[ill] >= threshold].min()
     assert (scores[ill] > lowest).mean() < share  # a higher one would find less than was asked for
+
+
+@given(
+    st.lists(st.tuples(st.floats(-4, 4), st.booleans()), min_size=2, max_size=60),
+    st.sampled_from([0.5, 0.9, 0.95, 1.0]),
+)
+def test_the_threshold_is_told_with_what_it_reached(rows: list[tuple[float, bool]], share: float) -> None:
+    ill = np.array([row[1] for row in rows])
+    logits = np.array([[0.0, row[0]] for row in rows])
+    found = calibration_of(logits, ill.astype(int), ill, share)
+    told = in_words(found, "yes", share, 20)
+    assert f"{found['threshold']:.3g}" in told
+    assert f"{len(rows)} validation scans" in told
+    if not ill.any() or ill.all():
+        assert found["threshold"] == 0.5
+        assert "none was chosen" in told
+        return
+    reached = int((at_temperature(logits, found["temperature"])[ill, 1] >= found["threshold"]).sum())
+    assert reached / ill.sum() >= share - 1e-9
+    assert f"to find {100 * share:g} % of 'yes': of {ill.sum()} among" in told
+    assert f"it found {reached} (" in told
+
+
+def test_a_threshold_that_nobody_chose_is_told() -> None:
+    assert "0.5 on: fewer than 20 validation scans" in in_words(None, "yes", 0.95, 20)
+    assert in_words(None, None, 0.95, 20) == ""
+    assert "chosen on 40 validation scans" in in_words({"threshold": 0.3, "n": 40, "temperature": 1.0}, "yes", 0.95, 20)
 
 
 def test_answers_follow_the_threshold() -> None:

@@ -47,6 +47,10 @@ def test_no_tag_reaches_the_project(tmp_path: Path, capsys: pytest.CaptureFixtur
     card = next((project / "runs").glob("*/model/README.md")).read_text()
     assert "Must not be used for" in card
     assert "physician" in card
+    for page in (report, card):
+        assert "counts as &#39;tumour&#39; from a probability of".replace("&#39;", "'") in page.replace("&#39;", "'")
+        assert "to find 95 % of" in page
+        assert "validation scans it found" in page
     opened = open_project(project, {})
     samples = opened.store.catalog.samples().values()
     assert len({sample.group for sample in samples}) == 20

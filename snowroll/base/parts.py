@@ -215,6 +215,10 @@ class Parts:
         """One sentence, as whoever works with the answers sees them."""
         return ""
 
+    def settled(self, calibration: Json, schema: Schema, options: Any) -> str:
+        """One sentence on what `calibrate` decided on the validation rows. calibration: None of too few."""
+        return ""
+
     @_left_out
     def floor(
         self, columns: dict[str, Any], targets: dict[str, Any], rows: Mapping[Any, np.ndarray], schema: Schema

@@ -127,7 +127,7 @@ class Background:
     title: str  # "digits, run 0007"
     measured_on: str  # "360 images of the locked test set, which nothing was trained on"
     made: Mapping[str, str]  # date, code version, data version, machine, by whom
-    in_short: str = ""  # one sentence, as whoever works with the answers sees them
+    in_short: str = ""  # sentences, as whoever works with the answers sees them
     credit: str = ""  # what two models are compared by, and slices, where that is not the headline
     floor: float | None = None  # the headline of what must be beaten
     floor_of: str = "a guess that never looks at the input"  # what that is

@@ -102,7 +102,13 @@ def metrics_with_meaning(task: Task, judged: Judged, schema: Mapping[str, Json],
     )
 
 
-def short_lines(task: Task, judged: Judged) -> list[str]:
-    """What the task says of these answers in one sentence, as a line for the terminal."""
+def in_short(task: Task, judged: Judged, trained: Trained) -> list[str]:
+    """What the task says of these answers and of what was decided on validation, a sentence each."""
     told = task.in_short(judged.predictions, judged.targets)
-    return [f"          {told}"] if told else []
+    settled = task.settled(trained.calibration, trained.schema, trained.plan.task)
+    return [sentence for sentence in (told, settled) if sentence]
+
+
+def short_lines(task: Task, judged: Judged, trained: Trained) -> list[str]:
+    """Likewise, as lines for the terminal."""
+    return [f"          {sentence}" for sentence in in_short(task, judged, trained)]

@@ -33,6 +33,7 @@ class Trained:
     schema: Mapping[str, Json]
     version: str
     folder: Path
+    calibration: Json = None  # what the task's `calibrate` found; `model` has it
 
 
 def save_model(
@@ -74,7 +75,7 @@ def load_model(opened: Opened, run: int | None = None, say: Say = lambda text: N
     plan = read_plan(folder, opened.task)
     if (device := device_here(plan.device)) != plan.device:
         say(f"run {number} was trained on {plan.device}, which is not here: it answers on {device}")
-    return Trained(number, model, plan, config["schema"], config["version"], folder)
+    return Trained(number, model, plan, config["schema"], config["version"], folder, config.get("calibration"))
 
 
 def read_model(folder: Path, task: Task) -> tuple[nn.Module, dict[str, Any]]:

@@ -27,7 +27,7 @@ from snowroll.evaluate.report import render
 from snowroll.evaluate.slices import Slice, find_slices
 from snowroll.prepare.look import Look
 from snowroll.project.data import Packed, gather
-from snowroll.project.judging import Judged
+from snowroll.project.judging import Judged, in_short
 from snowroll.project.looks import look_at
 from snowroll.project.models import Trained
 from snowroll.project.opened import Opened
@@ -163,7 +163,7 @@ def _background(opened: Opened, story: Story, packed: Packed, trained: Trained, 
         title=f"{opened.root.resolve().name}, run {story.run:04d}",
         measured_on=f"{len(judged.targets):,} {task.kind}s of {story.measured_on}",
         made=_made(story, packed),
-        in_short=task.in_short(judged.predictions, judged.targets),
+        in_short=". ".join(in_short(task, judged, trained)),
         credit=task.credited,
         **_floor(opened, packed, judged),
         intervals=interval_in_words(len(set(judged.groups)), len(judged.targets)),

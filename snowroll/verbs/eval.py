@@ -54,7 +54,7 @@ def evaluate(opened: Opened, data: Path | None, run: int | None, say: Say) -> An
     headline = scores[opened.task.headline]
     worse = [part for part in slices if part.worse]
     lines = [f"eval      {name:<18} {metric}" for name, metric in scores.items()]
-    lines += short_lines(opened.task, judged)
+    lines += short_lines(opened.task, judged, trained)
     lines += few_in_words(judged.groups, headline.n)
     lines += unread
     if own:

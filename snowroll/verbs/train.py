@@ -207,7 +207,7 @@ def _finished(opened: Opened, outcome: Outcome, decision: Decision, seconds: flo
             for gate in outcome.gates
         ],
         f"train     {opened.task.headline} {metric} on the locked test set",
-        *short_lines(opened.task, outcome.judged),
+        *short_lines(opened.task, outcome.judged, outcome.trained),
         *few_in_words(outcome.judged.groups, metric.n),
         *outcome.compared.lines(),
         *_proved(opened, outcome.trained.run),

@@ -19,6 +19,7 @@ _WELL = re.compile(r"^(no|not|normal|healthy|negative|benign|control|clear|none|
 _ILL = re.compile(
     r"^(yes|positive|malignant|abnormal|ill|sick|disease[d]?|1|tumou?r|cancer|lesion|case)(?![a-z])", re.I
 )
+HALF = 0.5  # the threshold until one is chosen
 WORDS = {
     "balanced_accuracy": "the mean over classes of the share found, at the threshold",
     "sensitivity": "of the cases of the class that must not be missed, how many are found",
@@ -63,14 +64,34 @@ def threshold_for(probabilities: np.ndarray, truth: np.ndarray, sensitivity: flo
 
 
 def calibration_of(logits: np.ndarray, truth: np.ndarray, ill: np.ndarray, sensitivity: float) -> Json:
-    """logits [n, C], truth [n] class numbers, ill [n] bool. A half is the threshold where no ill one is known."""
+    """logits [n, C], truth [n] class numbers, ill [n] bool. A half is the threshold where it can't be chosen."""
     fitted = fit_temperature(logits, truth)
-    found: dict[str, Json] = {"temperature": fitted.value, "n": fitted.n, "threshold": 0.5, "sensitivity": sensitivity}
+    found: dict[str, Json] = {"temperature": fitted.value, "n": fitted.n, "threshold": HALF, "sensitivity": sensitivity}
+    found |= {"cases": int(ill.sum())}
     if ill.any() and not ill.all():
         one = int(truth[ill][0])
         probabilities = at_temperature(logits, fitted.value)[:, one]
-        found["threshold"] = round(threshold_for(probabilities, ill, sensitivity), 6)
+        threshold = round(threshold_for(probabilities, ill, sensitivity), 6)
+        found |= {"threshold": threshold, "found": int((probabilities[ill] >= threshold).sum())}
     return found
+
+
+def in_words(calibration: Json, positive: str | None, sensitivity: float, least: int) -> str:
+    """From which probability on `positive` is said, and why. least: scans without which there's no calibration."""
+    if positive is None:
+        return ""
+    told, asked = calibration or {}, f"{100 * sensitivity:g} % of '{positive}'"
+    begin = f"A scan counts as '{positive}' from a probability of {told.get('threshold', HALF):.3g} on"
+    if not told:
+        return f"{begin}: fewer than {least} validation scans are too few to choose one that finds {asked}"
+    cases, n = told.get("cases"), told["n"]
+    if cases in (0, n):
+        some = "all" if cases else "none"
+        return f"{begin}: of the {n:,} validation scans {some} are '{positive}', so none was chosen"
+    if cases is None:  # a model of before these were kept
+        return f"{begin}, chosen on {n:,} validation scans to find {asked}"
+    reached = f"{told['found']:,} ({100 * told['found'] / cases:.3g} %)"
+    return f"{begin}, chosen to find {asked}: of {cases:,} among {n:,} validation scans it found {reached}"
 
 
 def scorer(

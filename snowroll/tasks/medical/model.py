@@ -15,9 +15,8 @@ from snowroll.design.levels import widths_of
 from snowroll.design.rules import ImageOptions
 from snowroll.design.volumes import Encoder, Pooled
 from snowroll.design.zoo import build_from
+from snowroll.tasks.medical.diagnosing import HALF
 from snowroll.tasks.medical.options import MedicalOptions, levels_for
-
-HALF = 0.5  # the threshold until one is chosen
 
 
 class Said(NamedTuple):

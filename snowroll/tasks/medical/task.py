@@ -212,6 +212,11 @@ class Medical(OneOfClasses):
 
         return Graded(model, float(calibration["temperature"]), float(calibration["threshold"]))
 
+    def settled(self, calibration: Json, schema: Schema, options: MedicalOptions) -> str:
+        from snowroll.tasks.medical.diagnosing import in_words
+
+        return in_words(calibration, positive_of(schema["classes"]), options.sensitivity, self.calibrates_from)
+
     def cautions(self, schema: Schema, options: MedicalOptions) -> list[str]:
         return list(CAUTIONS)
 
