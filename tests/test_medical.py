@@ -15,7 +15,7 @@ from PIL import Image
 from scans_kit import SECRETS, dicom, series, without_pixels
 
 from snowroll.base.errors import UsageError
-from snowroll.base.nouns import Prediction, Sample
+from snowroll.base.nouns import Json, Prediction, Sample
 from snowroll.design.windows import starts_of
 from snowroll.evaluate.calibration import at_temperature
 from snowroll.evaluate.ranking import auroc, average_precision
@@ -559,6 +559,26 @@ def test_nothing_to_be_found_and_nothing_said_is_perfect() -> None:
     assert MedicalMasks().credit(said, [empty, empty, full], schema).tolist() == [1, 0, 0]
     scores = MedicalMasks().scorer(said, [empty, empty, full], schema)(None)
     assert (scores["scans_passed"], scores["scans_found"]) == (0.5, 0)
+
+
+@pytest.mark.parametrize("organ_is_told", [False, True])
+@pytest.mark.parametrize("lesions", [(0, 1), (1, 1), (0, 0)])
+def test_an_organ_in_every_scan_is_no_finding(organ_is_told: bool, lesions: tuple[int, int]) -> None:
+    classes = ["background", "lesion", "liver"]
+    schema = {"type": "mask", "classes": classes}
+
+    def scan(lesion: int, liver: int) -> Json:
+        voxels = np.zeros((3, 4, 4), np.uint8)
+        voxels[0, 0], voxels[1] = lesion, 2 * liver
+        return as_volume(voxels, classes, (1, 1, 1))
+
+    targets = [scan(lesion, 1) for lesion in lesions]
+    said = [Prediction(scan(0, organ_is_told), 1.0, 0.0) for _ in lesions]
+    scores = MedicalMasks().scorer(said, targets, schema)(None)
+    found, passed = scores["scans_found"], scores["scans_passed"]
+    assert found == 0 if sum(lesions) == 1 else np.isnan(found), "the lesion was missed wherever it is"
+    assert passed == 1 if 0 in lesions else np.isnan(passed)
+    assert np.isnan(scores["scans_passed"]) == (0 not in lesions), "of no scan without, nothing is known"
 
 
 # presets ------------------------------------------------------------------------------------------------------------

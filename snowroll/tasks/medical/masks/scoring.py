@@ -6,6 +6,7 @@ without anything to be found, where nothing was said, counts 1.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import nan
 from typing import Any
 
 import numpy as np
@@ -24,8 +25,9 @@ WORDS = {
     "mDice": "the same of all voxels together, a mean over classes",
     "sensitivity": "of the voxels of things, how many are said to be what they are",
     "precision": "of the voxels said to be a thing, how many are",
-    "scans_found": "of the scans with something to be found, in how many any of it was touched",
-    "scans_passed": "of the scans without, in how many nothing was said; 1 where there are none",
+    "scans_found": "of the scans with something to be found, in how many any of it was touched (among several classes "
+    "those that every scan has, as organs, are no finding)",
+    "scans_passed": "of the scans without, in how many nothing of it was said",
 }
 CLASS_WORDS = (
     "HD95, how far surfaces lie apart, is a mean over those scans in which a class is and was also said: where it was "
@@ -43,8 +45,11 @@ def scorer(
     by_scan = _tables(predictions, targets, classes)
     dice = overlap.mean_known(overlap.shares(by_scan)[1][:, sought])
     order = np.argsort(dice, kind="stable")
-    there, said = (by_scan.sum(axis=axis)[:, sought].sum(axis=1) for axis in (2, 1))
-    both = np.diagonal(by_scan, axis1=1, axis2=2)[:, sought].sum(axis=1)
+    there, said = (by_scan.sum(axis=axis)[:, sought] for axis in (2, 1))
+    both = np.diagonal(by_scan, axis1=1, axis2=2)[:, sought]
+    finding = (there == 0).any(axis=0) | (len(sought) == 1)  # what is in every scan is found and passed by anyone
+    ill = there[:, finding].any(axis=1)
+    touched, quiet = both[:, finding].any(axis=1), ~said[:, finding].any(axis=1)
 
     def score(counts: np.ndarray | None = None) -> dict[str, float]:
         weight = np.ones(len(by_scan)) if counts is None else counts.astype(float)
@@ -53,10 +58,10 @@ def scorer(
             "dice": float(dice @ weight / weight.sum()),
             "dice_worst": float(dice[order][np.searchsorted(weight[order].cumsum(), 0.05 * weight.sum())]),
             "mDice": float(overlap.mean_known(pooled)),
-            "sensitivity": _share(both @ weight, there @ weight),
-            "precision": _share(both @ weight, said @ weight),
-            "scans_found": _share(((both > 0) & (there > 0)) @ weight, (there > 0) @ weight),
-            "scans_passed": _share(((said == 0) & (there == 0)) @ weight, (there == 0) @ weight),
+            "sensitivity": _share(weight @ both.sum(axis=1), weight @ there.sum(axis=1)),
+            "precision": _share(weight @ both.sum(axis=1), weight @ said.sum(axis=1)),
+            "scans_found": _known(weight @ (touched & ill), weight @ ill),
+            "scans_passed": _known(weight @ (quiet & ~ill), weight @ ~ill) if finding.any() else nan,
         }
 
     return score
@@ -68,6 +73,11 @@ def _tables(predictions: Sequence[Prediction], targets: Sequence[Json], classes:
 
 def _share(part: float, of: float) -> float:
     return float(part / of) if of else 1.0
+
+
+def _known(part: float, of: float) -> float:
+    """Of no scans no share is known."""
+    return float(part / of) if of else nan
 
 
 def credit(predictions: Sequence[Prediction], targets: Sequence[Json], schema: Mapping[str, Json]) -> np.ndarray:
