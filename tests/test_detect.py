@@ -18,6 +18,7 @@ from snowroll.base.errors import UsageError
 from snowroll.base.nouns import Batch, Json, Prediction, Sample
 from snowroll.base.task import Fingerprint
 from snowroll.design import pyramid
+from snowroll.evaluate.interval import bootstrap
 from snowroll.prepare.augment import CounterDraw, draw_move, mosaic, moved, moved_boxes
 from snowroll.prepare.check import check
 from snowroll.prepare.look import Look
@@ -116,6 +117,29 @@ def test_a_region_of_any_class_excuses_what_is_told_there_and_is_no_class() -> N
     truth = Prediction([there, region], None, 0.0)
     assert scorer([truth], [[there, region]], SCHEMA)(None)["mAP50"] == 1.0
     assert details([truth], [[there, region]], SCHEMA, ["0"])["confusion"][0][0] == 1
+
+
+def test_average_precision_of_a_class_has_the_interval_that_it_has_alone() -> None:
+    targets, said = some_pictures(3, n=30)
+    groups = [str(n // 2) for n in range(30)]
+    told = details(said, targets, SCHEMA, groups)
+    rows, intervals = told["per_class"], told["likewise"]
+    mean = np.mean([row["AP50"] for row in rows])
+    assert mean == pytest.approx(scorer(said, targets, SCHEMA)(None)["mAP50"])
+    for row in rows:
+        for column in ("AP50", "AP"):
+            metric = intervals[column][row["class"]]
+            assert metric.low < row[column] == metric.value < metric.high
+    kind = SCHEMA["classes"][0]
+    alone = {"type": "boxes", "classes": [kind]}
+    own = [[row for row in target if row["class"] == kind] for target in targets]
+    mine = [replace(p, scores=p.scores[p.scores[:, 5] == 0]) for p in said if p.scores is not None]
+    metric = bootstrap(scorer(mine, own, alone), len(own), groups)["mAP50"]
+    own_metric = intervals["AP50"][kind]
+    assert [own_metric.low, own_metric.high] == pytest.approx([metric.low, metric.high])
+    nothing = details(said[:1], [[]], SCHEMA, ["0"])
+    assert nothing["likewise"] == {"AP50": {}, "AP": {}}
+    assert {row["AP50"] for row in nothing["per_class"]} == {None}
 
 
 def test_every_object_is_in_the_confusions_once() -> None:

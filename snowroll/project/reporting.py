@@ -64,6 +64,16 @@ def write_report(
     """Returns the path of report.html."""
     slices = slices_of(opened, judged, packed)
     passages = _passages(opened, packed, trained, judged)
+    background = replace(_background(opened, story, packed, trained, judged), passages=passages)
+    intervals = {"recall": background.recall, **background.likewise} if background.per_class else {}
+    told = {
+        "passages": [asdict(one) for one in passages],
+        "per_class": list(background.per_class),
+        "class_intervals": {
+            column: {name: [one.low, one.high] for name, one in metrics.items()}
+            for column, metrics in intervals.items()
+        },
+    }
     report = Report(
         run=str(story.run),
         version=packed.version.id,
@@ -73,9 +83,8 @@ def write_report(
         gates=tuple(story.gates),
         faults=tuple(story.faults),
         costs=_costs(trained, story.seconds),
-        extras={**story.compared.as_json(), **({"passages": [asdict(one) for one in passages]} if passages else {})},
+        extras={**story.compared.as_json(), **{key: rows for key, rows in told.items() if rows}},
     )
-    background = replace(_background(opened, story, packed, trained, judged), passages=passages)
     path = story.folder / "report.html"
     pictures = getattr(trained.plan.task, "pictures", True)
     atomic.write_text(path, render(report, background, pictures=pictures))

@@ -14,13 +14,15 @@ from typing import Any
 import numpy as np
 
 from snowroll.base.nouns import Json, Metric, Prediction
-from snowroll.evaluate.interval import mean_with_interval
+from snowroll.evaluate.interval import bootstrap, mean_with_interval
 from snowroll.tasks.detect_objects.formats.marks import is_of_any
 
 OVERLAPS = np.linspace(0.5, 0.95, 10)
 _ANY = -1  # stands for the class of a region that is to be ignored whatever it holds
 RECALLS = np.linspace(0, 1, 101)
 MOST = 100
+_DRAWS = (100, 1000)  # of the intervals of classes: the fewest, the most
+_CELLS = 3e9  # over all draws: some ten seconds
 NOTHING = "nothing"  # what it was, where the model saw something; what the model said, where it saw nothing
 WORDS = {
     "mAP50": "mean over classes of average precision: a box is right if it overlaps the true one by half",
@@ -233,17 +235,7 @@ def details(
             table[number[names_of[0]], number[names_of[1]]] += 1
             if was is not None:
                 found[was["class"]].append((float(names_of[0] == names_of[1]), group))
-    ap = {
-        name: average_precision(
-            _of_class(
-                place,
-                [all_said(p, names) for p in predictions],
-                [as_arrays(target, names) for target in targets],
-            ),
-            np.ones(len(targets)),
-        )
-        for place, name in enumerate(names)
-    }
+    ap = _of_classes(predictions, targets, names, groups)
     recall: dict[str, Metric] = {}
     for name, rows in found.items():
         if rows:
@@ -252,12 +244,38 @@ def details(
         "words": WORDS,
         "classes": [*names, NOTHING],
         "confusion": table.tolist(),
-        "per_class": [_row(table, place, name, ap[name]) for place, name in enumerate(names)],
+        "per_class": [_row(table, place, name, ap) for place, name in enumerate(names)],
         "recall": recall,
+        "likewise": ap,
     }
 
 
-def _row(table: np.ndarray, place: int, name: str, ap: np.ndarray | None) -> dict[str, Json]:
+def _of_classes(
+    predictions: Sequence[Prediction], targets: Sequence[Json], classes: Sequence[str], groups: Sequence[str]
+) -> dict[str, dict[str, Metric]]:
+    """AP50 and AP of each class that is there, by the draws that give mAP its interval."""
+    said, truth = [all_said(p, classes) for p in predictions], [as_arrays(target, classes) for target in targets]
+    known = {name: _of_class(place, said, truth) for place, name in enumerate(classes)}
+
+    def score(counts: np.ndarray | None) -> dict[str, float]:
+        weight = np.ones(len(targets)) if counts is None else counts.astype(float)
+        found: dict[str, float] = {}
+        for name, one in known.items():
+            if (ap := average_precision(one, weight)) is not None:
+                found |= {f"AP50 {name}": float(ap[0]), f"AP {name}": float(ap.mean())}
+        return found
+
+    cells = sum(one.right.size for one in known.values()) + len(OVERLAPS) * len(RECALLS) * len(known)
+    draws = int(np.clip(_CELLS / max(1, cells), *_DRAWS))
+    holding = {name: float((one.there > 0).sum()) for name, one in known.items()}
+    trials = {f"{kind} {name}": n for name, n in holding.items() for kind in ("AP50", "AP")}
+    told = bootstrap(score, len(targets), groups, draws, trials=trials)
+    return {
+        kind: {name: told[f"{kind} {name}"] for name in classes if f"{kind} {name}" in told} for kind in ("AP50", "AP")
+    }
+
+
+def _row(table: np.ndarray, place: int, name: str, ap: Mapping[str, Mapping[str, Metric]]) -> dict[str, Json]:
     right, asked, said = (float(x) for x in (table[place, place], table[place].sum(), table[:, place].sum()))
     return {
         "class": name,
@@ -265,8 +283,7 @@ def _row(table: np.ndarray, place: int, name: str, ap: np.ndarray | None) -> dic
         "precision": right / said if said else None,
         "recall": right / asked if asked else None,
         "f1": 2 * right / (asked + said) if asked + said else None,
-        "AP50": None if ap is None else float(ap[0]),
-        "AP": None if ap is None else float(ap.mean()),
+        **{kind: metric.value if (metric := ap[kind].get(name)) else None for kind in ("AP50", "AP")},
     }
 
 
