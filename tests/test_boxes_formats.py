@@ -30,7 +30,7 @@ from snowroll.tasks.detect_objects.formats import (
     yolo,
 )
 from snowroll.tasks.detect_objects.formats.marks import Marked, Told
-from snowroll.tasks.detect_objects.reading import read_boxes
+from snowroll.tasks.detect_objects.reading import read_boxes, unwritten
 from snowroll.tasks.segment_images.reading import read_masks
 from snowroll.verbs.init import init
 
@@ -80,6 +80,11 @@ def test_written_and_read_again_is_the_same(
     folder = tmp_path_factory.mktemp("written")
     for one in pictures:
         (folder / one.picture).write_bytes(blank(one.size or (1, 1)))
+    spelled = {"table": "csv"}.get(name, name)
+    lost = unwritten(spelled, [(one.picture, list(one.objects), one.size or (1, 1), one.split) for one in pictures])
+    ignored = sum(len(one.objects) - len(kept(name, one)) for one in pictures)
+    assert [told.split(" box")[0] for told in lost if "ignored" in told] == ([str(ignored)] if ignored else [])
+    assert any("split" in told for told in lost) == (name not in KNOWS_SPLITS)
     for place, text in FORMATS[name].write(pictures).items():
         (folder / place).parent.mkdir(parents=True, exist_ok=True)
         (folder / place).write_text(text, encoding="utf-8")

@@ -134,6 +134,10 @@ class Parts:
         """What `export --labels` calls: (where, target, (width, height), split) of each sample to files."""
         return {}
 
+    def unwritten(self, format: str, rows: Sequence[Any]) -> list[str]:
+        """What of these rows a writer's format has no place for, in words: "3 boxes that are to be ignored"."""
+        return []
+
     # 2 design and 3 train ---------------------------------------------------------------------------------------
     starts_from: int = 4_000_000  # how many numbers `start` may be given: 1,024 pictures of 32 px, 85 of 128 px; 16 MB
     in_order: bool = False  # each answer along the inputs may hang on those before it alone

@@ -68,4 +68,8 @@ def export_labels(opened: Opened, format: str, out: Path | None, say: Say) -> An
     for place, text in files.items():
         atomic.write_text(target / place, text)
     lines = [f"labels    {len(rows):,} samples as {format} in {len(files):,} files under {target}"]
-    return Answer({"format": format, "folder": str(target), "samples": len(rows), "files": len(files)}, lines, next="")
+    lost = opened.task.unwritten(format, rows)
+    if lost:
+        lines.append(f"WARNING   {format} has no place for {' and '.join(lost)}: left out")
+    answer = {"format": format, "folder": str(target), "samples": len(rows), "files": len(files), "left_out": lost}
+    return Answer(answer, lines, next="")

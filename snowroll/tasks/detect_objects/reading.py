@@ -24,6 +24,7 @@ from snowroll.prepare.read import Folder
 from snowroll.prepare.settings import PrepareSettings
 from snowroll.prepare.shelf import Shelf
 from snowroll.prepare.split_words import splits_of_folders
+from snowroll.prepare.view import count
 from snowroll.tasks.detect_objects.formats import (
     bdd100k,
     coco,
@@ -136,6 +137,20 @@ def _writer(write: Callable[[Sequence[Marked]], dict[str, str]]) -> Callable[[Se
 
 
 WRITERS = {name: _writer(part.write) for name, part in _FORMATS.items()}
+WRITES_IGNORED = frozenset({"coco", "voc"})  # crowds, difficult ones, regions in which nothing counts
+WRITES_SPLITS = frozenset({"coco", "voc", "yolo", "cvat", "csv"})
+
+
+def unwritten(format: str, rows: Sequence[Row]) -> list[str]:
+    """What of these rows a format has no place for, in words."""
+    ignored = sum(bool(row.get("ignore")) for _, target, _, _ in rows for row in target)
+    placed = sum(split is not None for *_, split in rows)
+    lost = []
+    if ignored and format not in WRITES_IGNORED:
+        lost.append(f"{count(ignored, 'box', 'boxes')} to be ignored (crowds, difficult ones)")
+    if placed and format not in WRITES_SPLITS:
+        lost.append(f"the split of {count(placed, 'picture')}")
+    return lost
 
 
 def _spoken_of(read: Sequence[Told], told: Sequence[Told]) -> dict[str, str]:

@@ -49,6 +49,11 @@ class DetectObjects(Task):
 
         return WRITERS
 
+    def unwritten(self, format: str, rows: Sequence[Any]) -> list[str]:
+        from snowroll.tasks.detect_objects.reading import unwritten
+
+        return unwritten(format, rows)
+
     # 1 prepare
 
     def recognise(self, folder: Any, settings: Any) -> Reading | None:
