@@ -160,6 +160,21 @@ def test_two_formats_that_disagree_leave_the_picture_out(photos: Path) -> None:
     assert {found.where for found in reading.found} == {"images/1.png", "images/2.png"}
 
 
+@pytest.mark.parametrize("name", sorted(FORMATS.keys() - {"coco"}))
+def test_two_formats_that_agree_on_no_picture_end_in_their_names(name: str, photos: Path) -> None:
+    boxes = [[1.0, 2.0, 9.0, 9.0], [20.0, 2.0, 29.0, 9.0]]
+    one, other = (Marked("images/0.png", ({"class": "cat", "box": box},), "", (40, 30)) for box in boxes)
+    files = FORMATS[name].write([other])
+    put(photos, coco.write([one]))
+    put(photos, files)
+    with pytest.raises(DataError, match=r"mark other objects, and so it is with all 1 picture") as told:
+        read_boxes(Folder(photos), PrepareSettings(workers=1))
+    said = str(told.value)
+    assert "images/0.png" in said
+    assert "annotations/instances.json" in said
+    assert any(place in said for place in files)
+
+
 @pytest.mark.parametrize(
     ("place", "text"),
     [

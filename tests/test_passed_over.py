@@ -1,5 +1,7 @@
 """What the folder holds and nobody can use warns, with a cure of its own."""
 
+import io
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,6 +9,7 @@ from pathlib import Path
 import pytest
 from boxes_kit import drawing
 from house_kit import draw_shapes, snowroll
+from PIL import Image
 from prepare_kit import plant
 
 from snowroll.base.nouns import Json
@@ -46,6 +49,26 @@ def test_a_class_of_yolo_that_has_no_name_is_told_with_its_line(tmp_path: Path) 
     assert snowroll("init", tmp_path, "--task", "detect_objects").code == 0
     assert finding(tmp_path, "unknown_class")["paths"] == ["labels/4.txt line 2"]
     assert "1 without a label" in snowroll("init", tmp_path).out
+
+
+def test_two_formats_that_disagree_are_named_with_the_picture(tmp_path: Path) -> None:
+    files = {"data.yaml": b"names: [cat]\n"}
+    images, boxes = [], []
+    for k in range(4):
+        files[f"images/{k}.png"] = drawing(k)
+        files[f"labels/{k}.txt"] = b"0 0.5 0.5 0.5 0.5\n"
+        wide, high = Image.open(io.BytesIO(files[f"images/{k}.png"])).size
+        images.append({"id": k, "file_name": f"{k}.png", "width": wide, "height": high})
+        sides = [wide / 4, high / 4, wide / 2, high / 2]
+        boxes.append({"image_id": k, "category_id": 1, "bbox": sides if k else [0, 0, wide / 4, high / 4]})
+    coco = {"images": images, "annotations": boxes, "categories": [{"id": 1, "name": "cat"}]}
+    plant(tmp_path / "data", files | {"coco.json": json.dumps(coco).encode()})
+    assert snowroll("init", tmp_path).code == 0
+    found = finding(tmp_path, "conflicting_rows")
+    assert found["paths"] == ["images/0.png"]
+    assert "images/0.png (" in found["message"]
+    assert "coco.json" in found["message"]
+    assert "labels/0.txt" in found["message"]
 
 
 def test_all_classes_beyond_the_names_are_called_by_number(tmp_path: Path) -> None:

@@ -130,14 +130,16 @@ def _skipped(stock: Stock) -> list[Fault]:
 
 def _passed_over(why: str, over: PassedOver) -> Fault:
     n, paths = over.n, over.some
+    details = over.first.partition(": ")[2]
+    named = f"{paths[0]} ({details})" if details else ", ".join(paths[:3])
     if why.startswith("named in "):
         cure = "put the files there, or take their rows out of the manifest"
         return Fault("absent_files", "warn", paths, f"{n:,} rows without a sample: {why}", cure)
     if why == TWO_ROWS:
         told = f"{count(n, 'file')} left out, named in two rows with different labels"
-        return Fault("conflicting_rows", "warn", paths, f"{told}: {', '.join(paths[:3])}", "keep the right row of each")
+        return Fault("conflicting_rows", "warn", paths, f"{told}: {named}", "keep the right row of each")
     if why == TWO_SPLITS:
-        told = f"{count(n, 'file')} left out, named in two rows with different splits: {', '.join(paths[:3])}"
+        told = f"{count(n, 'file')} left out, named in two rows with different splits: {named}"
         return Fault("rows_in_two_splits", "warn", paths, told, "keep the row of the split that each belongs to")
     if why == SEVERAL:
         told = f"{count(n, 'file')} left out, each with several labels: {', '.join(paths[:3])}"

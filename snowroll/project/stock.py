@@ -31,6 +31,7 @@ class PassedOver:
 
     n: int
     some: tuple[str, ...]
+    first: str = ""  # all that is said of the first of them, where it differs from file to file
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def take_stock(opened: Opened, say: Say) -> Stock:
     if told is None:  # indexed by an older Snowroll
         skipped = _by_reason(opened, story.get("skipped", {}))
     else:
-        skipped = {why: PassedOver(one["n"], tuple(one["some"])) for why, one in told.items()}
+        skipped = {why: PassedOver(one["n"], tuple(one["some"]), one.get("first", "")) for why, one in told.items()}
     # who answered on the label page was asked about doubtful ones: no match for a manifest's annotators
     named_there = {where: who for who, wheres in story.get("annotators", {}).items() for where in wheres}
     annotators = {s.id: named_there[s.where] for s in samples if s.where in named_there and s.id not in labels}
@@ -115,7 +116,11 @@ def _by_reason(opened: Opened, skipped: Mapping[str, str]) -> dict[str, PassedOv
         named = some.setdefault(reason, [])
         if len(named) < MOST_NAMED:
             named.append(where)
-    return {why: PassedOver(counts[why], tuple(named)) for why, named in some.items()}
+
+    def first(why: str) -> str:
+        return skipped[some[why][0]] if why in _FAMILIES else ""
+
+    return {why: PassedOver(counts[why], tuple(named), first(why)) for why, named in some.items()}
 
 
 def _by_annotator(reading: Reading) -> dict[str, list[str]]:

@@ -91,6 +91,14 @@ def read_boxes(folder: Folder, settings: PrepareSettings) -> Reading | None:
     skipped: dict[str, str] = {}
     marked, fuller = _resolved(told, pictures, skipped)
     if told and not marked:
+        other = [(where, why) for where, why in skipped.items() if why.startswith(TWO_ROWS)]
+        if other:
+            where, why = other[0]
+            raise DataError(
+                f"{why.partition(': ')[2]}, and so it is with all {count(len(other), 'picture')} that are marked",
+                where=where,
+                cure="take the wrong annotation file away, or name another --task",
+            )
         return None
     resized = _resized(folder, marked, settings)
     marked = _with_sizes(folder, marked, skipped, settings)
@@ -187,6 +195,7 @@ def _resolved(told: Sequence[Told], pictures: Sequence[str], skipped: dict[str, 
                 said[where].append(one)
     marked, fuller = dict[str, Marked](), 0
     for where, some in said.items():
+        some = _alike(some)
         most = max(some, key=lambda one: len(one.objects))
         other = next((one for one in some if not _holds(most, one)), None)
         if other is not None:
@@ -196,6 +205,17 @@ def _resolved(told: Sequence[Told], pictures: Sequence[str], skipped: dict[str, 
         marked[where] = replace(most, split=most.split or next(split, None), size=most.size or next(size, None))
         fuller += any(len(one.objects) < len(most.objects) for one in some)
     return marked, fuller
+
+
+def _alike(some: Sequence[Marked]) -> Sequence[Marked]:
+    """Of one picture, in pixels wherever one of them knows its size."""
+    size = next((one.size for one in some if one.size and all(one.size)), None)
+    if size is None or len(some) < 2:
+        return some
+    try:
+        return [in_pixels(one, size) for one in some]
+    except ValueError:  # told with the picture, when its own size is known
+        return some
 
 
 def _holds(most: Marked, other: Marked) -> bool:
