@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from contextlib import suppress
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from snowroll.prepare.files_check import file_faults
 from snowroll.prepare.view import View
 from snowroll.tasks.medical import nifti
 from snowroll.tasks.medical.dicom import affine_of
-from snowroll.tasks.medical.looking import look
+from snowroll.tasks.medical.looking import as_rgb, as_seen, look, mosaic
 from snowroll.tasks.medical.scans import cleaned, open_scan
 
 VOLUME = np.arange(5 * 6 * 7, dtype=np.int16).reshape(5, 6, 7)
@@ -312,3 +313,30 @@ def test_a_bundle_keeps_the_slices_of_its_first_and_no_others() -> None:
     mixed = as_bundle([*series(VOLUME), *other])
     assert len(unbundled(cleaned(mixed))) == 5
     assert open_scan(mixed).voxels.shape == (1, 5, 6, 7)
+
+
+@pytest.mark.parametrize("spelled", [(40, 80), ([40, 600], [80, 2000])])
+def test_people_see_a_scan_in_its_own_window_and_nothing_learns_by_it(spelled: tuple[Any, Any]) -> None:
+    volume = np.linspace(-1000, 2000, VOLUME.size).reshape(VOLUME.shape).astype(np.int16)
+    plain = [open_scan(as_bundle(series(volume)))]
+    scans = [
+        open_scan(as_bundle(series(volume, WindowCenter=spelled[0], WindowWidth=spelled[1]))),
+        open_scan(dicom(volume[1], Modality="CT", WindowCenter=spelled[0], WindowWidth=spelled[1])),
+    ]
+    for scan in scans:
+        seen, values = as_seen(scan)[..., 0], mosaic(scan.voxels[0])
+        assert (seen[values <= 0] == 0).all()
+        assert (seen[values >= 79] == 255).all()
+        assert scan.voxels.min() < 0
+    np.testing.assert_array_equal(scans[0].voxels, plain[0].voxels)
+    np.testing.assert_array_equal(as_rgb(scans[0]), as_rgb(plain[0]))
+    assert len(np.unique(as_seen(plain[0]))) > 20
+
+
+@pytest.mark.parametrize(
+    "window",
+    [{}, {"WindowCenter": 9000, "WindowWidth": 10}, {"WindowCenter": 5, "WindowWidth": 0}, {"WindowCenter": 5}],
+)
+def test_a_window_that_shows_nothing_is_none(window: dict[str, int]) -> None:
+    scan = open_scan(dicom(VOLUME[0], Modality="MR", **window))
+    np.testing.assert_array_equal(as_seen(scan), as_rgb(scan))

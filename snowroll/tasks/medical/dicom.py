@@ -11,7 +11,7 @@ import io
 import warnings
 from collections.abc import Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -155,12 +155,32 @@ def open_series(parts: Sequence[bytes], megapixels: float) -> Scan:
         notes = {"burned_in": 1.0} if str(first.get("BurnedInAnnotation", "")).upper() == "YES" else {}
         if lying_otherwise:
             notes["lying_otherwise"] = float(lying_otherwise)
-        if len(slices) == 1:
-            voxels = _numbers(first)
-            if planes := _planes(first):
-                return _stacked(planes, [voxels[:, row : row + 1] for row in range(len(planes))], notes)
-            return Scan(voxels, _spacing(first, voxels.shape[1]), str(first.get("Modality", "")), notes)
+        return replace(_volume(slices, notes), window=_window(slices[len(slices) // 2]))
+
+
+def _volume(slices: Sequence[Any], notes: dict[str, float]) -> Scan:
+    if len(slices) > 1:
         return _stacked(slices, [_numbers(one) for one in slices], notes)
+    (one,) = slices
+    voxels = _numbers(one)
+    if planes := _planes(one):
+        return _stacked(planes, [voxels[:, row : row + 1] for row in range(len(planes))], notes)
+    return Scan(voxels, _spacing(one, voxels.shape[1]), str(one.get("Modality", "")), notes)
+
+
+def _window(data: Any) -> tuple[float, float] | None:
+    """The first window of a slice, from black to white (DICOM PS3.3 C.11.2.1.2.1); None where it tells none, or light
+    was turned.
+    """
+    turned = str(data.get("PhotometricInterpretation", "")) == "MONOCHROME1"
+    told = [data.get(name) for name in ("WindowCenter", "WindowWidth")]
+    try:
+        centre, width = (float(one if isinstance(one, (int, float, str)) else one[0]) for one in told)
+    except (TypeError, ValueError, IndexError):
+        return None
+    if turned or not (np.isfinite(centre) and np.isfinite(width) and width > 1):
+        return None
+    return centre - 0.5 - (width - 1) / 2, centre - 0.5 + (width - 1) / 2
 
 
 class Stack(NamedTuple):

@@ -62,8 +62,19 @@ def as_rgb(scan: Scan, middle: bool = False) -> np.ndarray:
     voxels = scan.voxels[:, scan.voxels.shape[1] // 2][:, None] if middle else scan.voxels
     if len(voxels) == 3 and scan.is_flat and scan.spacing == (0.0, 0.0, 0.0):  # colours of a picture
         return np.clip(voxels[:, 0].transpose(1, 2, 0), 0, 255).astype(np.uint8)
-    low, high = ends(voxels[:1])
-    grey = np.clip((voxels[0] - low) / max(high - low, 1e-9) * 255, 0, 255).astype(np.uint8)
+    return _grey(voxels[0], *ends(voxels[:1]))
+
+
+def as_seen(scan: Scan) -> np.ndarray:
+    """As `as_rgb`, for people: by the scan's own window where it has one that shows anything."""
+    values = scan.voxels[0]
+    if scan.window is None or len(scan.voxels) > 1 or values.max() <= scan.window[0] or values.min() >= scan.window[1]:
+        return as_rgb(scan)
+    return _grey(values, *scan.window)
+
+
+def _grey(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    grey = np.clip((values - low) / max(high - low, 1e-9) * 255, 0, 255).astype(np.uint8)
     return np.repeat(mosaic(grey)[..., None], 3, axis=2)
 
 
@@ -100,7 +111,7 @@ def drawn(raw: bytes) -> Image:
 
     from PIL import Image
 
-    return Image.fromarray(as_rgb(open_scan(raw, inf)))
+    return Image.fromarray(as_seen(open_scan(raw, inf)))
 
 
 def shown(image: Any) -> Image:

@@ -34,6 +34,7 @@ class Scan:
     # "missing": slices; "lying_otherwise": slices of its series in another orientation or size, which are none of it;
     # "burned_in": 1 where text may be in it
     notes: dict[str, float] = field(default_factory=dict)
+    window: tuple[float, float] | None = None  # what whoever made it would see as black and white; nothing learns by it
 
     @property
     def is_flat(self) -> bool:

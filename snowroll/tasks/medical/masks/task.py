@@ -207,10 +207,10 @@ class MedicalMasks(Masked):
         from math import inf
 
         from snowroll.prepare.mask_pictures import drawn
-        from snowroll.tasks.medical.looking import as_rgb
+        from snowroll.tasks.medical.looking import as_seen
         from snowroll.tasks.medical.scans import open_scan
 
-        return drawn(as_rgb(open_scan(raw, inf)), target, prediction, schema)
+        return drawn(as_seen(open_scan(raw, inf)), target, prediction, schema)
 
     def show(self, batch: Batch, row: int, schema: Schema, options: MaskOptions) -> Image:
         """The scan as the network sees it, slice by slice, under the classes it is to find."""
