@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from snowroll.base.errors import UsageError
+from snowroll.base.errors import PlanError, UsageError
 from snowroll.base.nouns import Batch, Json, Prediction, Sample
 from snowroll.base.task import Fingerprint
 from snowroll.design import pyramid
@@ -28,6 +28,7 @@ from snowroll.tasks.detect_objects.answers import read, same
 from snowroll.tasks.detect_objects.augmenting import augment
 from snowroll.tasks.detect_objects.boxes import NONE, Objects, Seen, into_frame, out_of_frame, placed, survivors
 from snowroll.tasks.detect_objects.faults import box_faults, clash, doubted_boxes, lying_alike
+from snowroll.tasks.detect_objects.model import build
 from snowroll.tasks.detect_objects.options import OURS, DetectOptions, detect_plan
 from snowroll.tasks.detect_objects.reading import all_classes
 from snowroll.tasks.detect_objects.scoring import details, overlaps, scorer
@@ -417,6 +418,32 @@ def test_fresh_weights_of_ours_learn_by_muon(asked: Json, optimizer: str) -> Non
 
 def test_the_rules_know_the_backbones_of_ours() -> None:
     assert set(pyramid.OURS) == set(OURS)
+
+
+@pytest.mark.parametrize("name", ["test_resnet", "test_efficientnet", "test_convnext", "test_byobnet", "test_nfnet"])
+def test_networks_of_timm_go_under_both_detectors(name: str) -> None:
+    timm = pytest.importorskip("timm")
+    pictures = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        theirs = timm.create_model(name, num_classes=0).eval()
+        ours = pyramid.pyramid(f"timm:{name}").eval()
+        ours.load_state_dict(dict(zip(ours.state_dict(), theirs.state_dict().values(), strict=False)))
+        with torch.no_grad():
+            torch.testing.assert_close(ours(pictures)[-1], theirs.forward_features(pictures))
+        for detector in ("one_stage", "faster_rcnn"):
+            options = DetectOptions(model=f"timm:{name}", detector=detector, size_px=64, width=32, proposals=20)
+            model = build(options, 3).eval()
+            with torch.no_grad():
+                found = model(Seen(pictures, torch.tensor([[64, 64]] * 2)))
+            assert found.score.shape[:2] == (2, 3)
+            assert found.box.isfinite().all()
+
+
+@pytest.mark.parametrize("name", ["timm:vit_tiny_patch16_224", "vit_tiny"])
+def test_a_network_without_maps_is_refused_in_words(name: str) -> None:
+    with pytest.raises(PlanError, match="has no maps at strides of 8, 16, 32 pixels"):
+        pyramid.pyramid(name)
 
 
 def test_copies_with_one_object_more_do_not_clash_unless_they_are_the_same_bytes() -> None:

@@ -98,6 +98,11 @@ def _in_order(network: nn.Module) -> list[nn.Module]:
     return list(inner.children() if isinstance(inner, nn.Module) else network.children())
 
 
+def _unrolled(layers: Sequence[nn.Module]) -> list[nn.Module]:
+    """With what stands in a row as layers of its own."""
+    return [part for layer in layers for part in (layer.children() if type(layer) is nn.Sequential else (layer,))]
+
+
 def _measured(layers: list[nn.Module], name: str, strides: Sequence[int], loaded: Loaded | None) -> Pyramid:
     """Where the maps of each stride end, found by showing the layers a picture."""
     last: dict[int, tuple[int, int]] = {}  # stride -> (layer, channels)
@@ -109,7 +114,7 @@ def _measured(layers: list[nn.Module], name: str, strides: Sequence[int], loaded
         for place, layer in enumerate(layers):
             try:
                 x = layer(x)
-            except RuntimeError:  # layers after the last map want a vector
+            except (RuntimeError, AssertionError):  # layers after the last map want a vector; some take one size
                 break
             if not isinstance(x, Tensor) or x.ndim != 4 or x.shape[2] < _TRIED_PX // strides[-1]:
                 break
@@ -117,6 +122,8 @@ def _measured(layers: list[nn.Module], name: str, strides: Sequence[int], loaded
     for module, mode in modes:
         module.training = mode
     if not all(stride in last for stride in strides):
+        if any(type(layer) is nn.Sequential for layer in layers):  # timm's: all stages in one
+            return _measured(_unrolled(layers), name, strides, loaded)
         cure = "use plain, resnet18, resnet34, resnet50, mobilenet_v2 or efficientnet_b0"
         told = ", ".join(map(str, strides))
         raise PlanError(f"'{name}' has no maps at strides of {told} pixels", where="task.model", cure=cure)
