@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from house_kit import snowroll
 from mask_kit import a_mask, half, photo, read_pairs, write
 from PIL import Image
 
@@ -211,3 +212,26 @@ def test_more_things_than_a_mask_can_keep_apart_are_told(tmp_path: Path) -> None
     assert reading is not None
     (told,) = [line for line in reading.evidence if "kept as one thing" in line]
     assert told.startswith("1 picture has more than 254 numbered things, as images/a0.png has 300: ")
+
+
+@pytest.mark.parametrize("is_coloured", [False, True])
+def test_values_that_the_list_of_classes_lacks_are_one_finding_with_their_files(
+    is_coloured: bool, tmp_path: Path
+) -> None:
+    colours = np.array([(0, 0, 0), (255, 0, 0), (0, 255, 0), (9, 9, 250)], np.uint8)
+    for n in range(12):
+        mask = a_mask((0, 1, 2, 3) if n in (3, 5) else (0, 1, 2))
+        write(tmp_path / "data", f"images/a{n}.png", photo(n))
+        write(tmp_path / "data", f"masks/a{n}.png", colours[mask] if is_coloured else mask)
+    spelled = "ground,0,0,0\ncat,255,0,0\ndog,0,255,0\n" if is_coloured else "ground\ncat\ndog\n"
+    (tmp_path / "data" / ("class_dict.csv" if is_coloured else "classes.txt")).write_text(spelled)
+    assert snowroll("init", tmp_path, "--task", "segment_images").code == 0
+    faults = snowroll("check", tmp_path, "--json").json["faults"]
+    (found,) = (fault for fault in faults if fault["code"] in ("unnamed_value", "rare_class"))
+    value = "#0909fa" if is_coloured else "3"
+    assert found["code"] == "unnamed_value"
+    assert found["paths"] == ["images/a3.png", "images/a5.png"]
+    assert f"(value {value})" in found["message"]
+    assert f"--prepare.ignore '{value}'" in found["cure"]
+    told = snowroll("check", tmp_path, "--json", "--prepare.ignore", value).json["faults"]
+    assert "unnamed_value" not in {fault["code"] for fault in told}

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from snowroll.base.listing import few
 from snowroll.base.nouns import Fault
 from snowroll.prepare.mask_targets import IGNORED, mask_of, numbered, numbered_at, shares
 from snowroll.prepare.view import View, count
+from snowroll.tasks.segment_images.mask_values import UNNAMED
 
 _RARE, _FEW = 0.02, 50  # a picture of one class only is odd where nearly all others show several
 _FAR, _LEAST = 5.0, 0.1  # spreads above the median, and share of the pixels, from which a mask is doubted; guesses
+_VALUE = re.compile(rf"{UNNAMED}(\d+|#[0-9a-f]{{6}})")
 _IN_FEW = 3  # pictures that show a class, below which it can be neither learnt nor measured
 
 
@@ -57,11 +61,26 @@ def mask_faults(view: View) -> Iterator[Fault]:
         yield view.fault(
             "plain_mask", "warn", plain, told, "look at them: was something forgotten?", 0.5, view.ask(plain)
         )
+    unnamed = _unnamed(shown)
+    if unnamed:
+        rows = [row for row in labelled if not unnamed.isdisjoint(shares(view.samples[row].target))]
+        told = (
+            f"{count(len(rows), 'mask')} with values that the list of classes does not name, each taken for a class of "
+            f"its own ({few(sorted(unnamed))}): {view.names(rows)}"
+        )
+        value = sorted(unnamed)[0].removeprefix(UNNAMED)
+        cure = f"add them to the list, or draw them anew; to judge none of their pixels: --prepare.ignore '{value}'"
+        yield view.fault("unnamed_value", "warn", rows, told, cure, 1.0, view.ask(rows))
     for name, n in sorted(shown.items()):
-        if n < _IN_FEW and len(labelled) >= 10:
+        if n < _IN_FEW and len(labelled) >= 10 and name not in unnamed:
             rows = [row for row in labelled if name in shares(view.samples[row].target)]
             told = f"class '{name}' is in {count(n, 'picture')} only: {view.names(rows)}"
             yield view.fault("rare_class", "warn", rows, told, "label more of it, or give it to another class", 1.0)
+
+
+def _unnamed(classes: Iterable[str]) -> set[str]:
+    """Those that are called after their value, because a list of classes lacks it."""
+    return {name for name in classes if _VALUE.fullmatch(name)}
 
 
 def doubted_masks(view: View) -> Iterator[Fault]:

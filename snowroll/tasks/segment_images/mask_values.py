@@ -25,6 +25,7 @@ _NAMED = (
     *("class_dict.csv", "label_class_dict.csv", "classes.csv", "labels.csv"),
     *("classes.txt", "labels.txt", "label_colors.txt", "codes.txt"),
 )
+UNNAMED = "value "  # begins the class of a value that the list of classes lacks
 _VOID = ("void", "unlabelled", "unlabeled", "ignore", "ignored", "unknown")  # names of what is not to be judged
 
 
@@ -95,6 +96,7 @@ def _classes(values: Set[Value], names: Mapping[Value, str], is_soft: bool) -> d
     told = {_plain(value) for value in values if not isinstance(value, str)}
     is_thing = any(told <= {0, most} for most in (1, 255, 65535))
     is_coloured = any(isinstance(value, tuple) for value in told)
+    begin = UNNAMED if names else ""
     found: dict[Value, str] = {}
     for value in values:
         plain = _plain(value)
@@ -107,11 +109,11 @@ def _classes(values: Set[Value], names: Mapping[Value, str], is_soft: bool) -> d
         elif is_thing or (is_coloured and len(told - {0}) == 1):  # a thing and the rest
             found[value] = BACKGROUND if plain == 0 else FOREGROUND
         elif is_coloured:
-            found[value] = _spelled((plain, plain, plain) if isinstance(plain, int) else value)
+            found[value] = begin + _spelled((plain, plain, plain) if isinstance(plain, int) else value)
         elif value == 255:
             found[value] = ""  # what VOC calls void
         else:
-            found[value] = _spelled(value)
+            found[value] = begin + _spelled(value)
     return found
 
 
