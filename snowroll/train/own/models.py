@@ -66,7 +66,7 @@ def trains_as_training(loop: Loop) -> Measured | None:
 
     for name, layer in model.named_modules():
         if isinstance(layer, _BY_MODE):
-            layer.register_forward_pre_hook(lambda one, given, name=name: note(name, one))
+            layer.register_forward_pre_hook(lambda one, _given, name=name: note(name, one))  # type: ignore[misc]
     loop.loss(model, loop.batch(0))
     if not modes:
         return None
