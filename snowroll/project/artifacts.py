@@ -27,7 +27,7 @@ from snowroll.project.proving import agreement, answers, headlines, proof_sample
 
 PROVED_ON = 200  # validation samples sent through the exported file
 LOST = 0.005  # of the headline metric that int8 may cost
-STEP_FILE = "step.onnx"
+STEP, STEP_FILE = "step_file", "step.onnx"  # its blob in the contract, beside the words of tasks; its name outside
 EXAMPLES = 8  # kept beside the file, for the server's self-test
 
 
@@ -44,7 +44,7 @@ def make_artifact(opened: Opened, trained: Trained, packed: Packed, say: Say) ->
     beside: dict[str, Json] = {}
     if deployable.step is not None:
         export_step(deployable.step, path.with_name(STEP_FILE), _metadata(opened, trained))
-        beside["step"] = opened.store.blobs.put(path.with_name(STEP_FILE).read_bytes())
+        beside[STEP] = opened.store.blobs.put(path.with_name(STEP_FILE).read_bytes())
     proof = proof_samples(opened, trained, packed, "val", PROVED_ON)
     name = f"run-{trained.run}"
     ways = functions(opened, trained.plan.task, trained.schema)
@@ -162,7 +162,7 @@ def load_artifact(opened: Opened, id: str, threads: int = 0) -> Loaded:
     examples = _examples_from_json(json.loads(opened.store.blobs.get(artifact.contract["examples"])))
     ways = opened.task.streams.items()
     streams = {path: partial(way, schema=config["schema"], options=options) for path, way in ways}
-    sha = artifact.contract.get("step")
+    sha = artifact.contract.get(STEP)
     step = StepFile(opened.store.blobs.get(sha), threads or cores()) if sha else None
     return load(model, id, door, answer, same, threads=threads, examples=examples, streams=streams, step=step)
 

@@ -100,8 +100,8 @@ def named_blobs(conn: Connection) -> set[str]:
     columns = (records.c.content, versions.c.blob, artifacts.c.blob)
     named = {sha for column in columns for sha in conn.execute(select(column)).scalars()}
     contracts = map(json.loads, conn.execute(select(artifacts.c.contract)).scalars())
-    # examples: the server's self-test; step: the network that remembers
-    named |= {contract[name] for contract in contracts for name in ("examples", "step") if name in contract}
+    # examples: the server's self-test; step_file: the network that remembers
+    named |= {contract[name] for contract in contracts for name in ("examples", "step_file") if name in contract}
     wheres = conn.execute(select(samples.c.where).where(samples.c.where.startswith("blob:"))).scalars()
     return named | {where.removeprefix("blob:") for where in wheres}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from snowroll.base import atomic
 from snowroll.base.errors import UsageError, did_you_mean
-from snowroll.project.artifacts import STEP_FILE, make_artifact, make_int8
+from snowroll.project.artifacts import STEP, STEP_FILE, make_artifact, make_int8
 from snowroll.project.judging import packed_of
 from snowroll.project.looks import look_at
 from snowroll.project.models import load_model
@@ -26,7 +26,7 @@ def export(opened: Opened, run: int | None, int8: bool, out: Path | None, say: S
     target = out or trained.folder / "export"
     name = "model-int8.onnx" if int8 else "model.onnx"
     atomic.write(target / name, opened.store.blobs.get(artifact.blob))
-    if (sha := artifact.contract.get("step")) is not None:
+    if (sha := artifact.contract.get(STEP)) is not None:
         atomic.write(target / STEP_FILE, opened.store.blobs.get(sha))
     for file in ("config.json", "model.safetensors", "README.md"):
         if (trained.folder / "model" / file).exists():
