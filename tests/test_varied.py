@@ -78,7 +78,7 @@ def test_masks_that_are_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     if not holds:
         monkeypatch.setattr(SegmentImages, "augment", left_behind)
-    small = ("--task.size_px", 32, "--task.levels", 3, "--task.width", 12, "--train.batch", 16, "--train.steps", 300)
+    small = ("--task.size_px", 32, "--task.levels", 3, "--task.width", 12, "--train.batch", 16, "--train.steps", 180)
     still = ("--task.rotate_deg", 0, "--task.scale", 0, "--task.shift", 0, "--task.flip", "true")
     assert snowroll("init", tmp_path, *MACHINE, *small, *still).code == 0
     said = snowroll("train", tmp_path, "--json")
