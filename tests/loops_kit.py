@@ -316,6 +316,7 @@ FAULTS: dict[str, tuple[str, Change]] = {
         lambda loop: replace(loop, optimizer=lambda model: torch.optim.SGD(make().parameters(), 0.1)),
     ),
     "detached": ("everything_learns", put(5, Tensor.detach)),
+    "features that are never taught": ("capacity_pays", put(8, Tensor.detach)),
     "labels drawn in the loss": ("overfits_two", with_loss(drawn_anew)),
     "statistics not kept": ("known_in_evaluation", with_statistics(0.0)),
     "inputs that count for nothing": ("beats_blind", put(0, lambda x: x * 0)),

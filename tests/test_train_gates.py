@@ -163,6 +163,11 @@ def test_labels_off_by_one_inside_the_loss() -> None:
     assert failed(trial(small_net, off_by_one)) == {"overfits_two"}
 
 
+def test_a_body_that_is_not_taught_adds_no_capacity() -> None:
+    said = caught("capacity_pays", trial(after(11, Tensor.detach)))
+    assert "where the last layer learns alone" in said
+
+
 def test_detached_head() -> None:
     said = caught("everything_learns", trial(after(8, Tensor.detach)))
     assert "no gradient reaches 0.weight, 1.weight, 1.bias, 4.weight, 4.bias" in said

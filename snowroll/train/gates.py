@@ -18,7 +18,7 @@ from snowroll.train.course import schedule
 from snowroll.train.fit import fit
 from snowroll.train.foresight import no_foresight
 from snowroll.train.hypothesis import Hypothesis, verdict
-from snowroll.train.learns import CLEARLY, DEAD, beats_blind, everything_learns, overfits_two
+from snowroll.train.learns import CLEARLY, DEAD, beats_blind, capacity_pays, everything_learns, overfits_two
 from snowroll.train.nested import leaves
 from snowroll.train.rate import POOR, learning_rate
 from snowroll.train.reaches import inputs_reach
@@ -123,6 +123,12 @@ def hypotheses(write: Write) -> list[Hypothesis[Trial]]:
             "the network learns from its inputs: it beats a twin whose inputs are shuffled among the samples",
             "a lower loss on the same samples, beyond the 95 % interval of the difference, or on nearly all of them",
             beats_blind,
+        ),
+        Hypothesis(
+            "capacity_pays",
+            "the loss falls when capacity rises: the whole network learns what its last layer alone does not",
+            "a lower loss on the same samples after as many steps",
+            capacity_pays,
         ),
         Hypothesis(
             "learning_rate",

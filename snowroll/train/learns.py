@@ -17,6 +17,7 @@ DEAD = 0.5  # share of a layer's units that may be without gradient: a guess; he
 CLEARLY = 0.85  # of the blind twin's loss. Label smoothing of 0.3 over 10 classes leaves 0.75 at best
 CLEARLY_ANOTHER = 0.01  # of the entries of a target
 RIGHT = 0.9  # of the task's credit, so that tasks scored by overlap can pass
+MORE_BEFORE = 0.1  # of the weights that learn, before the last layer: else there is one capacity only. A guess
 OFTEN = 9  # of ten steps
 ALIKE = 0.05  # of the loss at the start: a blind twin that makes it is shown hardly anything else. A guess
 BY_LUCK = 0.01  # how often as many would gain of those that learn nothing from their inputs
@@ -136,6 +137,42 @@ def beats_blind(trial: Trial, steps: int = 40) -> Measured:
             if shown and max(seeing.loss, blinded.loss) < ALIKE * at_start:
                 return Measured(f"{words}: they are so alike that others' inputs will do", True)
     return found
+
+
+def capacity_pays(trial: Trial, steps: int = 40) -> Measured | None:
+    """The same samples learnt by the whole network, and by its last layer alone on the others as they began.
+
+    The last layer is the last one built that the loss reaches. Looks at 10, 20 and 40 steps; the first win counts. None
+    where hardly anything lies before it.
+    """
+    whole, part, batch = trial.make(), trial.make(), _mixed(trial)
+    last = _last_layer(trial.make(), trial, batch)
+    learns = {name: p for name, p in part.named_parameters() if p.requires_grad}
+    before = [p for name, p in learns.items() if name not in last]
+    if not last or sum(p.numel() for p in before) < MORE_BEFORE * sum(p.numel() for p in learns.values()):
+        return None
+    for p in before:
+        p.requires_grad_(False)
+    plan, words = gate_plan(trial.plan, steps), ""
+    runs = (fit(model, lambda _: batch, trial.objective, plan) for model in (whole, part))
+    for one, other in zip(*runs, strict=True):
+        if one.number in (steps // 4, steps // 2, steps):
+            words = f"loss {one.loss:.3g} after {one.number} steps on {len(one.ids)} samples, {other.loss:.3g} where "
+            words += "the last layer learns alone"
+            if one.loss < other.loss:
+                return Measured(words, True)
+    return Measured(words, False)
+
+
+def _last_layer(model: nn.Module, trial: Trial, batch: Batch) -> set[str]:
+    """Names of the parameters of the last layer built that the loss reaches."""
+    trial.objective(model.to(trial.plan.device).train(), batch).mean().backward()
+    reached = {name for name, p in model.named_parameters() if p.grad is not None and bool(p.grad.any())}
+    layers = [
+        {f"{name}.{own}" if name else own for own, _ in layer.named_parameters(recurse=False)}
+        for name, layer in model.named_modules()
+    ]
+    return next((own for own in reversed(layers) if own & reached), set())
 
 
 def _nearly_all_gain(gain: Tensor) -> bool:

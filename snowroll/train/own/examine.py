@@ -18,7 +18,7 @@ from snowroll.base.nouns import Gate
 from snowroll.train.begins import bias_at_prior, loss_at_init
 from snowroll.train.gates import samples_apart
 from snowroll.train.hypothesis import Hypothesis, verdict
-from snowroll.train.learns import ByHeart, beats_blind, everything_learns, two_by_heart
+from snowroll.train.learns import ByHeart, beats_blind, capacity_pays, everything_learns, two_by_heart
 from snowroll.train.own import afterwards, losses, models, schedules, stored, updates
 from snowroll.train.own.loop import Loop, trial_of
 from snowroll.train.reaches import inputs_reach
@@ -220,6 +220,12 @@ def _of_learning() -> list[Hypothesis[Loop]]:
             "the network learns from its inputs: it beats a twin whose inputs are shuffled among the samples",
             "a lower loss on the same samples",
             of_trial(beats_blind),
+        ),
+        Hypothesis(
+            "capacity_pays",
+            "the loss falls when capacity rises: the whole model learns what its last layer alone does not",
+            "a lower loss on the same samples after as many steps",
+            of_trial(capacity_pays),
         ),
         Hypothesis(
             "learning_rate",
