@@ -175,6 +175,8 @@ def test_finds_the_season() -> None:
     assert season_of([np.sin(2 * np.pi * at / 50) + rng.normal(0, 0.3, 900)], 0.0)[0] in (49, 50, 51)
     assert season_of([np.cumsum(rng.normal(0, 1, 900))], 3600.0)[0] == 1
     assert season_of([rng.normal(0, 1, 900)], 3600.0)[0] == 1
+    slow = 8 * np.sin(np.arange(900) / 58) + rng.normal(0, 1, 900)
+    assert season_of([slow, np.abs(rng.normal(0, 1, 900))], 86_400.0)[0] == 1  # what is smooth wriggles as it forgets
 
 
 @pytest.mark.parametrize(("length", "horizon", "context"), [(1_000, 24, 96), (400, 7, 28), (200, 12, 24)])

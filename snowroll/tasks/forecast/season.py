@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 LEAST_LIKE = 0.3  # autocorrelation at a season. A guess
+LEAST_RISE = 0.1  # ... above the lowest at a shorter lag: smooth series wriggle as they forget. A guess
 MOST_SEEN = 20_000  # values
 _USUAL: dict[float, tuple[int, ...]] = {  # seconds of a step -> steps that a calendar knows
     60.0: (60, 1440),
@@ -66,6 +67,8 @@ def season_of(series: list[np.ndarray], step_s: float, calendar: str = "") -> tu
     start = max(2, int(dips[0]) if len(dips) else most)  # beyond what is merely smooth
     inner = np.arange(start, most)
     peaks = [k for k in inner.tolist() if told[k] >= told[k - 1] and told[k] >= told[k + 1] and told[k] >= LEAST_LIKE]
+    rise = max(LEAST_RISE, 2 / n**0.5)  # autocorrelations of noise differ by 1 / sqrt(n)
+    peaks = [k for k in peaks if told[k] - told[1:k].min() >= rise]
     if not peaks:
         return 1, 0.0
     best = max(told[k] for k in peaks)

@@ -266,8 +266,21 @@ def _of_rows(folder: Folder, settings: PrepareSettings) -> Reading | None:
     )
     left = {entry.where: "not a recording" for entry in folder.entries() if entry.where not in told}
     schema = {"windows": {"kind": "rows", "length": length}}
-    layout = FLAGS if kinds <= {"0", "1"} else "runs of rows with a label"
+    layout = FLAGS if all(map(_is_flag, kinds)) else "runs of rows with a label"
     return Reading(layout, evidence, tuple(found), {**left, **folder.refused, **skipped}, schema)
+
+
+def _is_flag(label: str) -> bool:
+    """
+    >>> _is_flag("1.000"), _is_flag("False"), _is_flag("2")
+    (True, True, False)
+    """
+    if label.strip().lower() in ("true", "false"):
+        return True
+    try:
+        return float(label) in (0.0, 1.0)
+    except ValueError:
+        return False
 
 
 def _head(raw: bytes, label: str) -> bool:
