@@ -101,7 +101,8 @@ def prepare_job(opened: Opened, say: Say, time_s: float | None, fresh: bool = Fa
             opened.store.catalog.start_run(earlier, plan, version)
         return Job(earlier, plan, told, version, inspected, words, True, wanted, done)
     if any(key.startswith("task.") for key in opened.settings.values):
-        opened.task.build(plan.task, version.schema)  # a name that is not known ends here, before anything is decoded
+        schema = opened.task.completed_schema(version.schema, plan.task)
+        opened.task.build(plan.task, schema)  # a name that is not known ends here, before anything is decoded
     run = _unbegun(opened) or opened.store.new_run("train")
     for sentence in words:
         say(sentence)

@@ -18,6 +18,7 @@ CLEARLY = 0.85  # of the blind twin's loss. Label smoothing of 0.3 over 10 class
 CLEARLY_ANOTHER = 0.01  # of the entries of a target
 RIGHT = 0.9  # of the task's credit, so that tasks scored by overlap can pass
 MORE_BEFORE = 0.1  # of the weights that learn, before the last layer: else there is one capacity only. A guess
+SOME = 8  # samples that tell one capacity from another
 OFTEN = 9  # of ten steps
 ALIKE = 0.05  # of the loss at the start: a blind twin that makes it is shown hardly anything else. A guess
 BY_LUCK = 0.01  # how often as many would gain of those that learn nothing from their inputs
@@ -145,7 +146,7 @@ def capacity_pays(trial: Trial, steps: int = 40) -> Measured | None:
     The last layer is the last one built that the loss reaches. Looks at 10, 20 and 40 steps; the first win counts. None
     where hardly anything lies before it.
     """
-    whole, part, batch = trial.make(), trial.make(), _mixed(trial)
+    whole, part, batch = trial.make(), trial.make(), few(_mixed(trial), SOME)
     last = _last_layer(trial.make(), trial, batch)
     learns = {name: p for name, p in part.named_parameters() if p.requires_grad}
     before = [p for name, p in learns.items() if name not in last]
