@@ -49,7 +49,9 @@ def main() -> None:
     torch.manual_seed(0)
     model = GPT(VOCABULARY, 128, 4, 4, told.length).eval()
     with tempfile.TemporaryDirectory() as folder:
-        export_step(step_of(model), Path(folder) / "step.onnx", {})
+        step = step_of(model)
+        assert step is not None
+        export_step(step, Path(folder) / "step.onnx", {})
         file = StepFile((Path(folder) / "step.onnx").read_bytes(), told.threads)
     taste, ratios, rates = Taste(seed=1), [], []
     by_file, rates_by_file = [], []

@@ -80,12 +80,17 @@ def deployable(
         raw_axes={0: "n"},
         output_names=("next", "nats", "tokens", "characters"),
         contract=contract,
-        step=None if isinstance(tokens, BaseModel) else step_of(tokens),
+        step=step_of(tokens),
     )
 
 
-def step_of(tokens: Any) -> Step:
-    """The network that remembers; its tokens are numbers of the contract's list, and one more for any other."""
+def step_of(tokens: Any) -> Step | None:
+    """The network that remembers; its tokens are numbers of the contract's list, and one more for any other.
+
+    None of a ready-made one, and of a context too short to prove it on.
+    """
+    if isinstance(tokens, BaseModel) or tokens.context < 3:
+        return None
     return Step(
         module=Further(tokens),
         takes="numbers",
@@ -93,5 +98,5 @@ def step_of(tokens: Any) -> Step:
         memory=tokens.remembered(),
         grows={"keys": 3, "values": 3} if isinstance(tokens, GPT) else {},
         context=tokens.context,
-        numbers=[number % tokens.embed.num_embeddings for number in range(-1, min(6, tokens.context - 1))],
+        numbers=[number % tokens.embed.num_embeddings for number in range(-1, min(6, tokens.context - 2))],
     )
