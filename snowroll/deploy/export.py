@@ -62,8 +62,6 @@ def export_onnx(deployable: Deployable, path: Path, metadata: Mapping[str, Json]
         [*joints, *deployable.output_names],
     )
     _join_within(exported.model, joints)
-    for node in exported.model.graph.all_nodes():  # where each came from in the trainer's files is nobody's business
-        node.metadata_props.clear()
     whole = exported.model_proto
     describe(whole, {**metadata, "contract": dict(deployable.contract)})
     onnx.checker.check_model(whole)
@@ -91,6 +89,8 @@ def exported_as(module: nn.Module, examples: Any, axes: Any, names: list[str], o
         told = str(fault).strip().splitlines()[0][:200]
         raise PlanError(f"the model cannot be written as ONNX: {told}", cure="use a model of the zoo") from fault
     assert program is not None
+    for node in program.model.graph.all_nodes():  # where each came from in the trainer's files is nobody's business
+        node.metadata_props.clear()
     return program
 
 

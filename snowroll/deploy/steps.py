@@ -66,8 +66,6 @@ def export_step(step: Step, path: Path, metadata: Mapping[str, Json]) -> None:
     axes = tuple({step.grows[name]: known} if name in step.grows else {} for name in names)
     outputs = [step.gives, *(f"{name}_after" for name in names)]
     program = exported_as(module, (numbers, *memory), ({1: more}, axes), [step.takes, *names], outputs)
-    for node in program.model.graph.all_nodes():  # where each came from in the trainer's files is nobody's business
-        node.metadata_props.clear()
     whole = program.model_proto
     told = {
         name: {

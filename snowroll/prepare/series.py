@@ -353,9 +353,8 @@ def _timed(values: np.ndarray, head: _Head) -> Series:
             if (np.abs(steps - step) > 0.5 * step).mean() > 0.01:
                 told = f"column '{head.names[at]}' jumps: steps of {steps.min():g} to {steps.max():g}"
                 raise DataError(told, cure="resample it to even steps, or cut it at the gaps")
-            rate = checked_rate(
-                float(f"{(1000 if _MILLI.search(head.names[at]) else 1) / step:.6g}")
-            )  # times are rounded
+            rate = (1000 if _MILLI.search(head.names[at]) else 1) / step
+            rate = checked_rate(float(f"{rate:.6g}"))  # times are rounded
         values = np.delete(values, at, axis=1)
     names = [name[:40] for number, name in enumerate(head.names) if number != at]
     with np.errstate(over="ignore"):

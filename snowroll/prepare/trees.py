@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from collections.abc import Callable, Collection, Iterator, MutableMapping
 from typing import Any
 
 from snowroll.base.nouns import Json
@@ -39,7 +39,7 @@ def json_trees(
             skipped[where] = "JSON that cannot be read"
 
 
-def oversized(folder: Folder, found: Iterable[str]) -> dict[str, str]:
+def oversized(folder: Folder, found: Collection[str]) -> dict[str, str]:
     """Files that may say what pictures show and are larger than any that is read: where -> why. Of those none that
     holds a sample; found: where the samples lie.
     """
@@ -49,9 +49,8 @@ def oversized(folder: Folder, found: Iterable[str]) -> dict[str, str]:
         if entry.where.lower().endswith(_LISTS)
         and entry.size > (most := _LARGEST_JSON if entry.where.lower().endswith(".json") else LARGEST)
     }
-    return (
-        {where: why for where, why in large.items() if not any(one.startswith(where) for one in found)} if large else {}
-    )
+    used = {where for where in large if any(one.startswith(where) for one in found)}
+    return {where: why for where, why in large.items() if where not in used}
 
 
 def size_told(wide: Any, high: Any) -> tuple[int, int] | None:
