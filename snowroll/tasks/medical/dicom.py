@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from snowroll.base.errors import DataError, SnowrollError
+from snowroll.tasks.medical.frames import groups_alone, lift, planes_of, rescaled_by_frame
 from snowroll.tasks.medical.scans import Scan, needs, refuse_many_voxels
 
 _AT = 128  # bytes of preamble before the mark
@@ -33,12 +34,6 @@ _KEPT = (
     "BluePaletteColorLookupTableData PixelData"
 )
 KEPT = tuple(_KEPT.split())
-_OF_FRAMES = {  # what newer files keep for all frames together, or for each
-    "PixelMeasuresSequence": ("PixelSpacing", "SliceThickness", "SpacingBetweenSlices"),
-    "PlaneOrientationSequence": ("ImageOrientationPatient",),
-    "PlanePositionSequence": ("ImagePositionPatient",),
-    "PixelValueTransformationSequence": ("RescaleSlope", "RescaleIntercept"),
-}
 PROJECTIONS = frozenset({"CR", "DX", "DR", "MG", "US", "XA", "RF", "XC", "SM", "OP", "ES", "IO", "PX"})  # no volumes
 NO_PICTURES = frozenset({"SEG", "RTSTRUCT", "RTPLAN", "RTDOSE", "SR", "PR", "KO", "REG"})
 _IN_UNITS = frozenset({"CT", "PT"})  # numbers that mean the same whether white or black is shown for the high ones
@@ -112,7 +107,7 @@ def cleaned(raw: bytes) -> bytes:
             if name in data:
                 kept[name] = data[name]
         if frames := data.get("PerFrameFunctionalGroupsSequence"):
-            kept.PerFrameFunctionalGroupsSequence = [_groups_alone(frame) for frame in frames]
+            kept.PerFrameFunctionalGroupsSequence = [groups_alone(frame) for frame in frames]
         meta = FileMetaDataset()
         meta.TransferSyntaxUID = data.file_meta.get("TransferSyntaxUID", pydicom.uid.ImplicitVRLittleEndian)
         meta.MediaStorageSOPClassUID = data.get("SOPClassUID", pydicom.uid.SecondaryCaptureImageStorage)
@@ -292,25 +287,11 @@ def _numbers(data: Any) -> np.ndarray:
     if kind in ("MONOCHROME1", "MONOCHROME2"):
         if kind == "MONOCHROME1" and str(data.get("Modality", "")) not in _IN_UNITS:
             pixels = _turned_light(pixels, data)
-        values = _rescaled_by_frame(pixels, data) if data.get("PerFrameFunctionalGroupsSequence") else None
+        values = rescaled_by_frame(pixels, data) if data.get("PerFrameFunctionalGroupsSequence") else None
         values = apply_rescale(pixels, data) if values is None else values
         return np.asarray(values, np.float32).reshape(1, frames, *pixels.shape[-2:])
     shaped = np.asarray(pixels, np.float32).reshape(frames, *pixels.shape[-3:])
     return np.ascontiguousarray(shaped.transpose(3, 0, 1, 2))
-
-
-def _rescaled_by_frame(pixels: np.ndarray, data: Any) -> np.ndarray | None:
-    """Each frame by its own slope and intercept; None where one is for all."""
-    told = [_in_groups(frame) for frame in data.PerFrameFunctionalGroupsSequence]
-    slopes, intercepts = (
-        [float(one.get(name, data.get(name, usual))) for one in told]
-        for name, usual in (("RescaleSlope", 1), ("RescaleIntercept", 0))
-    )
-    shape = pixels.shape[-2:]
-    if len(told) * shape[0] * shape[1] != pixels.size:
-        return None
-    of_frames = np.array([slopes, intercepts], np.float64)[..., None, None]
-    return pixels.reshape(len(told), *shape) * of_frames[0] + of_frames[1]
 
 
 def _turned_light(pixels: np.ndarray, data: Any) -> np.ndarray:
@@ -343,58 +324,9 @@ def _spacing(data: Any, depth: int) -> tuple[float, float, float]:
     return (between, rows, columns) if min(between, rows, columns) > 0 else (0.0, 0.0, 0.0)
 
 
-def _in_groups(frame: Any) -> dict[str, Any]:
-    """Tag -> value, of those that the groups of one frame, or of all, hold."""
-    groups = [(frame.get(group) or [{}])[0] for group in _OF_FRAMES]
-    return {
-        name: group[name].value
-        for group, names in zip(groups, _OF_FRAMES.values(), strict=True)
-        for name in names
-        if name in group
-    }
-
-
-def _groups_alone(frame: Any) -> Any:
-    """The groups of a frame again, with the tags alone that its numbers and its place need."""
-    from pydicom.dataset import Dataset
-
-    told, kept = _in_groups(frame), Dataset()
-    for group, names in _OF_FRAMES.items():
-        inner = Dataset()
-        for name in names:
-            if name in told:
-                setattr(inner, name, told[name])
-        if len(inner):
-            setattr(kept, group, [inner])
-    return kept
-
-
-def _lift(data: Any) -> None:
-    """What a file tells of all its frames together, or of the first, as tags of the file, as older ones have it."""
-    for name in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
-        for tag, value in _in_groups((data.get(name) or [{}])[0]).items():
-            if tag not in data:
-                setattr(data, tag, value)
-
-
 def _planes(data: Any) -> list[Any]:
-    """Of a file of frames that tell where they lie, each frame as a slice without pixels; else none.
-
-    Raises DataError where they do not lie side by side.
-    """
-    from pydicom.dataset import Dataset
-
-    told = [_in_groups(frame) for frame in data.get("PerFrameFunctionalGroupsSequence") or ()]
-    frames = max(1, _whole(data.get("NumberOfFrames")))
-    if frames == 1 or len(told) != frames or not all("ImagePositionPatient" in one for one in told):
-        return []
-    made = []
-    for one in told:
-        plane = Dataset()
-        for name in ("Modality", "Rows", "Columns", *(tag for tags in _OF_FRAMES.values() for tag in tags)):
-            if name in data or name in one:
-                setattr(plane, name, one.get(name, data.get(name)))
-        made.append(plane)
+    """See `planes_of`. Raises DataError where the frames do not lie side by side."""
+    made = planes_of(data, max(1, _whole(data.get("NumberOfFrames"))))
     if any(np.abs(_direction(plane) - _direction(made[0])).max() > 0.01 for plane in made):
         raise DataError("frames of several orientations in one file", cure="export each as a series of its own")
     return made
@@ -435,7 +367,7 @@ def _read(raw: bytes, stop_before_pixels: bool = False) -> Any:
     pydicom = needs("pydicom")
     with _in_words():
         data = pydicom.dcmread(io.BytesIO(raw), stop_before_pixels=stop_before_pixels)
-        _lift(data)
+        lift(data)
         return data
 
 
